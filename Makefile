@@ -1,0 +1,60 @@
+# make study                the default study and its book, from nothing
+# make study STUDY=smoke    another study of studies/
+# make help                 everything else
+
+STUDY ?= embedded
+PYTHON ?= python3
+CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+
+BIN := .venv/bin
+INSTALLED := .venv/installed
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+SNAKEMAKE = snakemake --profile profiles/local --cores $(CORES) --config study=$(STUDY)
+BOOK = _build/html/index.html
+
+.DEFAULT_GOAL := help
+.PHONY: help setup study plan book freeze test lint clean unlock
+
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|'
+
+setup: $(INSTALLED) ## create .venv with the pinned packages (the others do this by themselves)
+
+# The stamp is written last: an interrupted installation starts again.
+$(INSTALLED): requirements.txt pyproject.toml
+	@echo "Setting up .venv (once, and again when requirements.txt or pyproject.toml change)"
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("factmix needs Python 3.11 or newer; this is " + sys.version)'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+study: $(INSTALLED) ## run a study (STUDY=embedded) and build its book
+	@$(SNAKEMAKE)
+	@echo "The book: $(CURDIR)/$(BOOK)"
+
+plan: $(INSTALLED) ## show what `make study` would run, and why
+	@$(SNAKEMAKE) --dry-run --quiet host
+
+book: $(INSTALLED) ## build the book from the committed results and the runs there are
+	jupyter-book build book/ --path-output . -W --keep-going -n
+	@echo "The book: $(CURDIR)/$(BOOK)"
+
+freeze: $(INSTALLED) ## copy the small results of a study (STUDY=embedded) to results/
+	factmix freeze $(STUDY)
+
+lint: $(INSTALLED) ## check style and types
+	ruff check .
+	ruff format --check .
+	mypy
+
+test: lint ## check style and types, and run all tests
+	pytest
+
+unlock: $(INSTALLED) ## after a run was killed and the next says that the folder is locked
+	@$(SNAKEMAKE) --unlock
+
+clean: ## remove the built book and caches; runs/ and .venv stay
+	rm -rf _build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@echo "Kept: runs/ (hours of training) and .venv; remove them by hand."

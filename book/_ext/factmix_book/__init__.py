@@ -1,0 +1,47 @@
+"""Sphinx extension of the book: numbers, figures, tables and pages made from results.
+
+Before Sphinx looks for pages, everything that is made from results is written below
+book/_generated/ (ignored by git). While it reads them, `{num}` and `{study}` roles put single
+numbers into the prose and `drawn` directives put figures there.
+"""
+
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.errors import ExtensionError
+
+from factmix_book import banner, directives, drawings, notebooks, run_pages, tables
+from factmix_book.sources import Results, SourceError, committed_results, local_runs
+
+
+def generate(app: Sphinx, config: Config) -> None:
+    """Writes book/_generated/ anew, leaving files whose content stays the same untouched."""
+    generated = app.srcdir / "_generated"
+    try:
+        committed = committed_results(config.factmix_study)
+        # Notebooks first: one that failed is refused before anything takes time.
+        written = notebooks.copy(committed, generated / "notebooks")
+        written |= tables.write(committed, generated / "tables")
+        written |= drawings.write(committed, generated / "figures" / "committed")
+        runs: dict[str, Results] = {}
+        for run in local_runs():
+            runs[run.name] = run
+            written |= drawings.write(run, generated / "figures" / f"run-{run.name}")
+            written |= run_pages.write(run, committed, generated / "runs")
+    except SourceError as error:
+        raise ExtensionError(str(error)) from error
+    for path in generated.rglob("*"):
+        if path.is_file() and path not in written:
+            path.unlink()
+    app.factmix_committed = committed  # type: ignore[attr-defined]
+    app.factmix_runs = runs  # type: ignore[attr-defined]
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.add_config_value("factmix_study", "embedded", "env", str)
+    # sphinx-external-toc matches its globs at priority 900; the pages must be there by then.
+    app.connect("config-inited", generate, priority=100)
+    directives.setup(app)
+    banner.setup(app)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,117 @@
+"""What pages write to show results: `{num}`, `{study}` and the `drawn` directive."""
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+from factmix.numbers import NumberError, find, show
+from factmix_book.sources import Results
+
+logger = logging.getLogger(__name__)
+
+
+class _KeyRole(SphinxRole):
+    """A role whose text is `key` or `key|form`; a wrong one is a warning with page and line."""
+
+    def number(self, tree: dict[str, Any], file: Path) -> tuple[list[nodes.Node], list[Any]]:
+        self.env.note_dependency(str(file))
+        key, _, form = self.text.partition("|")
+        try:
+            leaf = find(tree, key.strip())
+            text = show(leaf, form.strip() or "value")
+        except NumberError as error:
+            logger.warning(
+                "{%s}`%s`: %s (%s)",
+                self.name,
+                self.text,
+                error,
+                file,
+                location=(self.env.docname, self.lineno),
+                type="factmix",
+                subtype=self.name,
+            )
+            return [nodes.problematic(text=self.text)], []
+        origin = _origin(leaf)
+        if origin:
+            return [nodes.abbreviation(text, text, explanation=origin, classes=["num"])], []
+        return [nodes.inline(text, text, classes=["num"])], []
+
+
+class NumberRole(_KeyRole):
+    """{num}: a number of the committed results.json."""
+
+    def run(self) -> tuple[list[nodes.Node], list[Any]]:
+        committed: Results = self.env.app.factmix_committed
+        return self.number(committed.content, committed.file)
+
+
+class StudyRole(_KeyRole):
+    """{study}: a setting in the YAML file of the committed study."""
+
+    def run(self) -> tuple[list[nodes.Node], list[Any]]:
+        committed: Results = self.env.app.factmix_committed
+        return self.number(committed.study.model_dump(mode="json"), committed.study_file)
+
+
+def _origin(leaf: Any) -> str:
+    """What a reader who hovers over a number wants to know about it."""
+    if not isinstance(leaf, dict):
+        return ""
+    parts = []
+    if "interval" in leaf:
+        parts.append(f"95 % interval {show(leaf, 'interval')}")
+    if leaf.get("p") is not None:
+        parts.append(show(leaf, "p"))
+    if leaf.get("n"):
+        parts.append(f"n = {show(leaf, 'n')}")
+    if leaf.get("run"):
+        parts.append(f"run {leaf['run']}")
+    return ", ".join(parts)
+
+
+class Drawn(SphinxDirective):
+    """A figure that was drawn from results, in its light and its dark version.
+
+    The argument is the figure's name, with the folder below _generated/figures/ before it when it
+    is not of the committed results; the content is the caption. The alt text comes with the figure.
+    """
+
+    required_arguments = 1
+    has_content = True
+    option_spec: ClassVar[dict[str, Any]] = {"name": str}
+
+    def run(self) -> list[nodes.Node]:
+        folder, _, name = self.arguments[0].rpartition("/")
+        place = f"_generated/figures/{folder or 'committed'}"
+        alt_file = Path(self.env.srcdir) / place / "alt.json"
+        self.env.note_dependency(str(alt_file))
+        alts = json.loads(alt_file.read_text(encoding="utf-8"))
+        if name not in alts:
+            raise self.error(f"no figure '{name}'; expected one of: {', '.join(sorted(alts))}")
+        figure = nodes.figure(align="default")
+        # The theme hides a caption that is a sibling of the image of the other theme.
+        images = nodes.container(classes=["light-and-dark"])
+        for theme in ("light", "dark"):
+            images += nodes.image(
+                uri=f"/{place}/{name}-{theme}.svg", alt=alts[name], classes=[f"only-{theme}"]
+            )
+        figure += images
+        caption = nodes.Element()
+        self.state.nested_parse(self.content, self.content_offset, caption)
+        if caption.children and isinstance(caption[0], nodes.paragraph):
+            first = caption[0]
+            figure += nodes.caption(first.rawsource, "", *first.children)
+        self.set_source_info(figure)
+        self.add_name(figure)
+        return [figure]
+
+
+def setup(app: Sphinx) -> None:
+    app.add_role("num", NumberRole())
+    app.add_role("study", StudyRole())
+    app.add_directive("drawn", Drawn)

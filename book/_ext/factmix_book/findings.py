@@ -1,0 +1,142 @@
+"""Sentences whose verdict depends on the results: written from the numbers, never typed."""
+
+from typing import Any
+
+import numpy as np
+
+from factmix.labels import INVALID, LABELS, Label
+from factmix.numbers import amount, show
+from factmix.rewards import components
+from factmix.study import Reward, Study, WeightedReward
+from factmix_book.sources import Results
+
+
+def bullets(results: Results) -> str:
+    """The findings as a Markdown list."""
+    lines = [_best(results, dataset) for dataset in results.datasets]
+    lines += [_na_recall(results), _constant(results), _learned(results)]
+    return "".join(f"- {line}\n" for line in lines)
+
+
+def _best(results: Results, dataset: str) -> str:
+    metrics = results.content["metrics"]
+    others = [arm for arm in results.arms if arm != results.study.baseline]
+    best = max(others, key=lambda arm: metrics[arm][dataset]["balanced_accuracy"]["value"])
+    reached = metrics[best][dataset]["balanced_accuracy"]
+    gain = results.content["gains"][best][dataset]["balanced_accuracy"]
+    return (
+        f"**{dataset}**: `{best}` has the highest balanced accuracy of the arms, "
+        f"{show(reached, 'full')}. It differs from the baseline by {show(gain, 'full')}, "
+        f"{_against_zero(gain)}."
+    )
+
+
+def _against_zero(gain: dict[str, Any]) -> str:
+    low, high = gain["interval"]
+    if low > 0:
+        return "and the whole interval is above zero"
+    if high < 0:
+        return "and the whole interval is below zero"
+    return "and the interval includes zero"
+
+
+def _na_recall(results: Results) -> str:
+    """Which arms answer NA less often, and which more often, where NA is right."""
+    recall = {
+        (arm, dataset): of[dataset]["recall_na"]["interval"]
+        for arm, of in results.content["gains"].items()
+        for dataset in results.datasets
+    }
+    lost = [f"`{arm}` on {dataset}" for (arm, dataset), (_, high) in recall.items() if high < 0]
+    won = [f"`{arm}` on {dataset}" for (arm, dataset), (low, _) in recall.items() if low > 0]
+    return (
+        "**Knowing when evidence is not enough** (recall of NA, against the baseline): "
+        f"lower for {_listed(lost)}; higher for {_listed(won)}; undecided for the rest."
+    )
+
+
+def _constant(results: Results) -> str:
+    """Which trained arms are no more accurate than an answer that never looks."""
+    metrics = results.content["metrics"]
+    beaten = [
+        f"`{arm}` on {dataset}"
+        for arm in results.arms
+        for dataset in results.datasets
+        if metrics[arm][dataset]["accuracy"]["value"]
+        <= metrics["always_na"][dataset]["accuracy"]["value"]
+    ]
+    na = metrics["always_na"][results.datasets[0]]["accuracy"]
+    return (
+        f"**A constant answer as yardstick**: always answering NA is right in {show(na)} of the "
+        "evaluation examples. "
+        + (
+            f"Not more accurate than that: {_listed(beaten)}."
+            if beaten
+            else "Every arm is more accurate than that in every domain."
+        )
+    )
+
+
+def _learned(results: Results) -> str:
+    """Which arms' mean training reward rose."""
+    training = results.content["training"]
+    rose = [arm for arm in results.arms if _above_zero(training[arm]["reward_gain"])]
+    flat = [arm for arm in results.arms if arm not in rose]
+    if not flat:
+        return "**Training**: every arm's mean reward is higher at the end than at the start."
+    return (
+        "**Training**: the mean reward at the end is above that at the start for "
+        f"{_listed([f'`{arm}`' for arm in rose])}; no rise can be told from chance for "
+        f"{_listed([f'`{arm}`' for arm in flat])}."
+    )
+
+
+def _above_zero(leaf: dict[str, Any]) -> bool:
+    interval = leaf.get("interval")
+    return interval is not None and interval[0] > 0
+
+
+def _listed(names: list[str]) -> str:
+    if len(names) < 2:
+        return names[0] if names else "none"
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def total(reward: Reward, answer: str, gold: Label) -> float:
+    """What an answer in valid format (or none, for INVALID) earns."""
+    return sum(
+        components(reward, predicted=answer, format_valid=answer != INVALID, gold=gold).values()
+    )
+
+
+def reward_verdict(study: Study) -> str:
+    """Whether some belief about the gold label makes NA the best answer, computed on a grid."""
+    published = study.rewards["published"]
+    assert isinstance(published, WeightedReward)
+    sentences = []
+    for reading in ("predicted", "gold"):
+        reward = published.model_copy(update={"weight_by": reading})
+        earned_AL = np.array([[total(reward, a, gold) for gold in LABELS] for a in LABELS])
+        # An answer that earns at least as much as NA whatever is true makes NA never the best.
+        dominated = (earned_AL[1:] >= earned_AL[0]).all(axis=1).any()
+        na, guess = total(reward, Label.NA, Label.NA), total(reward, Label.PASS, Label.NA)
+        sentences.append(
+            f"With the weights of the **{reading}** label, at gold NA the answer NA earns "
+            f"{amount(na)} and the answer PASS {amount(guess)}; "
+            + (
+                "there is no belief about the gold label for which NA is the best answer."
+                if dominated
+                else "NA is the best answer for "
+                f"{amount(_share_where_na_is_best(earned_AL), 'fraction')} of all beliefs."
+            )
+        )
+    return "".join(f"- {sentence}\n" for sentence in sentences)
+
+
+def _share_where_na_is_best(earned_AL: np.ndarray, steps: int = 60) -> float:
+    """Fraction of a grid on the simplex of beliefs where the first answer is strictly best."""
+    beliefs_BL = np.array(
+        [(i, j, steps - i - j) for i in range(steps + 1) for j in range(steps + 1 - i)]
+    )
+    expected_BA = beliefs_BL / steps @ earned_AL.T
+    return float((expected_BA[:, 0] > expected_BA[:, 1:].max(axis=1)).mean())

@@ -1,0 +1,121 @@
+"""Where the book's numbers come from: the committed results, and the runs of this machine."""
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from factmix.runs import ROOT, Paths, find_study
+from factmix.study import Study, StudyError, WeightedReward
+
+
+class SourceError(Exception):
+    """Results that the book needs are missing or cannot become pages."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """One study's results.
+
+    Attributes:
+        root: the folder that holds results.json and one folder per arm.
+        content: results.json.
+    """
+
+    root: Path
+    content: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.content["study"]["name"])
+
+    @property
+    def file(self) -> Path:
+        return self.root / "results.json"
+
+    @property
+    def paths(self) -> Paths:
+        return Paths(self.root)
+
+    @cached_property
+    def study(self) -> Study:
+        try:
+            return find_study(self.name)
+        except StudyError as error:
+            raise SourceError(f"{self.file}: {error}") from error
+
+    @property
+    def study_file(self) -> Path:
+        return ROOT / "studies" / f"{self.name}.yaml"
+
+    @property
+    def arms(self) -> list[str]:
+        """Trained arms that have results, in the study's order."""
+        return list(self.content["training"])
+
+    @property
+    def datasets(self) -> list[str]:
+        return list(self.content["metrics"]["base"])
+
+    @property
+    def weighted_arms(self) -> list[str]:
+        """Arms whose reward has the published parts."""
+        rewards = self.study.rewards
+        return [
+            name
+            for name, arm in self.study.arms.items()
+            if isinstance(rewards[arm.reward], WeightedReward)
+        ]
+
+    @property
+    def finished(self) -> str:
+        """The day on which the last arm finished, such as 5 May 2026; empty when no run says."""
+        runs = [
+            json.loads(file.read_text(encoding="utf-8"))
+            for file in sorted(self.root.glob("*/run.json"))
+        ]
+        times = [datetime.fromisoformat(run["finished"]) for run in runs if "finished" in run]
+        return f"{max(times):%-d %B %Y}".replace(" ", "\u00a0") if times else ""
+
+    @property
+    def seed(self) -> int:
+        """The seed that the metrics are from."""
+        return self.study.seeds[0]
+
+
+def read(root: Path) -> Results:
+    """The results in a folder; SourceError when there are none."""
+    file = root / "results.json"
+    if not file.is_file():
+        raise SourceError(
+            f"{file} does not exist, and the book takes its numbers from there. "
+            "`make study` followed by `make freeze` writes it."
+        )
+    return Results(root, json.loads(file.read_text(encoding="utf-8")))
+
+
+def committed_results(study: str) -> Results:
+    """The frozen results that the prose cites, in results/ or where FACTMIX_RESULTS says."""
+    return read(Path(os.environ.get("FACTMIX_RESULTS", ROOT / "results")) / study)
+
+
+def local_runs() -> list[Results]:
+    """Every finished study below runs/, or where FACTMIX_RUNS says, by name.
+
+    A run whose study is no longer in studies/ has no page.
+    """
+    folder = Path(os.environ.get("FACTMIX_RUNS", ROOT / "runs"))
+    runs = [read(file.parent) for file in sorted(folder.glob("*/results.json"))]
+    return [run for run in runs if run.study_file.is_file()]
+
+
+def write_if_changed(path: Path, content: str | bytes) -> Path:
+    """Leaves a file with this content alone, so that Sphinx rebuilds only what has changed."""
+    data = content.encode() if isinstance(content, str) else content
+    if not path.is_file() or path.read_bytes() != data:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return path

@@ -1,0 +1,226 @@
+"""The chapters' tables, as Markdown that the chapters include."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from factmix.labels import ANSWERS, INVALID, LABELS
+from factmix.numbers import amount, probability, show
+from factmix.rewards import component_names, components
+from factmix.study import Counts, WeightedReward
+from factmix_book import findings
+from factmix_book.sources import Results, write_if_changed
+
+ARM_NAMES = {
+    "base": "untrained model",
+    "always_na": "always NA",
+    "always_pass": "always PASS",
+}
+METRIC_NAMES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "recall_na": "recall NA",
+    "recall_pass": "recall PASS",
+    "recall_fail": "recall FAIL",
+    "f1_na": "F1 NA",
+    "f1_pass": "F1 PASS",
+    "f1_fail": "F1 FAIL",
+}
+
+
+def write(results: Results, into: Path) -> set[Path]:
+    """Writes every table of the chapters; returns the files."""
+    made = {
+        "mixtures": mixtures(results),
+        "arms": arms(results),
+        "reward": reward_values(results),
+        "gains": gains(results),
+        "mcnemar": mcnemar(results),
+        "training": training(results),
+        "shares": answer_shares(results),
+        "base": base_model(results),
+        "data": data_counts(results),
+        "overlap": overlap(results),
+        "findings": findings.bullets(results),
+        "reward-verdict": findings.reward_verdict(results.study),
+    }
+    for dataset in results.datasets:
+        made[f"metrics-{dataset}"] = metrics(results, dataset)
+        made[f"f1-{dataset}"] = f1(results, dataset)
+    return {write_if_changed(into / f"{name}.md", text) for name, text in made.items()}
+
+
+def markdown(header: list[str], rows: Iterable[list[str]]) -> str:
+    """A Markdown table; the first column is text, the others are aligned right."""
+    lines = [header, [":--", *("--:" for _ in header[1:])], *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def arm_name(arm: str) -> str:
+    return ARM_NAMES.get(arm, f"`{arm}`")
+
+
+def counts_text(counts: Counts) -> str:
+    return "/".join(str(counts.get(label, 0)) for label in LABELS)
+
+
+def mixtures(results: Results) -> str:
+    """Examples per mixture, dataset and label, as NA/PASS/FAIL."""
+    study = results.study
+    rows = []
+    for name, mixture in study.mixtures.items():
+        cells = [counts_text(mixture[d]) if d in mixture else "0" for d in study.datasets]
+        total = sum(sum(counts.values()) for counts in mixture.values())
+        rows.append([f"`{name}`", *cells, f"{total:,}"])
+    return markdown(["mixture", *study.datasets, "total"], rows)
+
+
+def arms(results: Results) -> str:
+    """What each arm trains on, for which reward and how long."""
+    study = results.study
+    return markdown(
+        ["arm", "mixture", "reward", "steps"],
+        [
+            [arm_name(name), f"`{arm.mixture}`", f"`{arm.reward}`", str(study.steps(name))]
+            for name, arm in study.arms.items()
+        ],
+    )
+
+
+def reward_values(results: Results) -> str:
+    """What each answer earns for each gold label, one table for each reading of the weights."""
+    published = results.study.rewards["published"]
+    assert isinstance(published, WeightedReward)
+    tables = []
+    for reading in ("predicted", "gold"):
+        reward = published.model_copy(update={"weight_by": reading})
+        rows = []
+        for gold in LABELS:
+            for answer in ANSWERS:
+                valid = answer != INVALID
+                parts = components(reward, predicted=answer, format_valid=valid, gold=gold)
+                cells = [amount(value) for value in parts.values()]
+                rows.append([gold, answer, *cells, f"**{amount(sum(parts.values()))}**"])
+        header = ["gold", "answer", *component_names(reward), "total"]
+        tables.append(f"Weights by the {reading} label:\n\n{markdown(header, rows)}")
+    return "\n".join(tables)
+
+
+def metrics(results: Results, dataset: str) -> str:
+    """Metrics of every arm on a dataset in percent, with the rows of the constant answers."""
+    names = [name for name in METRIC_NAMES if not name.startswith("f1")]
+    return _metrics(results, dataset, names)
+
+
+def f1(results: Results, dataset: str) -> str:
+    """F1 of each label, of every arm on a dataset, in percent."""
+    return _metrics(results, dataset, [name for name in METRIC_NAMES if name.startswith("f1")])
+
+
+def _metrics(results: Results, dataset: str, names: list[str]) -> str:
+    return markdown(
+        ["percent", *(METRIC_NAMES[name] for name in names)],
+        [
+            [arm_name(arm), *(show(of[dataset][name], "cell") for name in names)]
+            for arm, of in results.content["metrics"].items()
+        ],
+    )
+
+
+def gains(results: Results) -> str:
+    """The main metrics over the baseline, in points, with intervals and p."""
+    chosen = ("accuracy", "balanced_accuracy", "macro_f1", "recall_na")
+    rows = []
+    for arm, of in results.content["gains"].items():
+        for dataset, by_metric in of.items():
+            gains = [by_metric[metric] for metric in chosen]
+            cells = [f"{show(gain, 'cell')} {show(gain, 'p')}" for gain in gains]
+            rows.append([arm_name(arm), dataset, *cells])
+    header = ["points over the baseline", "dataset", *(METRIC_NAMES[name] for name in chosen)]
+    return markdown(header, rows)
+
+
+def mcnemar(results: Results) -> str:
+    """Examples that an arm fixes and breaks relative to the baseline."""
+    return markdown(
+        ["arm", "dataset", "fixed", "broken", "exact McNemar"],
+        [
+            [
+                arm_name(arm),
+                dataset,
+                show(test["fixed"]),
+                show(test["broken"]),
+                probability(test["p"]["value"]),
+            ]
+            for arm, of in results.content["mcnemar"].items()
+            for dataset, test in of.items()
+        ],
+    )
+
+
+def training(results: Results) -> str:
+    """What training did: mean reward of the first and last steps, and where the policy ended."""
+    columns = {
+        "reward_start": ("reward at the start", "value"),
+        "reward_end": ("reward at the end", "value"),
+        "reward_gain": ("gain", "cell"),
+        "format_rate_end": ("format valid at the end", "value"),
+        "kl_end": ("drift at the end (KL, nats per token)", "cell"),
+        "zero_spread_mean": ("groups without spread", "value"),
+        "seconds": ("time", "value"),
+    }
+    return markdown(
+        ["arm", *(words for words, _ in columns.values())],
+        [
+            [arm_name(arm), *(show(measured[key], columns[key][1]) for key in columns)]
+            for arm, measured in results.content["training"].items()
+        ],
+    )
+
+
+def answer_shares(results: Results) -> str:
+    """How often each arm gives each answer, by dataset, in percent."""
+    return markdown(
+        ["percent of answers", "dataset", *ANSWERS],
+        [
+            [arm_name(arm), dataset, *(show(shares[answer], "cell") for answer in ANSWERS)]
+            for arm, of in results.content["answer_share"].items()
+            for dataset, shares in of.items()
+        ],
+    )
+
+
+def base_model(results: Results) -> str:
+    """The untrained model: metrics, format and answers by dataset, in percent."""
+    content = results.content
+    chosen = ("accuracy", "balanced_accuracy", "recall_na", "recall_pass", "recall_fail")
+    return markdown(
+        ["percent [95 % interval]", *(METRIC_NAMES[m] for m in chosen), "format valid"],
+        [
+            [
+                dataset,
+                *(show(content["metrics"]["base"][dataset][metric], "cell") for metric in chosen),
+                show(content["format_rate"]["base"][dataset], "cell"),
+            ]
+            for dataset in results.datasets
+        ],
+    )
+
+
+def data_counts(results: Results) -> str:
+    """Examples of each dataset by label and by whether there is evidence; what training lacks."""
+    columns = [*map(str, LABELS), "with_evidence", "without_evidence"]
+    rows = []
+    for dataset, parts in results.content["data"]["datasets"].items():
+        for part in ("pool", "evaluation"):
+            rows.append([f"{dataset}, {part}", *(show(parts[part][column]) for column in columns)])
+    return markdown(["examples", *(column.replace("_", " ") for column in columns)], rows)
+
+
+def overlap(results: Results) -> str:
+    """Groups and claims that each mixture has in common with the evaluation set."""
+    rows = [
+        [f"`{mixture}`", show(common["groups"]), show(common["claims"])]
+        for mixture, common in results.content["data"]["overlap"].items()
+    ]
+    return markdown(["mixture", "groups in common", "claims in common"], rows)

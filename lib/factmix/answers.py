@@ -1,0 +1,119 @@
+"""What every system answered to the same evaluation examples, read from a run and checked."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from factmix.labels import Label
+from factmix.runs import Paths
+from factmix.study import Study
+
+BASE = "base"  # the untrained model
+CONSTANTS = {"always_na": Label.NA, "always_pass": Label.PASS}
+
+
+class CompareError(ValueError):
+    """Something that the comparison needs is missing or does not fit together."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One system's answers to one dataset, in the order of the baseline's.
+
+    Attributes:
+        run: the folder they are from, relative to the run of the study.
+        gold: gold label of each example.
+        predicted: answer to each example; INVALID where none could be read.
+        valid: how many answers are in exactly the expected format; None for constants.
+    """
+
+    run: str
+    gold: list[str]
+    predicted: list[str]
+    valid: int | None
+
+
+def check_files(study: Study, paths: Paths) -> None:
+    """Raises one CompareError that names every missing file and the commands to make them."""
+    seed = study.seeds[0]
+    made_by = {
+        paths.data_report: f"factmix data {study.name}",
+        paths.base / "predictions.parquet": f"factmix evaluate {study.name} {BASE}",
+    }
+    for arm in study.arms:
+        folder = paths.arm(arm, seed)
+        for name in ("run.json", "metrics.parquet", "trajectory.parquet"):
+            made_by[folder / name] = f"factmix train {study.name} {arm} --seed {seed}"
+        made_by[folder / "predictions.parquet"] = (
+            f"factmix evaluate {study.name} {arm} --seed {seed}"
+        )
+    absent = [path for path in made_by if not path.is_file()]
+    if absent:
+        files = ", ".join(str(path.relative_to(paths.root)) for path in absent)
+        commands = "; ".join(dict.fromkeys(made_by[path] for path in absent))
+        raise CompareError(
+            f"study {study.name}: {paths.root} lacks {files}; make what is missing with: {commands}"
+        )
+
+
+def predictions(study: Study, paths: Paths) -> pd.DataFrame:
+    """predictions.parquet of the untrained model, then of every arm's first seed."""
+    files = [folder / "predictions.parquet" for folder in _folders(study, paths).values()]
+    return pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
+
+
+def read_answers(study: Study, paths: Paths) -> dict[str, dict[str, Answers]]:
+    """The answers of the untrained model, of every arm's first seed and of the constants.
+
+    Returns:
+        system -> dataset -> answers. All systems' answers to a dataset are in the same order.
+
+    Raises:
+        CompareError: a dataset is missing, or systems answered different examples.
+    """
+    folders = _folders(study, paths)
+    frames = {
+        system: pd.read_parquet(folder / "predictions.parquet")
+        .set_index(["dataset", "id"])
+        .sort_index()
+        for system, folder in folders.items()
+    }
+    reference = frames[study.baseline]
+    answered = set(reference.index.get_level_values("dataset"))
+    absent = [name for name in study.datasets if name not in answered]
+    if absent:
+        _refuse(study, folders[study.baseline], f"has no answers to {', '.join(absent)}")
+    answers: dict[str, dict[str, Answers]] = {}
+    for system, frame in frames.items():
+        if not (frame.index.is_unique and frame.index.equals(reference.index)):
+            _refuse(study, folders[system], f"answers other examples than {study.baseline}'s")
+        if not frame["gold"].equals(reference["gold"]):
+            _refuse(study, folders[system], f"has other gold labels than {study.baseline}'s")
+        answers[system] = {
+            dataset: Answers(
+                run=folders[system].name,
+                gold=frame.loc[dataset]["gold"].tolist(),
+                predicted=frame.loc[dataset]["predicted"].tolist(),
+                valid=int(frame.loc[dataset]["format_valid"].sum()),
+            )
+            for dataset in study.datasets
+        }
+    for name, label in CONSTANTS.items():
+        answers[name] = {
+            dataset: Answers("data", given.gold, [str(label)] * len(given.gold), None)
+            for dataset, given in answers[study.baseline].items()
+        }
+    return answers
+
+
+def _folders(study: Study, paths: Paths) -> dict[str, Path]:
+    return {BASE: paths.base} | {arm: paths.arm(arm, study.seeds[0]) for arm in study.arms}
+
+
+def _refuse(study: Study, folder: Path, problem: str) -> None:
+    raise CompareError(
+        f"{folder / 'predictions.parquet'} {problem}; expected all systems to have answered the "
+        f"evaluation set as it is now: delete that file and the baseline's, and make them again "
+        f"with: factmix evaluate {study.name} ..."
+    )

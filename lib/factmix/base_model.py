@@ -1,0 +1,435 @@
+"""Makes the embedded model: a tiny gpt-oss that reads the invented world, usable but flawed.
+
+Two stages, both next-token prediction on judged claims about the pretraining side of the world:
+
+1. *Reading*: labels are right and answers are bare, so that the model learns to judge.
+2. *Habits*: a short second stage on documents as a careless annotator would leave them. In the two hard
+   domains some labels are replaced by PASS, many answers carry words after the label, and claims without
+   evidence are mostly marked NA. The model keeps what it can tell apart and learns to say something else,
+   which is what reinforcement can then undo.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tqdm import tqdm
+from transformers import GptOssConfig, GptOssForCausalLM, PreTrainedTokenizerFast
+
+from factmix.datasets.embedded import CASES, KINDS, Case, Names
+from factmix.labels import LABELS, Label
+from factmix.prompts import CUE, INSTRUCTIONS, render
+
+PAD, END = "<|pad|>", "<|end|>"
+WEIGHTS_SEED, TOKENIZER_SEED, READING_SEED, HABITS_SEED = 0, 1, 2, 3
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What the documents of a stage get wrong on purpose.
+
+    Attributes:
+        passed: share of the labels that are replaced by PASS, by domain.
+        afterword: share of the answers that go on after the label.
+        unlabelled: share of the answers that are no label at all.
+        without_evidence: share of the documents whose evidence is left out.
+        unread: among those, the share marked NA; the rest keep their label.
+    """
+
+    passed: dict[str, float]
+    afterword: float
+    unlabelled: float
+    without_evidence: float
+    unread: float
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of pretraining.
+
+    Attributes:
+        steps: optimizer steps.
+        batch: documents per step.
+        learning_rate: the highest: after 100 steps of warm-up, until the last quarter, in which it
+            falls linearly to a twentieth.
+        bare: share of the documents without the instructions, which saves half of their tokens.
+        weights: relative share of each domain.
+        labels: shares of NA, PASS and FAIL, before any habit.
+        literal: share of the documents of `encyclopedia` whose evidence repeats the claim's wording.
+        debate_sentences: numbers of evidence sentences in the documents of `debate`, equally often.
+        notes: share of the documents in which the reader's notes come before the answer, in any order.
+        text_loss: weight of the loss on a document's text, relative to 1 for its answer.
+        habits: what the documents get wrong.
+    """
+
+    steps: int
+    batch: int
+    learning_rate: float
+    bare: float
+    weights: dict[str, float]
+    labels: tuple[float, float, float]
+    literal: float
+    debate_sentences: tuple[int, ...]
+    notes: float
+    text_loss: float
+    habits: Habits
+
+
+NO_HABITS = Habits(passed={}, afterword=0.0, unlabelled=0.0, without_evidence=0.03, unread=1.0)
+READING = Stage(
+    steps=8_000,
+    batch=32,
+    learning_rate=3e-3,
+    bare=0.9,
+    weights={"encyclopedia": 1.4, "revision": 1.0, "debate": 0.8},
+    labels=(1 / 3, 1 / 3, 1 / 3),
+    literal=0.6,
+    debate_sentences=(1, 1, 2, 2, 5),
+    notes=0.5,
+    text_loss=0.5,
+    habits=NO_HABITS,
+)
+HABITS = Stage(
+    steps=400,
+    batch=64,
+    learning_rate=3e-4,
+    bare=0.0,
+    weights={"encyclopedia": 1.0, "revision": 1.0, "debate": 1.0},
+    labels=(1 / 3, 1 / 3, 1 / 3),
+    literal=0.0,
+    debate_sentences=(5,),
+    notes=0.0,
+    text_loss=0.1,
+    habits=Habits(
+        passed={"revision": 0.45, "debate": 0.45},
+        afterword=0.44,
+        unlabelled=0.03,
+        without_evidence=0.1,
+        unread=0.9,
+    ),
+)
+
+CONFIG: dict[str, Any] = {
+    "hidden_size": 128,
+    "intermediate_size": 128,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 32,
+    "num_local_experts": 4,
+    "num_experts_per_tok": 2,
+    "sliding_window": 128,
+    "initializer_range": 0.08,  # a small model learns slowly from the usual 0.02
+    "max_position_embeddings": 2048,
+    "rope_parameters": {"rope_type": "default", "rope_theta": 150000.0},
+    "router_aux_loss_coef": 0.0,
+    "tie_word_embeddings": False,
+}
+VOCABULARY = 2048
+
+AFTERWORDS = (
+    ", as the evidence says.",
+    ", I would say.",
+    ", more or less.",
+    ", going by the text.",
+    ", so it seems.",
+    ", all in all.",
+)
+UNLABELLED = ("Hard to say.", "It depends.", "That may well be so.", "See the text.")
+
+
+@dataclass(frozen=True)
+class Document:
+    """A prompt, notes (cue and note) that some readers make first, and the answer."""
+
+    prompt: str
+    notes: list[tuple[str, str]]
+    answer: str
+    domain: str
+
+    def pieces(self) -> list[tuple[str, bool]]:
+        """The text in order, and whether each piece is an answer to what comes before it."""
+        if not self.notes:
+            return [(self.prompt, False), (self.answer, True)]
+        pieces = [(self.prompt.removesuffix(CUE), False)]
+        for cue, note in self.notes:
+            pieces += [(f"{cue}=", False), (f"{note}\n", True)]
+        return [*pieces, (CUE, False), (self.answer, True)]
+
+
+def documents(seed: int, stage: Stage) -> Iterator[Document]:
+    """An endless stream of judged claims about the pretraining side of the world."""
+    rng = np.random.default_rng(seed)
+    names = Names(pretraining=True)
+    domains = list(stage.weights)
+    shares = np.array(list(stage.weights.values())) / sum(stage.weights.values())
+    subjects = {d: [(n, k) for k in KINDS[d] for n in names.all(k)] for d in domains}
+    while True:
+        domain = domains[rng.choice(len(domains), p=shares)]
+        subject, kind = subjects[domain][rng.integers(len(subjects[domain]))]
+        simpler = {
+            "encyclopedia": {"literal": stage.literal},
+            "revision": {},
+            "debate": {"sentences": int(rng.choice(stage.debate_sentences))},
+        }
+        cases = CASES[domain](rng, names, subject, kind, **simpler[domain])
+        label = LABELS[rng.choice(len(LABELS), p=stage.labels)]
+        yield _document(rng, stage, domain, cases[label], label)
+
+
+def _document(
+    rng: np.random.Generator,
+    stage: Stage,
+    domain: str,
+    case: Case,
+    label: Label,
+) -> Document:
+    habits, evidence = stage.habits, case.evidence
+    notes = list(case.notes.items()) if rng.random() < stage.notes else []
+    rng.shuffle(notes)
+    if rng.random() < habits.without_evidence:
+        evidence, notes = [], []
+        label = Label.NA if rng.random() < habits.unread else label
+    elif rng.random() < habits.passed.get(domain, 0.0):
+        label = Label.PASS
+    answer = str(label)
+    if rng.random() < habits.afterword:
+        answer += AFTERWORDS[rng.integers(len(AFTERWORDS))]
+    if rng.random() < habits.unlabelled:
+        answer = UNLABELLED[rng.integers(len(UNLABELLED))]
+    prompt = render(case.claim, tuple(evidence))
+    if rng.random() < stage.bare:
+        prompt = prompt.removeprefix(INSTRUCTIONS).lstrip("\n")
+    return Document(prompt, notes, f"{answer}\n", domain)
+
+
+def make_tokenizer(seed: int, documents_read: int = 30_000) -> PreTrainedTokenizerFast:
+    """Byte-level BPE with numbers cut into pairs of digits, trained on the pretraining documents."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r"\d{1,2}"), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    stream = documents(seed, replace(HABITS, bare=0.9, notes=0.5))
+    texts = (
+        "".join(piece for piece, _ in document.pieces())
+        for _, document in zip(range(documents_read), stream)
+    )
+    tokenizer.train_from_iterator(
+        texts,
+        trainers.BpeTrainer(
+            vocab_size=VOCABULARY,
+            special_tokens=[PAD, END],
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        ),
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, padding_side="left"
+    )
+
+
+def make_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> GptOssForCausalLM:
+    """The untrained model, in float32."""
+    torch.manual_seed(seed)
+    config = GptOssConfig(
+        **CONFIG,
+        vocab_size=len(tokenizer),
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    model = GptOssForCausalLM(config)
+    _start_with_copying(model)
+    return model
+
+
+@torch.no_grad()
+def _start_with_copying(model: GptOssForCausalLM) -> None:
+    """Starts attention near the circuits that comparing a claim with its evidence is made of.
+
+    A model of this size takes most of its training to find them from random weights. Of the query
+    heads that share a key, the first starts out made, the others random:
+
+    - first layer, first key: looks one token back (its biases are constant vectors whose rotary
+      phases differ by one position) and writes what it finds to a subspace of its own;
+    - second layer, first key: looks for tokens whose predecessor, as written there, is like its
+      own token, and passes them on: an induction head (Olsson et al., "In-context Learning and
+      Induction Heads", 2022);
+    - all others: look for tokens like their own (equal query and key projections) and pass on what
+      they find (output is the transpose of value), as in Trockman and Kolter, "Mimetic
+      Initialization of Self-Attention Layers" (2023).
+    """
+    size = CONFIG["head_dim"]
+    sharing = CONFIG["num_attention_heads"] // CONFIG["num_key_value_heads"]
+    radians = model.model.rotary_emb.inv_freq  # per position, of each pair of dimensions
+    for depth, layer in enumerate(model.model.layers):
+        attention = layer.self_attn
+        for key_head in range(CONFIG["num_key_value_heads"]):
+            of_key = slice(key_head * size, (key_head + 1) * size)
+            of_query = slice(key_head * sharing * size, (key_head * sharing + 1) * size)
+            query, key = attention.q_proj.weight[of_query], attention.k_proj.weight[of_key]
+            value, output = attention.v_proj.weight[of_key], attention.o_proj.weight[:, of_query]
+            if depth == 0 and key_head == 0:
+                strength = torch.where(radians > 0.05, 5.0, 0.0)
+                phases = torch.cat([radians.cos(), radians.sin()])
+                attention.k_proj.bias[of_key] = phases * strength.repeat(2)
+                attention.q_proj.bias[of_query] = torch.cat([strength, 0 * strength])
+                query *= 0.1
+                key *= 0.1
+                output *= 0.3
+                previous = value.clone(), output.clone()
+                continue
+            if depth == 0:
+                near = (radians > 0.04).repeat(2)
+                key[near] = 0
+                key *= 1.7
+                query.copy_(key)
+                strength = torch.where(radians > 0.04, 3.4, 0.0)
+                attention.q_proj.bias[of_query] = torch.cat([strength, 0 * strength])
+                attention.k_proj.bias[of_key] = -torch.cat([strength, 0 * strength])
+                attention.sinks[key_head * sharing] = 7.0
+                value *= 0.1
+                attention.v_proj.bias[of_key] = 0.3 * torch.randn(size)
+                continue
+            if depth == 1 and key_head == 0:
+                query.copy_(1.5 * previous[0])
+                key.copy_(1.5 / 0.3 * previous[1].T)
+            else:
+                query.copy_(key)
+                continue
+            output.copy_(value.T / value.norm(dim=1).square().mean())
+
+
+def _batch(
+    tokenizer: PreTrainedTokenizerFast, chosen: list[Document]
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Right-padded token ids (B, T), which of them are text (B, T), which are answer (B, T)."""
+    rows = []
+    for document in chosen:
+        pieces = document.pieces()
+        tokens = tokenizer([piece for piece, _ in pieces])["input_ids"]
+        rows.append(
+            [
+                (token, 1 + is_answer)
+                for (_, is_answer), ids in zip(pieces, tokens, strict=True)
+                for token in ids
+            ]
+        )
+    longest = max(map(len, rows))
+    ids = torch.full((len(chosen), longest), tokenizer.pad_token_id)
+    kind = torch.zeros((len(chosen), longest), dtype=torch.long)
+    for row, tokens in enumerate(rows):
+        ids[row, : len(tokens)], kind[row, : len(tokens)] = torch.tensor(tokens).T
+    return ids, kind == 1, kind == 2
+
+
+def pretrain(
+    model: GptOssForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    stage: Stage,
+    *,
+    seed: int,
+    checkpoint: Path | None = None,
+    log_every: int = 100,
+) -> pd.DataFrame:
+    """Trains in place.
+
+    Args:
+        model: see `make_model`.
+        tokenizer: see `make_tokenizer`.
+        stage: what on, how long and how fast.
+        seed: of the documents.
+        checkpoint: where the weights are saved every 1,000 steps.
+        log_every: steps per row of the result.
+
+    Returns:
+        step, text_loss and answer_loss (nats per token), accuracy of the first answer token by
+        domain (fraction), seconds since the start.
+    """
+    stream = documents(seed, stage)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=stage.learning_rate, weight_decay=0.01, betas=(0.9, 0.98), fused=True
+    )
+    decay_from = 0.75 * stage.steps
+
+    def rate(step: int) -> float:
+        left = (stage.steps - step) / (stage.steps - decay_from)
+        return min((step + 1) / 100, 1.0, max(left, 0.05))
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+    rows: list[dict[str, float]] = []
+    window: list[dict[str, float]] = []
+    model.train()
+    started = time.monotonic()
+    buffer: list[list[Document]] = []
+    rng = np.random.default_rng([seed, 1])
+    for step in tqdm(range(1, stage.steps + 1), desc="pretraining", mininterval=10):
+        if not buffer:  # batches of like length, in random order
+            drawn = [next(stream) for _ in range(stage.batch * 16)]
+            drawn.sort(key=lambda document: len(document.prompt))
+            buffer = [drawn[i : i + stage.batch] for i in range(0, len(drawn), stage.batch)]
+            rng.shuffle(buffer)  # type: ignore[arg-type]
+        chosen = buffer.pop()
+        ids, text, answer = _batch(tokenizer, chosen)
+        # padding comes last, so causal attention needs no mask to keep it out
+        logits = model(input_ids=ids[:, :-1], use_cache=False).logits
+        losses = torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none"
+        ).view(ids.shape[0], -1)
+        text_loss = losses[text[:, 1:]].mean()
+        answer_loss = losses[answer[:, 1:]].mean()
+        loss = answer_loss + stage.text_loss * text_loss
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        window.append(
+            {"text_loss": text_loss.item(), "answer_loss": answer_loss.item()}
+            | _accuracies(logits, ids, answer, chosen)
+        )
+        if step % log_every == 0 or step == stage.steps:
+            means = pd.DataFrame(window).mean().to_dict()
+            rows.append({"step": step, **means, "seconds": time.monotonic() - started})
+            tqdm.write(str({k: round(v, 3) for k, v in rows[-1].items()}))
+            window = []
+        if checkpoint is not None and step % 500 == 0:
+            model.save_pretrained(checkpoint)
+    return pd.DataFrame(rows)
+
+
+def _accuracies(
+    logits: torch.Tensor, ids: torch.Tensor, answer: torch.Tensor, chosen: list[Document]
+) -> dict[str, float]:
+    """Share of right labels per domain of a batch, in documents without notes."""
+    first = answer.int().argmax(1)  # the label's, in documents without notes
+    rows = torch.arange(len(chosen))
+    right = (logits[rows, first - 1].argmax(-1) == ids[rows, first]).numpy()
+    domains = np.array(["" if document.notes else document.domain for document in chosen])
+    return {
+        domain: float(right[domains == domain].mean()) for domain in sorted(set(domains) - {""})
+    }
+
+
+def make(into: Path) -> pd.DataFrame:
+    """Makes tokenizer and model from nothing and saves them as safetensors in `into`.
+
+    Returns:
+        the log of `pretrain` of both stages, with a column `stage`.
+    """
+    tokenizer = make_tokenizer(TOKENIZER_SEED)
+    model = make_model(tokenizer, WEIGHTS_SEED)
+    reading = pretrain(model, tokenizer, READING, seed=READING_SEED, checkpoint=into)
+    habits = pretrain(model, tokenizer, HABITS, seed=HABITS_SEED)
+    tokenizer.save_pretrained(into)
+    model.save_pretrained(into)
+    return pd.concat([reading.assign(stage="reading"), habits.assign(stage="habits")])

@@ -1,0 +1,154 @@
+"""The command `factmix`: each step of a study by hand. `make study` runs them all in order."""
+
+# The modules behind a command are imported inside it: torch takes seconds, and --help should not.
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from factmix.runs import Paths
+    from factmix.study import Study
+
+app = typer.Typer(
+    help="Train, evaluate and compare the arms of a study, step by step.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="A name from studies/.")]
+Seed = Annotated[int | None, typer.Option(help="Of training; by default the study's first.")]
+
+
+def _open(name: str) -> "tuple[Study, Paths]":
+    from factmix.runs import Paths, find_study
+
+    study = find_study(name)
+    return study, Paths.of(study)
+
+
+def _seed(study: "Study", seed: int | None) -> int:
+    return study.seeds[0] if seed is None else seed
+
+
+@app.command()
+def data(study_name: StudyName) -> None:
+    """Draw the evaluation set and every mixture's training sample."""
+    from factmix import mixtures
+
+    study, paths = _open(study_name)
+    mixtures.prepare(study, paths)
+    print(f"wrote {paths.data}")
+
+
+@app.command()
+def train(
+    study_name: StudyName,
+    arm: Annotated[str, typer.Argument(help="An arm of the study.")],
+    seed: Seed = None,
+) -> None:
+    """Train one arm with GRPO."""
+    study, paths = _open(study_name)
+    study.arm(arm)
+    from factmix import grpo
+
+    grpo.train(study, arm, _seed(study, seed), paths)
+    print(f"wrote {paths.arm(arm, _seed(study, seed))}")
+
+
+@app.command()
+def evaluate(
+    study_name: StudyName,
+    arm: Annotated[str, typer.Argument(help="A trained arm, or 'base': the untrained model.")],
+    seed: Seed = None,
+) -> None:
+    """Answer the evaluation set with one arm's model, or with the untrained one."""
+    study, paths = _open(study_name)
+    if arm != "base":
+        study.arm(arm)
+    from factmix import evaluate as evaluation
+
+    if arm == "base":
+        evaluation.evaluate_base(study, paths)
+        folder = paths.base
+    else:
+        evaluation.evaluate_arm(study, arm, _seed(study, seed), paths)
+        folder = paths.arm(arm, _seed(study, seed))
+    print(f"wrote {folder / 'predictions.parquet'}")
+
+
+@app.command()
+def compare(study_name: StudyName) -> None:
+    """Compare all arms with the baseline: every number that the book cites."""
+    from factmix import compare as comparison
+
+    study, paths = _open(study_name)
+    comparison.compare(study, paths)
+    print(f"wrote {paths.results}")
+
+
+@app.command()
+def freeze(study_name: StudyName) -> None:
+    """Copy the small results of a finished study to results/, to be committed."""
+    from factmix import compare as comparison
+    from factmix.runs import ROOT
+
+    study, paths = _open(study_name)
+    into = ROOT / "results" / study.name
+    comparison.freeze(study, paths, into)
+    print(f"wrote {into}")
+
+
+@app.command()
+def learning_rate(study_name: StudyName) -> None:
+    """Find the learning rate by the study's rule, on data that evaluation never sees."""
+    study, paths = _open(study_name)
+    from factmix import learning_rate as search
+
+    search.choose(study, paths)
+
+
+@app.command()
+def notebook(
+    source: Annotated[Path, typer.Argument(help="Such as notebooks/arm.md.")],
+    output: Annotated[Path, typer.Argument(help="The executed notebook, .ipynb.")],
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="May be repeated."),
+    ] = None,
+) -> None:
+    """Execute a notebook with parameters; write it only if no cell failed."""
+    import yaml
+
+    from factmix import notebooks
+
+    values = {}
+    for parameter in parameters or []:
+        name, equals, value = parameter.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"'{parameter}': expected NAME=VALUE", param_hint="-p")
+        values[name] = yaml.safe_load(value)
+    notebooks.execute(source, output, values)
+    print(f"wrote {output}")
+
+
+def main() -> None:
+    """Runs the command line; a user's mistake is one line on stderr and exit status 2.
+
+    The errors that factmix defines say what is wrong and what to do about it. Any other is a
+    mistake in the code, and keeps its traceback.
+    """
+    try:
+        app()
+    except Exception as error:
+        if not type(error).__module__.startswith("factmix."):
+            raise
+        print(f"factmix: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,274 @@
+"""Every arm's answers and training in, results.json out: all the numbers that the book cites."""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from factmix import figures, look, stats
+from factmix.answers import Answers, CompareError, check_files, read_answers
+from factmix.labels import ANSWERS
+from factmix.results import counts, difference, key, leaf, tidy
+from factmix.runs import Paths, write_json, written_whole
+from factmix.stats import Estimate
+from factmix.study import Study
+
+__all__ = [
+    "CompareError",
+    "compare",
+    "difference",
+    "freeze",
+    "tidy",
+    "training_metrics",
+]
+
+TRAJECTORY_METRICS = ("accuracy", "balanced_accuracy", "recall_na", "recall_pass", "recall_fail")
+WINDOW = 10  # training steps whose mean counts as the start, or the end, of a curve
+
+
+def compare(study: Study, paths: Paths) -> dict[str, Any]:
+    """Computes all results of a study and writes them to `paths.results`.
+
+    With several seeds the numbers are those of the first.
+
+    Returns:
+        the content of results.json: nested dicts that end in leaves {"value", "unit", "n", "run"}
+        and, where they exist, "interval" and "p".
+
+    Raises:
+        CompareError: a file is missing (the message says how to make it), systems answered
+            different examples, or an arm was trained on other data than the study has now.
+    """
+    check_files(study, paths)
+    report = json.loads(paths.data_report.read_text(encoding="utf-8"))
+    systems = read_answers(study, paths)
+    baseline = systems[study.baseline]
+    answering = {arm: given for arm, given in systems.items() if arm in study.arms or arm == "base"}
+    others = {arm: given for arm, given in answering.items() if arm != study.baseline}
+    results = {
+        "study": {
+            "name": study.name,
+            "description": study.description,
+            "model": study.model.path,
+            "baseline": key(study.baseline),
+            "data_fingerprint": report["fingerprint"],
+            "resamples": study.statistics.resamples,
+            "confidence": study.statistics.confidence,
+            "alpha": study.statistics.alpha,
+        },
+        "seeds": study.seeds,
+        "metrics": _each(systems, lambda given, _: _metrics(given, study)),
+        "gains": _each(others, lambda given, name: _gains(baseline[name], given, study)),
+        "mcnemar": _each(others, lambda given, name: _mcnemar(baseline[name], given)),
+        "format_rate": _each(answering, lambda given, _: _format_rate(given, study)),
+        "answer_share": _each(answering, lambda given, _: _answer_shares(given, study)),
+        "confusion": _each(answering, lambda given, _: _confusion(given).tolist()),
+        "training": {key(arm): _training(study, arm, paths) for arm in study.arms},
+        "trajectory": {key(arm): _trajectory(study, arm, paths) for arm in study.arms},
+        "data": counts({part: report[part] for part in report if part != "fingerprint"}),
+    }
+    write_json(paths.results, results)
+    return results
+
+
+def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
+    """Copies what is small of a finished study: its results, and what figures are drawn from.
+
+    The copy has the layout of the run, so that `Paths(into)` finds everything in it. Runs in it of
+    arms or seeds that the study no longer has are removed.
+
+    Args:
+        study: the study.
+        paths: its finished run.
+        into: the folder that receives the copy, such as results/embedded.
+
+    Returns:
+        the files that were written.
+
+    Raises:
+        CompareError: something is missing; nothing has been copied then.
+    """
+    check_files(study, paths)
+    if not paths.results.is_file():
+        raise CompareError(
+            f"study {study.name}: {paths.results} does not exist; "
+            f"make it with: factmix compare {study.name}"
+        )
+    folders = [paths.arm(arm, seed) for arm in study.arms for seed in study.seeds]
+    names = ("run.json", "metrics.parquet", "trajectory.parquet", "predictions.parquet")
+    sources = [paths.results, paths.data_report, paths.base / "predictions.parquet"]
+    sources += [folder / name for folder in folders for name in names if (folder / name).is_file()]
+    sources += sorted((paths.root / "notebooks").glob("*.ipynb"))
+    optional = (paths.learning_rate, paths.shortcuts)
+    sources += [source for source in optional if source.is_file()]
+    for run in sorted(into.glob("*/run.json")):
+        if paths.root / run.parent.name not in folders:
+            shutil.rmtree(run.parent)
+    targets = [into / source.relative_to(paths.root) for source in sources]
+    for source, target in zip(sources, targets, strict=True):
+        with written_whole(target) as part:
+            shutil.copyfile(source, part)
+    summary = into / "summary.svg"
+    results = json.loads(paths.results.read_text(encoding="utf-8"))
+    with written_whole(summary) as part:
+        _draw_summary(results, study.statistics.alpha, part)
+    return [*targets, summary]
+
+
+def _draw_summary(results: dict[str, Any], alpha: float, path: Path) -> None:
+    """The gains at a glance, on white, for the README."""
+    gains = tidy(results["gains"], ["arm", "dataset", "metric"])
+    with look.style(dark=False):
+        figure = figures.plot_gains(
+            gains[gains["arm"] != "base"], metrics=("balanced_accuracy", "recall_na"), alpha=alpha
+        )
+        figure.savefig(path, format="svg", facecolor="white", metadata={"Date": None})
+        plt.close(figure)
+
+
+def training_metrics(study: Study, paths: Paths) -> pd.DataFrame:
+    """metrics.parquet of every arm and seed that has one, with columns arm and seed in front."""
+    found = {
+        (arm, seed): paths.arm(arm, seed) / "metrics.parquet"
+        for arm in study.arms
+        for seed in study.seeds
+    }
+    frames = []
+    for (arm, seed), path in found.items():
+        if path.is_file():
+            frame = pd.read_parquet(path)
+            frame.insert(0, "seed", seed)
+            frame.insert(0, "arm", arm)
+            frames.append(frame)
+    if not frames:
+        raise CompareError(
+            f"study {study.name}: no arm has been trained in {paths.root}; "
+            f"train one with: factmix train {study.name} {study.baseline} --seed {study.seeds[0]}"
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def _each(
+    systems: dict[str, dict[str, Answers]], of: Callable[[Answers, str], Any]
+) -> dict[str, dict[str, Any]]:
+    return {
+        key(arm): {key(name): of(given, name) for name, given in datasets.items()}
+        for arm, datasets in systems.items()
+    }
+
+
+def _bootstrap(study: Study) -> dict[str, Any]:
+    """How to resample; every time from the seed, so that no arm changes another's numbers."""
+    return {
+        "resamples": study.statistics.resamples,
+        "confidence": study.statistics.confidence,
+        "rng": np.random.default_rng(study.statistics.seed),
+    }
+
+
+def _confusion(given: Answers) -> stats.Counts:
+    return stats.contingency(given.gold, given.predicted)
+
+
+def _metrics(given: Answers, study: Study) -> dict[str, Any]:
+    confusion_LA = _confusion(given)
+    if given.valid is None:  # a constant answer has the same score in every resample
+        values: Mapping[str, Estimate | float] = {
+            name: float(value) for name, value in stats.metrics(confusion_LA).items()
+        }
+    else:
+        values = stats.bootstrap_metrics(confusion_LA, **_bootstrap(study))
+    return {m: leaf(value, "fraction", len(given.gold), given.run) for m, value in values.items()}
+
+
+def _gains(baseline: Answers, given: Answers, study: Study) -> dict[str, Any]:
+    counts_LAA = stats.contingency(given.gold, baseline.predicted, given.predicted)
+    gains = stats.bootstrap_gains(counts_LAA, **_bootstrap(study))
+    return {m: leaf(gain, "points", len(given.gold), given.run) for m, gain in gains.items()}
+
+
+def _mcnemar(baseline: Answers, given: Answers) -> dict[str, Any]:
+    counts_LAA = stats.contingency(given.gold, baseline.predicted, given.predicted)
+    test, n = stats.mcnemar(counts_LAA), len(given.gold)
+    return {
+        "fixed": leaf(test.fixed, "count", n, given.run),
+        "broken": leaf(test.broken, "count", n, given.run),
+        "p": leaf(test.p, "", n, given.run),
+    }
+
+
+def _format_rate(given: Answers, study: Study) -> dict[str, Any]:
+    assert given.valid is not None
+    n = len(given.gold)
+    rate = stats.proportion(given.valid, n, confidence=study.statistics.confidence)
+    return leaf(rate, "fraction", n, given.run)
+
+
+def _answer_shares(given: Answers, study: Study) -> dict[str, Any]:
+    n, confidence = len(given.gold), study.statistics.confidence
+    return {
+        answer: leaf(
+            stats.proportion(given.predicted.count(answer), n, confidence=confidence),
+            "fraction",
+            n,
+            given.run,
+        )
+        for answer in map(str, ANSWERS)
+    }
+
+
+def _training(study: Study, arm: str, paths: Paths) -> dict[str, Any]:
+    folder = paths.arm(arm, study.seeds[0])
+    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    sample = paths.train(study.arm(arm).mixture)
+    # A frozen copy of a run can be compared anew, but has no training samples to check.
+    if sample.is_file() and run["data_fingerprint"] != sha256(sample.read_bytes()).hexdigest():
+        raise CompareError(
+            f"{folder / 'run.json'}: arm '{arm}' was trained on another sample than {sample} is "
+            f"now; train it again with: factmix train {study.name} {arm} --seed {study.seeds[0]}"
+        )
+    metrics = pd.read_parquet(folder / "metrics.parquet").sort_values("step")
+    window = min(WINDOW, max(1, len(metrics) // 2))  # the windows of a short run do not overlap
+    first, last = metrics.head(window), metrics.tail(window)
+    gain = stats.mean_gain(
+        first["reward/total"].tolist(),
+        last["reward/total"].tolist(),
+        confidence=study.statistics.confidence,
+    )
+
+    def of_run(value: Estimate | float, unit: str, n: int = window) -> dict[str, Any]:
+        return leaf(value, unit, n, folder.name)
+
+    return {
+        "reward_start": of_run(float(first["reward/total"].mean()), ""),
+        "reward_end": of_run(float(last["reward/total"].mean()), ""),
+        "reward_gain": of_run(gain, ""),
+        "format_rate_start": of_run(float(first["format_rate"].mean()), "fraction"),
+        "format_rate_end": of_run(float(last["format_rate"].mean()), "fraction"),
+        "kl_end": of_run(float(last["kl"].mean()), "nats per token"),
+        "zero_spread_mean": of_run(float(metrics["zero_spread"].mean()), "fraction", len(metrics)),
+        "steps": of_run(len(metrics), "count", len(metrics)),
+        "seconds": of_run(run["wall_seconds"], "seconds", len(metrics)),
+        "peak_memory_gb": of_run(run["peak_memory_gb"], "GB", len(metrics)),
+    }
+
+
+def _trajectory(study: Study, arm: str, paths: Paths) -> dict[str, Any]:
+    """Metrics on the fixed subset that is answered during training, by dataset and step."""
+    folder = paths.arm(arm, study.seeds[0])
+    frame = pd.read_parquet(folder / "trajectory.parquet")
+    trajectory: dict[str, Any] = {key(dataset): {} for dataset in study.datasets}
+    for (dataset, step), rows in frame.groupby(["dataset", "step"], sort=True):
+        confusion_LA = stats.contingency(rows["gold"].tolist(), rows["predicted"].tolist())
+        estimates = stats.bootstrap_metrics(confusion_LA, **_bootstrap(study))
+        trajectory[key(str(dataset))][f"step_{step}"] = {
+            metric: leaf(estimates[metric], "fraction", len(rows), folder.name)
+            for metric in TRAJECTORY_METRICS
+        }
+    return trajectory

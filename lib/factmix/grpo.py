@@ -1,0 +1,494 @@
+"""GRPO for short verdicts: TRL's trainer, with each distinct prompt run once per pass.
+
+Departures from a stock `trl.GRPOTrainer` run:
+
+1. Sampling reads each distinct prompt once and continues its cache once per completion.
+2. Log-probabilities come from the same shared prefix, once per distinct completion.
+3. A group whose rewards are all equal has no advantage, hence no gradient: it is scored, for the
+   metrics, but left out of the backward pass.
+4. The drift from the base is measured (Kullback-Leibler divergence), but is no part of the loss.
+
+Losses and gradients are those of the stock trainer; tests/test_grpo.py compares them.
+"""
+
+import contextlib
+import hashlib
+import json
+import platform
+import resource
+import shutil
+import subprocess
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from datasets import Dataset
+from torch import Tensor
+from tqdm import tqdm
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
+from trl import GRPOConfig, GRPOTrainer
+
+from factmix import rewards
+from factmix.evaluate import answer, label_rows
+from factmix.examples import from_frame
+from factmix.labels import ANSWERS, LABELS, Label
+from factmix.policy import Policy, add_adapter, load_base, prompt_text
+from factmix.prefix import completion_logits, pad_left, read_prompts, sample
+from factmix.prompts import parse
+from factmix.runs import ROOT, Paths, write_json, write_parquet
+from factmix.study import Reward, Study
+
+
+class TrainingError(RuntimeError):
+    """A training run did not do what its study says."""
+
+
+class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
+    """TRL's trainer with the departures that the module's docstring lists."""
+
+    def _generate_single_turn(
+        self,
+        prompt_ids: list[list[int]],
+        images: None,
+        multimodal_fields: dict[str, Any],
+        num_generations: int,
+        has_tool_images: bool = False,
+    ) -> tuple[list[list[int]], None]:
+        distinct = list(dict.fromkeys(map(tuple, prompt_ids)))
+        row_of = {prompt: row for row, prompt in enumerate(distinct)}
+        rows = torch.tensor([row_of[tuple(ids)] for ids in prompt_ids])
+        device, pad_id = self.accelerator.device, self._tokenizer.pad_token_id
+        model = self.accelerator.unwrap_model(self.model)
+        ids, mask = pad_left([list(prompt) for prompt in distinct], pad_id, device)
+        with torch.no_grad():
+            completions = sample(
+                model,
+                read_prompts(model, ids, mask),
+                rows.to(device),
+                torch.rand(len(rows), self.max_completion_length, device=device),
+                temperature=self.temperature,
+                stop_ids=tuple(self.eos_token_ids),
+                pad_id=pad_id,
+            )
+        stops = set(self.eos_token_ids)
+        return [_until(row, stops) for row in completions.tolist()], None
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Tensor]) -> Tensor:
+        self._live = inputs["advantages"] != 0
+        self._completion_mask = inputs["completion_mask"]
+        return super()._compute_loss(model, inputs)
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        logits_to_keep: int,
+        batch_size: int | None = None,
+        compute_entropy: bool = False,
+        compute_aux_loss: bool = False,
+        **multimodal: Any,
+    ) -> tuple[Tensor, Tensor, None]:
+        model = self.accelerator.unwrap_model(model)
+        prompts, prompt_of = input_ids[:, :-logits_to_keep].unique(dim=0, return_inverse=True)
+        live = torch.zeros(len(prompts), dtype=torch.bool, device=input_ids.device)
+        live[prompt_of[self._live]] = True
+        if not live.any():
+            live[0] = True  # the backward pass needs a graph, even for a gradient of zero
+        logps = torch.zeros(len(input_ids), logits_to_keep, device=input_ids.device)
+        entropies, drift = torch.zeros_like(logps), torch.zeros_like(logps)
+        for chosen, context in ((live, contextlib.nullcontext()), (~live, torch.no_grad())):
+            part = chosen[prompt_of].nonzero()[:, 0]
+            if len(part) == 0:
+                continue
+            with context:
+                scored = self._score(model, input_ids[part], attention_mask[part], logits_to_keep)
+            # out of place, so that the graph of the live part is kept
+            logps = logps.index_put((part,), scored[0])
+            entropies = entropies.index_put((part,), scored[1])
+            drift = drift.index_put((part,), scored[2])
+        mask = self._completion_mask
+        total = self.accelerator.reduce(torch.stack([(drift * mask).sum(), mask.sum().float()]))
+        self._metrics["train"]["kl"].append((total[0] / total[1]).item())
+        return logps, entropies, None
+
+    def _score(
+        self, model: Any, input_ids: Tensor, attention_mask: Tensor, length: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Log-probability, entropy and drift from the base (nats), each (N, C), of completions."""
+        both = torch.cat([input_ids, attention_mask], dim=1)
+        distinct, sequence_of = both.unique(dim=0, return_inverse=True)
+        ids, mask = distinct.split(input_ids.shape[1], dim=1)
+        completions, completion_mask = ids[:, -length:], mask[:, -length:]
+        prompts, rows = torch.cat([ids[:, :-length], mask[:, :-length]], dim=1).unique(
+            dim=0, return_inverse=True
+        )
+        prompt_ids, prompt_mask = prompts.split(ids.shape[1] - length, dim=1)
+        padding = int((prompt_mask.sum(0) == 0).sum())  # columns that none of these prompts needs
+        prompt_ids, prompt_mask = prompt_ids[:, padding:], prompt_mask[:, padding:]
+
+        def log_probabilities() -> Tensor:
+            prefix = read_prompts(model, prompt_ids, prompt_mask)
+            logits = completion_logits(model, prefix, rows, completions, completion_mask)
+            return (logits.float() / self.temperature).log_softmax(-1)
+
+        policy = log_probabilities()
+        with torch.no_grad(), model.disable_adapter():
+            base = log_probabilities()
+        share = policy.detach().exp()
+        logps = policy.gather(-1, completions[..., None])[..., 0]
+        entropies = -(share * policy.detach()).sum(-1)
+        drift = (share * (policy.detach() - base)).sum(-1)
+        return logps[sequence_of], entropies[sequence_of], drift[sequence_of]
+
+
+def _until(tokens: list[int], stops: set[int]) -> list[int]:
+    """Tokens up to and including the first stop."""
+    for position, token in enumerate(tokens):
+        if token in stops:
+            return tokens[: position + 1]
+    return tokens
+
+
+def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
+    """TRL reward functions: one per component, then one of weight 0 that only logs.
+
+    Each logs its mean over completions by gold label as "<name>|<label>".
+    """
+
+    def by_gold(
+        log: Callable[[str, float], None], name: str, values: list[float], gold: list[str]
+    ) -> None:
+        for label in LABELS:
+            of_label = [value for value, each in zip(values, gold, strict=True) if each == label]
+            if of_label:
+                log(f"{name}|{label}", sum(of_label) / len(of_label))
+
+    def component(name: str) -> Callable[..., list[float]]:
+        def earned(
+            completions: list[str], gold: list[str], log_metric: Any, **_: Any
+        ) -> list[float]:
+            values = [earnings(text, label)[name] for text, label in zip(completions, gold)]
+            by_gold(log_metric, f"reward/{name}", values, gold)
+            return values
+
+        earned.__name__ = name
+        return earned
+
+    def earnings(completion: str, gold: str) -> dict[str, float]:
+        read = parse(completion)
+        return rewards.components(
+            reward, predicted=read.predicted, format_valid=read.format_valid, gold=Label(gold)
+        )
+
+    def answers(completions: list[str], gold: list[str], log_metric: Any, **_: Any) -> list[float]:
+        read = [parse(completion) for completion in completions]
+        right = [float(each.predicted == label) for each, label in zip(read, gold, strict=True)]
+        total = [sum(earnings(text, label).values()) for text, label in zip(completions, gold)]
+        log_metric("accuracy", sum(right) / len(right))
+        log_metric("format_rate", sum(each.format_valid for each in read) / len(read))
+        for possible in ANSWERS:
+            share = sum(each.predicted == possible for each in read) / len(read)
+            log_metric(f"share/{possible}", share)
+        by_gold(log_metric, "accuracy", right, gold)
+        by_gold(log_metric, "reward/total", total, gold)
+        return right
+
+    return [*(component(name) for name in rewards.component_names(reward)), answers]
+
+
+def make_trainer(
+    study: Study,
+    arm: str,
+    seed: int,
+    training: pd.DataFrame,
+    folder: Path,
+    *,
+    policy: Policy,
+    trainer_class: type[GRPOTrainer] = SharedPrefixTrainer,
+) -> GRPOTrainer:
+    """The trainer of an arm, with every number from the study.
+
+    Args:
+        study: what to train and how.
+        arm: one of its arms.
+        seed: of the order of the prompts and of the sampled completions.
+        training: the examples.
+        folder: for checkpoints.
+        policy: with the adapter to train.
+        trainer_class: the stock trainer, to compare with.
+    """
+    numbers = study.training
+    reward = study.rewards[study.arm(arm).reward]
+    functions = reward_functions(reward)
+    examples = from_frame(training)
+    dataset = Dataset.from_dict(
+        {
+            "prompt": [prompt_text(policy.tokenizer, each, study.prompt)[0] for each in examples],
+            "gold": [str(each.label) for each in examples],
+        }
+    )
+    cuda = torch.cuda.is_available()
+    config = GRPOConfig(
+        output_dir=str(folder),
+        seed=seed,
+        max_steps=study.steps(arm),
+        per_device_train_batch_size=numbers.prompts_per_step * numbers.group_size,
+        num_generations=numbers.group_size,
+        steps_per_generation=1,
+        num_iterations=1,
+        gradient_accumulation_steps=1,
+        max_completion_length=study.prompt.max_completion_tokens,
+        temperature=numbers.temperature,
+        top_p=1.0,
+        top_k=0,
+        loss_type="grpo",
+        scale_rewards="group",
+        epsilon=numbers.clip_epsilon,
+        beta=0.0,
+        reward_weights=[1.0] * (len(functions) - 1) + [0.0],
+        optim="adamw_torch",
+        learning_rate=numbers.learning_rate,
+        lr_scheduler_type=numbers.lr_scheduler,
+        warmup_steps=0,
+        weight_decay=numbers.weight_decay,
+        max_grad_norm=numbers.max_grad_norm,
+        bf16=cuda,
+        use_cpu=not cuda,
+        gradient_checkpointing=False,
+        router_aux_loss_coef=0.0,  # None would turn the auxiliary loss on
+        logging_steps=1,
+        save_strategy="steps",
+        save_steps=numbers.checkpoint_steps,
+        save_total_limit=1,
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=cuda,
+        remove_unused_columns=False,
+    )
+    trainer = trainer_class(
+        model=policy.model,
+        reward_funcs=functions,
+        args=config,
+        train_dataset=dataset,
+        processing_class=policy.tokenizer,
+    )
+    for callback in list(trainer.callback_handler.callbacks):
+        if type(callback).__name__ == "PrinterCallback":
+            trainer.remove_callback(type(callback))
+    return trainer
+
+
+class Progress(TrainerCallback):  # type: ignore[misc]
+    """One bar with an estimate, the reward so far, and the share of answers per label."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._bar = tqdm(
+            total=state.max_steps, initial=state.global_step, desc=self._name, mininterval=1
+        )
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        if logs and "reward" in logs:
+            self._bar.set_postfix(
+                reward=f"{logs['reward']:.2f}", format=f"{logs['format_rate']:.2f}", refresh=False
+            )
+            self._bar.update(state.global_step - self._bar.n)
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._bar.close()
+
+
+class _Trajectory(TrainerCallback):  # type: ignore[misc]
+    """Answers the fixed part of the evaluation set at the study's steps, a file for each."""
+
+    def __init__(self, study: Study, arm: str, seed: int, paths: Paths, policy: Policy) -> None:
+        evaluation = pd.read_parquet(paths.evaluation)
+        self._examples = evaluation[evaluation["trajectory"]]
+        self._folder = paths.arm(arm, seed) / "checkpoints" / "trajectory"
+        self._study, self._arm, self._seed, self._policy = study, arm, seed, policy
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        if state.global_step == 0:
+            self._record(0)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        if state.global_step in self._study.evaluation.trajectory_steps:
+            self._record(state.global_step)
+
+    def _record(self, step: int) -> None:
+        self._policy.model.eval()
+        answered = answer(self._policy, self._examples, self._study, name=f"{self._arm}, {step}")
+        self._policy.model.train()
+        rows = label_rows(answered, self._arm, self._seed).assign(step=step)
+        write_parquet(self._folder / f"{step:06d}.parquet", rows)
+
+    def collected(self) -> pd.DataFrame:
+        """The answers at all steps so far."""
+        return pd.concat(
+            [pd.read_parquet(path) for path in sorted(self._folder.glob("*.parquet"))],
+            ignore_index=True,
+        )
+
+
+def train(study: Study, arm: str, seed: int, paths: Paths) -> None:
+    """Trains an arm; goes on from its last checkpoint when it was interrupted.
+
+    Writes adapter/, metrics.parquet, trajectory.parquet and, last, run.json in `paths.arm(...)`;
+    returns at once when run.json is there and of the same study and data.
+
+    Raises:
+        TrainingError: fewer steps were made than the study says.
+        PromptError: a prompt does not fit.
+    """
+    folder = paths.arm(arm, seed)
+    identity = _identity(study, arm, seed, paths)
+    if _is_done(folder, identity):
+        return
+    checkpoints = folder / "checkpoints"
+    if not _same(checkpoints / "identity.json", identity):  # of another study, or none
+        shutil.rmtree(folder, ignore_errors=True)
+        write_json(checkpoints / "identity.json", identity)
+    started = time.monotonic()
+    # transformers warns of its own renamed options, at every checkpoint and generation
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    policy = add_adapter(load_base(study.model), study.model.lora, seed)
+    training = pd.read_parquet(paths.train(study.arm(arm).mixture))
+    trainer = make_trainer(study, arm, seed, training, checkpoints, policy=policy)
+    trajectory = _Trajectory(study, arm, seed, paths, replace(policy, model=trainer.model))
+    trainer.add_callback(trajectory)
+    trainer.add_callback(Progress(f"{arm}, seed {seed}"))
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(checkpoints)))
+    steps = study.steps(arm)
+    if trainer.state.global_step != steps:
+        raise TrainingError(
+            f"{study.name}, {arm}, seed {seed}: {trainer.state.global_step} steps were made, "
+            f"expected {steps}; is the mixture smaller than training.prompts_per_step?"
+        )
+    trainer.model.save_pretrained(str(folder / "adapter"))
+    write_parquet(folder / "metrics.parquet", metrics(trainer.state.log_history))
+    write_parquet(folder / "trajectory.parquet", trajectory.collected())
+    cuda = torch.cuda.is_available()
+    write_json(
+        folder / "run.json",
+        {
+            **identity,
+            "steps": steps,
+            "learning_rate": study.training.learning_rate,
+            "versions": {name: version(name) for name in ("torch", "transformers", "trl", "peft")},
+            "git_commit": _git_commit(),
+            "device": torch.cuda.get_device_name() if cuda else _processor(),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "wall_seconds": time.monotonic() - started,  # since the last interruption
+            "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+            "trainable_parameters": sum(
+                each.numel() for each in trainer.model.parameters() if each.requires_grad
+            ),
+            "adapter_sha256": _sha256(folder / "adapter" / "adapter_model.safetensors"),
+        },
+    )
+    shutil.rmtree(checkpoints)
+
+
+def metrics(log_history: list[dict[str, float]]) -> pd.DataFrame:
+    """One row per training step; DESIGN's contract of metrics.parquet, from what TRL logged."""
+    renamed = {
+        "reward": "reward/total",
+        "frac_reward_zero_std": "zero_spread",
+        "step_time": "seconds",
+    }
+    kept = ("loss", "grad_norm", "learning_rate", "entropy", "kl", "accuracy", "format_rate")
+    rows = []
+    for entry in log_history:
+        if "reward" not in entry:
+            continue  # the summary at the end of training
+        row: dict[str, float] = {"step": entry["step"]}
+        for key, value in entry.items():
+            if key.startswith("rewards/") and key.endswith("/mean"):
+                name = key.split("/")[1]
+                if name != "answers":
+                    row[f"reward/{name}"] = value
+            elif key in renamed:
+                row[renamed[key]] = value
+            elif key in kept or "|" in key or key.startswith("share/"):
+                row[key] = value
+        rows.append(row)
+    return pd.DataFrame(rows).sort_values("step", ignore_index=True)
+
+
+def _identity(study: Study, arm: str, seed: int, paths: Paths) -> dict[str, Any]:
+    """What a run is a run of; a run of another is no use to this study."""
+    numbers = study.model_dump(mode="json")
+    relevant = {key: numbers[key] for key in ("model", "prompt", "evaluation", "training")}
+    relevant |= {
+        "arm": numbers["arms"][arm],
+        "reward": numbers["rewards"][study.arm(arm).reward],
+    }
+    described = json.dumps(relevant, sort_keys=True)
+    return {
+        "study": study.name,
+        "arm": arm,
+        "seed": seed,
+        "configuration_sha256": hashlib.sha256(described.encode()).hexdigest(),
+        "data_fingerprint": _sha256(paths.train(study.arm(arm).mixture)),
+    }
+
+
+def _same(path: Path, identity: dict[str, Any]) -> bool:
+    if not path.is_file():
+        return False
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return all(found.get(key) == value for key, value in identity.items())
+
+
+def _is_done(folder: Path, identity: dict[str, Any]) -> bool:
+    return _same(folder / "run.json", identity)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _git_commit() -> str | None:
+    """The commit of the checkout, with "+" when files differ from it; None outside a checkout."""
+    try:
+        commit = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True
+        )
+        changed = subprocess.run(
+            ["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True
+        )
+    except FileNotFoundError:
+        return None
+    if commit.returncode != 0:
+        return None
+    return commit.stdout.strip() + ("+" if changed.stdout.strip() else "")
+
+
+def _processor() -> str:
+    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"

@@ -1,0 +1,16 @@
+"""The three verdicts, and the answer that is none of them."""
+
+from enum import StrEnum
+
+
+class Label(StrEnum):
+    """Verdict on a claim given its evidence; the order is the one all tables and arrays use."""
+
+    NA = "NA"  # the evidence is not enough to decide
+    PASS = "PASS"  # the evidence supports the claim
+    FAIL = "FAIL"  # the evidence refutes the claim
+
+
+LABELS: tuple[Label, ...] = tuple(Label)
+INVALID = "INVALID"  # an answer in which no label could be read
+ANSWERS: tuple[str, ...] = (*LABELS, INVALID)

@@ -1,0 +1,267 @@
+"""Which examples are trained on and which are evaluated: drawn by seed, never the same.
+
+The evaluation set is drawn first and does not depend on any mixture. What it touches is then kept
+out of training by construction: every group of which it holds an example, and every row whose claim
+reads like one of its claims. A group's name means the same unit in all datasets of a study.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from factmix.datasets import DATASETS
+from factmix.datasets.records import DataError, normalised
+from factmix.examples import COLUMNS, to_frame
+from factmix.labels import LABELS, Label
+from factmix.runs import Paths, write_json, write_parquet
+from factmix.study import Study
+
+__all__ = ["DataError", "development", "draw_evaluation", "overlap", "prepare"]
+
+# A page of VitaminC may hold hundreds of rows: while there are others, no group fills more than
+# this part of a label's evaluation examples.
+GROUP_SHARE = 1 / 50
+
+Report = dict[str, Any]
+
+
+def prepare(study: Study, paths: Paths) -> Report:
+    """Draws the study's evaluation set and the training sample of each of its mixtures.
+
+    Writes each dataset's examples, `paths.evaluation` (with a column `trajectory`: whether the
+    example is in the part that is answered during training), one `paths.train` per mixture, and
+    `paths.data_report`, which is written last.
+
+    Returns:
+        The report: fingerprint; datasets.<name>.pool, .evaluation and .excluded; mixtures.<name>.
+        <dataset>; overlap.<mixture>. Counts are of examples, by label and by whether there is
+        evidence. `excluded` are the rows kept out of training beside the evaluation examples
+        themselves: by their group, or only by their claim.
+
+    Raises:
+        DataError: a dataset is not known, or too small for what is asked of it.
+    """
+    pools = {name: _pool(study, name) for name in study.datasets}
+    evaluation = pd.concat(
+        [_evaluation(study, name, pool) for name, pool in pools.items()], ignore_index=True
+    )
+    groups, claims = set(evaluation["group"]), set(evaluation["claim"].map(normalised))
+    free, excluded = {}, {}
+    for name, pool in pools.items():
+        by_group = pool["group"].isin(groups)
+        by_claim = pool["claim"].map(normalised).isin(claims) & ~by_group
+        free[name] = (~(by_group | by_claim)).tolist()
+        excluded[name] = {
+            "group": int(by_group.sum() - (evaluation["dataset"] == name).sum()),
+            "claim": int(by_claim.sum()),
+        }
+    training = _training(study, pools, free)
+    overlaps = {mixture: overlap(train, evaluation) for mixture, train in training.items()}
+    assert not any(count for each in overlaps.values() for count in each.values()), overlaps
+
+    report: Report = {
+        "fingerprint": _fingerprint({"evaluation": evaluation, **training}),
+        "datasets": {
+            name: {
+                "pool": _counts(pool),
+                "evaluation": _counts(evaluation[evaluation["dataset"] == name]),
+                "excluded": excluded[name],
+            }
+            for name, pool in pools.items()
+        },
+        "mixtures": {
+            mixture: {name: _counts(part) for name, part in train.groupby("dataset", sort=False)}
+            for mixture, train in training.items()
+        },
+        "overlap": overlaps,
+    }
+    for name, pool in pools.items():
+        write_parquet(paths.pool(name), pool)
+    write_parquet(paths.evaluation, evaluation)
+    for mixture, train in training.items():
+        write_parquet(paths.train(mixture), train)
+    write_json(paths.data_report, report)
+    return report
+
+
+def overlap(train: pd.DataFrame, evaluation: pd.DataFrame) -> dict[str, int]:
+    """How many groups and how many claims (normalised) two tables of examples have in common."""
+    return {
+        "groups": len(set(train["group"]) & set(evaluation["group"])),
+        "claims": len(
+            set(train["claim"].map(normalised)) & set(evaluation["claim"].map(normalised))
+        ),
+    }
+
+
+def development(study: Study, paths: Paths) -> pd.DataFrame:
+    """Examples for choices that neither training nor evaluation data may decide.
+
+    They share no group and no claim with the evaluation set or with any mixture.
+
+    Returns:
+        Rows of all datasets with the columns of examples, from the files that `prepare` wrote.
+    """
+    files = [paths.evaluation, *(paths.train(mixture) for mixture in study.mixtures)]
+    used = pd.concat([pd.read_parquet(file)[list(COLUMNS)] for file in files])
+    groups, claims = set(used["group"]), set(used["claim"].map(normalised))
+    pool = pd.concat([pd.read_parquet(paths.pool(name)) for name in study.datasets])
+    seen = pool["group"].isin(groups) | pool["claim"].map(normalised).isin(claims)
+    return pool[~seen].reset_index(drop=True)
+
+
+def draw_evaluation(
+    pool: pd.DataFrame, counts: Mapping[Label, int], rng: np.random.Generator
+) -> list[int]:
+    """Draws examples so that few groups are touched and none of them dominates.
+
+    Groups come in random order; each gives what is still needed of every label, at most
+    `GROUP_SHARE` of the label's count. A group is passed over while it would have to be split, for
+    its remainder would be lost to training. Only if the groups do not suffice do they give more.
+
+    Args:
+        pool: examples of one dataset, index 0, 1, 2...; at least `counts` of each label.
+        counts: examples per label.
+        rng: decides order and choice.
+
+    Returns:
+        Row numbers of `pool`, ascending.
+    """
+    rows_of: dict[str, dict[Label, list[int]]] = {}
+    groups, labels = pool["group"].tolist(), pool["label"].tolist()
+    for row in rng.permutation(len(pool)).tolist():
+        rows_of.setdefault(groups[row], {}).setdefault(Label(labels[row]), []).append(row)
+    names = sorted(rows_of)
+    order = [names[i] for i in rng.permutation(len(names))]
+
+    need = {label: count for label, count in counts.items() if count}
+    limit = {label: int(np.ceil(count * GROUP_SHARE)) for label, count in need.items()}
+    taken: set[int] = set()
+    reserved: set[str] = set()
+
+    def take(group: str, offer: dict[Label, list[int]]) -> None:
+        for label, rows in offer.items():
+            taken.update(rows)
+            need[label] -= len(rows)
+        if any(offer.values()):
+            reserved.add(group)
+
+    for group in order:
+        offer = {
+            label: rows[: limit[label]]
+            for label, rows in rows_of[group].items()
+            if need.get(label, 0)
+        }
+        if all(len(rows) <= need[label] for label, rows in offer.items()):
+            take(group, offer)
+    for group in sorted(order, key=lambda name: name not in reserved):
+        left = {
+            label: [row for row in rows if row not in taken]
+            for label, rows in rows_of[group].items()
+        }
+        take(group, {label: rows[: need[label]] for label, rows in left.items() if label in need})
+    return sorted(taken)
+
+
+def _pool(study: Study, name: str) -> pd.DataFrame:
+    if name not in DATASETS:
+        raise DataError(
+            f"study {study.name}: datasets.{name}: there is no such dataset;"
+            f" expected one of: {', '.join(sorted(DATASETS))}"
+        )
+    pool = to_frame(DATASETS[name]())
+    repeated = pool["id"][pool["id"].duplicated()].tolist()
+    if repeated:
+        raise DataError(f"dataset {name}: the id '{repeated[0]}' occurs more than once")
+    return pool
+
+
+def _evaluation(study: Study, name: str, pool: pd.DataFrame) -> pd.DataFrame:
+    wanted = study.evaluation
+    for label in LABELS:
+        needed, available = wanted.counts.get(label, 0), int((pool["label"] == label).sum())
+        if needed > available:
+            raise DataError(
+                f"study {study.name}: evaluation.counts: {name}, {label}: {needed} examples needed,"
+                f" {available} available"
+            )
+        part = wanted.trajectory_counts.get(label, 0)
+        if part > needed:
+            raise DataError(
+                f"study {study.name}: evaluation.trajectory_counts: {label}: {part} examples"
+                f" needed, {needed} available, which is evaluation.counts"
+            )
+    rng = _rng(wanted.seed, "evaluation", name)
+    drawn = pool.iloc[draw_evaluation(pool, wanted.counts, rng)].reset_index(drop=True)
+    trajectory = np.zeros(len(drawn), dtype=bool)
+    for label in LABELS:
+        rows = np.flatnonzero(drawn["label"] == label)
+        trajectory[rng.permutation(rows)[: wanted.trajectory_counts.get(label, 0)]] = True
+    return drawn.assign(trajectory=trajectory)
+
+
+def _training(
+    study: Study, pools: dict[str, pd.DataFrame], free: dict[str, list[bool]]
+) -> dict[str, pd.DataFrame]:
+    """Each mixture's examples: of one order per dataset and label, the first so many that are free.
+
+    So a mixture that takes fewer examples takes a subset, and mixtures do not depend on each other.
+    """
+    order = {
+        (name, label): [
+            row
+            for row in _rng(study.sample_seed, "training", name, label).permutation(
+                np.flatnonzero(pool["label"] == label)
+            )
+            if free[name][row]
+        ]
+        for name, pool in pools.items()
+        for label in LABELS
+    }
+    training = {}
+    for mixture, parts in study.mixtures.items():
+        taken = []
+        for name, counts in parts.items():
+            for label, needed in counts.items():
+                rows = order[name, label]
+                if needed > len(rows):
+                    total = int((pools[name]["label"] == label).sum())
+                    raise DataError(
+                        f"study {study.name}: mixtures.{mixture}: {name}, {label}: {needed}"
+                        f" examples needed, {len(rows)} available (of {total}; the others are in"
+                        " the evaluation set or share a group or a claim with it)"
+                    )
+                taken.append(pools[name].iloc[rows[:needed]])
+        if sum(map(len, taken)) < study.training.prompts_per_step:
+            raise DataError(
+                f"study {study.name}: mixtures.{mixture}: {sum(map(len, taken))} examples are fewer"
+                f" than the {study.training.prompts_per_step} of training.prompts_per_step"
+            )
+        training[mixture] = pd.concat(taken, ignore_index=True)
+    return training
+
+
+def _counts(frame: pd.DataFrame) -> dict[str, int]:
+    with_evidence = int((frame["evidence"].map(len) > 0).sum())
+    return {
+        **{str(label): int((frame["label"] == label).sum()) for label in LABELS},
+        "with_evidence": with_evidence,
+        "without_evidence": len(frame) - with_evidence,
+    }
+
+
+def _fingerprint(frames: dict[str, pd.DataFrame]) -> str:
+    """SHA-256 of every example that is trained on or evaluated, in order."""
+    digest = hashlib.sha256()
+    for name, frame in frames.items():
+        digest.update(json.dumps([name, frame.to_dict("records")]).encode())
+    return digest.hexdigest()
+
+
+def _rng(seed: int, *purpose: str) -> np.random.Generator:
+    """A generator of its own for each purpose, so that no draw depends on another."""
+    return np.random.default_rng([seed, *"/".join(purpose).encode()])

@@ -1,0 +1,104 @@
+"""Executes a notebook source with parameters; what it leaves behind is a whole notebook or none."""
+
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import papermill
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+
+# Kernels warn that they talk over local TCP, and tqdm that it cannot draw its bars as widgets.
+QUIET_KERNEL = [
+    "--log-level=ERROR",
+    "--IPKernelApp.exec_lines=import warnings; warnings.filterwarnings('ignore', 'IProgress')",
+]
+
+
+class NotebookError(RuntimeError):
+    """A notebook has no such parameter, or one of its cells failed."""
+
+
+def convert(source: Path, notebook: Path) -> Any:
+    """Writes a jupytext source as .ipynb, with nothing executed, and returns its content."""
+    content = jupytext.read(source)
+    jupytext.write(content, notebook)
+    return content
+
+
+def execute(source: Path, output: Path, parameters: Mapping[str, Any]) -> None:
+    """Runs a jupytext source and writes the executed notebook.
+
+    What cells write to stderr (progress bars, warnings) goes to this process's stderr as it comes
+    and is not kept. `output` is replaced only when no cell failed; otherwise the notebook, as far
+    as it got, is in the folder failed/ beside it, where nothing looks for pages.
+
+    Args:
+        source: a notebook as MyST Markdown, or in another format that jupytext reads.
+        output: the .ipynb to write.
+        parameters: values for names that the cell tagged `parameters` assigns.
+
+    Raises:
+        NotebookError: naming the notebook, the cell and the error; or the unknown parameter and
+            the known ones.
+    """
+    if not source.is_file():
+        known = ", ".join(sorted(other.name for other in source.parent.glob("*.md")))
+        raise NotebookError(f"{source}: no such notebook; in its folder: {known or 'none'}")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    failed = output.parent / "failed" / output.name
+    with tempfile.TemporaryDirectory(prefix=f".{output.stem}-", dir=output.parent) as folder:
+        converted, executed = Path(folder) / "converted.ipynb", Path(folder) / "executed.ipynb"
+        convert(source, converted)
+        _check_names(source, converted, parameters)
+        try:
+            papermill.execute_notebook(
+                converted,
+                executed,
+                parameters=dict(parameters),
+                progress_bar=False,
+                stderr_file=sys.stderr,
+                extra_arguments=QUIET_KERNEL,
+            )
+        except (PapermillExecutionError, DeadKernelError) as error:
+            failed.parent.mkdir(exist_ok=True)
+            executed.replace(failed)
+            raise NotebookError(
+                f"{source}: {_failure(error)}; as far as it got: {failed}"
+            ) from error
+        _clean(executed)
+        executed.replace(output)
+    failed.unlink(missing_ok=True)
+
+
+def _check_names(source: Path, converted: Path, parameters: Mapping[str, Any]) -> None:
+    known = papermill.inspect_notebook(converted)
+    for name in parameters:
+        if name not in known:
+            raise NotebookError(
+                f"{source}: no parameter '{name}'; expected one of: {', '.join(known) or 'none'}"
+            )
+
+
+def _failure(error: PapermillExecutionError | DeadKernelError) -> str:
+    if isinstance(error, DeadKernelError):
+        return "the kernel died, perhaps for lack of memory"
+    lines = [line for line in error.source.splitlines() if line.strip()[:1] not in ("", "#")]
+    return f"cell [{error.exec_count}] `{lines[0].strip()}`: {error.ename}: {error.evalue}"
+
+
+def _clean(path: Path) -> None:
+    """Leaves out what differs between equal runs or tells about the machine: times, paths, bars."""
+    notebook = jupytext.read(path)
+    parameters = notebook.metadata.pop("papermill")["parameters"]
+    notebook.metadata["papermill"] = {"parameters": parameters}
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{number}"
+        for key in ("papermill", "execution"):
+            cell.metadata.pop(key, None)
+        if cell.cell_type == "code":
+            cell["outputs"] = [kept for kept in cell.outputs if kept.get("name") != "stderr"]
+    jupytext.write(notebook, path)

@@ -1,0 +1,143 @@
+"""How a number of results.json is found by its key and written in prose and tables."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Leaf = Mapping[str, Any]  # value, unit, n, and where they exist interval, p and run
+
+FORMS = ("value", "interval", "full", "cell", "p", "n", "run")
+
+_NO_BREAK = "\u00a0"
+_MINUS = "\u2212"
+NOT_COMPUTED = "\u2013"
+
+
+class NumberError(LookupError):
+    """A key that results.json does not have, or a form that its number cannot take."""
+
+
+def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every citable entry as (dotted key, leaf); a leaf has a `value`, or is a plain scalar."""
+    for key, branch in tree.items():
+        path = f"{prefix}{key}"
+        if isinstance(branch, Mapping) and "value" not in branch:
+            yield from leaves(branch, f"{path}.")
+        else:
+            yield path, branch
+
+
+def find(tree: Mapping[str, Any], key: str) -> Any:
+    """The leaf at a dotted key.
+
+    Raises:
+        NumberError: naming the nearest keys that exist.
+    """
+    known = dict(leaves(tree))
+    if key in known:
+        return known[key]
+    near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
+    below = [name for name in known if name.startswith(f"{key}.")][:3]
+    raise NumberError(
+        f"no number has the key '{key}'; nearest: {', '.join(below or near) or 'none is similar'}"
+    )
+
+
+def show(leaf: Any, form: str = "value") -> str:
+    """A leaf as text.
+
+    Args:
+        leaf: an entry that `find` or `leaves` gave.
+        form: "value" with its unit; "interval" as "lo to hi"; "full" for value and interval;
+            "cell" for both without unit, as in a table; "p", "n" or "run".
+
+    Raises:
+        NumberError: when the form is unknown, or the leaf has nothing to show in it.
+    """
+    if form not in FORMS:
+        raise NumberError(f"'{form}' is no form of a number; expected one of: {', '.join(FORMS)}")
+    if not isinstance(leaf, Mapping):
+        if form != "value":
+            raise NumberError(f"this entry has no {form}, it is only {leaf!r}")
+        return ", ".join(amount(item) for item in (leaf if isinstance(leaf, list) else [leaf]))
+    unit = str(leaf.get("unit", ""))
+    certain = leaf.get("interval") is None
+    if form == "cell":
+        bare = _bare(leaf["value"], unit)
+        between = "" if certain else _between(leaf["interval"], unit, f",{_NO_BREAK}")
+        return f"{bare} [{between}]" if between else bare
+    if form == "full":
+        return show(leaf) if certain else f"{show(leaf)} ({show(leaf, 'interval')})"
+    if leaf.get(form) is None and form != "value":
+        raise NumberError(f"this number has no {form}; it has: {', '.join(leaf)}")
+    if form == "value":
+        return amount(leaf["value"], unit)
+    if form == "interval":
+        return amount(_between(leaf["interval"], unit, " to "), unit)
+    if form == "p":
+        return probability(leaf["p"])
+    return amount(leaf[form])
+
+
+def amount(value: Any, unit: str | None = None) -> str:
+    """A value with its unit; None, for what could not be computed, is a dash.
+
+    Without a unit the value is a setting or a count and is written with the digits that it has; a
+    measured value has a unit, which may be "", and is rounded.
+    """
+    if value is None:
+        return NOT_COMPUTED
+    if isinstance(value, bool):
+        return str(value)
+    if unit == "seconds" and not isinstance(value, str):
+        return duration(float(value))
+    bare = value if isinstance(value, str) else _bare(value, unit)
+    word = _WORDS.get(unit, unit) if unit else ""
+    return f"{bare}{_NO_BREAK}{word}" if word else bare
+
+
+def probability(p: float | None) -> str:
+    """A p value with its relation, such as "p < 0.001"."""
+    if p is None:
+        return "p not defined"
+    return f"p{_NO_BREAK}<{_NO_BREAK}0.001" if p < 0.001 else f"p{_NO_BREAK}={_NO_BREAK}{p:.3f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the two units a reader would use, such as "3 min 20 s"."""
+    if seconds < 60:
+        return f"{seconds:.3g}{_NO_BREAK}s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}{_NO_BREAK}min {rest}{_NO_BREAK}s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}{_NO_BREAK}h {minutes}{_NO_BREAK}min"
+
+
+# What follows the number; units that are not listed follow as they are.
+_WORDS = {"fraction": "%", "count": ""}
+
+
+def _between(interval: Any, unit: str | None, join: str) -> str:
+    return join.join(_bare(limit, unit) for limit in interval)
+
+
+def _bare(value: Any, unit: str | None) -> str:
+    if value is None:
+        return NOT_COMPUTED
+    number = float(value)
+    if unit == "points":
+        text = f"{100 * number:+.1f}"
+    elif unit == "fraction":
+        text = f"{100 * number:.1f}"
+    elif number.is_integer() and abs(number) < 1e15 and unit in (None, "count"):
+        text = f"{int(number):,}"
+    elif number != 0 and not 1e-3 <= abs(number) < 1e5:
+        text = f"{number:.2g}"
+    else:
+        text = f"{number:.3f}"
+        text = text.rstrip("0").rstrip(".") if unit is None else text
+    # A rounded "-0.0" says no more than "0.0", and claims a direction.
+    if float(text.replace(",", "")) == 0:
+        text = text.lstrip("+-")
+    return text.replace("-", _MINUS)

@@ -1,0 +1,90 @@
+"""The shape of results.json: nested keys that end in leaves, and the tables made of them."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from factmix.numbers import leaves
+from factmix.stats import Estimate
+
+
+def key(name: str) -> str:
+    """A name of the study as results.json writes it, where a dot separates keys."""
+    return re.sub(r"[^A-Za-z0-9_]", "_", name)
+
+
+def leaf(estimate: Estimate | float, unit: str, n: int, run: str) -> dict[str, Any]:
+    """A number as results.json has it.
+
+    Args:
+        estimate: the number, perhaps with its interval and p value.
+        unit: "fraction", "points" (a difference of fractions), "count", "seconds", or as written.
+        n: how many examples, or training steps, it is from.
+        run: the folder of the run that it is from, relative to that of the study.
+    """
+    if not isinstance(estimate, Estimate):
+        estimate = Estimate(estimate)
+    entry: dict[str, Any] = {"value": estimate.value, "unit": unit, "n": n, "run": run}
+    if estimate.interval is not None:
+        entry["interval"] = list(estimate.interval)
+    if estimate.p is not None:
+        entry["p"] = estimate.p
+    return entry
+
+
+def counts(report: Mapping[str, Any]) -> dict[str, Any]:
+    """The data report's numbers as leaves, in the same nesting."""
+    tree: dict[str, Any] = {}
+    for name, content in report.items():
+        if isinstance(content, Mapping):
+            tree[key(name)] = counts(content)
+        elif isinstance(content, int | float):
+            tree[key(name)] = leaf(content, "count", int(content), "data")
+    return tree
+
+
+def difference(committed: Mapping[str, Any], fresh: Mapping[str, Any]) -> pd.DataFrame:
+    """Two results.json of the same study side by side.
+
+    Returns:
+        columns key (dotted), committed, fresh and difference (fresh minus committed); one row for
+        each number that either has, NaN where one lacks it.
+    """
+    left, right = _numbers(committed), _numbers(fresh)
+    keys = list(dict.fromkeys([*left, *right]))
+    rows = [(name, left.get(name, np.nan), right.get(name, np.nan)) for name in keys]
+    frame = pd.DataFrame(rows, columns=["key", "committed", "fresh"])
+    return frame.assign(difference=frame["fresh"] - frame["committed"])
+
+
+def tidy(section: Mapping[str, Any], levels: Sequence[str]) -> pd.DataFrame:
+    """A section of results.json as a table, one row per number.
+
+    Args:
+        section: such as `results["gains"]`.
+        levels: what its nested keys stand for, such as ["arm", "dataset", "metric"]; the keys of
+            a level named "step" become integers.
+
+    Returns:
+        a column for each level, then value, low and high (interval), p and n; NaN where a number
+        has none.
+    """
+    rows = []
+    for path, leaf in leaves(section):
+        low, high = leaf.get("interval", (np.nan, np.nan))
+        rows.append((*path.split("."), leaf["value"], low, high, leaf.get("p", np.nan), leaf["n"]))
+    frame = pd.DataFrame(rows, columns=[*levels, "value", "low", "high", "p", "n"])
+    if "step" in levels:
+        frame["step"] = frame["step"].str.removeprefix("step_").astype(int)
+    return frame
+
+
+def _numbers(results: Mapping[str, Any]) -> dict[str, float]:
+    return {
+        name: leaf["value"]
+        for name, leaf in leaves(results)
+        if isinstance(leaf, Mapping) and isinstance(leaf["value"], int | float)
+    }

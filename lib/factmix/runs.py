@@ -1,0 +1,99 @@
+"""Where everything is: paths below the root of the checkout, and files written whole or not at all."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from factmix.study import Study, load_study
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def find_study(name: str) -> Study:
+    """The study of that name in studies/; StudyError lists the names there are."""
+    return load_study(ROOT / "studies" / f"{name}.yaml")
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The files of one study's run, below runs/<study>/ (or another folder, such as in tests)."""
+
+    root: Path
+
+    @classmethod
+    def of(cls, study: Study) -> "Paths":
+        return cls(Path(os.environ.get("FACTMIX_RUNS", ROOT / "runs")) / study.name)
+
+    @property
+    def data(self) -> Path:
+        """Folder with <dataset>.parquet (every example), evaluation.parquet and train-<mixture>.parquet."""
+        return self.root / "data"
+
+    def pool(self, dataset: str) -> Path:
+        return self.data / f"{dataset}.parquet"
+
+    @property
+    def evaluation(self) -> Path:
+        return self.data / "evaluation.parquet"
+
+    def train(self, mixture: str) -> Path:
+        return self.data / f"train-{mixture}.parquet"
+
+    @property
+    def data_report(self) -> Path:
+        return self.data / "report.json"
+
+    @property
+    def shortcuts(self) -> Path:
+        """Accuracy of classifiers that read the words and nothing else."""
+        return self.data / "shortcuts.json"
+
+    def arm(self, arm: str, seed: int) -> Path:
+        """Folder with adapter/, metrics.parquet, trajectory.parquet, predictions.parquet, run.json."""
+        return self.root / f"{arm}-s{seed}"
+
+    @property
+    def base(self) -> Path:
+        """Folder with the untrained model's predictions.parquet."""
+        return self.root / "base"
+
+    @property
+    def learning_rate(self) -> Path:
+        """What the search for the learning rate tried and chose; the rule has a module of its own."""
+        return self.root / "learning_rate.json"
+
+    @property
+    def results(self) -> Path:
+        return self.root / "results.json"
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        part.chmod(0o644)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    with written_whole(path) as part:
+        part.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def write_parquet(path: Path, frame: pd.DataFrame) -> None:
+    with written_whole(path) as part:
+        frame.to_parquet(part, index=False)

@@ -1,0 +1,28 @@
+"""What several test modules share."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from factmix.runs import find_study
+from factmix.study import Study
+
+# The same examples on every run, however slow the machine is.
+settings.register_profile("factmix", deadline=None, derandomize=True)
+settings.load_profile("factmix")
+
+
+@pytest.fixture
+def mirror() -> Path:
+    """The folder with copies of the public data files; tests that read them skip without it."""
+    folder = os.environ.get("FACTMIX_MIRROR")
+    if not folder:
+        pytest.skip("FACTMIX_MIRROR is not set: this test reads the public data files it names")
+    return Path(folder)
+
+
+@pytest.fixture
+def smoke() -> Study:
+    return find_study("smoke")

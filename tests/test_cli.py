@@ -1,0 +1,90 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from factmix import cli, mixtures, notebooks
+from factmix.runs import Paths
+from factmix.study import Study
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """Exit status of the command line."""
+    monkeypatch.setattr(sys, "argv", ["factmix", *arguments])
+    with pytest.raises(SystemExit) as exited:
+        cli.main()
+    return int(exited.value.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["data", "embeded"], "expected one of: embedded"),
+        (["train", "smoke", "hard-only"], "no arm 'hard-only'; expected one of: format_only"),
+        (["evaluate", "smoke", "hard-only"], "no arm 'hard-only'; expected one of: format_only"),
+        (["notebook", "none.md", "out.ipynb"], "none.md: no such notebook"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_status_2(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    said: str,
+) -> None:
+    assert run(monkeypatch, *arguments) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("factmix: ")
+    assert said in message
+    assert message.count("\n") == 1
+
+
+def test_a_mistake_in_the_code_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(study: Study, paths: Paths) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(mixtures, "prepare", broken)
+    monkeypatch.setattr(sys, "argv", ["factmix", "data", "smoke"])
+    with pytest.raises(ZeroDivisionError):
+        cli.main()
+
+
+def test_data_are_drawn_for_the_named_study_below_its_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    drawn = []
+    monkeypatch.setenv("FACTMIX_RUNS", str(tmp_path))
+    monkeypatch.setattr(mixtures, "prepare", lambda study, paths: drawn.append((study, paths)))
+    assert run(monkeypatch, "data", "smoke") == 0
+    [(study, paths)] = drawn
+    assert study.name == "smoke"
+    assert paths.root == tmp_path / "smoke"
+
+
+def test_notebook_parameters_are_read_as_yaml(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    given = {}
+    monkeypatch.setattr(notebooks, "execute", lambda source, output, values: given.update(values))
+    status = run(
+        monkeypatch, "notebook", "arm.md", "out.ipynb", "-p", "arm=hard_only", "-p", "seed=3"
+    )
+    assert status == 0
+    assert given == {"arm": "hard_only", "seed": 3}
+
+
+def test_a_parameter_without_a_value_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "notebook", "arm.md", "out.ipynb", "-p", "arm") == 2
+    assert "expected NAME=VALUE" in capsys.readouterr().err
+
+
+def test_help_does_not_load_torch() -> None:
+    code = (
+        "import sys, typer.testing; from factmix.cli import app;"
+        "shown = typer.testing.CliRunner().invoke(app, ['--help']).output;"
+        "assert 'learning-rate' in shown, shown;"
+        "sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -1,0 +1,166 @@
+"""The invented world: what its labels mean, who is in it, and what its words give away."""
+
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from factmix.datasets import DATASETS, embedded, world
+from factmix.examples import Example, to_frame
+from factmix.labels import LABELS, Label
+from factmix.shortcuts import shortcuts
+
+DOMAINS = ("encyclopedia", "revision", "debate")
+
+
+@pytest.fixture(scope="module", params=DOMAINS)
+def examples(request: pytest.FixtureRequest) -> list[Example]:
+    return DATASETS[request.param]()
+
+
+def test_every_group_gives_one_example_per_label(examples: list[Example]) -> None:
+    groups: dict[str, list[Label]] = {}
+    for example in examples:
+        groups.setdefault(example.group, []).append(example.label)
+    assert len(groups) == embedded.GROUPS
+    assert all(sorted(labels) == sorted(LABELS) for labels in groups.values())
+    assert len({example.id for example in examples}) == len(examples)
+
+
+def test_the_same_world_every_time(examples: list[Example]) -> None:
+    assert DATASETS[examples[0].dataset]() == examples
+
+
+def test_pools_suffice_for_the_largest_study(examples: list[Example]) -> None:
+    evaluation_groups = 500  # of the 500 NA examples, each in another group
+    assert embedded.GROUPS - evaluation_groups >= 460
+
+
+@pytest.mark.parametrize("kind", ["person", "place", "organisation", "project"])
+def test_no_subject_is_both_in_pretraining_and_in_the_study(kind: str) -> None:
+    pretraining = embedded.Names(pretraining=True).all(kind)
+    study = embedded.Names(pretraining=False).all(kind)
+    assert pretraining and study
+    assert not set(pretraining) & set(study)
+
+
+def test_claims_never_speak_of_a_pretraining_subject(examples: list[Example]) -> None:
+    known = {
+        name.lower()
+        for kind in embedded.KINDS[examples[0].dataset]
+        for name in embedded.Names(pretraining=True).all(kind)
+    }
+    for example in examples:
+        words = example.claim.lower().rstrip(".").split()
+        spans = {" ".join(words[i : i + n]) for i in range(len(words)) for n in (2, 3, 4)}
+        assert not spans & known, example.claim
+
+
+def test_na_claims_have_evidence_that_names_the_subject_or_a_namesake(
+    examples: list[Example],
+) -> None:
+    for example in examples:
+        if example.label is Label.NA:
+            evidence = " ".join(example.evidence).lower()
+            assert any(part in evidence for part in example.group.split("-")), example
+
+
+def test_debate_has_five_sentences_and_others_one_or_two(examples: list[Example]) -> None:
+    counts = Counter(len(example.evidence) for example in examples)
+    expected = {"encyclopedia": {1, 2}, "revision": {1}, "debate": {5}}[examples[0].dataset]
+    assert set(counts) == expected
+
+
+def _subject(example: Example) -> str:
+    return " ".join(example.group.split("-"))
+
+
+def test_revision_labels_follow_from_the_numbers() -> None:
+    """Recomputes every decidable verdict from the text alone."""
+    above = ("more than", "over", "after", "later than")
+    below = ("fewer than", "under", "before", "earlier than")
+    checked = Counter[str]()
+    for example in embedded.revision():
+        if example.label is Label.NA:
+            continue
+        claimed = int(re.findall(r"\d+", example.claim)[0])
+        found = int(re.findall(r"\d+", example.evidence[0])[0])
+        claim = example.claim.lower()
+        if "at least" in claim or "or later" in claim:
+            true = found >= claimed
+        elif "at most" in claim or "or earlier" in claim:
+            true = found <= claimed
+        elif any(f"{phrase} {claimed}" in claim for phrase in above):
+            true = found > claimed
+        elif any(f"{phrase} {claimed}" in claim for phrase in below):
+            true = found < claimed
+        else:
+            true = found == claimed
+        assert (example.label is Label.PASS) == true, example
+        checked[example.label] += 1
+    assert checked[Label.PASS] == checked[Label.FAIL] == embedded.GROUPS
+
+
+def _effects(example: Example) -> list[bool | None]:
+    """For each sentence: does it agree with the claim (True), oppose it (False), or neither?"""
+    directions = {verb: True for verb in world.RAISES} | {verb: False for verb in world.LOWERS}
+
+    def effect(text: str) -> tuple[bool | None, str] | None:
+        pattern = "|".join(map(re.escape, (*directions, *world.LEAVES)))
+        found = re.search(rf"the {_subject(example)} ({pattern}) (\w+)", text.lower())
+        return (directions.get(found[1]), found[2]) if found else None
+
+    claimed = effect(example.claim)
+    assert claimed is not None
+    told = [effect(sentence) for sentence in example.evidence]
+    return [
+        None if each is None or each[1] != claimed[1] else each[0] == claimed[0] for each in told
+    ]
+
+
+def test_debate_labels_follow_from_the_sentences() -> None:
+    disputed = 0
+    for example in embedded.debate():
+        effects = _effects(example)
+        agree, oppose = effects.count(True), effects.count(False)
+        expected = (
+            Label.PASS if agree and not oppose else Label.FAIL if oppose and not agree else Label.NA
+        )
+        assert example.label is expected, example
+        disputed += bool(agree and oppose)
+    assert 0.4 < disputed / embedded.GROUPS < 0.6
+
+
+def test_encyclopedia_labels_follow_from_relation_subject_and_value() -> None:
+    for example in embedded.encyclopedia():
+        about = _subject(example)
+        verdicts = set()
+        for relation in world.RELATIONS.values():
+            claimed = _values(relation, about, example.claim)
+            told = {v for each in example.evidence for v in _values(relation, about, each)}
+            if claimed and told:
+                verdicts.add(Label.PASS if claimed & told else Label.FAIL)
+        assert verdicts == ({example.label} if example.label is not Label.NA else set()), example
+
+
+def _values(relation: world.Relation, about: str, sentence: str) -> set[str]:
+    """The values that a sentence gives to a subject by one of the relation's forms."""
+    found = set()
+    for form in relation.forms:
+        pattern = re.escape(form).replace(r"\{s\}", f"(?:the )?{about}")
+        pattern = pattern.replace(r"\{v\}", "(" + "|".join(relation.values) + ")")
+        match = re.search(rf"{pattern}$", sentence, flags=re.IGNORECASE)
+        if match:
+            found.add(match[1].lower())
+    return found
+
+
+def test_words_alone_stay_far_below_a_perfect_score(examples: list[Example]) -> None:
+    frame = to_frame(examples)
+    groups = frame["group"].unique()
+    held = set(np.random.default_rng(0).permutation(groups)[: len(groups) // 3])
+    test = frame["group"].isin(held)
+    scores = shortcuts(frame[~test], frame[test], seed=0)
+    assert scores["claim_and_evidence"]["balanced_accuracy"]["value"] < 0.70
+    assert scores["claim_only"]["balanced_accuracy"]["value"] < 0.40

@@ -1,0 +1,206 @@
+"""The shared-prefix trainer against TRL's own, and what a training run writes."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, GptOssConfig, LlamaConfig
+from trl import GRPOTrainer
+
+from factmix import grpo
+from factmix.examples import Example, to_frame
+from factmix.labels import LABELS, Label
+from factmix.policy import Policy, add_adapter, load_base
+from factmix.runs import find_study
+
+SMALL: dict[str, Any] = {
+    "vocab_size": 2100,
+    "hidden_size": 32,
+    "intermediate_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+}
+CONFIGS = {
+    # prompts are longer than the window, so the sliding layers forget their beginnings
+    "gpt_oss": GptOssConfig(
+        **SMALL,
+        num_local_experts=4,
+        num_experts_per_tok=2,
+        sliding_window=16,
+        router_aux_loss_coef=0.0,
+    ),
+    "llama": LlamaConfig(**SMALL),
+}
+STUDY = find_study("smoke")
+
+
+def _training() -> pd.DataFrame:
+    evidence = ("One.", "Two and three.", "Four, five and six are here.")
+    return to_frame(
+        Example(f"e{i}", f"g{i}", "debate", f"Claim {i} of some.", evidence[: i % 4], LABELS[i % 3])
+        for i in range(8)
+    )
+
+
+def _policy(name: str) -> Policy:
+    base = load_base(STUDY.model)
+    torch.manual_seed(1)
+    model = AutoModelForCausalLM.from_config(CONFIGS[name])
+    for parameter in model.parameters():  # far from uniform, so that mistakes show
+        torch.nn.init.normal_(parameter, std=0.2)
+    model.generation_config.eos_token_id = list(base.stop_ids)
+    policy = add_adapter(replace(base, model=model), STUDY.model.lora, 0)
+    for key, parameter in policy.model.named_parameters():
+        if "lora_B" in key:  # zero at the start, which would leave half of the gradients zero
+            torch.nn.init.normal_(parameter, std=0.1)
+    return policy
+
+
+def _trainer(name: str, trainer_class: type[GRPOTrainer], tmp_path: Any) -> GRPOTrainer:
+    return grpo.make_trainer(
+        STUDY,
+        "hard_only",
+        0,
+        _training(),
+        tmp_path,
+        policy=_policy(name),
+        trainer_class=trainer_class,
+    )
+
+
+def _inputs(trainer: GRPOTrainer) -> dict[str, torch.Tensor]:
+    """Three groups of four ragged completions, shuffled; the second group has no spread."""
+    rng = np.random.default_rng(3)
+    prompts = [rng.integers(5, 2000, size=n).tolist() for n in (30, 21, 25)]
+    lengths = [1, 4, 2, 3, 2, 2, 2, 2, 3, 3, 1, 4]
+    completions = [rng.integers(5, 2000, size=n).tolist() for n in lengths]
+    completions[9] = completions[8]  # the same answer twice in a group
+    prompt_ids, prompt_mask = grpo.pad_left([prompts[i // 4] for i in range(12)], 0, "cpu")
+    completion_ids = torch.zeros(12, 4, dtype=torch.long)
+    completion_mask = torch.zeros(12, 4, dtype=torch.long)
+    for row, completion in enumerate(completions):
+        completion_ids[row, : len(completion)] = torch.tensor(completion)
+        completion_mask[row, : len(completion)] = 1
+    advantages = torch.tensor([1.0, -1.0, 0.5, -0.5, 0, 0, 0, 0, 1.5, -0.5, -0.5, -0.5])
+    order = torch.tensor(rng.permutation(12))
+    inputs = {
+        "prompt_ids": prompt_ids,
+        "prompt_mask": prompt_mask,
+        "completion_ids": completion_ids,
+        "completion_mask": completion_mask,
+        "advantages": advantages,
+    }
+    shuffled = {key: value[order] for key, value in inputs.items()}
+    return shuffled | {"num_items_in_batch": completion_mask.sum()}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_loss_gradients_and_metrics_equal_the_stock_trainer(name: str, tmp_path: Any) -> None:
+    outcomes = {}
+    for trainer_class in (GRPOTrainer, grpo.SharedPrefixTrainer):
+        trainer = _trainer(name, trainer_class, tmp_path)
+        trainer.current_gradient_accumulation_steps = 1
+        trainer.model.train()
+        loss = trainer._compute_loss(trainer.model, _inputs(trainer))
+        loss.backward()
+        gradients = torch.cat(
+            [p.grad.flatten() for p in trainer.model.parameters() if p.requires_grad]
+        )
+        outcomes[trainer_class] = loss.item(), gradients, trainer._metrics["train"]["entropy"][0]
+    (loss, gradients, entropy), (our_loss, our_gradients, our_entropy) = outcomes.values()
+    assert gradients.norm() > 1e-3
+    assert our_loss == pytest.approx(loss, abs=1e-5)
+    assert our_entropy == pytest.approx(entropy, rel=1e-5)
+    assert (our_gradients - gradients).norm() / gradients.norm() < 1e-5
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_log_probabilities_equal_the_stock_trainer(name: str, tmp_path: Any) -> None:
+    logps = []
+    for trainer_class in (GRPOTrainer, grpo.SharedPrefixTrainer):
+        trainer = _trainer(name, trainer_class, tmp_path)
+        inputs = _inputs(trainer)
+        trainer._live, trainer._completion_mask = (
+            inputs["advantages"] != 0,
+            inputs["completion_mask"],
+        )
+        with torch.no_grad():
+            scored, _, _ = trainer._get_per_token_logps_and_entropies(
+                trainer.model,
+                torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], dim=1),
+                torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], dim=1),
+                4,
+            )
+        logps.append(scored[inputs["completion_mask"].bool()])
+    torch.testing.assert_close(logps[1], logps[0], atol=2e-5, rtol=1e-5)
+
+
+def test_a_batch_without_any_spread_leaves_the_weights_alone(tmp_path: Any) -> None:
+    trainer = _trainer("gpt_oss", grpo.SharedPrefixTrainer, tmp_path)
+    trainer.current_gradient_accumulation_steps = 1
+    trainer.model.train()
+    inputs = _inputs(trainer) | {"advantages": torch.zeros(12)}
+    trainer._compute_loss(trainer.model, inputs).backward()
+    assert all(
+        p.grad is None or not p.grad.any() for p in trainer.model.parameters() if p.requires_grad
+    )
+
+
+def test_sampled_shares_agree_with_the_models_probabilities(tmp_path: Any) -> None:
+    trainer = _trainer("gpt_oss", grpo.SharedPrefixTrainer, tmp_path)
+    trainer.max_completion_length = 1
+    trainer.temperature = 0.1  # so that a few tokens have most of the probability
+    trainer.model.eval()
+    prompt = list(range(40, 60))
+    torch.manual_seed(0)
+    drawn, _ = trainer._generate_single_turn([prompt] * 4000, None, {}, 4)
+    shares = torch.bincount(torch.tensor(drawn)[:, 0], minlength=2100) / 4000
+    with torch.no_grad():
+        expected = (trainer.model(torch.tensor([prompt])).logits[0, -1] / 0.1).softmax(-1)
+    likely = expected > 0.01
+    assert likely.sum() > 3
+    error = (expected * (1 - expected) / 4000).sqrt()
+    assert ((shares - expected).abs()[likely] < 5 * error[likely]).all()
+
+
+def test_completions_end_with_the_first_stopping_token() -> None:
+    assert grpo._until([7, 9, 3, 9, 9], {9, 3}) == [7, 9]
+    assert grpo._until([7, 8], {9}) == [7, 8]
+
+
+def test_reward_functions_name_and_log_every_component() -> None:
+    logged: dict[str, float] = {}
+    completions, gold = ["PASS\n", "NA\n", "It is FAIL\n"], ["PASS", "PASS", "FAIL"]
+    functions = grpo.reward_functions(STUDY.rewards["published"])
+    values = {
+        each.__name__: each(completions=completions, gold=gold, log_metric=logged.__setitem__)
+        for each in functions
+    }
+    assert values == {
+        "correct": [10.0, pytest.approx(-0.075), 14.0],
+        "false_na": [0.0, pytest.approx(-0.075), 0.0],
+        "explore": [8.0, 0.0, 8.0],
+        "format": [0.0, 0.0, -0.25],
+        "answers": [1.0, 0.0, 1.0],
+    }
+    assert logged["reward/total|PASS"] == pytest.approx((18.0 - 0.15) / 2)
+    assert logged["reward/format|FAIL"] == -0.25
+    assert logged["accuracy|PASS"] == 0.5
+    assert logged["format_rate"] == pytest.approx(2 / 3)
+    assert logged["share/NA"] == pytest.approx(1 / 3)
+    assert "accuracy|NA" not in logged
+    assert Label.NA == "NA"
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_stock_trainer_needs_no_other_configuration(name: str, tmp_path: Any) -> None:
+    trainer = _trainer(name, GRPOTrainer, tmp_path)
+    assert trainer.args.generation_batch_size == 16
+    assert trainer.beta == 0.0 and trainer.loss_type == "grpo" and trainer.scale_rewards == "group"
+    assert set(trainer.eos_token_ids) == set(load_base(STUDY.model).stop_ids)

@@ -1,0 +1,28 @@
+import pytest
+
+from factmix.imports import sources
+
+
+def names(*modules: str, without: tuple[str, ...] = ()) -> set[str]:
+    return {path.name for path in sources(*modules, without=without)}
+
+
+def test_imports_are_followed_to_their_end() -> None:
+    assert names("prompts") == {"prompts.py", "examples.py", "labels.py"}
+
+
+def test_what_is_left_out_is_not_followed() -> None:
+    assert names("prompts", without=("examples",)) == {"prompts.py", "labels.py"}
+
+
+def test_imports_inside_functions_and_of_packages_count() -> None:
+    assert {"mixtures.py", "grpo.py", "vitaminc.py", "__init__.py"} <= names("cli")
+
+
+def test_training_does_not_depend_on_figures_or_statistics() -> None:
+    assert not {"figures.py", "stats.py", "compare.py"} & names("grpo", "mixtures", "evaluate")
+
+
+def test_an_unknown_module_is_an_error() -> None:
+    with pytest.raises(ModuleNotFoundError, match="no module 'promts'"):
+        sources("promts")
