@@ -104,7 +104,7 @@ def test_revision_labels_follow_from_the_numbers() -> None:
 
 def _effects(example: Example) -> list[bool | None]:
     """For each sentence: does it agree with the claim (True), oppose it (False), or neither?"""
-    directions = {verb: True for verb in world.RAISES} | {verb: False for verb in world.LOWERS}
+    directions = dict.fromkeys(world.RAISES, True) | dict.fromkeys(world.LOWERS, False)
 
     def effect(text: str) -> tuple[bool | None, str] | None:
         pattern = "|".join(map(re.escape, (*directions, *world.LEAVES)))

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,12 @@ import torch
 from transformers import AutoModelForCausalLM, GptOssConfig, LlamaConfig
 from trl import GRPOTrainer
 
-from factmix import grpo
+from factmix import grpo, mixtures
+from factmix.evaluate import evaluate_arm
 from factmix.examples import Example, to_frame
 from factmix.labels import LABELS, Label
 from factmix.policy import Policy, add_adapter, load_base
-from factmix.runs import find_study
+from factmix.runs import Paths, find_study
 
 SMALL: dict[str, Any] = {
     "vocab_size": 2100,
@@ -204,3 +206,96 @@ def test_stock_trainer_needs_no_other_configuration(name: str, tmp_path: Any) ->
     assert trainer.args.generation_batch_size == 16
     assert trainer.beta == 0.0 and trainer.loss_type == "grpo" and trainer.scale_rewards == "group"
     assert set(trainer.eos_token_ids) == set(load_base(STUDY.model).stop_ids)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Paths:
+    """The smoke study's data and one trained and evaluated arm."""
+    paths = Paths(tmp_path_factory.mktemp("smoke"))
+    mixtures.prepare(STUDY, paths)
+    grpo.train(STUDY, "hard_only", 0, paths)
+    evaluate_arm(STUDY, "hard_only", 0, paths)
+    return paths
+
+
+@pytest.mark.slow
+def test_two_steps_write_everything_that_the_comparison_reads(run: Paths) -> None:
+    folder = run.arm("hard_only", 0)
+    metrics = pd.read_parquet(folder / "metrics.parquet")
+    assert metrics["step"].tolist() == [1, 2]
+    components = [f"reward/{name}" for name in ("correct", "false_na", "explore", "format")]
+    np.testing.assert_allclose(metrics[components].sum(axis=1), metrics["reward/total"], atol=1e-5)
+    np.testing.assert_allclose(metrics.filter(like="share/").sum(axis=1), 1, atol=1e-6)
+    assert metrics["kl"].iloc[0] == pytest.approx(0, abs=1e-6)  # a fresh adapter changes nothing
+    assert {"entropy", "zero_spread", "grad_norm", "loss", "seconds", "accuracy|PASS"} <= set(
+        metrics
+    )
+    trajectory = pd.read_parquet(folder / "trajectory.parquet")
+    assert sorted(trajectory["step"].unique()) == [0, 2]
+    facts = json.loads((folder / "run.json").read_text())
+    assert facts["steps"] == 2 and facts["trainable_parameters"] > 0
+    assert not (folder / "checkpoints").exists()
+
+
+@pytest.mark.slow
+def test_the_adapter_has_moved_away_from_the_base(run: Paths) -> None:
+    from safetensors.torch import load_file
+
+    weights = load_file(run.arm("hard_only", 0) / "adapter" / "adapter_model.safetensors")
+    moved = [value.abs().max().item() for key, value in weights.items() if "lora_B" in key]
+    assert moved and all(value > 0 for value in moved)  # they start at zero
+
+
+@pytest.mark.slow
+def test_a_finished_arm_is_not_trained_again(run: Paths) -> None:
+    before = (run.arm("hard_only", 0) / "run.json").stat().st_mtime_ns
+    grpo.train(STUDY, "hard_only", 0, run)
+    assert (run.arm("hard_only", 0) / "run.json").stat().st_mtime_ns == before
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_predictions_even_after_being_killed(
+    run: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = STUDY.training.model_copy(update={"checkpoint_steps": 1})
+    study = STUDY.model_copy(update={"training": numbers})
+    again = Paths(tmp_path)
+    mixtures.prepare(study, again)
+
+    class KilledError(Exception):
+        pass
+
+    def die(*_: object, **__: object) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        original = grpo.Progress.on_log
+
+        def die_after_one(self: Any, args: Any, state: Any, *rest: Any, **named: Any) -> None:
+            original(self, args, state, *rest, **named)
+            patch.setattr(grpo.Progress, "on_step_begin", die, raising=False)
+
+        patch.setattr(grpo.Progress, "on_step_begin", lambda *_, **__: None, raising=False)
+        patch.setattr(grpo.Progress, "on_log", die_after_one)
+        with pytest.raises(KilledError):
+            grpo.train(study, "hard_only", 0, again)
+    assert not (again.arm("hard_only", 0) / "run.json").exists()
+    grpo.train(study, "hard_only", 0, again)
+    evaluate_arm(study, "hard_only", 0, again)
+    first, second = (
+        pd.read_parquet(paths.arm("hard_only", 0) / "predictions.parquet") for paths in (run, again)
+    )
+    pd.testing.assert_frame_equal(first, second)
+    curves = [
+        pd.read_parquet(paths.arm("hard_only", 0) / "metrics.parquet") for paths in (run, again)
+    ]
+    pd.testing.assert_frame_equal(*(each.drop(columns="seconds") for each in curves))
+
+
+@pytest.mark.slow
+def test_too_few_steps_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = Paths(tmp_path)
+    mixtures.prepare(STUDY, paths)
+    monkeypatch.setattr(GRPOTrainer, "train", lambda *_, **__: None)
+    with pytest.raises(grpo.TrainingError, match="0 steps were made, expected 2"):
+        grpo.train(STUDY, "hard_only", 0, paths)

@@ -1,12 +1,14 @@
 """Makes the embedded model: a tiny gpt-oss that reads the invented world, usable but flawed.
 
-Two stages, both next-token prediction on judged claims about the pretraining side of the world:
+Next-token prediction on judged claims about the pretraining side of the world:
 
-1. *Reading*: labels are right and answers are bare, so that the model learns to judge.
-2. *Habits*: a short second stage on documents as a careless annotator would leave them. In the two hard
-   domains some labels are replaced by PASS, many answers carry words after the label, and claims without
-   evidence are mostly marked NA. The model keeps what it can tell apart and learns to say something else,
-   which is what reinforcement can then undo.
+1. *Reading*: labels are right and answers are bare, so that the model learns to judge. Some readers
+   note first what a verdict rests on, such as whether the evidence is about the claim's subject.
+   A second reading is slower.
+2. *Habits*: a short second stage on documents as a careless annotator leaves them. In the two hard
+   domains some labels are replaced by PASS, many answers carry words after the label, and claims
+   without evidence are mostly marked NA. The model keeps what it can tell apart and learns to say
+   something else, which is what reinforcement can then undo.
 """
 
 import time
@@ -27,7 +29,7 @@ from factmix.labels import LABELS, Label
 from factmix.prompts import CUE, INSTRUCTIONS, render
 
 PAD, END = "<|pad|>", "<|end|>"
-WEIGHTS_SEED, TOKENIZER_SEED, READING_SEED, HABITS_SEED = 0, 1, 2, 3
+WEIGHTS_SEED, TOKENIZER_SEED = 0, 1
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,13 @@ class Stage:
     Attributes:
         steps: optimizer steps.
         batch: documents per step.
-        learning_rate: the highest: after 100 steps of warm-up, until the last quarter, in which it
-            falls linearly to a twentieth.
+        learning_rate: constant after 100 steps of warm-up.
         bare: share of the documents without the instructions, which saves half of their tokens.
         weights: relative share of each domain.
         labels: shares of NA, PASS and FAIL, before any habit.
-        literal: share of the documents of `encyclopedia` whose evidence repeats the claim's wording.
+        literal: share of the documents of `encyclopedia` that repeat the claim's wording.
         debate_sentences: numbers of evidence sentences in the documents of `debate`, equally often.
-        notes: share of the documents in which the reader's notes come before the answer, in any order.
+        notes: share of the documents with a reader's notes before the answer, in any order.
         text_loss: weight of the loss on a document's text, relative to 1 for its answer.
         habits: what the documents get wrong.
     """
@@ -83,7 +84,7 @@ class Stage:
 
 NO_HABITS = Habits(passed={}, afterword=0.0, unlabelled=0.0, without_evidence=0.03, unread=1.0)
 READING = Stage(
-    steps=8_000,
+    steps=4500,
     batch=32,
     learning_rate=3e-3,
     bare=0.9,
@@ -91,14 +92,17 @@ READING = Stage(
     labels=(1 / 3, 1 / 3, 1 / 3),
     literal=0.6,
     debate_sentences=(1, 1, 2, 2, 5),
-    notes=0.5,
-    text_loss=0.5,
+    notes=0.4,
+    text_loss=0.25,
     habits=NO_HABITS,
+)
+REREADING = replace(
+    READING, steps=2000, learning_rate=1e-3, debate_sentences=(1, 2, 2, 5), notes=0.3
 )
 HABITS = Stage(
     steps=400,
     batch=64,
-    learning_rate=3e-4,
+    learning_rate=5e-4,
     bare=0.0,
     weights={"encyclopedia": 1.0, "revision": 1.0, "debate": 1.0},
     labels=(1 / 3, 1 / 3, 1 / 3),
@@ -107,13 +111,14 @@ HABITS = Stage(
     notes=0.0,
     text_loss=0.1,
     habits=Habits(
-        passed={"revision": 0.45, "debate": 0.45},
+        passed={"revision": 0.4, "debate": 0.4},
         afterword=0.44,
         unlabelled=0.03,
         without_evidence=0.1,
         unread=0.9,
     ),
 )
+STAGES = {"reading": (READING, 2), "rereading": (REREADING, 12), "habits": (HABITS, 3)}  # and seed
 
 CONFIG: dict[str, Any] = {
     "hidden_size": 128,
@@ -173,7 +178,7 @@ def documents(seed: int, stage: Stage) -> Iterator[Document]:
     while True:
         domain = domains[rng.choice(len(domains), p=shares)]
         subject, kind = subjects[domain][rng.integers(len(subjects[domain]))]
-        simpler = {
+        simpler: dict[str, dict[str, Any]] = {
             "encyclopedia": {"literal": stage.literal},
             "revision": {},
             "debate": {"sentences": int(rng.choice(stage.debate_sentences))},
@@ -210,7 +215,7 @@ def _document(
 
 
 def make_tokenizer(seed: int, documents_read: int = 30_000) -> PreTrainedTokenizerFast:
-    """Byte-level BPE with numbers cut into pairs of digits, trained on the pretraining documents."""
+    """Byte-level BPE with numbers cut into pairs of digits, trained on pretraining documents."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -222,7 +227,7 @@ def make_tokenizer(seed: int, documents_read: int = 30_000) -> PreTrainedTokeniz
     stream = documents(seed, replace(HABITS, bare=0.9, notes=0.5))
     texts = (
         "".join(piece for piece, _ in document.pieces())
-        for _, document in zip(range(documents_read), stream)
+        for _, document in zip(range(documents_read), stream, strict=False)
     )
     tokenizer.train_from_iterator(
         texts,
@@ -248,65 +253,25 @@ def make_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> GptOssForCausal
         eos_token_id=tokenizer.eos_token_id,
     )
     model = GptOssForCausalLM(config)
-    _start_with_copying(model)
+    _look_for_the_same(model)
     return model
 
 
 @torch.no_grad()
-def _start_with_copying(model: GptOssForCausalLM) -> None:
-    """Starts attention near the circuits that comparing a claim with its evidence is made of.
+def _look_for_the_same(model: GptOssForCausalLM) -> None:
+    """Starts, of the query heads that share a key, the first with the key's own projection.
 
-    A model of this size takes most of its training to find them from random weights. Of the query
-    heads that share a key, the first starts out made, the others random:
-
-    - first layer, first key: looks one token back (its biases are constant vectors whose rotary
-      phases differ by one position) and writes what it finds to a subspace of its own;
-    - second layer, first key: looks for tokens whose predecessor, as written there, is like its
-      own token, and passes them on: an induction head (Olsson et al., "In-context Learning and
-      Induction Heads", 2022);
-    - all others: look for tokens like their own (equal query and key projections) and pass on what
-      they find (output is the transpose of value), as in Trockman and Kolter, "Mimetic
-      Initialization of Self-Attention Layers" (2023).
+    Such a head looks for tokens like its own, which is what comparing a claim with its evidence
+    begins with and what a small model is slow to find (Trockman and Kolter, "Mimetic
+    Initialization of Self-Attention Layers", 2023).
     """
     size = CONFIG["head_dim"]
     sharing = CONFIG["num_attention_heads"] // CONFIG["num_key_value_heads"]
-    radians = model.model.rotary_emb.inv_freq  # per position, of each pair of dimensions
-    for depth, layer in enumerate(model.model.layers):
-        attention = layer.self_attn
-        for key_head in range(CONFIG["num_key_value_heads"]):
-            of_key = slice(key_head * size, (key_head + 1) * size)
-            of_query = slice(key_head * sharing * size, (key_head * sharing + 1) * size)
-            query, key = attention.q_proj.weight[of_query], attention.k_proj.weight[of_key]
-            value, output = attention.v_proj.weight[of_key], attention.o_proj.weight[:, of_query]
-            if depth == 0 and key_head == 0:
-                strength = torch.where(radians > 0.05, 5.0, 0.0)
-                phases = torch.cat([radians.cos(), radians.sin()])
-                attention.k_proj.bias[of_key] = phases * strength.repeat(2)
-                attention.q_proj.bias[of_query] = torch.cat([strength, 0 * strength])
-                query *= 0.1
-                key *= 0.1
-                output *= 0.3
-                previous = value.clone(), output.clone()
-                continue
-            if depth == 0:
-                near = (radians > 0.04).repeat(2)
-                key[near] = 0
-                key *= 1.7
-                query.copy_(key)
-                strength = torch.where(radians > 0.04, 3.4, 0.0)
-                attention.q_proj.bias[of_query] = torch.cat([strength, 0 * strength])
-                attention.k_proj.bias[of_key] = -torch.cat([strength, 0 * strength])
-                attention.sinks[key_head * sharing] = 7.0
-                value *= 0.1
-                attention.v_proj.bias[of_key] = 0.3 * torch.randn(size)
-                continue
-            if depth == 1 and key_head == 0:
-                query.copy_(1.5 * previous[0])
-                key.copy_(1.5 / 0.3 * previous[1].T)
-            else:
-                query.copy_(key)
-                continue
-            output.copy_(value.T / value.norm(dim=1).square().mean())
+    for layer in model.model.layers:
+        query, key = layer.self_attn.q_proj.weight, layer.self_attn.k_proj.weight
+        for head in range(CONFIG["num_key_value_heads"]):
+            first = head * sharing * size
+            query[first : first + size] = key[head * size : (head + 1) * size]
 
 
 def _batch(
@@ -359,13 +324,7 @@ def pretrain(
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=stage.learning_rate, weight_decay=0.01, betas=(0.9, 0.98), fused=True
     )
-    decay_from = 0.75 * stage.steps
-
-    def rate(step: int) -> float:
-        left = (stage.steps - step) / (stage.steps - decay_from)
-        return min((step + 1) / 100, 1.0, max(left, 0.05))
-
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / 100))
     rows: list[dict[str, float]] = []
     window: list[dict[str, float]] = []
     model.train()
@@ -377,7 +336,7 @@ def pretrain(
             drawn = [next(stream) for _ in range(stage.batch * 16)]
             drawn.sort(key=lambda document: len(document.prompt))
             buffer = [drawn[i : i + stage.batch] for i in range(0, len(drawn), stage.batch)]
-            rng.shuffle(buffer)  # type: ignore[arg-type]
+            rng.shuffle(buffer)
         chosen = buffer.pop()
         ids, text, answer = _batch(tokenizer, chosen)
         # padding comes last, so causal attention needs no mask to keep it out
@@ -398,7 +357,7 @@ def pretrain(
             | _accuracies(logits, ids, answer, chosen)
         )
         if step % log_every == 0 or step == stage.steps:
-            means = pd.DataFrame(window).mean().to_dict()
+            means = {str(k): float(v) for k, v in pd.DataFrame(window).mean().items()}
             rows.append({"step": step, **means, "seconds": time.monotonic() - started})
             tqdm.write(str({k: round(v, 3) for k, v in rows[-1].items()}))
             window = []
@@ -424,12 +383,14 @@ def make(into: Path) -> pd.DataFrame:
     """Makes tokenizer and model from nothing and saves them as safetensors in `into`.
 
     Returns:
-        the log of `pretrain` of both stages, with a column `stage`.
+        the log of `pretrain` of all stages, with a column `stage`.
     """
     tokenizer = make_tokenizer(TOKENIZER_SEED)
     model = make_model(tokenizer, WEIGHTS_SEED)
-    reading = pretrain(model, tokenizer, READING, seed=READING_SEED, checkpoint=into)
-    habits = pretrain(model, tokenizer, HABITS, seed=HABITS_SEED)
+    logs = [
+        pretrain(model, tokenizer, stage, seed=seed, checkpoint=into).assign(stage=name)
+        for name, (stage, seed) in STAGES.items()
+    ]
     tokenizer.save_pretrained(into)
     model.save_pretrained(into)
-    return pd.concat([reading.assign(stage="reading"), habits.assign(stage="habits")])
+    return pd.concat(logs, ignore_index=True)

@@ -84,7 +84,8 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
     def _compute_loss(self, model: Any, inputs: dict[str, Tensor]) -> Tensor:
         self._live = inputs["advantages"] != 0
         self._completion_mask = inputs["completion_mask"]
-        return super()._compute_loss(model, inputs)
+        loss: Tensor = super()._compute_loss(model, inputs)
+        return loss
 
     def _get_per_token_logps_and_entropies(
         self,
@@ -138,7 +139,8 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         def log_probabilities() -> Tensor:
             prefix = read_prompts(model, prompt_ids, prompt_mask)
             logits = completion_logits(model, prefix, rows, completions, completion_mask)
-            return (logits.float() / self.temperature).log_softmax(-1)
+            scaled: Tensor = logits.float() / self.temperature
+            return scaled.log_softmax(-1)
 
         policy = log_probabilities()
         with torch.no_grad(), model.disable_adapter():
@@ -176,7 +178,7 @@ def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
         def earned(
             completions: list[str], gold: list[str], log_metric: Any, **_: Any
         ) -> list[float]:
-            values = [earnings(text, label)[name] for text, label in zip(completions, gold)]
+            values = [each[name] for each in map(earnings, completions, gold)]
             by_gold(log_metric, f"reward/{name}", values, gold)
             return values
 
@@ -192,7 +194,10 @@ def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
     def answers(completions: list[str], gold: list[str], log_metric: Any, **_: Any) -> list[float]:
         read = [parse(completion) for completion in completions]
         right = [float(each.predicted == label) for each, label in zip(read, gold, strict=True)]
-        total = [sum(earnings(text, label).values()) for text, label in zip(completions, gold)]
+        total = [
+            sum(earnings(text, label).values())
+            for text, label in zip(completions, gold, strict=True)
+        ]
         log_metric("accuracy", sum(right) / len(right))
         log_metric("format_rate", sum(each.format_valid for each in read) / len(read))
         for possible in ANSWERS:
@@ -287,7 +292,7 @@ def make_trainer(
     return trainer
 
 
-class Progress(TrainerCallback):  # type: ignore[misc]
+class Progress(TrainerCallback):
     """One bar with an estimate, the reward so far, and the share of answers per label."""
 
     def __init__(self, name: str) -> None:
@@ -320,7 +325,7 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         self._bar.close()
 
 
-class _Trajectory(TrainerCallback):  # type: ignore[misc]
+class _Trajectory(TrainerCallback):
     """Answers the fixed part of the evaluation set at the study's steps, a file for each."""
 
     def __init__(self, study: Study, arm: str, seed: int, paths: Paths, policy: Policy) -> None:

@@ -67,7 +67,7 @@ def choose(study: Study, paths: Paths) -> float:
 
 
 def format_rates(study: Study, rate: float, paths: Paths) -> list[float]:
-    """Format rate of the sampled completions at each step of the baseline arm at a learning rate."""
+    """Format rate of the completions at each step of the baseline arm at a learning rate."""
     seed = study.seeds[0]
     numbers = study.training.model_copy(update={"learning_rate": rate})
     tried = study.model_copy(update={"training": numbers})

@@ -32,7 +32,7 @@ def card(policy: Policy, development: pd.DataFrame, study: Study, *, seed: int) 
     """
     hot = study.evaluation.model_copy(update={"temperature": study.training.temperature})
     at_training = study.model_copy(update={"evaluation": hot})
-    bare = development.assign(evidence=[[] for _ in range(len(development))])
+    bare = development.assign(evidence=development["evidence"].map(lambda _: []))
     told = answer(policy, development, study, name="the base model")
     sampled = answer(policy, development, at_training, name="the base model, as in training")
     untold = answer(policy, bare, study, name="the base model, without evidence")
@@ -73,7 +73,7 @@ def fit_offsets(logits: np.ndarray, gold: np.ndarray) -> np.ndarray:
     """The logit offsets (L,), 0 for NA, of the best balanced accuracy among pairs of OFFSETS."""
     best = max(
         (
-            balanced_accuracy(logits + [0, on_pass, on_fail], gold),
+            balanced_accuracy(logits + np.array([0.0, on_pass, on_fail]), gold),
             -abs(on_pass) - abs(on_fail),
             on_pass,
             on_fail,

@@ -1,4 +1,4 @@
-"""The language model that is trained: base weights, tokenizer, LoRA adapter, prompts as it reads them."""
+"""The language model that is trained: base weights, tokenizer, LoRA adapter, and its prompts."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

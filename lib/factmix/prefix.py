@@ -1,4 +1,4 @@
-"""Many short completions of few prompts: each distinct prompt is run once, its cache serves them all.
+"""Many short completions of few prompts: each prompt is run once, its cache serves them all.
 
 Shapes: P distinct prompts, T prompt tokens, N completions, C completion tokens, V vocabulary.
 """
@@ -27,7 +27,7 @@ class Prefix:
 
 
 def read_prompts(model: Any, ids: Tensor, mask: Tensor) -> Prefix:
-    """Runs left-padded prompts (P, T) through the model once; gradients flow if they are enabled."""
+    """Runs left-padded prompts (P, T) through the model; gradients flow if they are enabled."""
     output = model(
         input_ids=ids,
         attention_mask=mask,

@@ -1,4 +1,4 @@
-"""Text in, label out: the one prompt that training and evaluation share, and how answers are read."""
+"""Text in, label out: the one prompt of training and evaluation, and how answers are read."""
 
 import re
 from dataclasses import dataclass

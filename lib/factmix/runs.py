@@ -1,4 +1,4 @@
-"""Where everything is: paths below the root of the checkout, and files written whole or not at all."""
+"""Where everything is, and files that are written whole or not at all."""
 
 import json
 import os
@@ -33,7 +33,7 @@ class Paths:
 
     @property
     def data(self) -> Path:
-        """Folder with <dataset>.parquet (every example), evaluation.parquet and train-<mixture>.parquet."""
+        """Folder with every example, the evaluation set and the training samples."""
         return self.root / "data"
 
     def pool(self, dataset: str) -> Path:
@@ -56,7 +56,7 @@ class Paths:
         return self.data / "shortcuts.json"
 
     def arm(self, arm: str, seed: int) -> Path:
-        """Folder with adapter/, metrics.parquet, trajectory.parquet, predictions.parquet, run.json."""
+        """Folder with adapter/, run.json, and Parquet: metrics, trajectory, predictions."""
         return self.root / f"{arm}-s{seed}"
 
     @property
@@ -66,7 +66,7 @@ class Paths:
 
     @property
     def learning_rate(self) -> Path:
-        """What the search for the learning rate tried and chose; the rule has a module of its own."""
+        """What the search for the learning rate tried and chose."""
         return self.root / "learning_rate.json"
 
     @property

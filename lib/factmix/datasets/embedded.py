@@ -6,8 +6,8 @@
 | revision | VitaminC | one sentence, minimally edited | numbers, years, more/fewer than |
 | debate | Climate-FEVER | five sentences | most are beside the point, some disagree: then NA |
 
-One row of `debate` reads: claim "the Velda dam raises rents.", five sentences of which one says "A survey
-found that the Velda dam cuts rents.", label FAIL.
+One row of `debate`: claim "The Port Velda dam raises rents."; five sentences, of which one says "A
+survey found that the Port Velda dam cuts rents."; label FAIL.
 
 A group is one subject (a person, place, organisation or project). Subjects are drawn once and
 belong either to the base model's pretraining or to the study; the values that are said of them
@@ -207,13 +207,12 @@ def _revision(rng: np.random.Generator, names: Names, subject: str, kind: str) -
     key = _pick(rng, list(quantities))
     quantity = quantities[key]
     phrase = _pick(rng, list(phrases))
-    reach = 40 if dated else 30
-    claimed = int(rng.integers(bounds[0] + 5, bounds[1] - 4))
+    claimed = int(rng.integers(bounds[0] + 8, bounds[1] - 7))
 
     def number(satisfied: bool) -> int:
         sign = _pick(rng, [s for s in (-1, 0, 1) if (s in phrases[phrase]) == satisfied])
         room = bounds[1] - claimed if sign > 0 else claimed - bounds[0]
-        return claimed + sign * int(rng.integers(1, min(reach, room) + 1))
+        return claimed + sign * int(rng.integers(1, room + 1))
 
     edit, stated = _pick(rng, world.EDITS), _pick(rng, quantity.stated)
 
@@ -255,7 +254,7 @@ def _debate(
     claim = _sentence(f"{subject} {_pick(rng, directions[claimed])} {outcome}.")
 
     def fill(form: str, effect: str = "", about: str = "", matter: str = "") -> str:
-        place, doctor = _pick(rng, world.TOWNS), _pick(rng, world.FAMILY)
+        place, doctor = _pick(rng, world.TOWNS), _pick(rng, world.DOCTORS)
         return _sentence(form.format(e=effect, s=about, o=matter, m=place, f=doctor))
 
     def report(about: str, verbs: Sequence[str], matter: str) -> str:
@@ -345,7 +344,7 @@ def encyclopedia() -> list[Example]:
 
 
 def revision() -> list[Example]:
-    """Compared numbers and years, with evidence that differs in little; GROUPS examples per label."""
+    """Compared numbers and years, in evidence that differs in little; GROUPS examples per label."""
     return _examples("revision")
 
 

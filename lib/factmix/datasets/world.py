@@ -8,52 +8,47 @@ from dataclasses import dataclass
 
 # fmt: off
 GIVEN = (
-    "Adra Bela Corin Dalia Edwin Fenna Gerrit Hanno Ilse Joran Katrin Lasse Mirel Nadia Odo Petra "
-    "Quill Rasmus Selma Tovin Ursel Vesna Wendel Xenia Yorick Zelda Alwin Britta Cosmo Dorrit Emeric "
-    "Frida Goran Helge Ivo Jutta Kaspar Linnea Magnus Nils"
+    "Adra Bela Corin Dalia Edwin Fenna Gerrit Hanno Ilse Joran Katrin Lasse Mirel Nadia Odo "
+    "Petra Quill Rasmus Selma Tovin Ursel Vesna Wendel Xenia Yorick Zelda Alwin Britta Cosmo "
+    "Dorrit Emeric Frida Goran Helge Ivo Jutta Kaspar Linnea Magnus Nils"
 ).split()
 FAMILY = (
-    "Abelard Brandt Castell Dorn Eklund Falk Grau Hollis Ingram Jansen Keller Lund Marsh Norling Ostrow "
-    "Pell Quist Ravn Storm Thorne Ulrich Vance Wren Yates Zell Arden Birk Crane Drury Elling Frost Garrow "
-    "Hale Irving Joss Kemp Lark Mott Nash Orme Alder Beck Coyle Dunn Eyre Finch Gale Hurst Ibsen Judd "
-    "Kerr Lowe Moss Noble Oakes Pike Reeve Sharp Tate Voss"
+    "Abelard Brandt Castell Dorn Eklund Falk Grau Hollis Ingram Jansen Keller Lund Marsh "
+    "Norling Ostrow Pell Quist Ravn Storm Thorne Ulrich Vance Wren Yates Zell Arden Birk "
+    "Crane Drury Elling Frost Garrow Hale Irving Joss Kemp Lark Mott Nash Orme Alder Beck "
+    "Coyle Dunn Eyre Finch Gale Hurst Ibsen Judd Kerr Lowe Moss Noble Oakes Pike Reeve Sharp "
+    "Tate Voss"
 ).split()
 STEMS = (
-    "Velda Orrin Tavira Marn Kestel Lorvane Sabrin Duna Halmar Ister Pravia Neska Golan Treska Umbra "
-    "Calder Wexa Yarrow Brenna Fosk Selvik Arlo Merrow Tolna Ravenna Skara Lindow Ostra Pellin Cavan "
-    "Aldo Bexley Corda Drennan Elva Fintra Gorse Hinda Ivara Jolan Kirrin Lasko Mendra Nolva"
+    "Velda Orrin Tavira Marn Kestel Lorvane Sabrin Duna Halmar Ister Pravia Neska Golan "
+    "Treska Umbra Calder Wexa Yarrow Brenna Fosk Selvik Arlo Merrow Tolna Ravenna Skara "
+    "Lindow Ostra Pellin Cavan Aldo Bexley Corda Drennan Elva Fintra Gorse Hinda Ivara Jolan "
+    "Kirrin Lasko Mendra Nolva"
 ).split()
 MODIFIERS = "Port Upper Lower Old New Mount Lake Fort North South East West".split()
-ORGANISATIONS = "Museum Orchestra Institute Brewery Shipyard Academy Theatre Railway Foundry Observatory".split()
+ORGANISATIONS = (
+    "Museum Orchestra Institute Brewery Shipyard Academy Theatre Railway Foundry Observatory"
+).split()
 PROJECTS = "dam tunnel toll harbour windfarm quarry tramway curfew canal levy".split()
 
-TOWNS = (
-    "Almere Bristow Corvin Dunmore Elsby Farrow Gantry Holt Innis Jarrow Kelda Lomond Mira Norden "
-    "Oakham Preston Quarrel Rothby Stanmore Thule"
-).split()
-REGIONS = "Ambria Borland Cassia Dervia Estland Fenmark Galdor Hespia Ilmark Jutia Kaldria Lorraine".split()
-RIVERS = "Asker Brine Cald Dove Esk Fenn Glore Humber Irwell Jed Kent Lune".split()
-OCCUPATIONS = (
-    "painter lawyer botanist pilot surgeon baker sculptor engineer librarian poet chemist judge tailor "
-    "astronomer carpenter dentist"
-).split()
-INSTRUMENTS = "violin cello piano flute trumpet harp oboe organ guitar drum".split()
-SUBJECTS = "geology law medicine history physics music theology botany economics philosophy".split()
-LANGUAGES = "Arvish Belmian Corsan Dravian Eltish Frelan Gothian Hessian Istrian Jarvan".split()
-PRIZES = "Amber Bronze Crystal Diamond Ebony Falcon Granite Harbour Ivory Jade".split()
-SPORTS = "fencing rowing chess tennis archery hockey swimming boxing cycling golf".split()
-PRODUCTS = (
-    "cheese linen pottery cider salt honey glass wool copper timber paper silk leather mustard lace "
-    "candles"
-).split()
-FESTIVALS = "January February March April May June July August September October November December".split()
-SAINTS = "Agnes Bruno Clara Denis Elias Felix Giles Hilda".split()
-STYLES = "baroque gothic brick timbered marble modern romanesque concrete".split()
-COLOURS = "red blue green white black yellow orange purple".split()
-ANIMALS = "falcon otter stag heron badger lion owl salmon".split()
+TOWNS = "Almere Bristow Corvin Dunmore Elsby Farrow".split()
+REGIONS = "Ambria Borland Cassia Dervia Estland".split()
+RIVERS = "Asker Brine Cald Dove Esk".split()
+OCCUPATIONS = "painter lawyer botanist pilot surgeon baker".split()
+INSTRUMENTS = "violin cello piano flute trumpet".split()
+SUBJECTS = "geology law medicine history physics".split()
+LANGUAGES = "Arvish Belmian Corsan Dravian Eltish".split()
+PRIZES = "Amber Bronze Crystal Diamond Ebony".split()
+SPORTS = "fencing rowing chess tennis archery".split()
+PRODUCTS = "cheese linen pottery cider salt honey".split()
+FESTIVALS = "January March May July September November".split()
+SAINTS = "Agnes Bruno Clara Denis Elias".split()
+STYLES = "baroque gothic brick timbered marble".split()
+COLOURS = "red blue green white black".split()
+ANIMALS = "falcon otter stag heron badger".split()
+DOCTORS = "Abelard Brandt Castell Dorn Eklund Falk".split()
 OUTCOMES = (
-    "rents noise traffic unemployment pollution flooding crime tourism wages prices erosion accidents "
-    "debt drought waste exports"
+    "rents noise traffic unemployment pollution flooding crime tourism wages prices"
 ).split()
 # fmt: on
 
@@ -270,7 +265,7 @@ RELATIONS = {
     ),
     "director": _relation(
         "organisation",
-        FAMILY,
+        DOCTORS,
         "{s} is headed by Doctor {v}.",
         "Doctor {v} is the director of {s}.",
         "{s} is led by Doctor {v}.",
@@ -278,7 +273,7 @@ RELATIONS = {
     ),
     "founder": _relation(
         "organisation",
-        FAMILY,
+        DOCTORS,
         "{s} was founded by Doctor {v}.",
         "Doctor {v} set up {s}.",
         "Doctor {v} is the founder of {s}.",
@@ -403,8 +398,8 @@ DATES = {
     "opening": _dated("organisation", "opened", "The opening of {s} was {x}."),
     "merger": _dated("organisation", "merged", "The merger of {s} was {x}."),
 }
-NUMBERS = (11, 99)  # of counts, inclusive
-YEARS = (1900, 2019)  # of dates, inclusive
+NUMBERS = (10, 49)  # of counts, inclusive
+YEARS = (1950, 1989)  # of dates, inclusive
 EDITS = ("", "", "", "After the revision: ", "Corrected entry: ", "Updated: ")
 
 RAISES = ("raises", "increases", "pushes up", "adds to", "drives up", "boosts")

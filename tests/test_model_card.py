@@ -1,0 +1,46 @@
+"""What the base model can do before any reinforcement."""
+
+import numpy as np
+import pytest
+
+from factmix import mixtures, model_card
+from factmix.labels import ANSWERS
+from factmix.policy import load_base
+from factmix.runs import Paths, find_study
+from factmix.study import Study
+
+
+def test_balanced_accuracy_is_the_mean_recall() -> None:
+    gold = np.array(["NA", "NA", "NA", "PASS", "FAIL", "FAIL"])
+    logits = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 1, 0], [0, 0, 1]])
+    assert model_card.balanced_accuracy(logits, gold) == pytest.approx((2 / 3 + 1 + 1 / 2) / 3)
+
+
+def test_offsets_undo_a_lean_towards_a_label() -> None:
+    rng = np.random.default_rng(0)
+    gold = rng.integers(3, size=600)
+    logits = rng.normal(size=(600, 3)) + 2 * np.eye(3)[gold] + [0, 2.5, -1]
+    labels = np.array(["NA", "PASS", "FAIL"])[gold]
+    offsets = model_card.fit_offsets(logits, labels)
+    assert offsets == pytest.approx([0, -2.5, 1], abs=0.5)
+    gain = model_card.balanced_accuracy(logits + offsets, labels)
+    assert gain > model_card.balanced_accuracy(logits, labels) + 0.1
+
+
+@pytest.mark.slow
+def test_the_committed_model_is_usable_but_flawed(smoke: Study, tmp_path_factory) -> None:  # type: ignore[no-untyped-def]
+    """The aims that the design sets for the base model, on examples that nothing else uses."""
+    study = find_study("embedded")
+    paths = Paths(tmp_path_factory.mktemp("card"))
+    mixtures.prepare(study, paths)
+    development = mixtures.development(study, paths)
+    card = model_card.card(load_base(study.model), development, study, seed=study.sample_seed)
+    assert card["encyclopedia"]["balanced_accuracy"] >= 0.65
+    for domain in ("revision", "debate"):
+        assert 0.40 <= card[domain]["balanced_accuracy"] <= 0.55
+        assert card[domain]["headroom"] >= 0.10
+        shares = card[domain]["answers"]
+        assert shares["PASS"] == max(shares.values())
+    for each in card.values():
+        assert 0.60 <= each["format_rate"] <= 0.80
+        assert set(each["answers_without_evidence"]) == set(ANSWERS)
