@@ -303,7 +303,9 @@ def test_freeze_copies_what_is_small_in_the_layout_of_the_run(study, paths, tmp_
     notebook.write_text("{}")
     into = tmp_path / "results" / "embedded"
     written = freeze(study, paths, into)
-    assert len(written) == 3 + 4 * len(study.arms) + 1
+    summary = 1
+    assert len(written) == 3 + 4 * len(study.arms) + 1 + summary
+    assert (into / "summary.svg").read_text().lstrip().startswith("<?xml")
     assert {path for path in into.rglob("*") if path.is_file()} == set(written)
     assert into / "notebooks" / "compare.ipynb" in written
     frozen = Paths(into)

@@ -443,7 +443,8 @@ def metrics(log_history: list[dict[str, float]]) -> pd.DataFrame:
             elif key in kept or "|" in key or key.startswith("share/"):
                 row[key] = value
         rows.append(row)
-    return pd.DataFrame(rows).sort_values("step", ignore_index=True)
+    table = pd.DataFrame(rows).sort_values("step", ignore_index=True)
+    return table[["step", *sorted(table.columns.drop("step"))]]
 
 
 def _identity(study: Study, arm: str, seed: int, paths: Paths) -> dict[str, Any]:
