@@ -17,7 +17,9 @@ from factmix.evaluate import evaluate_arm
 from factmix.examples import Example, to_frame
 from factmix.labels import LABELS, Label
 from factmix.policy import Policy, add_adapter, load_base
+from factmix.prefix import pad_left
 from factmix.runs import Paths, find_study
+from factmix.trainer import SharedPrefixTrainer, _until
 
 SMALL: dict[str, Any] = {
     "vocab_size": 2100,
@@ -83,7 +85,7 @@ def _inputs(trainer: GRPOTrainer) -> dict[str, torch.Tensor]:
     lengths = [1, 4, 2, 3, 2, 2, 2, 2, 3, 3, 1, 4]
     completions = [rng.integers(5, 2000, size=n).tolist() for n in lengths]
     completions[9] = completions[8]  # the same answer twice in a group
-    prompt_ids, prompt_mask = grpo.pad_left([prompts[i // 4] for i in range(12)], 0, "cpu")
+    prompt_ids, prompt_mask = pad_left([prompts[i // 4] for i in range(12)], 0, "cpu")
     completion_ids = torch.zeros(12, 4, dtype=torch.long)
     completion_mask = torch.zeros(12, 4, dtype=torch.long)
     for row, completion in enumerate(completions):
@@ -105,7 +107,7 @@ def _inputs(trainer: GRPOTrainer) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("name", CONFIGS)
 def test_loss_gradients_and_metrics_equal_the_stock_trainer(name: str, tmp_path: Any) -> None:
     outcomes = {}
-    for trainer_class in (GRPOTrainer, grpo.SharedPrefixTrainer):
+    for trainer_class in (GRPOTrainer, SharedPrefixTrainer):
         trainer = _trainer(name, trainer_class, tmp_path)
         trainer.current_gradient_accumulation_steps = 1
         trainer.model.train()
@@ -125,7 +127,7 @@ def test_loss_gradients_and_metrics_equal_the_stock_trainer(name: str, tmp_path:
 @pytest.mark.parametrize("name", CONFIGS)
 def test_log_probabilities_equal_the_stock_trainer(name: str, tmp_path: Any) -> None:
     logps = []
-    for trainer_class in (GRPOTrainer, grpo.SharedPrefixTrainer):
+    for trainer_class in (GRPOTrainer, SharedPrefixTrainer):
         trainer = _trainer(name, trainer_class, tmp_path)
         inputs = _inputs(trainer)
         trainer._live, trainer._completion_mask = (
@@ -144,7 +146,7 @@ def test_log_probabilities_equal_the_stock_trainer(name: str, tmp_path: Any) -> 
 
 
 def test_a_batch_without_any_spread_leaves_the_weights_alone(tmp_path: Any) -> None:
-    trainer = _trainer("gpt_oss", grpo.SharedPrefixTrainer, tmp_path)
+    trainer = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
     trainer.current_gradient_accumulation_steps = 1
     trainer.model.train()
     inputs = _inputs(trainer) | {"advantages": torch.zeros(12)}
@@ -155,7 +157,7 @@ def test_a_batch_without_any_spread_leaves_the_weights_alone(tmp_path: Any) -> N
 
 
 def test_sampled_shares_agree_with_the_models_probabilities(tmp_path: Any) -> None:
-    trainer = _trainer("gpt_oss", grpo.SharedPrefixTrainer, tmp_path)
+    trainer = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
     trainer.max_completion_length = 1
     trainer.temperature = 0.1  # so that a few tokens have most of the probability
     trainer.model.eval()
@@ -172,8 +174,8 @@ def test_sampled_shares_agree_with_the_models_probabilities(tmp_path: Any) -> No
 
 
 def test_completions_end_with_the_first_stopping_token() -> None:
-    assert grpo._until([7, 9, 3, 9, 9], {9, 3}) == [7, 9]
-    assert grpo._until([7, 8], {9}) == [7, 8]
+    assert _until([7, 9, 3, 9, 9], {9, 3}) == [7, 9]
+    assert _until([7, 8], {9}) == [7, 8]
 
 
 def test_reward_functions_name_and_log_every_component() -> None:

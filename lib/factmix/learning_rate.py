@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from factmix import grpo, mixtures
+from factmix.callbacks import Progress
 from factmix.policy import add_adapter, load_base
 from factmix.runs import Paths, write_json
 from factmix.study import Study, StudyError
@@ -81,7 +82,7 @@ def format_rates(study: Study, rate: float, paths: Paths) -> list[float]:
         policy=add_adapter(load_base(study.model), study.model.lora, seed),
     )
     trainer.args.save_strategy = "no"
-    trainer.add_callback(grpo.Progress(f"learning rate {rate:g}"))
+    trainer.add_callback(Progress(f"learning rate {rate:g}"))
     trainer.train()
     shutil.rmtree(folder, ignore_errors=True)
     return list(grpo.metrics(trainer.state.log_history)["format_rate"])
