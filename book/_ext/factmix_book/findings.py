@@ -66,14 +66,15 @@ def _constant(results: Results) -> str:
         <= metrics["always_na"][dataset]["accuracy"]["value"]
     ]
     na = metrics["always_na"][results.datasets[0]]["accuracy"]
+    if not beaten:
+        verdict = "Every arm is more accurate than that in every domain."
+    elif len(beaten) == len(results.arms) * len(results.datasets):
+        verdict = "No arm is more accurate than that in any domain."
+    else:
+        verdict = f"Not more accurate than that: {_listed(beaten)}."
     return (
         f"**A constant answer as yardstick**: always answering NA is right in {show(na)} of the "
-        "evaluation examples. "
-        + (
-            f"Not more accurate than that: {_listed(beaten)}."
-            if beaten
-            else "Every arm is more accurate than that in every domain."
-        )
+        f"evaluation examples. {verdict}"
     )
 
 
