@@ -57,7 +57,7 @@ class Project:
     def planned(self) -> dict[str, int]:
         """How many jobs of each rule would run now."""
         table = re.findall(r"^([a-z]+) +(\d+)$", self.snakemake("-n"), re.MULTILINE)
-        return {rule: int(count) for rule, count in table if rule != "total"}
+        return {rule: int(count) for rule, count in table if rule not in ("all", "total")}
 
     def trained(self) -> list[str]:
         """Runs what is to be run, and returns the commands that trained an arm."""
@@ -171,6 +171,12 @@ def test_data_survive_a_failed_drawing(project: Project) -> None:
     assert evaluation.read_bytes() == before
     (project.root / "fail").unlink()
     assert project.trained() == []
+
+
+def test_another_study_runs_although_a_newer_book_is_there(project: Project) -> None:
+    project.snakemake(study="smoke")
+    assert (project.root / "runs" / "smoke" / "results.json").is_file()
+    assert "Nothing to be done" in project.snakemake(study="smoke")
 
 
 def test_an_unknown_study_is_one_clear_error(finished: Project) -> None:
