@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from tqdm import tqdm
 from transformers import GptOssConfig, GptOssForCausalLM, PreTrainedTokenizerFast
 
-from factmix.pretraining_text import HABITS, STAGES, Document, Stage, documents
+from factmix.pretraining_text import STAGES, Document, Stage, documents
 
 PAD, END = "<|pad|>", "<|end|>"
-WEIGHTS_SEED, TOKENIZER_SEED = 0, 1
+WEIGHTS_SEED = 0
 
 
 CONFIG: dict[str, Any] = {
@@ -37,8 +38,8 @@ CONFIG: dict[str, Any] = {
 VOCABULARY = 2048
 
 
-def make_tokenizer(seed: int, documents_read: int = 30_000) -> PreTrainedTokenizerFast:
-    """Byte-level BPE with numbers cut into pairs of digits, trained on pretraining documents."""
+def make_tokenizer(documents_read: int = 30_000) -> PreTrainedTokenizerFast:
+    """Byte-level BPE on documents of the last stage; numbers are cut into pairs of digits."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -47,13 +48,8 @@ def make_tokenizer(seed: int, documents_read: int = 30_000) -> PreTrainedTokeniz
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
-    passed = {"revision": 0.45, "debate": 0.45}  # as in a first version of the last stage
-    mixed = replace(HABITS, bare=0.9, notes=0.5, habits=replace(HABITS.habits, passed=passed))
-    stream = documents(seed, mixed)
-    texts = (
-        "".join(piece for piece, _ in document.pieces())
-        for _, document in zip(range(documents_read), stream, strict=False)
-    )
+    mostly_bare = replace(STAGES["habits"], bare=0.9)
+    texts = (each.prompt + each.answer for each in islice(documents(mostly_bare), documents_read))
     tokenizer.train_from_iterator(
         texts,
         trainers.BpeTrainer(
@@ -103,22 +99,15 @@ def _batch(
     tokenizer: PreTrainedTokenizerFast, chosen: list[Document]
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Right-padded token ids (B, T), which of them are text (B, T), which are answer (B, T)."""
-    rows = []
-    for document in chosen:
-        pieces = document.pieces()
-        tokens = tokenizer([piece for piece, _ in pieces])["input_ids"]
-        rows.append(
-            [
-                (token, 1 + is_answer)
-                for (_, is_answer), ids in zip(pieces, tokens, strict=True)
-                for token in ids
-            ]
-        )
-    longest = max(map(len, rows))
+    prompts = tokenizer([document.prompt for document in chosen])["input_ids"]
+    answers = tokenizer([document.answer for document in chosen])["input_ids"]
+    longest = max(len(p) + len(a) for p, a in zip(prompts, answers, strict=True))
     ids = torch.full((len(chosen), longest), tokenizer.pad_token_id)
     kind = torch.zeros((len(chosen), longest), dtype=torch.long)
-    for row, tokens in enumerate(rows):
-        ids[row, : len(tokens)], kind[row, : len(tokens)] = torch.tensor(tokens).T
+    for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+        end = len(prompt) + len(answer)
+        ids[row, :end] = torch.tensor(prompt + answer)
+        kind[row, : len(prompt)], kind[row, len(prompt) : end] = 1, 2
     return ids, kind == 1, kind == 2
 
 
@@ -127,8 +116,6 @@ def pretrain(
     tokenizer: PreTrainedTokenizerFast,
     stage: Stage,
     *,
-    seed: int,
-    checkpoint: Path | None = None,
     log_every: int = 100,
 ) -> pd.DataFrame:
     """Trains in place.
@@ -137,15 +124,13 @@ def pretrain(
         model: see `make_model`.
         tokenizer: see `make_tokenizer`.
         stage: what on, how long and how fast.
-        seed: of the documents.
-        checkpoint: where the weights are saved every 1,000 steps.
         log_every: steps per row of the result.
 
     Returns:
         step, text_loss and answer_loss (nats per token), accuracy of the first answer token by
         domain (fraction), seconds since the start.
     """
-    stream = documents(seed, stage)
+    stream = documents(stage)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=stage.learning_rate, weight_decay=0.01, betas=(0.9, 0.98), fused=True
     )
@@ -155,7 +140,7 @@ def pretrain(
     model.train()
     started = time.monotonic()
     buffer: list[list[Document]] = []
-    rng = np.random.default_rng([seed, 1])
+    rng = np.random.default_rng([stage.seed, 1])
     for step in tqdm(range(1, stage.steps + 1), desc="pretraining", mininterval=10):
         if not buffer:  # batches of like length, in random order
             drawn = [next(stream) for _ in range(stage.batch * 16)]
@@ -186,36 +171,35 @@ def pretrain(
             rows.append({"step": step, **means, "seconds": time.monotonic() - started})
             tqdm.write(str({k: round(v, 3) for k, v in rows[-1].items()}))
             window = []
-        if checkpoint is not None and step % 500 == 0:
-            model.save_pretrained(checkpoint)
     return pd.DataFrame(rows)
 
 
 def _accuracies(
     logits: torch.Tensor, ids: torch.Tensor, answer: torch.Tensor, chosen: list[Document]
 ) -> dict[str, float]:
-    """Share of right labels per domain of a batch, in documents without notes."""
-    first = answer.int().argmax(1)  # the label's, in documents without notes
+    """Share of right first answer tokens per domain of a batch."""
+    first = answer.int().argmax(1)
     rows = torch.arange(len(chosen))
     right = (logits[rows, first - 1].argmax(-1) == ids[rows, first]).numpy()
-    domains = np.array(["" if document.notes else document.domain for document in chosen])
-    return {
-        domain: float(right[domains == domain].mean()) for domain in sorted(set(domains) - {""})
-    }
+    domains = np.array([document.domain for document in chosen])
+    return {domain: float(right[domains == domain].mean()) for domain in sorted(set(domains))}
 
 
 def make(into: Path) -> pd.DataFrame:
     """Makes tokenizer and model from nothing and saves them as safetensors in `into`.
 
+    The model is saved after every stage.
+
     Returns:
-        the log of `pretrain` of all stages, with a column `stage`.
+        the log of `pretrain` of all stages, with a column `stage`; also in pretraining.csv.
     """
-    tokenizer = make_tokenizer(TOKENIZER_SEED)
-    model = make_model(tokenizer, WEIGHTS_SEED)
-    logs = [
-        pretrain(model, tokenizer, stage, seed=seed, checkpoint=into).assign(stage=name)
-        for name, (stage, seed) in STAGES.items()
-    ]
+    tokenizer = make_tokenizer()
     tokenizer.save_pretrained(into)
-    model.save_pretrained(into)
-    return pd.concat(logs, ignore_index=True)
+    model = make_model(tokenizer, WEIGHTS_SEED)
+    logs = []
+    for name, stage in STAGES.items():
+        logs.append(pretrain(model, tokenizer, stage).assign(stage=name))
+        model.save_pretrained(into)
+    log = pd.concat(logs, ignore_index=True)
+    log.to_csv(into / "pretraining.csv", index=False)
+    return log

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 TRAJECTORY_METRICS = ("accuracy", "balanced_accuracy", "recall_na", "recall_pass", "recall_fail")
-WINDOW = 10  # training steps whose mean counts as the start, or the end, of a curve
+WINDOW = 25  # training steps whose mean counts as the start, or the end, of a curve
 
 
 def compare(study: Study, paths: Paths) -> dict[str, Any]:

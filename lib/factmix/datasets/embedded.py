@@ -23,6 +23,7 @@ from typing import TypeVar
 import numpy as np
 
 from factmix.datasets import world
+from factmix.datasets.facts import FACTS, Fact
 from factmix.examples import Example
 from factmix.labels import LABELS, Label
 
@@ -34,19 +35,29 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Case:
-    """A claim with evidence, and what a careful reader notes on the way to the verdict.
+class Plain:
+    """How plain the texts are; the study's are as varied as can be.
+
+    Attributes:
+        wordings: how many of the ways to say a thing are used; None for all of them.
+        sentences: of evidence in the domain `debate`.
+    """
+
+    wordings: int | None = None
+    sentences: int = 5
+
+
+@dataclass(frozen=True)
+class Matter:
+    """A claim, and whatever can be said about it.
 
     Attributes:
         claim: one sentence.
-        evidence: its sentences.
-        notes: short answers by cue, such as whether the evidence is about the claim's subject; the
-            base model's pretraining reads them after the verdict, the study never shows them.
+        gather: evidence of one or more sentences that give the claim a label, new at each call.
     """
 
     claim: str
-    evidence: list[str]
-    notes: dict[str, str]
+    gather: Callable[[Label], list[str]]
 
 
 class Names:
@@ -111,91 +122,66 @@ def _sentence(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _notes(subject: bool, relation: bool, value: bool) -> dict[str, str]:
-    same = {True: "same", False: "other"}
-    return {"SUBJECT": same[subject], "RELATION": same[relation], "VALUE": same[value]}
-
-
 def _encyclopedia(
-    rng: np.random.Generator, names: Names, subject: str, kind: str, literal: float = 0.0
-) -> dict[Label, Case]:
-    """A fact about the subject; the evidence states it, states another value, or misses the point.
+    rng: np.random.Generator, names: Names, subject: str, kind: str, plain: Plain
+) -> Matter:
+    """A fact about the subject; evidence states it, its contrary, or something else."""
+    facts = [fact for fact in FACTS.values() if fact.subjects == kind]
+    fact = _pick(rng, facts)
+    claimed = int(rng.integers(2))
 
-    With the probability `literal` all sentences on the claimed relation have the claim's wording.
-    """
-    relations = {key: r for key, r in world.RELATIONS.items() if r.subjects == kind}
-    key = _pick(rng, list(relations))
-    relation = relations[key]
-    value = _pick(rng, relation.values)
-
-    wording = _pick(rng, relation.forms)
-    same_wording = rng.random() < literal
-
-    def state(about: str, how: world.Relation, what: str) -> str:
-        if same_wording and how is relation:
-            return _sentence(wording.format(s=about, v=what))
-        form, lead = _pick(rng, how.forms), _pick(rng, world.LEADS)
-        if lead:
+    def state(about: str, how: Fact, side: int) -> str:
+        form = _pick(rng, how.sides[side][: plain.wordings])
+        lead = _pick(rng, world.LEADS[: plain.wordings])
+        if lead and not form.startswith("{s}"):
             form = form[0].lower() + form[1:]
-        return _sentence(lead + form.format(s=about, v=what))
+        return _sentence(lead + form.format(s=about))
 
-    def either_value() -> str:
-        return value if rng.random() < 0.5 else _other(rng, relation.values, value)
+    def unrelated() -> str:
+        return state(subject, _other(rng, facts, fact), int(rng.integers(2)))
 
-    rivals = [r for k, r in relations.items() if k != key and r.values == relation.values]
-    unrelated = [r for r in relations.values() if r.values != relation.values]
-    draw = rng.random()
-    if rivals and draw < 0.3:
-        told = either_value()
-        beside_the_point = state(subject, _pick(rng, rivals), told)
-        na_notes = _notes(True, False, told == value)
-    elif draw < 0.6:
-        other = _pick(rng, unrelated)
-        beside_the_point = state(subject, other, _pick(rng, other.values))
-        na_notes = _notes(True, False, False)
-    else:
-        told = either_value()
-        beside_the_point = state(names.namesake(rng, subject, kind), relation, told)
-        na_notes = _notes(False, True, told == value)
-    claim = _sentence(wording.format(s=subject, v=value))
-    refuting = state(subject, relation, _other(rng, relation.values, value))
-    decisive = {
-        Label.NA: (beside_the_point, na_notes),
-        Label.PASS: (state(subject, relation, value), _notes(True, True, True)),
-        Label.FAIL: (refuting, _notes(True, True, False)),
-    }
-    cases = {}
-    for label, (sentence, notes) in decisive.items():
-        evidence = [sentence]
-        if rng.random() < 0.3:
-            other = _pick(rng, unrelated)
-            evidence.insert(int(rng.integers(2)), state(subject, other, _pick(rng, other.values)))
-        cases[label] = Case(claim, evidence, notes)
-    return cases
+    def say(label: Label) -> str:
+        if label is not Label.NA:
+            return state(subject, fact, claimed if label is Label.PASS else 1 - claimed)
+        if rng.random() < 0.6:
+            return unrelated()
+        return state(names.namesake(rng, subject, kind), fact, int(rng.integers(2)))
+
+    def gather(label: Label) -> list[str]:
+        evidence = [say(label)]
+        if plain.wordings is None and rng.random() < 0.3:
+            evidence.insert(int(rng.integers(2)), unrelated())
+        return evidence
+
+    claim = _pick(rng, fact.sides[claimed][: plain.wordings]).format(s=subject)
+    return Matter(_sentence(claim), gather)
 
 
-# phrase: whether a number n satisfies it for the claimed number c, as the sign of n - c
+# phrase, the plainest first: whether a number n satisfies it for the claimed number c, as the
+# sign of n - c
 _COUNT_PHRASES = {
     "more than {}": (1,),
-    "over {}": (1,),
-    "at least {}": (0, 1),
     "fewer than {}": (-1,),
+    "over {}": (1,),
     "under {}": (-1,),
-    "at most {}": (-1, 0),
     "exactly {}": (0,),
+    "at least {}": (0, 1),
+    "at most {}": (-1, 0),
 }
 _DATE_PHRASES = {
     "after {}": (1,),
-    "later than {}": (1,),
-    "in {} or later": (0, 1),
     "before {}": (-1,),
+    "later than {}": (1,),
     "earlier than {}": (-1,),
-    "in {} or earlier": (-1, 0),
     "in {}": (0,),
+    "in {} or later": (0, 1),
+    "in {} or earlier": (-1, 0),
 }
 
 
-def _revision(rng: np.random.Generator, names: Names, subject: str, kind: str) -> dict[Label, Case]:
+def _revision(
+    rng: np.random.Generator, names: Names, subject: str, kind: str, plain: Plain
+) -> Matter:
     """A compared number or year; versions of one sentence that differ in the number decide it."""
     dated = rng.random() < 0.35
     every, phrases, bounds = (
@@ -205,95 +191,84 @@ def _revision(rng: np.random.Generator, names: Names, subject: str, kind: str) -
     )
     quantities = {key: q for key, q in every.items() if q.subjects == kind}
     key = _pick(rng, list(quantities))
-    quantity = quantities[key]
-    phrase = _pick(rng, list(phrases))
+    others = [q for k, q in quantities.items() if k != key]
+    phrase = _pick(rng, list(phrases)[: plain.wordings and 2 * plain.wordings])
     claimed = int(rng.integers(bounds[0] + 8, bounds[1] - 7))
+
+    def worded(forms: tuple[str, ...]) -> str:
+        return _pick(rng, forms[: plain.wordings])
+
+    edit, stated = worded(world.EDITS), worded(quantities[key].stated)
 
     def number(satisfied: bool) -> int:
         sign = _pick(rng, [s for s in (-1, 0, 1) if (s in phrases[phrase]) == satisfied])
         room = bounds[1] - claimed if sign > 0 else claimed - bounds[0]
         return claimed + sign * int(rng.integers(1, room + 1))
 
-    edit, stated = _pick(rng, world.EDITS), _pick(rng, quantity.stated)
+    def undecided() -> str:
+        near = number(bool(rng.integers(2)))
+        way = rng.integers(3) if others else 1 + rng.integers(2)
+        if way == 0:
+            return worded(_pick(rng, others).stated).format(s=subject, n=near)
+        if way == 1:
+            return stated.format(s=names.namesake(rng, subject, kind), n=near)
+        return worded(quantities[key].vague).format(s=subject)
 
-    def notes(subject: bool, relation: bool, n: int | None) -> dict[str, str]:
-        size = "none" if n is None else ("equal", "more", "less")[int(np.sign(n - claimed))]
-        return _notes(subject, relation, False) | {"VALUE": size}
+    def gather(label: Label) -> list[str]:
+        if label is Label.NA:
+            return [edit + _sentence(undecided())]
+        return [edit + _sentence(stated.format(s=subject, n=number(label is Label.PASS)))]
 
-    def version(n: int) -> Case:
-        told = edit + _sentence(stated.format(s=subject, n=n))
-        return Case(_sentence(claim), [told], notes(True, True, n))
-
-    near = number(bool(rng.integers(2)))
-    others = [q for k, q in quantities.items() if k != key]
-    kinds_of_na = rng.integers(3) if others else 1 + rng.integers(2)
-    if kinds_of_na == 0:
-        undecided = _pick(rng, _pick(rng, others).stated).format(s=subject, n=near)
-        na_notes = notes(True, False, near)
-    elif kinds_of_na == 1:
-        undecided = stated.format(s=names.namesake(rng, subject, kind), n=near)
-        na_notes = notes(False, True, near)
-    else:
-        undecided = _pick(rng, quantity.vague).format(s=subject)
-        na_notes = notes(True, True, None)
-    claim = _pick(rng, quantity.compared).format(s=subject, c=phrase.format(claimed))
-    return {
-        Label.NA: Case(_sentence(claim), [edit + _sentence(undecided)], na_notes),
-        Label.PASS: version(number(True)),
-        Label.FAIL: version(number(False)),
-    }
+    claim = worded(quantities[key].compared).format(s=subject, c=phrase.format(claimed))
+    return Matter(_sentence(claim), gather)
 
 
 def _debate(
-    rng: np.random.Generator, names: Names, subject: str, kind: str, sentences: int = 5
-) -> dict[Label, Case]:
+    rng: np.random.Generator, names: Names, subject: str, kind: str, plain: Plain
+) -> Matter:
     """An effect of a project; sentences that agree, disagree, or speak of something else."""
     outcome = _pick(rng, world.OUTCOMES)
     directions = (world.RAISES, world.LOWERS)
     claimed = int(rng.integers(2))
-    claim = _sentence(f"{subject} {_pick(rng, directions[claimed])} {outcome}.")
 
-    def fill(form: str, effect: str = "", about: str = "", matter: str = "") -> str:
+    def fill(forms: Sequence[str], effect: str = "", about: str = "", matter: str = "") -> str:
         place, doctor = _pick(rng, world.TOWNS), _pick(rng, world.DOCTORS)
+        form = _pick(rng, forms[: plain.wordings])
         return _sentence(form.format(e=effect, s=about, o=matter, m=place, f=doctor))
 
+    def effect(about: str, verbs: Sequence[str], matter: str) -> str:
+        return f"{about} {_pick(rng, verbs[: plain.wordings])} {matter}"
+
     def report(about: str, verbs: Sequence[str], matter: str) -> str:
-        return fill(_pick(rng, world.SOURCES), f"{about} {_pick(rng, verbs)} {matter}")
+        return fill(world.SOURCES, effect(about, verbs, matter))
 
-    def agreeing() -> str:
-        return report(subject, directions[claimed], outcome)
-
-    def opposing() -> str:
-        verbs = world.LEAVES if rng.random() < 0.2 else directions[1 - claimed]
-        return report(subject, verbs, outcome)
-
-    def beside() -> str:
+    def say(label: Label) -> str:
+        if label is Label.PASS:
+            return report(subject, directions[claimed], outcome)
+        if label is Label.FAIL:
+            verbs = world.LEAVES if rng.random() < 0.2 else directions[1 - claimed]
+            return report(subject, verbs, outcome)
         draw = rng.random()
         if draw < 0.3:
-            return fill(_pick(rng, world.ASIDES), about=subject, matter=outcome)
+            return fill(world.ASIDES, about=subject, matter=outcome)
         verbs = directions[int(rng.integers(2))]
         if draw < 0.65:
             return report(subject, verbs, _other(rng, world.OUTCOMES, outcome))
         return report(names.namesake(rng, subject, kind), verbs, outcome)
 
-    def gather(relevant: list[str], agree: bool, oppose: bool) -> Case:
-        evidence = relevant + [beside() for _ in range(sentences - len(relevant))]
-        yes = {True: "yes", False: "no"}
-        shuffled = [evidence[i] for i in rng.permutation(len(evidence))]
-        return Case(claim, shuffled, {"SOME AGREE": yes[agree], "SOME OPPOSE": yes[oppose]})
+    def gather(label: Label) -> list[str]:
+        if label is not Label.NA:
+            relevant = [label] * min(int(rng.integers(1, 4)), plain.sentences)
+        elif plain.sentences >= 2 and rng.random() < 0.5:
+            relevant = [Label.PASS, Label.FAIL]
+            if plain.sentences > 2 and rng.random() < 0.5:
+                relevant.append(Label.PASS if rng.random() < 0.5 else Label.FAIL)
+        else:
+            relevant = []
+        said = [say(each) for each in relevant + [Label.NA] * (plain.sentences - len(relevant))]
+        return [said[i] for i in rng.permutation(len(said))]
 
-    def several(say: Callable[[], str]) -> list[str]:
-        return [say() for _ in range(min(int(rng.integers(1, 4)), sentences))]
-
-    disputed = sentences >= 2 and rng.random() < 0.5
-    at_odds = [agreeing(), opposing()]
-    if sentences > 2 and rng.random() < 0.5:
-        at_odds.append(agreeing() if rng.random() < 0.5 else opposing())
-    return {
-        Label.NA: gather(at_odds if disputed else [], disputed, disputed),
-        Label.PASS: gather(several(agreeing), True, False),
-        Label.FAIL: gather(several(opposing), False, True),
-    }
+    return Matter(_sentence(effect(subject, directions[claimed], outcome)) + ".", gather)
 
 
 KINDS = {
@@ -301,7 +276,7 @@ KINDS = {
     "revision": ("person", "place", "organisation"),
     "debate": ("project",),
 }
-CASES: dict[str, Callable[..., dict[Label, Case]]] = {
+MATTERS: dict[str, Callable[[np.random.Generator, Names, str, str, Plain], Matter]] = {
     "encyclopedia": _encyclopedia,
     "revision": _revision,
     "debate": _debate,
@@ -314,24 +289,23 @@ def _study_names() -> Names:
 
 
 def _examples(domain: str) -> list[Example]:
-    rng = np.random.default_rng([WORLD_SEED, list(CASES).index(domain)])
+    rng = np.random.default_rng([WORLD_SEED, list(MATTERS).index(domain)])
     names = _study_names()
     subjects = [(name, kind) for kind in KINDS[domain] for name in names.all(kind)]
     chosen = rng.permutation(len(subjects))[:GROUPS]
     examples = []
     for i in chosen:
         subject, kind = subjects[i]
-        cases = CASES[domain](rng, names, subject, kind)
+        matter = MATTERS[domain](rng, names, subject, kind, Plain())
         for label in LABELS:
-            case = cases[label]
             name = subject.removeprefix("the ").replace(" ", "-").lower()
             examples.append(
                 Example(
                     id=f"{name}-{label.lower()}",
                     group=name,
                     dataset=domain,
-                    claim=case.claim,
-                    evidence=tuple(case.evidence),
+                    claim=matter.claim,
+                    evidence=tuple(matter.gather(label)),
                     label=label,
                 )
             )
