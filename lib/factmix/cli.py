@@ -137,6 +137,41 @@ def freeze(study_name: StudyName) -> None:
 
 
 @app.command()
+def published(
+    as_json: AsJson = False,
+    freeze: Annotated[
+        bool, typer.Option("--freeze", help="Derive results/published/ from FACTMIX_MIRROR first.")
+    ] = False,
+) -> None:
+    """Show the published study's gains beside those recomputed from its released answers."""
+    from factmix import published as study
+
+    if freeze:
+        print(f"wrote {study.freeze()}", file=sys.stderr)
+    derived = study.load()
+    if as_json:
+        print(json.dumps(study.report(derived), indent=2, allow_nan=False))
+    else:
+        print(study.as_text(study.gains_table(derived)))
+
+
+@app.command()
+def claims(as_json: AsJson = False) -> None:
+    """Judge every claim of the blog on the published answers and on our committed results."""
+    from factmix import claims as ledger
+
+    entries = ledger.load_ledger()
+    judged = {
+        evidence.name: ledger.judge_all(entries, evidence)
+        for evidence in ledger.committed_evidence()
+    }
+    if as_json:
+        print(json.dumps(ledger.as_json(entries, judged), indent=2, allow_nan=False))
+    else:
+        print(ledger.as_text(entries, judged))
+
+
+@app.command()
 def learning_rate(study_name: StudyName) -> None:
     """Find the learning rate by the study's rule, on data that evaluation never sees."""
     study, paths = _open(study_name)
