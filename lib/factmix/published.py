@@ -182,7 +182,9 @@ def gains_table(
                     "gain_wrong": by["wrong_"][metric].value,
                 }
                 for name, estimates in by.items():
-                    row[f"{name}low"], row[f"{name}high"] = estimates[metric].interval or ()
+                    limits = estimates[metric].interval
+                    assert limits is not None
+                    row[f"{name}low"], row[f"{name}high"] = limits
                 rows.append(row)
     frame = pd.DataFrame(rows)
     return frame.assign(p_holm=list(paired.holm(dict(enumerate(frame["p"]))).values()))
