@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from factmix import claims, stats
-from factmix.claims import Claim, ClaimsError, Evidence, Ledger
+from factmix.claim_evidence import ClaimsError, Evidence, committed_evidence, study_evidence
+from factmix.claims import Claim, Ledger
+from factmix.released import MIXTURES
 from factmix.runs import Paths, find_study
 
 GOLD = ["NA"] * 200 + ["PASS"] * 100 + ["FAIL"] * 100
@@ -18,7 +20,7 @@ def right(share, otherwise="INVALID"):
 
 def evidence(**answers):
     """A study in which each arm answers every dataset alike."""
-    systems = {"base": right(0.5)} | {arm: right(0.5) for arm in claims.MIXTURES} | answers
+    systems = {"base": right(0.5)} | {arm: right(0.5) for arm in MIXTURES} | answers
     return Evidence(
         name="made up",
         baseline="base",
@@ -42,7 +44,7 @@ def test_committed_verdicts_follow_from_the_committed_data():
     ledger = claims.load_ledger()
     judged = {
         study.name: {name: found.verdict for name, found in claims.judge_all(ledger, study).items()}
-        for study in claims.committed_evidence()
+        for study in committed_evidence()
     }
     for study, verdicts in judged.items():
         assert {n: claim.verdicts[study] for n, claim in ledger.claims.items()} == verdicts, study
@@ -103,7 +105,7 @@ def test_separation_and_reward_are_read_off():
 
 
 def test_the_overlap_that_climate_fever_forces():
-    published, _ = claims.committed_evidence()
+    published, _ = committed_evidence()
     # 150 + 250 of 253 refuted claims, 180 + 500 of 628 that are NA; PASS has enough.
     assert published.overlap == 147 + 52
 
@@ -131,9 +133,9 @@ def test_json_and_text_say_the_same():
 def test_a_study_without_results_or_arms_is_refused(tmp_path):
     study = find_study("embedded")
     with pytest.raises(ClaimsError, match="factmix results embedded"):
-        claims.study_evidence(study, Paths(tmp_path))
+        study_evidence(study, Paths(tmp_path))
     with pytest.raises(ClaimsError, match="study smoke has no arm hard_weighted"):
-        claims.study_evidence(find_study("smoke"), Paths(tmp_path))
+        study_evidence(find_study("smoke"), Paths(tmp_path))
 
 
 def test_mean_over_datasets_is_of_gains():

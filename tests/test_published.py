@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from factmix import published, stats
-from factmix.published import PublishedError
+from factmix import published, released, stats
+from factmix.released import SYSTEMS, PublishedError
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def gains(derived):
 
 
 def test_what_is_committed_follows_from_the_released_files(mirror, derived):
-    assert published.derive(mirror) == derived
+    assert released.derive(mirror) == derived
 
 
 def test_freezing_writes_what_is_derived(mirror, derived, tmp_path):
@@ -64,7 +64,7 @@ def test_systems_can_be_asked_for_in_either_order(derived):
 
 def test_the_report_has_every_system_dataset_and_the_constant_answers(derived):
     report = published.report(derived, resamples=20)
-    assert set(report["metrics"]) == {*published.SYSTEMS, "always_na", "always_pass"}
+    assert set(report["metrics"]) == {*SYSTEMS, "always_na", "always_pass"}
     assert report["metrics"]["always_na"]["fever"]["accuracy"]["value"] == 0.5
     assert report["metrics"]["balanced"]["vitaminc"]["accuracy"]["value"] == pytest.approx(0.497)
     assert np.sum(report["confusion"]["hard_only"]["climatefever"]) == 1000
@@ -86,7 +86,7 @@ def test_curves_keep_what_the_logs_show(derived):
 
 def test_missing_files_are_named(tmp_path, monkeypatch):
     with pytest.raises(PublishedError, match=r"lacks published/control/fever\.json, "):
-        published.derive(tmp_path)
+        released.derive(tmp_path)
     monkeypatch.delenv("FACTMIX_MIRROR", raising=False)
     with pytest.raises(PublishedError, match="FACTMIX_MIRROR is not set"):
         published.freeze(Path("nowhere"))

@@ -5,7 +5,6 @@ contrary, and inconclusive otherwise. Where a claim speaks of several datasets o
 of them have to show it (so that none needs correcting), and one contrary is enough.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,29 +14,17 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from factmix import published, stats
-from factmix.answers import read_answers
-from factmix.intervals import Counts, Floats, percentiles
+from factmix import stats
+from factmix.claim_evidence import Evidence
+from factmix.intervals import Floats, percentiles
 from factmix.labels import LABELS, Label
-from factmix.results import key
-from factmix.runs import ROOT, Paths, find_study
-from factmix.study import Study
+from factmix.released import MIXTURES
 
 LEDGER = Path(__file__).with_name("claims.yaml")
-FROZEN_STUDY = "embedded"  # the study of ours whose committed results are judged
-MIXTURES = published.MIXTURES  # the arms that the blog speaks of
 RESAMPLES = 10_000
 SEED = 7
 
-# Of the published study, from its code and the blog: what is drawn from Climate-FEVER's pool.
-CLIMATE_TRAIN = {"NA": 180, "PASS": 180, "FAIL": 150}
-CLIMATE_EVALUATION = {"NA": 500, "PASS": 250, "FAIL": 250}
-
 Verdict = Literal["supported", "not supported", "inconclusive"]
-
-
-class ClaimsError(ValueError):
-    """The data that the claims are judged by are not there."""
 
 
 class Claim(BaseModel):
@@ -68,27 +55,6 @@ class Ledger(BaseModel):
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What a study shows, in the blog's terms.
-
-    Attributes:
-        name: of the study.
-        baseline: the arm that the others are compared with.
-        datasets: by role "easy", "hard" and "all".
-        counts: (first arm, second arm, dataset) -> gold x first x second.
-        reward_end: arm -> mean reward of the last steps of its log.
-        overlap: least number of claims that training and evaluation share.
-    """
-
-    name: str
-    baseline: str
-    datasets: Mapping[str, Sequence[str]]
-    counts: Callable[[str, str, str], Counts]
-    reward_end: Mapping[str, float]
-    overlap: int
-
-
-@dataclass(frozen=True)
 class Judgement:
     """The verdict on a claim, and the numbers that it rests on.
 
@@ -114,65 +80,6 @@ def judge_all(
         name: KINDS[claim.kind](claim, _Tests(evidence, ledger.alpha, ledger.margin, resamples))
         for name, claim in ledger.claims.items()
     }
-
-
-def published_evidence(derived: dict[str, Any]) -> Evidence:
-    """The published study; invalid answers are dropped pairwise, as it did."""
-    pool = derived["climate_fever_pool"]
-    forced = (CLIMATE_TRAIN[x] + CLIMATE_EVALUATION[x] - pool[x] for x in map(str, LABELS))
-    return Evidence(
-        name="published",
-        baseline=published.CONTROL,
-        datasets=_roles({name: name != "fever" for name in published.DATASETS}),
-        counts=lambda first, second, dataset: published.drop_invalid(
-            published.counts_of(derived, first, second, dataset)
-        ),
-        reward_end={
-            arm: derived["curves"][arm]["logged"]["reward/total"]["end"] for arm in MIXTURES
-        },
-        overlap=sum(max(0, count) for count in forced),
-    )
-
-
-def study_evidence(study: Study, paths: Paths) -> Evidence:
-    """A study of ours, from its run or the committed copy of one.
-
-    Raises:
-        ClaimsError: the study lacks an arm that the blog speaks of, or its results.
-    """
-    absent = [arm for arm in MIXTURES if arm not in study.arms]
-    if absent:
-        raise ClaimsError(f"study {study.name} has no arm {', '.join(absent)}; the claims need it")
-    if not paths.results.is_file():
-        raise ClaimsError(
-            f"{paths.results} does not exist; make it with: factmix results {study.name}"
-        )
-    results = json.loads(paths.results.read_text(encoding="utf-8"))
-    systems = read_answers(study, paths)
-
-    def counts(first: str, second: str, dataset: str) -> Counts:
-        one, other = systems[first][dataset], systems[second][dataset]
-        return stats.contingency(one.gold, one.predicted, other.predicted)
-
-    shared = results["data"]["overlap"]
-    mixtures = [key(study.arm(arm).mixture) for arm in MIXTURES]
-    return Evidence(
-        name=study.name,
-        baseline=study.baseline,
-        datasets=_roles({name: dataset.hard for name, dataset in study.datasets.items()}),
-        counts=counts,
-        reward_end={arm: results["training"][key(arm)]["reward_end"]["value"] for arm in MIXTURES},
-        overlap=sum(shared[mixture]["claims"]["value"] for mixture in mixtures),
-    )
-
-
-def committed_evidence() -> list[Evidence]:
-    """The published study and the committed one of ours."""
-    frozen = Paths(ROOT / "results" / FROZEN_STUDY)
-    return [
-        published_evidence(published.load()),
-        study_evidence(find_study(FROZEN_STUDY), frozen),
-    ]
 
 
 def as_json(ledger: Ledger, judged: Mapping[str, Mapping[str, Judgement]]) -> dict[str, Any]:
@@ -204,14 +111,6 @@ def as_text(ledger: Ledger, judged: Mapping[str, Mapping[str, Judgement]]) -> st
                 chance = f", p = {number['p']:.4f}" if "p" in number else ""
                 lines.append(f"    {what}: {number['value']:+.3f}{between}{chance}")
     return "\n".join(lines)
-
-
-def _roles(hard: Mapping[str, bool]) -> dict[str, list[str]]:
-    return {
-        "easy": [name for name, is_hard in hard.items() if not is_hard],
-        "hard": [name for name, is_hard in hard.items() if is_hard],
-        "all": list(hard),
-    }
 
 
 @dataclass(frozen=True)

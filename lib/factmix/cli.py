@@ -159,11 +159,11 @@ def published(
 def claims(as_json: AsJson = False) -> None:
     """Judge every claim of the blog on the published answers and on our committed results."""
     from factmix import claims as ledger
+    from factmix.claim_evidence import committed_evidence
 
     entries = ledger.load_ledger()
     judged = {
-        evidence.name: ledger.judge_all(entries, evidence)
-        for evidence in ledger.committed_evidence()
+        evidence.name: ledger.judge_all(entries, evidence) for evidence in committed_evidence()
     }
     if as_json:
         print(json.dumps(ledger.as_json(entries, judged), indent=2, allow_nan=False))
