@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         (["data", "embeded"], "expected one of: embedded"),
         (["train", "smoke", "hard-only"], "no arm 'hard-only'; expected one of: format_only"),
         (["evaluate", "smoke", "hard-only"], "no arm 'hard-only'; expected one of: format_only"),
+        (["compare", "none.json", "none.parquet"], "none.json: cannot be read as JSON"),
         (["notebook", "none.md", "out.ipynb"], "none.md: no such notebook"),
     ],
 )
@@ -88,3 +90,24 @@ def test_help_does_not_load_torch() -> None:
         "sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_two_prediction_files_are_compared(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    gold = ["NA", "PASS", "FAIL", "NA"]
+    for name, answers in {"a": ["PASS", "PASS", "PASS", ""], "b": gold}.items():
+        rows = [
+            {"id": i, "golden_label": label, "predicted_label": answer, "raw_response": answer}
+            for i, (label, answer) in enumerate(zip(gold, answers, strict=True))
+        ]
+        (tmp_path / f"{name}.json").write_text(json.dumps({"results": rows}))
+    files = [str(tmp_path / "a.json"), str(tmp_path / "b.json")]
+    assert run(monkeypatch, "compare", *files, "--json", "--resamples", "50") == 0
+    counted = json.loads(capsys.readouterr().out)
+    assert (counted["n"], counted["mcnemar"]["fixed"]) == (4, 3)
+    dropping = ["--json", "--invalid", "drop_pairwise", "--resamples", "50"]
+    assert run(monkeypatch, "compare", *files, *dropping) == 0
+    dropped = json.loads(capsys.readouterr().out)
+    assert (dropped["n"], dropped["mcnemar"]["fixed"], dropped["dropped"]) == (3, 2, 1)
+    assert run(monkeypatch, "compare", *files, "--invalid", "ignore") == 2

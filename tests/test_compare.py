@@ -4,6 +4,8 @@ from hashlib import sha256
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
+from statsmodels.stats.multitest import multipletests
 
 from factmix import compare as comparison
 from factmix import stats
@@ -28,6 +30,7 @@ def answer_rows(arm, dataset, rng):
     right = rng.random(len(GOLD)) < SHARE_RIGHT.get(arm, 0.7)
     guesses = rng.choice(ANSWERS, len(GOLD))
     predicted = np.where(right, GOLD, guesses)
+    chances = rng.dirichlet([1, 1, 1], len(GOLD))
     return pd.DataFrame(
         {
             "arm": arm,
@@ -37,6 +40,9 @@ def answer_rows(arm, dataset, rng):
             "group": "g",
             "gold": GOLD,
             "predicted": predicted,
+            "p_na": chances[:, 0],
+            "p_pass": chances[:, 1],
+            "p_fail": chances[:, 2],
             "format_valid": predicted != "INVALID",
         }
     )
@@ -171,6 +177,76 @@ def test_gains_and_mcnemar_pair_the_arm_with_the_baseline_by_id(study, paths):
     assert test["broken"]["value"] == (first & ~second).sum()
 
 
+def test_every_p_value_stands_beside_its_correction_over_the_family(study, paths):
+    results = compare(study, paths)
+    gains = tidy(results["gains"], ["arm", "dataset", "metric"])
+    family = gains[gains["metric"] == "accuracy"]
+    corrected = [
+        results["gains"][arm][dataset]["accuracy"]["p_holm"]
+        for arm, dataset in zip(family["arm"], family["dataset"], strict=True)
+    ]
+    assert corrected == pytest.approx(multipletests(family["p"], method="holm")[1].tolist())
+    exact = results["mcnemar"]["hard_only"]["debate"]["p"]
+    assert exact["p_holm"] >= exact["p"] == exact["value"]
+    assert all("p_holm" not in leaf for leaf in numeric_leaves(results["metrics"]))
+
+
+def test_losing_less_than_the_margin_is_tested(study, paths):
+    gain = compare(study, paths)["gains"]["hard_only"]["debate"]["accuracy"]
+    assert gain["interval"][0] > -study.statistics.margin
+    assert gain["p_noninferior"] < 0.025
+    without = study.statistics.model_copy(update={"margin": None})
+    results = compare(study.model_copy(update={"statistics": without}), paths)
+    assert "p_noninferior" not in results["gains"]["hard_only"]["debate"]["accuracy"]
+
+
+def test_groups_are_resampled_where_they_repeat_and_are_enough(study, paths):
+    few = compare(study, paths)["clustered"]["gains"]["hard_only"]["debate"]
+    assert few == {}  # all examples are of one group
+    for folder in (paths.base, *(paths.arm(arm, 0) for arm in study.arms)):
+        frame = pd.read_parquet(folder / "predictions.parquet")
+        more = pd.concat([frame, frame.assign(id=frame["id"] + "-again")])
+        more["group"] = more["id"].str.removesuffix("-again")
+        write_parquet(folder / "predictions.parquet", more)
+    results = compare(study, paths)
+    clustered = results["clustered"]["gains"]["hard_only"]["debate"]["accuracy"]
+    plain = results["gains"]["hard_only"]["debate"]["accuracy"]
+    assert clustered["value"] == pytest.approx(plain["value"])
+    assert np.subtract(*clustered["interval"]) < np.subtract(*plain["interval"])  # it is wider
+    assert results["clustered"]["metrics"]["base"]["debate"]["accuracy"]["n"] == 40
+
+
+def test_label_probabilities_are_measured(study, paths):
+    known = compare(study, paths)["awareness"]["balanced"]["revision"]
+    frame = pd.read_parquet(paths.arm("balanced", 0) / "predictions.parquet")
+    frame = frame[frame["dataset"] == "revision"]
+    expected = roc_auc_score(frame["gold"] == "NA", frame["p_na"])
+    assert known["auroc_na"]["value"] == pytest.approx(expected)
+    low, high = known["auroc_na"]["interval"]
+    assert low <= expected <= high
+    assert sum(each["accuracy"]["n"] for each in known["reliability"].values()) == len(GOLD)
+
+
+def test_several_seeds_are_summarised_with_both_intervals(study, paths):
+    two = study.model_copy(update={"seeds": [0, 1]})
+    with pytest.raises(CompareError, match="factmix evaluate embedded hard_only --seed 1"):
+        compare(two, paths)
+    for arm in study.arms:
+        frame = pd.read_parquet(paths.arm(arm, 0) / "predictions.parquet")
+        if arm == "hard_only":
+            frame["predicted"] = frame["gold"]
+        write_parquet(paths.arm(arm, 1) / "predictions.parquet", frame)
+    results = compare(two, paths)
+    first = results["gains"]["hard_only"]["debate"]["accuracy"]["value"]
+    second = 1 - results["metrics"]["format_only"]["debate"]["accuracy"]["value"]
+    gain = results["across_seeds"]["hard_only"]["debate"]["accuracy"]
+    assert gain["by_t"]["value"] == pytest.approx((first + second) / 2)
+    assert gain["by_t"]["n"] == 2
+    assert gain["hierarchical"]["interval"][0] <= gain["by_t"]["value"]
+    assert gain["seed_variance"]["value"] == pytest.approx((first - second) ** 2 / 4)
+    assert "format_only" not in results["across_seeds"]
+
+
 def test_training_summarises_the_first_and_last_ten_steps(study, paths):
     training = compare(study, paths)["training"]["balanced"]
     assert training["reward_start"]["value"] == pytest.approx(1)
@@ -208,6 +284,8 @@ def test_numbers_do_not_depend_on_the_order_of_rows_or_on_other_arms(study, path
         update={"arms": {name: arm for name, arm in study.arms.items() if name != "balanced"}}
     )
     after = compare(without, paths)
+    for leaf in (*numeric_leaves(before["gains"]), *numeric_leaves(after["gains"])):
+        leaf.pop("p_holm")  # by its nature it depends on how many arms are tested
     assert after["gains"]["hard_only"] == before["gains"]["hard_only"]
     assert "balanced" not in after["metrics"]
 
@@ -327,7 +405,7 @@ def test_freeze_removes_runs_that_the_study_no_longer_has_and_nothing_else(study
 
 
 def test_freeze_asks_for_the_comparison_first(study, paths, tmp_path):
-    with pytest.raises(CompareError, match="make it with: factmix compare embedded"):
+    with pytest.raises(CompareError, match="make it with: factmix results embedded"):
         freeze(study, paths, tmp_path / "results")
     assert not (tmp_path / "results").exists()
 

@@ -4,9 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, recall_score
-from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 
-from factmix import stats
+from factmix import intervals, stats
 from factmix.labels import ANSWERS, LABELS
 
 # Gold NA: 4 examples, PASS: 4, FAIL: 2; columns NA, PASS, FAIL, INVALID.
@@ -181,24 +180,6 @@ def test_bootstrap_p_by_hand(differences, p):
     assert stats.bootstrap_p(np.array(differences)) == pytest.approx(p)
 
 
-def test_mcnemar_by_hand():
-    gold = ["PASS"] * 8 + ["NA"]
-    first = ["FAIL"] * 6 + ["PASS"] * 2 + ["NA"]
-    second = ["PASS"] * 5 + ["NA"] + ["INVALID"] + ["PASS"] + ["NA"]
-    test = stats.mcnemar(stats.contingency(gold, first, second))
-    assert (test.fixed, test.broken) == (5, 1)
-    assert test.p == pytest.approx(2 * (1 + 6) / 2**6)  # binomial tail of at most 1 in 6
-
-
-@settings(max_examples=15, deadline=None)
-@given(answered)
-def test_mcnemar_agrees_with_statsmodels_on_the_rows(rows):
-    gold, first, second = (np.array(column) for column in zip(*rows, strict=True))
-    table = [[((first == gold) == a) & ((second == gold) == b) for b in (1, 0)] for a in (1, 0)]
-    expected = statsmodels_mcnemar(np.array(table).sum(axis=-1), exact=True)
-    assert stats.mcnemar(stats.contingency(gold, first, second)).p == pytest.approx(expected.pvalue)
-
-
 def test_wilson_interval_by_hand():
     share = stats.proportion(10, 10, confidence=0.95)
     z2 = 1.959964**2
@@ -220,3 +201,139 @@ def test_mean_gain_claims_no_interval_where_there_is_none(start, end):
     assert gain.value >= 1
     assert gain.interval is None
     assert gain.p is None
+
+
+def test_plain_resamples_let_the_count_of_each_gold_label_vary():
+    drawn = stats.resample(CONFUSION, 200, rng(), stratified=False)
+    assert (drawn.sum(axis=(1, 2)) == 10).all()
+    assert len(np.unique(drawn.sum(axis=2)[:, 0])) > 3
+
+
+def test_plain_resamples_without_some_label_are_left_out():
+    lonely = np.array([[6, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]])
+    values = stats.bootstrap_metrics(
+        lonely, resamples=200, confidence=0.95, rng=rng(), stratified=False
+    )
+    assert values["macro_f1"].interval == (1, 1)
+
+
+def test_intervals_of_fixed_gold_counts_are_those_of_the_strata():
+    # All NA right, all others wrong: with fixed counts accuracy cannot vary, without it does.
+    counts = np.array([[50, 0, 0, 0], [25, 0, 0, 0], [25, 0, 0, 0]])
+    settings = {"resamples": 500, "confidence": 0.95}
+    fixed = stats.bootstrap_metrics(counts, rng=rng(), **settings)["accuracy"]
+    free = stats.bootstrap_metrics(counts, rng=rng(), stratified=False, **settings)["accuracy"]
+    assert fixed.interval == (0.5, 0.5)
+    assert free.interval == pytest.approx((0.4, 0.6), abs=0.03)
+
+
+def test_bca_interval_agrees_with_scipy_on_one_sample():
+    counts = np.array([[3, 0, 0, 37], [0, 0, 0, 0], [0, 0, 0, 0]])
+
+    def recall_na(tables):
+        return {"recall": tables[..., 0, 0] / tables[..., 0, :].sum(axis=-1)}
+
+    drawn = recall_na(stats.resample(counts, 20_000, rng()))["recall"]
+    skew = intervals.accelerations(counts, recall_na, stratified=True)["recall"]
+    ours = intervals.bca(3 / 40, drawn, skew, 0.95)
+    rows = np.repeat([1.0, 0.0], [3, 37])
+    theirs = scipy_stats.bootstrap(
+        (rows,), np.mean, n_resamples=20_000, method="BCa", rng=rng()
+    ).confidence_interval
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=0.026)  # one of 40
+    assert skew == pytest.approx(scipy_stats.skew(rows) / 6 / 40**0.5)
+
+
+@settings(max_examples=10)
+@given(answered)
+def test_leaving_out_cells_is_leaving_out_each_example(rows):
+    gold, first, second = (list(column) for column in zip(*rows, strict=True))
+    counts = stats.contingency(gold, first, second)
+    ours = intervals.accelerations(counts, stats.gains, stratified=False)["accuracy"]
+    influence = []
+    for i in range(len(rows)):
+        if gold.count(gold[i]) > 1:
+            rest = [[*column[:i], *column[i + 1 :]] for column in (gold, first, second)]
+            influence.append(float(stats.gains(stats.contingency(*rest))["accuracy"]))
+    d = np.mean(influence) - np.array(influence) if influence else np.zeros(1)
+    spread = (d**2).sum()
+    expected = (d**3).sum() / (6 * spread**1.5) if spread > 1e-20 else 0.0
+    assert ours == pytest.approx(expected, abs=1e-6)
+
+
+def test_bca_of_what_cannot_vary_is_its_value():
+    perfect = np.diag([5, 5, 5])
+    counts = np.concatenate([perfect, np.zeros((3, 1), dtype=int)], axis=1)
+    values = stats.bootstrap_metrics(
+        counts, resamples=50, confidence=0.9, rng=rng(), interval="bca"
+    )
+    assert values["accuracy"].interval == (1, 1)
+
+
+def test_groups_are_resampled_whole():
+    groups = ["a", "a", "b", "b", "c"]
+    gold, answer = ["NA", "NA", "PASS", "FAIL", "FAIL"], ["NA", "NA", "PASS", "NA", "NA"]
+    counts = stats.grouped_contingency(groups, gold, answer)
+    assert counts.shape == (3, 3, 4)
+    assert (counts.sum(axis=0) == stats.contingency(gold, answer)).all()
+    drawn = stats.resample_groups(counts, 300, rng())
+    assert set(drawn[:, 0, 0]) <= {0, 2, 4, 6}
+    assert drawn.sum(axis=(1, 2)).min() < 5 < drawn.sum(axis=(1, 2)).max()
+
+
+def test_cluster_intervals_are_wider_where_groups_agree():
+    gold = ["NA"] * 200 + ["PASS"] * 100 + ["FAIL"] * 100
+    right = np.arange(400) // 4 % 2 == 0  # four in a row are right, or wrong, together
+    answer = np.where(right, gold, "INVALID").tolist()
+    settings = {"resamples": 2000, "confidence": 0.95, "rng": rng()}
+    groups = [f"g{i // 4}" for i in range(400)]
+    whole = stats.cluster_metrics(stats.grouped_contingency(groups, gold, answer), **settings)
+    single = stats.bootstrap_metrics(stats.contingency(gold, answer), **settings)
+    low, high = whole["accuracy"].interval
+    assert high - low == pytest.approx(2 * np.subtract(*single["accuracy"].interval[::-1]), rel=0.1)
+    assert whole["accuracy"].value == single["accuracy"].value == 0.5
+
+
+def test_groups_of_one_are_the_plain_bootstrap():
+    gold, answer = ["NA", "PASS", "FAIL"] * 40, ["NA", "NA", "FAIL"] * 40
+    settings = {"resamples": 4000, "confidence": 0.95, "rng": rng()}
+    counts = stats.grouped_contingency(list(map(str, range(120))), gold, answer)
+    whole = stats.cluster_metrics(counts, **settings)["macro_f1"].interval
+    plain = stats.bootstrap_metrics(counts.sum(axis=0), stratified=False, **settings)
+    assert whole == pytest.approx(plain["macro_f1"].interval, abs=0.01)
+
+
+def test_cluster_gains_of_the_same_answers_are_none():
+    answer = ["NA", "PASS", "FAIL"] * 4
+    counts = stats.grouped_contingency(list("abcd") * 3, answer, answer, answer)
+    gain = stats.cluster_gains(counts, resamples=50, confidence=0.9, rng=rng(), margin=0.05)
+    assert gain["accuracy"] == stats.Estimate(0.0, (0.0, 0.0), 1.0, 1 / 51)
+
+
+@pytest.mark.parametrize(
+    ("differences", "margin", "p"),
+    [
+        ([-0.1] * 3 + [0.0] * 96, 0.05, 4 / 100),
+        ([-0.05] * 99, 0.05, 1.0),  # a loss of the margin is a loss
+        ([0.0] * 99, 0.05, 1 / 100),
+    ],
+)
+def test_noninferiority_p_by_hand(differences, margin, p):
+    assert stats.noninferiority_p(np.array(differences), margin) == pytest.approx(p)
+
+
+@settings(max_examples=20)
+@given(answered, st.permutations(range(3)), st.randoms(use_true_random=False))
+def test_order_and_names_of_labels_do_not_matter(rows, renaming, random):
+    shuffled = list(rows)
+    random.shuffle(shuffled)
+    names = dict(zip(LABELS, [LABELS[i] for i in renaming], strict=True)) | {"INVALID": "INVALID"}
+    before = stats.metrics(stats.contingency(*list(zip(*rows, strict=True))[:2]))
+    renamed = [[names[x] for x in column] for column in list(zip(*shuffled, strict=True))[:2]]
+    after = stats.metrics(stats.contingency(*renamed))
+    for name in ("accuracy", "balanced_accuracy", "macro_f1"):
+        assert after[name] == pytest.approx(before[name])
+    for label in LABELS:
+        for kind in ("f1", "recall"):
+            renamed_key = f"{kind}_{names[label].lower()}"
+            assert after[renamed_key] == pytest.approx(before[f"{kind}_{label.lower()}"])

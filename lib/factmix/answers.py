@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from factmix.labels import Label
+from factmix.intervals import Floats
+from factmix.labels import LABELS, Label
 from factmix.runs import Paths
 from factmix.study import Study
 
 BASE = "base"  # the untrained model
 CONSTANTS = {"always_na": Label.NA, "always_pass": Label.PASS}
+PROBABILITIES = tuple(f"p_{label.lower()}" for label in LABELS)
 
 
 class CompareError(ValueError):
@@ -25,13 +27,18 @@ class Answers:
         run: the folder they are from, relative to the run of the study.
         gold: gold label of each example.
         predicted: answer to each example; INVALID where none could be read.
+        groups: the group of each example.
         valid: how many answers are in exactly the expected format; None for constants.
+        probabilities: of each label, shape (examples, labels), in the order of `LABELS`; None for
+            constants.
     """
 
     run: str
     gold: list[str]
     predicted: list[str]
+    groups: list[str]
     valid: int | None
+    probabilities: Floats | None
 
 
 def check_files(study: Study, paths: Paths) -> None:
@@ -45,9 +52,10 @@ def check_files(study: Study, paths: Paths) -> None:
         folder = paths.arm(arm, seed)
         for name in ("run.json", "metrics.parquet", "trajectory.parquet"):
             made_by[folder / name] = f"factmix train {study.name} {arm} --seed {seed}"
-        made_by[folder / "predictions.parquet"] = (
-            f"factmix evaluate {study.name} {arm} --seed {seed}"
-        )
+        for each in study.seeds:
+            made_by[paths.arm(arm, each) / "predictions.parquet"] = (
+                f"factmix evaluate {study.name} {arm} --seed {each}"
+            )
     absent = [path for path in made_by if not path.is_file()]
     if absent:
         files = ", ".join(str(path.relative_to(paths.root)) for path in absent)
@@ -59,12 +67,21 @@ def check_files(study: Study, paths: Paths) -> None:
 
 def predictions(study: Study, paths: Paths) -> pd.DataFrame:
     """predictions.parquet of the untrained model, then of every arm's first seed."""
-    files = [folder / "predictions.parquet" for folder in _folders(study, paths).values()]
+    files = [
+        folder / "predictions.parquet" for folder in _folders(study, paths, study.seeds[0]).values()
+    ]
     return pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
 
 
-def read_answers(study: Study, paths: Paths) -> dict[str, dict[str, Answers]]:
-    """The answers of the untrained model, of every arm's first seed and of the constants.
+def read_answers(
+    study: Study, paths: Paths, seed: int | None = None
+) -> dict[str, dict[str, Answers]]:
+    """The answers of the untrained model, of every arm and of the constants.
+
+    Args:
+        study: the study.
+        paths: its run.
+        seed: which seed of the arms; by default the first.
 
     Returns:
         system -> dataset -> answers. All systems' answers to a dataset are in the same order.
@@ -72,7 +89,7 @@ def read_answers(study: Study, paths: Paths) -> dict[str, dict[str, Answers]]:
     Raises:
         CompareError: a dataset is missing, or systems answered different examples.
     """
-    folders = _folders(study, paths)
+    folders = _folders(study, paths, study.seeds[0] if seed is None else seed)
     frames = {
         system: pd.read_parquet(folder / "predictions.parquet")
         .set_index(["dataset", "id"])
@@ -95,20 +112,24 @@ def read_answers(study: Study, paths: Paths) -> dict[str, dict[str, Answers]]:
                 run=folders[system].name,
                 gold=frame.loc[dataset]["gold"].tolist(),
                 predicted=frame.loc[dataset]["predicted"].tolist(),
+                groups=frame.loc[dataset]["group"].tolist(),
                 valid=int(frame.loc[dataset]["format_valid"].sum()),
+                probabilities=frame.loc[dataset][list(PROBABILITIES)].to_numpy(dtype=float),
             )
             for dataset in study.datasets
         }
     for name, label in CONSTANTS.items():
         answers[name] = {
-            dataset: Answers("data", given.gold, [str(label)] * len(given.gold), None)
+            dataset: Answers(
+                "data", given.gold, [str(label)] * len(given.gold), given.groups, None, None
+            )
             for dataset, given in answers[study.baseline].items()
         }
     return answers
 
 
-def _folders(study: Study, paths: Paths) -> dict[str, Path]:
-    return {BASE: paths.base} | {arm: paths.arm(arm, study.seeds[0]) for arm in study.arms}
+def _folders(study: Study, paths: Paths, seed: int) -> dict[str, Path]:
+    return {BASE: paths.base} | {arm: paths.arm(arm, seed) for arm in study.arms}
 
 
 def _refuse(study: Study, folder: Path, problem: str) -> None:

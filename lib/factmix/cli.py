@@ -2,7 +2,9 @@
 
 # The modules behind a command are imported inside it: torch takes seconds, and --help should not.
 
+import json
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +23,15 @@ app = typer.Typer(
 
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="A name from studies/.")]
 Seed = Annotated[int | None, typer.Option(help="Of training; by default the study's first.")]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+class InvalidAnswers(Enum):
+    """What is done with answers in which no label could be read."""
+
+    WRONG = "wrong"
+    DROP_PAIRWISE = "drop_pairwise"
 
 
 def _open(name: str) -> "tuple[Study, Paths]":
@@ -81,13 +92,36 @@ def evaluate(
 
 
 @app.command()
-def compare(study_name: StudyName) -> None:
-    """Compare all arms with the baseline: every number that the book cites."""
+def results(study_name: StudyName) -> None:
+    """Compare all arms of a study with its baseline: every number that the book cites."""
     from factmix import compare as comparison
 
     study, paths = _open(study_name)
     comparison.compare(study, paths)
     print(f"wrote {paths.results}")
+
+
+@app.command()
+def compare(
+    baseline: Annotated[Path, typer.Argument(help="A predictions.parquet, or released JSON.")],
+    model: Annotated[Path, typer.Argument(help="The same, of the system to compare with it.")],
+    invalid: Annotated[
+        InvalidAnswers, typer.Option(help="Count invalid answers as wrong, or leave pairs out.")
+    ] = InvalidAnswers.WRONG,
+    dataset: Annotated[
+        str | None, typer.Option(help="Of Parquet files with several, only this dataset.")
+    ] = None,
+    resamples: Annotated[int, typer.Option(min=1, help="Of the bootstrap.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 7,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the answers of two systems to the same examples, from two prediction files."""
+    from factmix.pairwise import as_text, pairwise
+    from factmix.prediction_files import pair
+
+    pairs = pair(baseline, model, invalid=invalid.value, dataset=dataset)
+    result = pairwise(pairs, resamples=resamples, confidence=0.95, seed=seed)
+    print(json.dumps(result, indent=2, allow_nan=False) if as_json else as_text(result))
 
 
 @app.command()
@@ -100,6 +134,41 @@ def freeze(study_name: StudyName) -> None:
     into = ROOT / "results" / study.name
     comparison.freeze(study, paths, into)
     print(f"wrote {into}")
+
+
+@app.command()
+def published(
+    as_json: AsJson = False,
+    freeze: Annotated[
+        bool, typer.Option("--freeze", help="Derive results/published/ from FACTMIX_MIRROR first.")
+    ] = False,
+) -> None:
+    """Show the published study's gains beside those recomputed from its released answers."""
+    from factmix import published as study
+
+    if freeze:
+        print(f"wrote {study.freeze()}", file=sys.stderr)
+    derived = study.load()
+    if as_json:
+        print(json.dumps(study.report(derived), indent=2, allow_nan=False))
+    else:
+        print(study.as_text(study.gains_table(derived)))
+
+
+@app.command()
+def claims(as_json: AsJson = False) -> None:
+    """Judge every claim of the blog on the published answers and on our committed results."""
+    from factmix import claims as ledger
+    from factmix.claim_evidence import committed_evidence
+
+    entries = ledger.load_ledger()
+    judged = {
+        evidence.name: ledger.judge_all(entries, evidence) for evidence in committed_evidence()
+    }
+    if as_json:
+        print(json.dumps(ledger.as_json(entries, judged), indent=2, allow_nan=False))
+    else:
+        print(ledger.as_text(entries, judged))
 
 
 @app.command()

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 
-from factmix import figures, look, stats
+from factmix import figures, look, sections, stats
 from factmix.answers import Answers, CompareError, check_files, read_answers
+from factmix.intervals import Counts
 from factmix.labels import ANSWERS
-from factmix.results import counts, difference, key, leaf, tidy
+from factmix.results import correct, counts, difference, key, leaf, tidy
 from factmix.runs import Paths, write_json, written_whole
 from factmix.stats import Estimate
 from factmix.study import Study
@@ -35,7 +35,13 @@ WINDOW = 25  # training steps whose mean counts as the start, or the end, of a c
 def compare(study: Study, paths: Paths) -> dict[str, Any]:
     """Computes all results of a study and writes them to `paths.results`.
 
-    With several seeds the numbers are those of the first.
+    With several seeds the numbers are those of the first, and `across_seeds` has the gains
+    over all.
+
+    The p values of `gains` and `mcnemar` stand beside those corrected by Holm (`p_holm`). A family
+    of tests is one metric (or McNemar's test) on every dataset for every system: the metrics are
+    views of the same answers, and with a bootstrap p of 2 / (B + 1) at the least, a correction over
+    all metrics at once could find nothing, however large.
 
     Returns:
         the content of results.json: nested dicts that end in leaves {"value", "unit", "n", "run"}
@@ -51,7 +57,7 @@ def compare(study: Study, paths: Paths) -> dict[str, Any]:
     baseline = systems[study.baseline]
     answering = {arm: given for arm, given in systems.items() if arm in study.arms or arm == "base"}
     others = {arm: given for arm, given in answering.items() if arm != study.baseline}
-    results = {
+    results: dict[str, Any] = {
         "study": {
             "name": study.name,
             "description": study.description,
@@ -65,7 +71,17 @@ def compare(study: Study, paths: Paths) -> dict[str, Any]:
         "seeds": study.seeds,
         "metrics": _each(systems, lambda given, _: _metrics(given, study)),
         "gains": _each(others, lambda given, name: _gains(baseline[name], given, study)),
-        "mcnemar": _each(others, lambda given, name: _mcnemar(baseline[name], given)),
+        "mcnemar": _each(
+            others, lambda given, name: sections.mcnemar(baseline[name], given, study)
+        ),
+        "shift": _each(others, lambda given, name: sections.shift(baseline[name], given)),
+        "clustered": {
+            "metrics": _each(answering, lambda given, _: sections.cluster_metrics(given, study)),
+            "gains": _each(
+                others, lambda given, name: sections.cluster_gains(baseline[name], given, study)
+            ),
+        },
+        "awareness": _each(answering, lambda given, _: sections.self_awareness(given, study)),
         "format_rate": _each(answering, lambda given, _: _format_rate(given, study)),
         "answer_share": _each(answering, lambda given, _: _answer_shares(given, study)),
         "confusion": _each(answering, lambda given, _: _confusion(given).tolist()),
@@ -73,6 +89,10 @@ def compare(study: Study, paths: Paths) -> dict[str, Any]:
         "trajectory": {key(arm): _trajectory(study, arm, paths) for arm in study.arms},
         "data": counts({part: report[part] for part in report if part != "fingerprint"}),
     }
+    if len(study.seeds) > 1:
+        results["across_seeds"] = sections.across_seeds(study, paths)
+    correct(results["gains"], lambda path: path.rsplit(".", 1)[1])
+    correct(results["mcnemar"], lambda path: path.rsplit(".", 1)[1])
     write_json(paths.results, results)
     return results
 
@@ -98,7 +118,7 @@ def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
     if not paths.results.is_file():
         raise CompareError(
             f"study {study.name}: {paths.results} does not exist; "
-            f"make it with: factmix compare {study.name}"
+            f"make it with: factmix results {study.name}"
         )
     folders = [paths.arm(arm, seed) for arm in study.arms for seed in study.seeds]
     names = ("run.json", "metrics.parquet", "trajectory.parquet", "predictions.parquet")
@@ -163,16 +183,7 @@ def _each(
     }
 
 
-def _bootstrap(study: Study) -> dict[str, Any]:
-    """How to resample; every time from the seed, so that no arm changes another's numbers."""
-    return {
-        "resamples": study.statistics.resamples,
-        "confidence": study.statistics.confidence,
-        "rng": np.random.default_rng(study.statistics.seed),
-    }
-
-
-def _confusion(given: Answers) -> stats.Counts:
+def _confusion(given: Answers) -> Counts:
     return stats.contingency(given.gold, given.predicted)
 
 
@@ -183,24 +194,16 @@ def _metrics(given: Answers, study: Study) -> dict[str, Any]:
             name: float(value) for name, value in stats.metrics(confusion_LA).items()
         }
     else:
-        values = stats.bootstrap_metrics(confusion_LA, **_bootstrap(study))
+        values = stats.bootstrap_metrics(confusion_LA, **sections.bootstrap_settings(study))
     return {m: leaf(value, "fraction", len(given.gold), given.run) for m, value in values.items()}
 
 
 def _gains(baseline: Answers, given: Answers, study: Study) -> dict[str, Any]:
     counts_LAA = stats.contingency(given.gold, baseline.predicted, given.predicted)
-    gains = stats.bootstrap_gains(counts_LAA, **_bootstrap(study))
+    gains = stats.bootstrap_gains(
+        counts_LAA, margin=study.statistics.margin, **sections.bootstrap_settings(study)
+    )
     return {m: leaf(gain, "points", len(given.gold), given.run) for m, gain in gains.items()}
-
-
-def _mcnemar(baseline: Answers, given: Answers) -> dict[str, Any]:
-    counts_LAA = stats.contingency(given.gold, baseline.predicted, given.predicted)
-    test, n = stats.mcnemar(counts_LAA), len(given.gold)
-    return {
-        "fixed": leaf(test.fixed, "count", n, given.run),
-        "broken": leaf(test.broken, "count", n, given.run),
-        "p": leaf(test.p, "", n, given.run),
-    }
 
 
 def _format_rate(given: Answers, study: Study) -> dict[str, Any]:
@@ -266,7 +269,7 @@ def _trajectory(study: Study, arm: str, paths: Paths) -> dict[str, Any]:
     trajectory: dict[str, Any] = {key(dataset): {} for dataset in study.datasets}
     for (dataset, step), rows in frame.groupby(["dataset", "step"], sort=True):
         confusion_LA = stats.contingency(rows["gold"].tolist(), rows["predicted"].tolist())
-        estimates = stats.bootstrap_metrics(confusion_LA, **_bootstrap(study))
+        estimates = stats.bootstrap_metrics(confusion_LA, **sections.bootstrap_settings(study))
         trajectory[key(str(dataset))][f"step_{step}"] = {
             metric: leaf(estimates[metric], "fraction", len(rows), folder.name)
             for metric in TRAJECTORY_METRICS

@@ -1,13 +1,14 @@
 """The shape of results.json: nested keys that end in leaves, and the tables made of them."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from factmix.numbers import leaves
+from factmix.paired import holm
 from factmix.stats import Estimate
 
 
@@ -32,7 +33,23 @@ def leaf(estimate: Estimate | float, unit: str, n: int, run: str) -> dict[str, A
         entry["interval"] = list(estimate.interval)
     if estimate.p is not None:
         entry["p"] = estimate.p
+    if estimate.p_noninferior is not None:
+        entry["p_noninferior"] = estimate.p_noninferior
     return entry
+
+
+def correct(section: Mapping[str, Any], family: Callable[[str], str]) -> None:
+    """Adds `p_holm`, p corrected by Holm, to every leaf of a section that has a p value.
+
+    Args:
+        section: such as `results["gains"]`; its leaves are changed.
+        family: from a leaf's dotted key, the name of the family of tests that it is one of.
+    """
+    tested = {path: entry for path, entry in leaves(section) if "p" in entry}
+    for name in dict.fromkeys(map(family, tested)):
+        p = {path: entry["p"] for path, entry in tested.items() if family(path) == name}
+        for path, corrected in holm(p).items():
+            tested[path]["p_holm"] = corrected
 
 
 def counts(report: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,25 +1,29 @@
 """Contingency counts in, metrics with intervals out.
 
 Axis suffixes: L gold label (3, order of `LABELS`), A answer (4, order of `ANSWERS`, INVALID last),
-B resamples. Every metric is a function of the table of counts gold x answer, so a resample of
-examples is one multinomial draw of that table and the whole bootstrap is array arithmetic.
+G group of examples, B resamples. Every metric is a function of the table of counts gold x answer,
+so a resample of examples is one multinomial draw of that table and the whole bootstrap is array
+arithmetic, whose cost does not depend on the number of examples.
+
+Sources: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapters 13 (percentile) and
+14 (BCa); Davison and Hinkley, Bootstrap Methods and their Application (1997), sections 3.2
+(stratified samples) and 3.8 (groups).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import stats as scipy_stats
-from statsmodels.stats import contingency_tables
 from statsmodels.stats.proportion import proportion_confint
 
+from factmix.intervals import Counts, Floats, Statistic, accelerations, bca, percentiles
 from factmix.labels import ANSWERS, LABELS
 
-Counts = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+Interval = Literal["percentile", "bca"]
 
 METRICS: tuple[str, ...] = (
     "accuracy",
@@ -38,26 +42,14 @@ class Estimate:
         value: computed on the data as they are.
         interval: lower and upper confidence limit; None where it is not defined.
         p: two-sided p value of "this is 0"; None where nothing was tested.
+        p_noninferior: one-sided p value of "this lies below 0 by the margin or more"; None where
+            no margin was given.
     """
 
     value: float
     interval: tuple[float, float] | None = None
     p: float | None = None
-
-
-@dataclass(frozen=True)
-class McNemar:
-    """Examples on which exactly one of two systems is right.
-
-    Attributes:
-        fixed: the first is wrong, the second right.
-        broken: the first is right, the second wrong.
-        p: exact two-sided p value of "fixing is as likely as breaking".
-    """
-
-    fixed: int
-    broken: int
-    p: float
+    p_noninferior: float | None = None
 
 
 def contingency(gold: Sequence[str], *answers: Sequence[str]) -> Counts:
@@ -79,6 +71,17 @@ def contingency(gold: Sequence[str], *answers: Sequence[str]) -> Counts:
     cells = (_codes(gold, LABELS, "gold label"), *(_codes(a, ANSWERS, "answer") for a in answers))
     counts = np.zeros((len(LABELS), *(len(ANSWERS) for _ in answers)), dtype=np.int64)
     np.add.at(counts, cells, 1)
+    return counts
+
+
+def grouped_contingency(
+    groups: Sequence[str], gold: Sequence[str], *answers: Sequence[str]
+) -> Counts:
+    """`contingency` of each group: shape (G, L, A, ...), in the order of the sorted names."""
+    codes, names = pd.factorize(np.asarray(groups, dtype=object), sort=True)
+    cells = (_codes(gold, LABELS, "gold label"), *(_codes(a, ANSWERS, "answer") for a in answers))
+    counts = np.zeros((len(names), len(LABELS), *(len(ANSWERS) for _ in answers)), dtype=np.int64)
+    np.add.at(counts, (codes, *cells), 1)
     return counts
 
 
@@ -123,39 +126,82 @@ def metrics(counts_LA: npt.NDArray[Any]) -> dict[str, Floats]:
     return dict(zip(METRICS, values, strict=True))
 
 
-def resample(counts: Counts, resamples: int, rng: np.random.Generator) -> Counts:
-    """Bootstrap tables: as many examples of each gold label as there are, drawn with replacement.
+def gains(counts_LAA: npt.NDArray[Any]) -> dict[str, Floats]:
+    """How much the second system's metrics exceed the first's.
 
-    Stratified by gold label because the evaluation set was drawn with fixed counts of each.
+    Args:
+        counts_LAA: gold x first answer x second answer, shape (..., L, A, A).
+    """
+    first, second = metrics(counts_LAA.sum(axis=-1)), metrics(counts_LAA.sum(axis=-2))
+    return {name: second[name] - first[name] for name in METRICS}
+
+
+def resample(
+    counts: Counts, resamples: int, rng: np.random.Generator, *, stratified: bool = True
+) -> Counts:
+    """Bootstrap tables: as many examples as there are, drawn with replacement.
 
     Args:
         counts: shape (L, ...).
+        resamples: B.
+        rng: the source of randomness.
+        stratified: draw as many of each gold label as there are, because the evaluation set was
+            drawn with fixed counts of each; otherwise those counts vary from draw to draw.
+
+    Returns:
+        counts of shape (B, L, ...).
+    """
+    strata = counts if stratified else counts[None]
+    draws = [
+        rng.multinomial(total := int(row.sum()), row.ravel() / max(total, 1), size=resamples)
+        for row in strata
+    ]
+    tables: Counts = np.stack(draws, axis=1).reshape(resamples, *counts.shape)
+    return tables
+
+
+def resample_groups(counts_G: Counts, resamples: int, rng: np.random.Generator) -> Counts:
+    """Bootstrap tables of whole groups: as many groups as there are, drawn with replacement.
+
+    Args:
+        counts_G: a table per group, shape (G, L, ...).
         resamples: B.
         rng: the source of randomness.
 
     Returns:
         counts of shape (B, L, ...).
     """
-    draws = [
-        rng.multinomial(total := int(row.sum()), row.ravel() / max(total, 1), size=resamples)
-        for row in counts
-    ]
-    return np.stack(draws, axis=1).reshape(resamples, *counts.shape)
+    groups = len(counts_G)
+    times_BG = rng.multinomial(groups, np.full(groups, 1 / groups), size=resamples)
+    # As floats because only their product is fast; whole numbers this small stay exact.
+    drawn = times_BG.astype(float) @ counts_G.reshape(groups, -1).astype(float)
+    tables: Counts = drawn.astype(np.int64).reshape(resamples, *counts_G.shape[1:])
+    return tables
 
 
 def bootstrap_metrics(
-    counts_LA: Counts, *, resamples: int, confidence: float, rng: np.random.Generator
+    counts_LA: Counts,
+    *,
+    resamples: int,
+    confidence: float,
+    rng: np.random.Generator,
+    stratified: bool = True,
+    interval: Interval = "percentile",
 ) -> dict[str, Estimate]:
-    """The metrics of one system with percentile bootstrap intervals."""
-    drawn = metrics(resample(counts_LA, resamples, rng))
-    return {
-        name: Estimate(float(value), _percentiles(drawn[name], confidence))
-        for name, value in metrics(counts_LA).items()
-    }
+    """The metrics of one system with bootstrap intervals; arguments as in `bootstrap_gains`."""
+    drawn_B = metrics(_complete(resample(counts_LA, resamples, rng, stratified=stratified)))
+    return _estimates(counts_LA, metrics, drawn_B, confidence, stratified, interval)
 
 
 def bootstrap_gains(
-    counts_LAA: Counts, *, resamples: int, confidence: float, rng: np.random.Generator
+    counts_LAA: Counts,
+    *,
+    resamples: int,
+    confidence: float,
+    rng: np.random.Generator,
+    stratified: bool = True,
+    interval: Interval = "percentile",
+    margin: float | None = None,
 ) -> dict[str, Estimate]:
     """How much the second system's metrics exceed the first's, by the paired bootstrap.
 
@@ -163,26 +209,49 @@ def bootstrap_gains(
 
     Args:
         counts_LAA: gold x first answer x second answer, from `contingency`.
-        resamples: B.
+        resamples: B. Those in which a gold label does not occur, which only plain draws of very
+            few examples have, are left out.
         confidence: coverage of the intervals, such as 0.95.
         rng: the source of randomness.
+        stratified: whether the count of each gold label is fixed, see `resample`.
+        interval: "percentile", or "bca": corrected for bias and for skewness.
+        margin: the loss (a fraction, above 0) that would still not count as one.
 
     Returns:
-        for each of `METRICS` the difference second minus first, its percentile interval, and
-        p = min(1, 2 (1 + min(#[d <= 0], #[d >= 0])) / (B + 1)) over the resampled differences d.
+        for each of `METRICS` the difference second minus first, its interval, and
+        p = min(1, 2 (1 + min(#[d <= 0], #[d >= 0])) / (B + 1)) over the resampled differences d;
+        with a margin also p_noninferior = (1 + #[d <= -margin]) / (B + 1).
     """
+    drawn_B = gains(_complete(resample(counts_LAA, resamples, rng, stratified=stratified)))
+    estimates = _estimates(counts_LAA, gains, drawn_B, confidence, stratified, interval)
+    return _tested(estimates, drawn_B, margin)
 
-    def gains(tables_LAA: Counts) -> dict[str, Floats]:
-        first, second = metrics(tables_LAA.sum(axis=-1)), metrics(tables_LAA.sum(axis=-2))
-        return {name: second[name] - first[name] for name in METRICS}
 
-    drawn = gains(resample(counts_LAA, resamples, rng))
-    return {
-        name: Estimate(
-            float(value), _percentiles(drawn[name], confidence), bootstrap_p(drawn[name])
-        )
-        for name, value in gains(counts_LAA).items()
-    }
+def cluster_metrics(
+    counts_GLA: Counts, *, resamples: int, confidence: float, rng: np.random.Generator
+) -> dict[str, Estimate]:
+    """The metrics of one system; examples of one group are resampled together."""
+    drawn_B = metrics(_complete(resample_groups(counts_GLA, resamples, rng)))
+    return _estimates(counts_GLA.sum(axis=0), metrics, drawn_B, confidence)
+
+
+def cluster_gains(
+    counts_GLAA: Counts,
+    *,
+    resamples: int,
+    confidence: float,
+    rng: np.random.Generator,
+    margin: float | None = None,
+) -> dict[str, Estimate]:
+    """`bootstrap_gains`, but examples of one group, such as a page, are resampled together.
+
+    Args:
+        counts_GLAA: for each group its table gold x first answer x second answer.
+        resamples, confidence, rng, margin: as in `bootstrap_gains`.
+    """
+    drawn_B = gains(_complete(resample_groups(counts_GLAA, resamples, rng)))
+    estimates = _estimates(counts_GLAA.sum(axis=0), gains, drawn_B, confidence)
+    return _tested(estimates, drawn_B, margin)
 
 
 def bootstrap_p(differences_B: Floats) -> float:
@@ -191,19 +260,49 @@ def bootstrap_p(differences_B: Floats) -> float:
     return min(1.0, 2 * (1 + tail) / (len(differences_B) + 1))
 
 
-def _percentiles(values_B: Floats, confidence: float) -> tuple[float, float]:
-    low, high = np.quantile(values_B, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
+def noninferiority_p(differences_B: Floats, margin: float) -> float:
+    """One-sided p value of "worse by the margin or more", never below 1 / (B + 1)."""
+    return (1 + int((differences_B <= -margin).sum())) / (len(differences_B) + 1)
 
 
-def mcnemar(counts_LAA: Counts) -> McNemar:
-    """The exact McNemar test on the table gold x first answer x second answer."""
-    right_12 = np.zeros((2, 2), dtype=np.int64)  # [first is right, second is right]
-    for gold, table in enumerate(counts_LAA):
-        is_gold = (np.arange(len(ANSWERS)) == gold).astype(int)
-        np.add.at(right_12, np.ix_(is_gold, is_gold), table)
-    test: Any = contingency_tables.mcnemar(right_12, exact=True)
-    return McNemar(fixed=int(right_12[0, 1]), broken=int(right_12[1, 0]), p=float(test.pvalue))
+def _complete(tables_B: Counts) -> Counts:
+    """The resampled tables in which every gold label occurs, as a metric needs."""
+    per_label = tables_B.reshape(*tables_B.shape[:2], -1).sum(axis=-1)
+    complete: Counts = tables_B[(per_label > 0).all(axis=1)]
+    return complete
+
+
+def _estimates(
+    counts: Counts,
+    statistic: Statistic,
+    drawn_B: dict[str, Floats],
+    confidence: float,
+    stratified: bool = True,
+    interval: Interval = "percentile",
+) -> dict[str, Estimate]:
+    values = {name: float(value) for name, value in statistic(counts).items()}
+    if interval == "percentile":
+        limits = {name: percentiles(drawn_B[name], confidence) for name in values}
+    else:
+        skew = accelerations(counts, statistic, stratified=stratified)
+        limits = {
+            name: bca(value, drawn_B[name], skew[name], confidence)
+            for name, value in values.items()
+        }
+    return {name: Estimate(value, limits[name]) for name, value in values.items()}
+
+
+def _tested(
+    estimates: dict[str, Estimate], drawn_B: dict[str, Floats], margin: float | None
+) -> dict[str, Estimate]:
+    return {
+        name: replace(
+            estimate,
+            p=bootstrap_p(drawn_B[name]),
+            p_noninferior=None if margin is None else noninferiority_p(drawn_B[name], margin),
+        )
+        for name, estimate in estimates.items()
+    }
 
 
 def proportion(count: int, total: int, *, confidence: float) -> Estimate:

@@ -117,6 +117,7 @@ class Statistics(_Part):
     resamples: PositiveInt
     confidence: Fraction
     alpha: Fraction
+    margin: Fraction | None = None
     seed: NonNegativeInt
 
 

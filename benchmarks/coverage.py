@@ -1,0 +1,151 @@
+"""How often 95 % intervals hold the truth, and how often tests reject what is true.
+
+    python benchmarks/coverage.py [--data-sets 2000] [--resamples 1000] [--json FILE]
+
+Data sets of 1,000 examples are drawn from a known population in which two systems differ; an
+interval covers when it holds the population's difference of accuracy and of macro F1. For the tests
+both systems are equally good, so that every rejection is a mistake.
+
+stratified  500/250/250 examples by gold label, as the evaluation sets are drawn
+plain       gold labels drawn too
+clustered   200 groups of five examples; a group's examples are alike (shared luck of both systems)
+
+A share from D data sets has standard error sqrt(p (1 - p) / D): 0.5 % at 95 % with 2,000.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from factmix import paired, stats
+from factmix.labels import ANSWERS, LABELS
+
+GOLD = np.array([500, 250, 250])
+GROUPS, GROUP_SIZE = 200, 5
+METRICS = ("accuracy", "macro_f1")
+ALPHAS = (0.01, 0.05)
+
+
+def population(right_first: float, right_second: float) -> np.ndarray:
+    """Probability of each pair of answers given the gold label, shape (L, A, A), dependent."""
+    shape = (len(LABELS), len(ANSWERS), len(ANSWERS))
+    tables = np.zeros(shape)
+    for gold in range(len(LABELS)):
+        marginals = []
+        for right in (right_first, right_second):
+            answer = np.full(len(ANSWERS), (1 - right) / (len(ANSWERS) - 1))
+            answer[gold] = right
+            marginals.append(answer)
+        apart = np.outer(*marginals)
+        together = np.diag(np.minimum(*marginals))
+        rest = [m - np.diag(together) for m in marginals]
+        left = 1 - together.sum()
+        if left > 0:
+            together = together + np.outer(*rest) / left
+        tables[gold] = 0.5 * apart + 0.5 * together
+    return tables
+
+
+def truth(tables_LAA: np.ndarray) -> dict[str, float]:
+    """The differences that the intervals should hold."""
+    expected = tables_LAA * GOLD[:, None, None]
+    return {name: float(stats.gains(expected)[name]) for name in METRICS}
+
+
+def draw(kind: str, tables_LAA: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A data set: counts (L, A, A), or for "clustered" counts of each group (G, L, A, A)."""
+    if kind == "stratified":
+        rows = [rng.multinomial(n, t.ravel()) for n, t in zip(GOLD, tables_LAA, strict=True)]
+        return np.stack(rows).reshape(tables_LAA.shape)
+    flat = (tables_LAA * (GOLD / GOLD.sum())[:, None, None]).ravel()
+    if kind == "plain":
+        return rng.multinomial(GOLD.sum(), flat).reshape(tables_LAA.shape)
+    # With probability a half an example is the same as the first of its group.
+    cells = rng.choice(len(flat), size=(GROUPS, GROUP_SIZE), p=flat)
+    cells = np.where(rng.random(cells.shape) < 0.5, cells[:, :1], cells)
+    counts = np.zeros((GROUPS, len(flat)), dtype=np.int64)
+    np.add.at(counts, (np.arange(GROUPS)[:, None], cells), 1)
+    return counts.reshape(GROUPS, *tables_LAA.shape)
+
+
+def coverage(data_sets: int, resamples: int, seed: int = 0) -> dict[str, Any]:
+    """Shares of intervals that hold the truth: kind -> metric -> share."""
+    tables_LAA = population(0.5, 0.6)
+    expected = truth(tables_LAA)
+    rng = np.random.default_rng(seed)
+    settings: dict[str, Any] = {"resamples": resamples, "confidence": 0.95, "rng": rng}
+    shares: dict[str, Any] = {}
+    kinds: dict[str, Any] = {
+        "stratified": ("stratified", lambda c: stats.bootstrap_gains(c, **settings)),
+        "stratified_bca": (
+            "stratified",
+            lambda c: stats.bootstrap_gains(c, interval="bca", **settings),
+        ),
+        "plain": ("plain", lambda c: stats.bootstrap_gains(c, stratified=False, **settings)),
+        "clustered": ("clustered", lambda c: stats.cluster_gains(c, **settings)),
+        "clustered_ignored": (
+            "clustered",
+            lambda c: stats.bootstrap_gains(c.sum(axis=0), stratified=False, **settings),
+        ),
+    }
+    for name, (kind, interval) in kinds.items():
+        held = dict.fromkeys(METRICS, 0)
+        for _ in range(data_sets):
+            gains = interval(draw(kind, tables_LAA, rng))
+            for metric in METRICS:
+                low, high = gains[metric].interval
+                held[metric] += low <= expected[metric] <= high
+        shares[name] = {metric: count / data_sets for metric, count in held.items()}
+    return shares
+
+
+def type_one(data_sets: int, resamples: int, seed: int = 1) -> dict[str, Any]:
+    """Shares of rejections where both systems are alike: test -> level -> share."""
+    tables_LAA = population(0.5, 0.5)
+    rng = np.random.default_rng(seed)
+    p: dict[str, list[float]] = {name: [] for name in ("bootstrap", "mcnemar", "mid_p", "shift")}
+    p["bootstrap_clustered"] = []
+    for _ in range(data_sets):
+        counts_LAA = draw("stratified", tables_LAA, rng)
+        settings: dict[str, Any] = {"resamples": resamples, "confidence": 0.95, "rng": rng}
+        test = paired.mcnemar(counts_LAA)
+        p["bootstrap"].append(stats.bootstrap_gains(counts_LAA, **settings)["accuracy"].p or 0.0)
+        p["mcnemar"].append(test.p)
+        p["mid_p"].append(test.mid_p)
+        p["shift"].append(paired.stuart_maxwell(counts_LAA).p)
+        groups = draw("clustered", tables_LAA, rng)
+        p["bootstrap_clustered"].append(
+            stats.cluster_gains(groups, **settings)["accuracy"].p or 0.0
+        )
+    return {
+        name: {str(alpha): float(np.mean(np.array(found) < alpha)) for alpha in ALPHAS}
+        for name, found in p.items()
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data-sets", type=int, default=2000)
+    parser.add_argument("--resamples", type=int, default=1000)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result here too")
+    given = parser.parse_args()
+    start = time.process_time()
+    result = {
+        "data_sets": given.data_sets,
+        "resamples": given.resamples,
+        "coverage": coverage(given.data_sets, given.resamples),
+        "type_one": type_one(given.data_sets, given.resamples),
+        "seconds": round(time.process_time() - start, 1),
+    }
+    text = json.dumps(result, indent=2)
+    print(text)
+    if given.json:
+        given.json.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

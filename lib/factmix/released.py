@@ -1,0 +1,160 @@
+"""The released files of the published study, and what is kept of them: counts and curves.
+
+The files are those of github pranavc28/self-awareness-grpo at commit
+d6f221e8b8275bed914713870ae652a7bb5f498e, sorted into one folder per system, with the gains that the
+blog prints (section "Results") as a table:
+
+    published/<system>/{fever,vitaminc,climatefever}.json    1,000 answers each
+    published/<system>/training_metrics.json                 the training log
+    published/blog_gains.csv                                 36 gains over the control
+    climate-fever.jsonl                                      the pool of Climate-FEVER's claims
+
+They have no licence and are no part of this project: a folder with them is named by FACTMIX_MIRROR.
+What is kept is in results/published/, and `factmix published --freeze` derives it anew.
+
+An answer of which nothing could be read is INVALID here (see `prediction_files`); the files store
+it as NA. The published study left such examples out, pairwise.
+"""
+
+import json
+from collections import Counter
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from factmix import stats
+from factmix.intervals import Counts
+from factmix.labels import LABELS, Label
+from factmix.prediction_files import read_predictions
+
+CONTROL = "control"  # rewarded for the format only
+MIXTURES = ("hard_weighted", "balanced", "hard_only")
+SYSTEMS = (CONTROL, *MIXTURES)
+DATASETS = {"fever": "FEVER", "vitaminc": "VitaminC", "climatefever": "Climate-FEVER"}
+PRINTED = ("accuracy", "macro_f1", "f1_na", "recall_na")  # accuracy to 0.001, the others to 0.01
+WINDOW = 10  # training steps whose mean counts as the start, or the end, of a curve
+CLIMATE_LABELS = {
+    "SUPPORTS": Label.PASS,
+    "REFUTES": Label.FAIL,
+    "NOT_ENOUGH_INFO": Label.NA,
+    "DISPUTED": Label.NA,
+}
+
+
+class PublishedError(ValueError):
+    """The released files, or what was derived from them, are not there."""
+
+
+def derive(mirror: Path) -> dict[str, Any]:
+    """Counts and means of curves from the released files: everything that is kept of them.
+
+    Args:
+        mirror: the folder with the files named above.
+
+    Returns:
+        pairs: "first/second" -> dataset -> counts gold x first x second, nested lists (3, 4, 4);
+        evidence: dataset -> gold label -> examples with, and without, evidence;
+        printed: mixture -> dataset -> metric -> the blog's gain (fractions);
+        curves: system -> steps, and for each logged quantity its mean over the first and last
+        `WINDOW` steps, least and greatest value, and means of every `WINDOW` steps;
+        climate_fever_pool: gold label -> claims there are.
+
+    Raises:
+        PublishedError: a file is missing.
+    """
+    folder = mirror / "published"
+    expected = [folder / s / f"{d}.json" for s in SYSTEMS for d in DATASETS]
+    expected += [folder / s / "training_metrics.json" for s in SYSTEMS]
+    expected += [folder / "blog_gains.csv", mirror / "climate-fever.jsonl"]
+    absent = [str(path.relative_to(mirror)) for path in expected if not path.is_file()]
+    if absent:
+        raise PublishedError(
+            f"{mirror}: lacks {', '.join(absent)}; name in FACTMIX_MIRROR a folder that has the "
+            "released files, as factmix.published describes it"
+        )
+    answers = {
+        (system, dataset): read_predictions(folder / system / f"{dataset}.json")
+        for system in SYSTEMS
+        for dataset in DATASETS
+    }
+    claims = (mirror / "climate-fever.jsonl").read_text(encoding="utf-8").splitlines()
+    pool = Counter(str(CLIMATE_LABELS[json.loads(line)["claim_label"]]) for line in claims if line)
+    return {
+        "pairs": {
+            f"{first}/{second}": {
+                dataset: _counts(answers[first, dataset], answers[second, dataset]).tolist()
+                for dataset in DATASETS
+            }
+            for first, second in combinations(SYSTEMS, 2)
+        },
+        "evidence": {d: _evidence(folder / CONTROL / f"{d}.json") for d in DATASETS},
+        "printed": _printed(folder / "blog_gains.csv"),
+        "curves": {s: _curves(folder / s / "training_metrics.json") for s in SYSTEMS},
+        "climate_fever_pool": {str(label): pool[str(label)] for label in LABELS},
+    }
+
+
+def _counts(first: pd.DataFrame, second: pd.DataFrame) -> Counts:
+    if not first["gold"].equals(second["gold"]):
+        raise PublishedError("two systems have other examples or gold labels; expected the same")
+    return stats.contingency(
+        first["gold"].tolist(), first["answer"].tolist(), second["answer"].tolist()
+    )
+
+
+def _evidence(path: Path) -> dict[str, dict[str, int]]:
+    records = json.loads(path.read_text(encoding="utf-8"))["results"]
+    found = Counter(
+        (each["golden_label"], any(text.strip() for text in each["evidence_texts"] or []))
+        for each in records
+    )
+    return {
+        str(label): {"with": found[str(label), True], "without": found[str(label), False]}
+        for label in LABELS
+    }
+
+
+def _printed(path: Path) -> dict[str, dict[str, dict[str, float]]]:
+    frame = pd.read_csv(path)
+    frame["accuracy"] = (frame["accuracy_points"] / 100).round(6)
+    return {
+        mixture: {
+            dataset: {
+                metric: float(
+                    frame[(frame["mixture"] == mixture) & (frame["dataset"] == dataset)][
+                        metric
+                    ].item()
+                )
+                for metric in PRINTED
+            }
+            for dataset in DATASETS
+        }
+        for mixture in MIXTURES
+    }
+
+
+def _curves(path: Path) -> dict[str, Any]:
+    log = json.loads(path.read_text(encoding="utf-8"))
+    rows = []
+    for step in log:
+        parts = {f"reward/{name}": value for name, value in step.get("cumulative", {}).items()}
+        rows.append({k: v for k, v in step.items() if isinstance(v, int | float)} | parts)
+    frame = pd.DataFrame(rows).sort_values("step").drop(columns="step")
+    return {
+        "steps": len(frame),
+        "logged": {
+            str(name): {
+                "start": float(values.head(WINDOW).mean()),
+                "end": float(values.tail(WINDOW).mean()),
+                "least": float(values.min()),
+                "greatest": float(values.max()),
+                "windows": [
+                    round(float(values.iloc[i : i + WINDOW].mean()), 6)
+                    for i in range(0, len(values), WINDOW)
+                ],
+            }
+            for name, values in frame.items()
+        },
+    }

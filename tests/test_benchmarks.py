@@ -1,0 +1,57 @@
+"""Small versions of what benchmarks/ measures at length."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from factmix import stats
+from factmix.runs import ROOT
+
+
+def load(name: str) -> ModuleType:
+    path: Path = ROOT / "benchmarks" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_intervals_cover_and_groups_must_not_be_ignored() -> None:
+    shares = load("coverage").coverage(data_sets=120, resamples=200)
+    for kind in ("stratified", "stratified_bca", "plain", "clustered"):
+        assert shares[kind]["accuracy"] >= 0.88, kind  # three standard errors below 95 %
+    assert shares["clustered_ignored"]["accuracy"] < shares["clustered"]["accuracy"]
+
+
+def test_what_is_true_is_rarely_rejected() -> None:
+    shares = load("coverage").type_one(data_sets=120, resamples=200)
+    for test, levels in shares.items():
+        assert levels["0.05"] <= 0.05 + 3 * (0.05 * 0.95 / 120) ** 0.5, test
+
+
+def test_population_has_the_marginals_it_is_asked_for() -> None:
+    tables = load("coverage").population(0.4, 0.7)
+    assert tables.sum(axis=(1, 2)) == pytest.approx(np.ones(3))
+    for gold, table in enumerate(tables):
+        assert table.sum(axis=1)[gold] == pytest.approx(0.4)
+        assert table.sum(axis=0)[gold] == pytest.approx(0.7)
+
+
+def test_the_benchmark_counts_examples_as_the_tables_do() -> None:
+    bench = load("bootstrap")
+    rng = np.random.default_rng(0)
+    first, second = bench.answers(rng, 0.4), bench.answers(rng, 0.6)
+    chosen = bench.draw(rng)
+    names = np.array(["NA", "PASS", "FAIL", "INVALID"])
+    counts = stats.contingency(
+        *(names[each[chosen]].tolist() for each in (bench.GOLD, first, second))
+    )
+    expected = [float(stats.gains(counts)[name]) for name in bench.REPORTED]
+    assert bench.of_examples(chosen, first, second).tolist() == pytest.approx(expected)
+    before = bench.with_scikit_learn(bench.GOLD[chosen], first[chosen])
+    after = bench.with_scikit_learn(bench.GOLD[chosen], second[chosen])
+    assert np.subtract(after, before).tolist() == pytest.approx(expected)

@@ -1,0 +1,94 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from factmix import published, released, stats
+from factmix.released import SYSTEMS, PublishedError
+
+
+@pytest.fixture(scope="module")
+def derived():
+    return published.load()
+
+
+@pytest.fixture(scope="module")
+def gains(derived):
+    return published.gains_table(derived, resamples=200)
+
+
+def test_what_is_committed_follows_from_the_released_files(mirror, derived):
+    assert released.derive(mirror) == derived
+
+
+def test_freezing_writes_what_is_derived(mirror, derived, tmp_path):
+    assert json.loads(published.freeze(tmp_path).read_text()) == derived
+
+
+def test_every_gain_that_the_blog_prints_reproduces(gains):
+    assert len(gains) == 36
+    assert gains["reproduces"].all()
+    assert gains.groupby("dataset")["n"].unique().map(list).to_dict() == {
+        "climatefever": [951],
+        "fever": [988],
+        "vitaminc": [990],
+    }
+
+
+def test_the_accuracies_behind_one_gain(derived):
+    valid = published.drop_invalid(
+        published.counts_of(derived, "control", "hard_weighted", "fever")
+    )
+    assert stats.metrics(valid.sum(axis=2))["accuracy"] == pytest.approx(0.7591, abs=5e-5)
+    assert stats.metrics(valid.sum(axis=1))["accuracy"] == pytest.approx(0.9433, abs=5e-5)
+
+
+def test_a_printed_value_that_does_not_reproduce_is_said(derived, gains):
+    changed = json.loads(json.dumps(derived))
+    changed["printed"]["balanced"]["fever"]["accuracy"] += 0.002
+    table = published.gains_table(changed, resamples=20)
+    assert table[~table["reproduces"]][["mixture", "metric"]].to_numpy().tolist() == [
+        ["balanced", "accuracy"]
+    ]
+    assert "35 of 36 reproduce" in published.as_text(table)
+    assert "36 of 36 reproduce" in published.as_text(gains)
+
+
+def test_systems_can_be_asked_for_in_either_order(derived):
+    there = published.counts_of(derived, "hard_weighted", "balanced", "vitaminc")
+    back = published.counts_of(derived, "balanced", "hard_weighted", "vitaminc")
+    assert (there == back.transpose(0, 2, 1)).all()
+    assert there.sum(axis=(1, 2)).tolist() == [500, 250, 250]
+
+
+def test_the_report_has_every_system_dataset_and_the_constant_answers(derived):
+    report = published.report(derived, resamples=20)
+    assert set(report["metrics"]) == {*SYSTEMS, "always_na", "always_pass"}
+    assert report["metrics"]["always_na"]["fever"]["accuracy"]["value"] == 0.5
+    assert report["metrics"]["balanced"]["vitaminc"]["accuracy"]["value"] == pytest.approx(0.497)
+    assert np.sum(report["confusion"]["hard_only"]["climatefever"]) == 1000
+    test = report["mcnemar"]["hard_weighted"]["fever"]
+    counts = published.counts_of(derived, "control", "hard_weighted", "fever")
+    gain = stats.gains(counts)["accuracy"]
+    assert test["fixed"] - test["broken"] == pytest.approx(1000 * gain)
+    json.dumps(report, allow_nan=False)
+
+
+def test_curves_keep_what_the_logs_show(derived):
+    hard_only = derived["curves"]["hard_only"]
+    explore = hard_only["logged"]["reward/r_explore"]
+    assert hard_only["steps"] == 200
+    assert explore["least"] == explore["greatest"] == 0
+    assert derived["curves"]["balanced"]["steps"] == 51
+    assert len(derived["curves"]["control"]["logged"]["accuracy"]["windows"]) == 10
+
+
+def test_missing_files_are_named(tmp_path, monkeypatch):
+    with pytest.raises(PublishedError, match=r"lacks published/control/fever\.json, "):
+        released.derive(tmp_path)
+    monkeypatch.delenv("FACTMIX_MIRROR", raising=False)
+    with pytest.raises(PublishedError, match="FACTMIX_MIRROR is not set"):
+        published.freeze(Path("nowhere"))
+    with pytest.raises(PublishedError, match="factmix published --freeze"):
+        published.load(tmp_path)
