@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from factmix.datasets import DATASETS
-from factmix.datasets.records import DataError, normalised
+from factmix.datasets import DATASETS, load
 from factmix.examples import COLUMNS, to_frame
 from factmix.labels import LABELS, Label
+from factmix.records import DataError, normalised
 from factmix.runs import Paths, write_json, write_parquet
 from factmix.study import Study
 
