@@ -37,7 +37,7 @@ PAGES, SENTENCES = 5, 5  # retrieved per claim
 ALL = -1  # pages of a file that has been read to its end
 BATCH = 20_000  # pages per transaction: what is lost when the building is interrupted
 TITLE_WEIGHT = 5.0  # of a term in a page's title against one in its text
-COMMON = 0.1  # a term in more than this part of the pages does not choose pages
+COMMON, FEW = 0.02, 100  # a term in more than this part of the pages, if many, chooses none
 MOST_TERMS = 12  # per claim, the rarest: bounds the time of a search in millions of pages
 K1, B = 1.2, 0.75  # of BM25 (Robertson and Zaragoza, 2009), as in FTS5
 
@@ -81,7 +81,8 @@ class Wiki:
         found = _terms(claim)
         frequency = {term: self._frequency(term) for term in found}
         known = sorted((term for term in found if frequency[term]), key=lambda t: frequency[t])
-        telling = [term for term in known if frequency[term] <= COMMON * self.pages] or known[:1]
+        limit = max(COMMON * self.pages, FEW)
+        telling = [term for term in known if frequency[term] <= limit] or known[:1]
         if not telling:
             return []
         query = " OR ".join(f'"{term}"' for term in telling[:MOST_TERMS])
