@@ -33,11 +33,12 @@ def summarise(
 
     Returns:
         overlap.<arm>: groups, claims, and examples by dataset and label that its training sample
-        shares with the evaluation set. datasets.<name>: pool, train (what any arm trains on) and evaluation as
-        counts by label and by whether there is evidence; skipped; tokens.<train|evaluation>:
-        median, p95, longest (tokens of the whole prompt) and cut_off (prompts that lose evidence);
-        no_evidence_rule.<protocol>.<train|evaluation>: accuracy of "no evidence means NA".
-        arms.<arm>: mixture, steps, its protocol's settings, and its counts by dataset.
+        shares with the evaluation set. datasets.<name>: pool, train (what any arm trains on) and
+        evaluation as counts by label and by whether there is evidence; skipped;
+        tokens.<train|evaluation>: median, p95, longest (tokens of the whole prompt) and cut_off
+        (prompts that lose evidence); no_evidence_rule.<protocol>.<train|evaluation>: accuracy of
+        "no evidence means NA". arms.<arm>: mixture, steps, its protocol's settings, and its counts
+        by dataset.
     """
     samples = {arm: pd.read_parquet(paths.train(*study.training_sample(arm))) for arm in study.arms}
     sets = {
