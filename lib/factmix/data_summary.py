@@ -9,7 +9,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from factmix.evidence import missing_means_na, shown
 from factmix.examples import from_frame
-from factmix.labels import LABELS
+from factmix.labels import LABELS, Label
 from factmix.mixtures import Report
 from factmix.prompts import render
 from factmix.protocol import PROTOCOLS
@@ -111,6 +111,45 @@ def token_lengths(
     }
 
 
+def arms_table(summary: Summary) -> pd.DataFrame:
+    """One row per arm: its protocol's settings for data, and what it shares with evaluation."""
+    settings = ["mixture", "split", "evidence_train", "evidence_eval"]
+    rows = {
+        arm: {
+            **{name: summary["arms"][arm][name] for name in settings},
+            "groups": shared["groups"],
+            "claims": shared["claims"],
+            **{f"examples, {label}": _total(shared, label) for label in LABELS},
+        }
+        for arm, shared in summary["overlap"].items()
+    }
+    return pd.DataFrame(rows).T.rename_axis("arm")
+
+
+def lengths_table(summary: Summary) -> pd.DataFrame:
+    """One row per dataset and part: median, 95 %, longest (tokens), and prompts cut off."""
+    rows = {
+        (name, part): dataset["tokens"][part]
+        for name, dataset in summary["datasets"].items()
+        if dataset["tokens"]
+        for part in ("train", "evaluation")
+    }
+    return pd.DataFrame(rows).T.rename(columns={"p95": "95 %", "cut_off": "cut off"})
+
+
+def rule_table(summary: Summary) -> pd.DataFrame:
+    """Accuracy of "no evidence means NA" per dataset, by protocol and part."""
+    rows = {
+        name: {
+            (protocol, part): accuracy
+            for protocol, parts in dataset["no_evidence_rule"].items()
+            for part, accuracy in parts.items()
+        }
+        for name, dataset in summary["datasets"].items()
+    }
+    return pd.DataFrame(rows).T.astype(float).round(3)
+
+
 def tables(summary: Summary) -> str:
     """The summary as text for a terminal."""
     rows = [
@@ -135,12 +174,16 @@ def tables(summary: Summary) -> str:
             summary["arms"][arm]["evidence_eval"],
             each["groups"],
             each["claims"],
-            *(sum(part[str(label)] for part in each["examples"].values()) for label in LABELS),
+            *(_total(each, label) for label in LABELS),
         ]
         for arm, each in summary["overlap"].items()
     ]
     head = ["arm", "split", "evidence: train", "evaluation", "groups", "claims", *map(str, LABELS)]
     return f"{text}\nShared by training and evaluation\n{_table(head, shared)}"
+
+
+def _total(shared: dict[str, Any], label: Label) -> int:
+    return sum(part[str(label)] for part in shared["examples"].values())
 
 
 def _lengths(dataset: dict[str, Any], part: str) -> list[str]:

@@ -269,6 +269,8 @@ def _identity(study: Study, arm: str, seed: int, paths: Paths) -> dict[str, Any]
     """What a run is a run of; a run of another is no use to this study."""
     numbers = study.model_dump(mode="json")
     relevant = {key: numbers[key] for key in ("model", "prompt", "evaluation", "training")}
+    if not study.model.lora.target_parameters:  # naming none is the same as not naming any
+        del relevant["model"]["lora"]["target_parameters"]
     own = numbers["arms"][arm]  # what it says of the data is in their fingerprint
     relevant |= {
         "arm": {key: own[key] for key in ("mixture", "reward", "steps")},

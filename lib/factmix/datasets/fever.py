@@ -160,6 +160,11 @@ def page_recall(
     return {"value": value, "unit": "fraction", "n": len(decided), "pages": wiki.pages}
 
 
+def retrieval_recall(*, most: int, seed: int) -> dict[str, float | int | str]:
+    """`page_recall` at 5 of the claims that `fever` reads."""
+    return page_recall(read_claims(fetch("fever_paper_dev")), open_wiki(), most=most, seed=seed)
+
+
 def fever() -> Pool:
     """The claims of the paper's development split; a group is linked pages."""
     return pool(read_claims(fetch("fever_paper_dev")), open_wiki(), "fever")
