@@ -92,8 +92,17 @@ def test_lines_are_numbered_sentences(lines: str, sentences: list[str]) -> None:
 
 def test_the_page_that_a_claim_names_comes_first(small: Wiki) -> None:
     assert small.search_pages("The Vell is a long river.")[0] == "Vell"
-    assert small.search_pages("Cafe Oakmere has closed.") == ["Caf\u00e9_Oakmere"]
+    assert small.search_pages("Cafe Oakmere has closed.")[0] == "Caf\u00e9_Oakmere"
     assert small.search_pages("zyx?") == small.search_pages("?!") == []
+
+
+def test_common_words_choose_no_page_where_there_are_rarer_ones(
+    small: Wiki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(small.search_pages("a restaurant")) == 3  # "a" is in all three
+    monkeypatch.setattr(wiki, "FEW", 2)
+    assert small.search_pages("a restaurant") == ["Caf\u00e9_Oakmere"]
+    assert len(small.search_pages("a")) == 3
 
 
 def test_quotes_and_operators_of_the_index_in_a_claim_are_words(small: Wiki) -> None:
@@ -142,7 +151,7 @@ def test_building_goes_on_where_it_was_stopped(
     assert len(calls) == 5 + 2  # twenty-five pages and ten were there already
     assert built.pages == 50
     assert built.sentence(Reference("two_24", 0)) == "Page 24 of two ."
-    assert set(built.search_pages("Page 24 of two")) == {"one_24", "two_24"}
+    assert built.search_pages("Page 24 of two")[0] == "two_24"
 
 
 def test_a_building_that_is_killed_can_be_continued(write: Write, tmp_path: Path) -> None:
