@@ -22,7 +22,15 @@ except StudyError as error:
     raise WorkflowError(str(error)) from None
 
 SETTINGS = STUDY.model_dump(mode="json")
-SETTINGS["dataset_names"] = list(STUDY.datasets)  # all that drawing, training and answering take
+SETTINGS["dataset_names"] = list(STUDY.datasets)  # all that training and answering take
+SETTINGS["samples"] = {  # what is drawn beside the mixtures, for arms of another protocol
+    arm: [STUDY.training_sample(arm), STUDY.evaluation_sample(arm)]
+    for arm in STUDY.arms
+    if STUDY.training_sample(arm)[1] or STUDY.evaluation_sample(arm)
+}
+SETTINGS["counts"] = {
+    name: STUDY.evaluation_counts(name, "group_disjoint") for name in STUDY.datasets
+}
 PATHS = Paths(Path(os.path.relpath(Paths.of(STUDY).root)))
 ARM = str(PATHS.root / "{arm}-s{seed}")
 PAGES = str(PATHS.root / "notebooks")
@@ -51,7 +59,8 @@ def settings(*keys):
 def training_settings(wildcards):
     """All that an arm's training takes from the study, and nothing of the other arms."""
     arm = SETTINGS["arms"][wildcards.arm]
-    own = [arm, SETTINGS["mixtures"][arm["mixture"]], SETTINGS["rewards"][arm["reward"]]]
+    reward = STUDY.reward_of(wildcards.arm).model_dump(mode="json")
+    own = [arm, SETTINGS["mixtures"][arm["mixture"]], reward]
     shared = ("dataset_names", "evaluation", "model", "prompt", "sample_seed", "training")
     return json.dumps(own, sort_keys=True) + settings(*shared)
 
@@ -60,7 +69,12 @@ def drawn(wildcards):
     """The data that a step reads; known, and compared with that of its last run, once drawn."""
     checkpoints.data.get()
     arm = wildcards.get("arm")
-    return [PATHS.evaluation] + ([PATHS.train(STUDY.arm(arm).mixture)] if arm else [])
+    if not arm:
+        return [PATHS.evaluation]
+    return [
+        PATHS.evaluation_of(STUDY.evaluation_sample(arm)),
+        PATHS.train(*STUDY.training_sample(arm)),
+    ]
 
 
 def every_arm(pattern):
@@ -116,9 +130,12 @@ checkpoint data:
     message: "Data: drawing the evaluation set and the training samples"
     input:
         code("mixtures", "shortcuts"),
+        "lib/factmix/data_summary.py",  # of the prompts it only needs the lengths
         "notebooks/data.md",
     params:
-        settings=settings("dataset_names", "evaluation", "mixtures", "sample_seed"),
+        settings=settings(
+            "counts", "dataset_names", "evaluation", "mixtures", "protocol", "sample_seed", "samples"
+        ),
     output:
         # Pools and samples are written too, but not listed: with a list that changes, Snakemake
         # could not compare the settings with those of the last run.

@@ -25,6 +25,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         (["train", "smoke", "hard-only"], "no arm 'hard-only'; expected one of: format_only"),
         (["evaluate", "smoke", "hard-only"], "no arm 'hard-only'; expected one of: format_only"),
         (["compare", "none.json", "none.parquet"], "none.json: cannot be read as JSON"),
+        (["fetch", "fever"], "no data file 'fever'; expected one of: climate_fever"),
         (["notebook", "none.md", "out.ipynb"], "none.md: no such notebook"),
     ],
 )
@@ -51,16 +52,39 @@ def test_a_mistake_in_the_code_keeps_its_traceback(monkeypatch: pytest.MonkeyPat
         cli.main()
 
 
-def test_data_are_drawn_for_the_named_study_below_its_folder(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_data_are_drawn_for_the_named_study_below_its_folder_and_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    drawn = []
     monkeypatch.setenv("FACTMIX_RUNS", str(tmp_path))
-    monkeypatch.setattr(mixtures, "prepare", lambda study, paths: drawn.append((study, paths)))
     assert run(monkeypatch, "data", "smoke") == 0
-    [(study, paths)] = drawn
-    assert study.name == "smoke"
-    assert paths.root == tmp_path / "smoke"
+    shown = capsys.readouterr().out
+    assert "debate" in shown and "hard_only" in shown
+    assert (tmp_path / "smoke" / "data" / "evaluation.parquet").is_file()
+    assert run(monkeypatch, "data", "smoke", "--json") == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["datasets"]["debate"]["evaluation"]["NA"] == 20
+    assert summary["overlap"]["hard_only"]["groups"] == 0
+
+
+def test_plans_are_shown_as_text_or_json(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FACTMIX_RUNS", str(tmp_path))
+    assert run(monkeypatch, "plan", "smoke") == 0
+    assert "factmix train smoke hard_only --seed 0" in capsys.readouterr().out
+    assert run(monkeypatch, "plan", "smoke", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["study"] == "smoke"
+
+
+def test_files_are_fetched_by_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "climate-fever.jsonl").write_text("{}")
+    sums = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a  climate-fever.jsonl"
+    (tmp_path / "SHA256SUMS").write_text(sums)
+    monkeypatch.setenv("FACTMIX_MIRROR", str(tmp_path))
+    assert run(monkeypatch, "fetch", "climate_fever") == 0
+    assert f"climate_fever: {tmp_path / 'climate-fever.jsonl'} (2 bytes" in capsys.readouterr().out
 
 
 def test_notebook_parameters_are_read_as_yaml(

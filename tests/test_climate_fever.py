@@ -5,9 +5,9 @@ import pytest
 
 from factmix.datasets import DATASETS
 from factmix.datasets.climate_fever import read
-from factmix.datasets.records import DataError, normalised
 from factmix.examples import Example
 from factmix.labels import Label
+from factmix.records import DataError, normalised
 
 ROW = {
     "claim_id": "7",
@@ -97,7 +97,7 @@ def test_normalised(claim, words):
             ROW | {"claim_id": "8", "evidences": [{"article": "A"}]},
             "evidences.0.evidence: Field req",
         ),
-        (ROW, "the id '7' is that of line 1; expected every id once"),
+        (ROW, "the id '7' is that of .*jsonl:1; expected every id once"),
     ],
 )
 def test_a_malformed_line_is_named(file, second, problem):

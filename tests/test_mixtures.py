@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from factmix.datasets import DATASETS
 from factmix.examples import COLUMNS, Example, to_frame
 from factmix.labels import LABELS, Label
+from factmix.leaks import LeakError
 from factmix.mixtures import DataError, development, draw_evaluation, overlap, prepare
+from factmix.records import Pool
 from factmix.runs import Paths, find_study
 from factmix.study import Dataset, Study
 
@@ -250,6 +252,13 @@ def test_the_report_counts_what_was_drawn_and_what_was_kept_out():
         "evaluation": {"NA": 0, "PASS": 1, "FAIL": 0, "with_evidence": 1, "without_evidence": 0},
         "excluded": {"group": 3, "claim": 1},
     }
+    assert report["arms"] == {
+        "only": {
+            "groups": 0,
+            "claims": 0,
+            "examples": {"one": counts(0, 0, 0), "two": counts(0, 0, 0)},
+        }
+    }
     assert report["datasets"]["two"]["excluded"] == {"group": 1, "claim": 0}
     assert report["mixtures"] == {
         "m": {
@@ -440,12 +449,132 @@ def test_real_pages_do_not_dominate_the_evaluation_set(mirror):
     assert max(Counter(evaluated["group"]).values()) <= 10 + 5 + 5
 
 
-def test_the_study_on_real_files_can_be_prepared(mirror, tmp_path):
-    report = prepare(find_study("real_smoke"), Paths(tmp_path))
-    for dataset in ("vitaminc", "climate_fever"):
+def test_the_study_on_real_files_can_be_prepared(mirror, tmp_path, monkeypatch):
+    monkeypatch.setenv("FACTMIX_CACHE", str(tmp_path / "cache"))
+    study = find_study("real_smoke")
+    report = prepare(study, Paths(tmp_path))
+    for dataset in ("fever", "vitaminc", "climate_fever"):
         drawn = report["datasets"][dataset]["evaluation"]
         assert [drawn[label] for label in LABELS] == [30, 15, 15]
-    assert report["overlap"] == {
-        "hard_only": {"groups": 0, "claims": 0},
-        "vitaminc_only": {"groups": 0, "claims": 0},
+    assert report["overlap"] == {name: {"groups": 0, "claims": 0} for name in study.mixtures}
+
+
+def released(study, **arm):
+    """The study with a second arm under the released protocol."""
+    content = study.model_dump()
+    arms = content["arms"]
+    arms["released"] = {**arms["only"], "protocol": "as_released", **arm}
+    return Study.model_validate(content)
+
+
+def variants(study, pools):
+    """The report, and training sample and evaluation set of each arm."""
+    fakes = {name: lambda pool=pool: pool for name, pool in pools.items()}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        patch.dict("factmix.mixtures.DATASETS", fakes, clear=True),
+    ):
+        paths = Paths(Path(folder))
+        report = prepare(study, paths)
+        return report, {
+            arm: (
+                pd.read_parquet(paths.train(*study.training_sample(arm))),
+                pd.read_parquet(paths.evaluation_of(study.evaluation_sample(arm))),
+            )
+            for arm in study.arms
+        }
+
+
+@settings(max_examples=25)
+@given(pools(), seeds, seeds)
+def test_an_arm_of_the_released_protocol_moves_nothing_of_the_others(pools, seed, sample_seed):
+    study = study_of(
+        {"m": {"one": counts(2, 2, 2)}}, counts(2, 2, 2), seed=seed, sample_seed=sample_seed
+    )
+    try:
+        _, evaluated, trained = prepared(study, pools)
+        report, arms = variants(released(study), pools)
+    except DataError as error:
+        assume("available" not in str(error))
+        raise
+    assert arms["only"][0].equals(trained["m"])
+    assert arms["only"][1].equals(evaluated)
+    train, evaluation = arms["released"]
+    assert (
+        Counter(train["label"]) == Counter(evaluation["label"]) == {"NA": 2, "PASS": 2, "FAIL": 2}
+    )
+    assert overlap(train, evaluation).items() <= report["arms"]["released"].items()
+    assert report["arms"]["only"]["groups"] == report["arms"]["only"]["claims"] == 0
+
+
+def test_what_must_be_shared_under_the_released_split_is_shared_and_counted():
+    # 8 to train on and 7 to evaluate of 10: at least 5 are both.
+    pool = [example(i, FAIL) for i in range(10)]
+    study = study_of({"m": {"one": {FAIL: 8}}}, counts(0, 0, 7))
+    content = study.model_dump()
+    content["datasets"]["one"]["disjoint_counts"] = counts(0, 0, 2)
+    report, arms = variants(released(Study.model_validate(content)), {"one": pool})
+    assert [len(frame) for frame in arms["only"]] == [8, 2]
+    assert [len(frame) for frame in arms["released"]] == [8, 7]
+    shared = ids(arms["released"][0]) & ids(arms["released"][1])
+    assert len(shared) >= 5
+    assert report["arms"]["released"] == {
+        "groups": len(shared),
+        "claims": len(shared),
+        "examples": {"one": counts(0, 0, len(shared))},
     }
+
+
+def test_evidence_is_set_for_training_and_evaluation_separately():
+    pool = [example(i, label, dataset="vitaminc") for i, label in enumerate(LABELS * 9)]
+    study = study_of({"m": {"vitaminc": counts(2, 2, 2)}}, counts(1, 1, 1), datasets=("vitaminc",))
+    study = released(study, split="group_disjoint", evidence_eval="retrieved")
+    report, arms = variants(study, {"vitaminc": pool})
+    assert ids(arms["released"][0]) == ids(arms["only"][0])
+    assert not arms["released"][0]["evidence"].map(len).any()
+    assert arms["only"][0]["evidence"].map(len).all()
+    assert arms["released"][1].equals(arms["only"][1])
+    assert report["arms"]["released"]["groups"] == 0
+
+
+def test_what_a_dataset_left_out_is_reported():
+    pool = Pool([example(i, FAIL) for i in range(5)], {"rows without text": 3})
+    study = study_of({"m": {"one": {FAIL: 1}}}, counts(0, 0, 1))
+    report, _, _ = prepared(study, {"one": pool})
+    assert report["datasets"]["one"]["skipped"] == {"rows without text": 3}
+
+
+def test_a_leak_stops_the_drawing_with_the_ids(tmp_path):
+    study = study_of({"m": {"one": {FAIL: 3}}}, counts(0, 0, 2))
+    fakes = {"one": lambda: [example(i, FAIL, group="same") for i in range(5)]}
+    with (
+        patch.dict("factmix.mixtures.DATASETS", fakes),
+        patch("factmix.mixtures._training", lambda study, pools, free: {"m": pools["one"]}),
+        pytest.raises(LeakError, match=r"study smoke, mixture m: 5 .*one one-0, one one-1"),
+    ):
+        prepare(study, Paths(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_group_that_holds_much_of_a_dataset_is_left_to_training():
+    pool = [example(i, FAIL, group="giant") for i in range(50)]
+    pool += [example(50 + i, FAIL) for i in range(60)]
+    for seed in range(5):
+        assert set(drawn(pool, {FAIL: 60}, seed)["group"]).isdisjoint({"giant"})
+
+
+def test_the_released_split_of_the_real_claims_shares_what_it_must(mirror):
+    pool = {"climate_fever": DATASETS["climate_fever"]()}
+    study = study_of(
+        {"m": {"climate_fever": counts(180, 180, 150)}},
+        counts(500, 250, 250),
+        datasets=("climate_fever",),
+    )
+    content = study.model_dump()
+    content["datasets"]["climate_fever"]["disjoint_counts"] = counts(126, 63, 63)
+    report, _ = variants(released(Study.model_validate(content)), pool)
+    shared = report["arms"]["released"]["examples"]["climate_fever"]
+    assert shared["FAIL"] >= 150 + 250 - 253 == 147
+    assert shared["NA"] >= 180 + 500 - 628 == 52
+    # expected: 180 * 500 / 628 + 180 * 250 / 654 + 150 * 250 / 253 = 360
+    assert sum(shared.values()) == pytest.approx(360, abs=40)

@@ -11,6 +11,7 @@ from factmix.policy import (
     add_adapter,
     load_adapter,
     load_base,
+    load_tokenizer,
     prompt_text,
     stopping_tokens,
 )
@@ -68,6 +69,21 @@ def test_a_saved_adapter_answers_as_it_did(smoke: Study, tmp_path: object) -> No
     ids = torch.tensor([[5, 6, 7]])
     with torch.no_grad():
         torch.testing.assert_close(loaded.model(ids).logits, trained.model(ids).logits)
+
+
+def test_an_adapter_may_train_whole_parameters_such_as_those_of_experts(smoke: Study) -> None:
+    experts = ["mlp.experts.gate_up_proj", "mlp.experts.down_proj"]
+    lora = smoke.model.lora.model_copy(update={"target_parameters": experts})
+    model = add_adapter(load_base(smoke.model), lora, 0).model
+    trained = [name for name, each in model.named_parameters() if each.requires_grad]
+    assert any("experts" in name for name in trained) and any("q_proj" in name for name in trained)
+    assert all("lora_" in name for name in trained)
+
+
+def test_a_tokenizer_that_was_not_downloaded_is_not_asked_for(smoke: Study) -> None:
+    elsewhere = smoke.model.model_copy(update={"path": "nobody/nothing"})
+    with pytest.raises(OSError):
+        load_tokenizer(elsewhere, only_local=True)
 
 
 def _example(evidence: tuple[str, ...]) -> Example:

@@ -35,11 +35,14 @@ def test_smoke_runs_end_to_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_real_files_run_end_to_end(mirror: Path, tmp_path: Path) -> None:
+def test_the_real_files_run_end_to_end(
+    mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACTMIX_CACHE", str(tmp_path / "cache"))
     study = find_study("real_smoke")
     paths = Paths(tmp_path)
     results = _run(study, paths)
     assert "toy model" in results["study"]["description"].lower()
-    for dataset in ("vitaminc", "climate_fever"):
+    for dataset in ("fever", "vitaminc", "climate_fever"):
         counts = [sum(results["confusion"]["hard_only"][dataset][row]) for row in range(3)]
         assert counts == [study.evaluation.counts[label] for label in LABELS]

@@ -1,10 +1,12 @@
 import shutil
+from pathlib import Path
 
 import pytest
 
 from factmix.labels import Label
-from factmix.runs import ROOT, find_study
-from factmix.study import FormatReward, StudyError, WeightedReward, load_study
+from factmix.protocol import PROTOCOLS
+from factmix.runs import ROOT, Paths, find_study
+from factmix.study import FormatReward, Study, StudyError, WeightedReward, load_study
 
 STUDIES = sorted((ROOT / "studies").glob("*.yaml"))
 
@@ -175,3 +177,92 @@ def test_an_empty_file_is_no_study(tmp_path):
 def test_a_copy_of_a_study_is_a_study_of_another_name(tmp_path):
     shutil.copy(ROOT / "studies" / "smoke.yaml", tmp_path / "mine.yaml")
     assert load_study(tmp_path / "mine.yaml").name == "mine"
+
+
+def changed(smoke, *, usual="as_described", **arm):
+    """The smoke study under another protocol, or with other settings of its arm hard_only."""
+    content = smoke.model_dump()
+    content["protocol"] = usual
+    content["arms"]["hard_only"] |= arm
+    return Study.model_validate(content)
+
+
+UNSAID = {"weight_by": None, "invalid_as": None}
+
+
+def test_the_usual_protocol_is_the_described_one(smoke):
+    assert smoke.protocol_of("hard_only") == PROTOCOLS["as_described"]
+    assert smoke.training_sample("hard_only") == ("hard_only", "")
+    assert smoke.evaluation_sample("hard_only") == ""
+
+
+def test_an_arm_may_name_a_protocol_and_override_each_of_its_settings(smoke):
+    study = changed(smoke, protocol="as_released")
+    assert study.protocol_of("hard_only") == PROTOCOLS["as_released"]
+    settings = {"evidence_eval": "retrieved", "weight_by": "predicted"}
+    study = changed(smoke, usual="as_released", **settings)
+    assert study.protocol_of("hard_only") == PROTOCOLS["as_released"].model_copy(update=settings)
+    assert study.protocol_of("balanced") == PROTOCOLS["as_released"]
+    other = changed(
+        smoke, usual="as_released", protocol="as_described", evidence_train="as_released"
+    )
+    assert other.protocol_of("hard_only").evidence_train == "as_released"
+    assert other.protocol_of("hard_only").split == "group_disjoint"
+
+
+def test_samples_that_differ_from_the_usual_ones_have_names_of_their_own(smoke):
+    study = changed(smoke, evidence_train="as_released")
+    released = "split_group_disjoint-evidence_as_released"
+    assert study.training_sample("hard_only") == ("hard_only", released)
+    assert study.evaluation_sample("hard_only") == ""
+    study = changed(smoke, split="as_released", evidence_eval="as_released")
+    assert study.training_sample("hard_only")[1] == "split_as_released-evidence_retrieved"
+    assert study.evaluation_sample("hard_only") == "split_as_released-evidence_as_released"
+    paths = Paths(Path("run"))
+    assert paths.train("m", "v") == Path("run/data/train-m-v.parquet")
+    assert paths.evaluation_of("v") == Path("run/data/evaluation-v.parquet")
+
+
+@pytest.mark.parametrize(
+    ("study_protocol", "arm", "reward", "weight_by"),
+    [
+        ("as_described", {}, UNSAID, "predicted"),
+        ("as_released", {}, UNSAID, "gold"),
+        ("as_released", {}, {"weight_by": "predicted"}, "predicted"),
+        ("as_described", {"protocol": "as_released"}, {"weight_by": "predicted"}, "gold"),
+        (
+            "as_described",
+            {"protocol": "as_released", "weight_by": "predicted"},
+            {"weight_by": "gold"},
+            "predicted",
+        ),
+        ("as_described", {"weight_by": "gold"}, {"weight_by": "predicted"}, "gold"),
+    ],
+)
+def test_what_is_said_closest_to_the_arm_decides_the_reward(
+    smoke, study_protocol, arm, reward, weight_by
+):
+    content = smoke.model_dump()
+    content["protocol"] = study_protocol
+    content["arms"]["hard_only"] |= arm
+    content["rewards"]["published"] |= reward
+    study = Study.model_validate(content)
+    assert study.reward_of("hard_only").weight_by == weight_by
+    assert study.reward_of("format_only") == study.rewards["format_only"]
+
+
+def test_a_small_dataset_may_be_evaluated_on_less_where_groups_must_be_left(smoke):
+    content = smoke.model_dump()
+    content["datasets"]["debate"]["disjoint_counts"] = {"NA": 2, "PASS": 1, "FAIL": 1}
+    study = Study.model_validate(content)
+    assert sum(study.evaluation_counts("debate", "group_disjoint").values()) == 4
+    assert study.evaluation_counts("debate", "as_released") == study.evaluation.counts
+    assert study.evaluation_counts("revision", "group_disjoint") == study.evaluation.counts
+
+
+def test_an_unknown_protocol(broken):
+    message, line = broken(
+        "hard_only: {mixture: hard_only, reward: published}",
+        "hard_only: {mixture: hard_only, reward: published, protocol: released}",
+    )
+    assert message.startswith(f"mine.yaml:{line}: arms.hard_only.protocol: Input should be 'as_des")

@@ -5,11 +5,13 @@ from collections import Counter
 import pytest
 
 from factmix.datasets import DATASETS
-from factmix.datasets.records import DataError
-from factmix.datasets.vitaminc import MEMBER, read
+from factmix.datasets.vitaminc import FULL, REAL, read
 from factmix.examples import Example
 from factmix.labels import Label
+from factmix.records import DataError
+from factmix.sources import SourceError
 
+[MEMBER] = REAL
 ROW = {
     "unique_id": "c1_1",
     "case_id": "c1",
@@ -66,7 +68,7 @@ def test_labels(archive, theirs, ours):
         ({k: v for k, v in ROW.items() if k != "page"}, "page: Field required$"),
         (ROW | {"claim": " "}, "claim: Value error, is empty; got ' '"),
         (ROW | {"evidence": None}, "evidence: Input should be a valid string; got None"),
-        (ROW, "the id 'c1_1' is that of line 1; expected every id once"),
+        (ROW, f"the id 'c1_1' is that of .*{MEMBER}:1; expected every id once"),
     ],
 )
 def test_a_malformed_line_is_named(archive, second, problem):
@@ -75,15 +77,37 @@ def test_a_malformed_line_is_named(archive, second, problem):
         read(path)
 
 
+def test_the_full_archive_is_read_from_all_its_splits_and_an_id_occurs_once_in_them(tmp_path):
+    path = tmp_path / "vitaminc.zip"
+
+    def write(*ids):
+        with zipfile.ZipFile(path, "w") as file:
+            for member, id_ in zip(FULL, ids, strict=True):
+                file.writestr(member, json.dumps(ROW | {"unique_id": id_}))
+
+    write("train", "dev", "test")
+    examples = read(path, FULL, "vitaminc_full")
+    assert [example.id for example in examples] == ["train", "dev", "test"]
+    assert {example.dataset for example in examples} == {"vitaminc_full"}
+    write("same", "dev", "same")
+    with pytest.raises(DataError, match=r"test\.jsonl:1: the id 'same' is that of .*train"):
+        read(path, FULL, "vitaminc_full")
+
+
+def test_a_page_is_the_same_group_however_its_brackets_are_written(archive):
+    path = archive(ROW | {"page": "Taboo -LRB-2017 TV series-RRB-"})
+    assert read(path)[0].group == "Taboo (2017 TV series)"
+
+
 def test_another_archive_is_refused_with_what_it_holds(archive):
-    with pytest.raises(DataError, match=f"expected it to hold {MEMBER}; it holds other.txt"):
+    with pytest.raises(SourceError, match=f"expected it to hold {MEMBER}; it holds other.txt"):
         read(archive(ROW, member="other.txt"))
 
 
 def test_a_file_that_is_no_archive_is_refused(tmp_path):
     path = tmp_path / "vitaminc_real.zip"
     path.write_text("<html>not found</html>")
-    with pytest.raises(DataError, match=r"vitaminc_real\.zip: expected a zip archive"):
+    with pytest.raises(SourceError, match=r"vitaminc_real\.zip: expected a zip archive"):
         read(path)
 
 

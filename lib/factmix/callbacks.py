@@ -49,7 +49,7 @@ class Trajectory(TrainerCallback):
     """Answers the fixed part of the evaluation set at the study's steps, a file for each."""
 
     def __init__(self, study: Study, arm: str, seed: int, paths: Paths, policy: Policy) -> None:
-        evaluation = pd.read_parquet(paths.evaluation)
+        evaluation = pd.read_parquet(paths.evaluation_of(study.evaluation_sample(arm)))
         self._examples = evaluation[evaluation["trajectory"]]
         self._folder = paths.arm(arm, seed) / "checkpoints" / "trajectory"
         self._study, self._arm, self._seed, self._policy = study, arm, seed, policy

@@ -45,14 +45,55 @@ def _seed(study: "Study", seed: int | None) -> int:
     return study.seeds[0] if seed is None else seed
 
 
-@app.command()
-def data(study_name: StudyName) -> None:
-    """Draw the evaluation set and every mixture's training sample."""
-    from factmix import mixtures
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
+
+@app.command()
+def fetch(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="By default all there are.")
+    ] = None,
+) -> None:
+    """Download public data files, or check those that are there."""
+    from factmix import sources
+
+    for name in names or sources.SOURCES:
+        path = sources.fetch(name)
+        print(f"{name}: {path} ({path.stat().st_size:,} bytes; {sources.SOURCES[name].licence})")
+
+
+@app.command()
+def data(study_name: StudyName, as_json: AsJson = False) -> None:
+    """Draw the evaluation set and every mixture's training sample, and show what was drawn."""
     study, paths = _open(study_name)
-    mixtures.prepare(study, paths)
-    print(f"wrote {paths.data}")
+    from factmix import data_summary, mixtures
+    from factmix.policy import load_tokenizer
+
+    report = mixtures.prepare(study, paths)
+    try:
+        tokenizer = load_tokenizer(study.model, only_local=True)
+    except OSError:
+        tokenizer = None
+        print(
+            f"no lengths of prompts: {study.model.path} has not been downloaded;"
+            f" `factmix plan {study.name}` says how",
+            file=sys.stderr,
+        )
+    summary = data_summary.summarise(study, paths, report, tokenizer)
+    if as_json:
+        print(json.dumps(summary, indent=2))
+    else:
+        print(f"{data_summary.tables(summary)}\nwrote {paths.data}")
+
+
+@app.command()
+def plan(study_name: StudyName, as_json: AsJson = False) -> None:
+    """Show what a study would train, what that takes, and what is missing; load no weights."""
+    study, paths = _open(study_name)
+    from factmix import plan as planning
+
+    planned = planning.plan(study, paths)
+    print(json.dumps(planned, indent=2) if as_json else planning.text(planned))
 
 
 @app.command()

@@ -46,7 +46,8 @@ def evaluate_arm(study: Study, arm: str, seed: int, paths: Paths) -> None:
     """Writes a trained arm's predictions on the evaluation set beside its adapter."""
     folder = paths.arm(arm, seed)
     policy = load_adapter(load_base(study.model), folder / "adapter")
-    answered = answer(policy, pd.read_parquet(paths.evaluation), study, name=arm)
+    evaluation = pd.read_parquet(paths.evaluation_of(study.evaluation_sample(arm)))
+    answered = answer(policy, evaluation, study, name=arm)
     write_parquet(folder / "predictions.parquet", label_rows(answered, arm, seed))
 
 

@@ -25,6 +25,7 @@ from factmix import rewards
 from factmix.callbacks import Progress, Trajectory
 from factmix.examples import from_frame
 from factmix.labels import ANSWERS, LABELS, Label
+from factmix.leaks import check_disjoint
 from factmix.policy import Policy, add_adapter, load_base, prompt_text
 from factmix.prompts import parse
 from factmix.runs import ROOT, Paths, write_json, write_parquet
@@ -108,7 +109,7 @@ def make_trainer(
         trainer_class: the stock trainer, to compare with.
     """
     numbers = study.training
-    reward = study.rewards[study.arm(arm).reward]
+    reward = study.reward_of(arm)
     functions = reward_functions(reward)
     examples = from_frame(training)
     dataset = Dataset.from_dict(
@@ -177,6 +178,7 @@ def train(study: Study, arm: str, seed: int, paths: Paths) -> None:
     Raises:
         TrainingError: fewer steps were made than the study says.
         PromptError: a prompt does not fit.
+        LeakError: what is trained on is also evaluated.
     """
     folder = paths.arm(arm, seed)
     identity = _identity(study, arm, seed, paths)
@@ -190,7 +192,7 @@ def train(study: Study, arm: str, seed: int, paths: Paths) -> None:
     # transformers warns of its own renamed options, at every checkpoint and generation
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     policy = add_adapter(load_base(study.model), study.model.lora, seed)
-    training = pd.read_parquet(paths.train(study.arm(arm).mixture))
+    training = _read_training(study, arm, paths)
     trainer = make_trainer(study, arm, seed, training, checkpoints, policy=policy)
     trajectory = Trajectory(study, arm, seed, paths, replace(policy, model=trainer.model))
     trainer.add_callback(trajectory)
@@ -227,6 +229,15 @@ def train(study: Study, arm: str, seed: int, paths: Paths) -> None:
     shutil.rmtree(checkpoints)
 
 
+def _read_training(study: Study, arm: str, paths: Paths) -> pd.DataFrame:
+    """An arm's training sample, once more checked against the evaluation set as it is now."""
+    training = pd.read_parquet(paths.train(*study.training_sample(arm)))
+    if study.protocol_of(arm).split == "group_disjoint":
+        evaluation = pd.read_parquet(paths.evaluation_of(study.evaluation_sample(arm)))
+        check_disjoint(training, evaluation, f"study {study.name}, arm {arm}")
+    return training
+
+
 def metrics(log_history: list[dict[str, float]]) -> pd.DataFrame:
     """One row per training step; DESIGN's contract of metrics.parquet, from what TRL logged."""
     renamed = {
@@ -258,9 +269,12 @@ def _identity(study: Study, arm: str, seed: int, paths: Paths) -> dict[str, Any]
     """What a run is a run of; a run of another is no use to this study."""
     numbers = study.model_dump(mode="json")
     relevant = {key: numbers[key] for key in ("model", "prompt", "evaluation", "training")}
+    if not study.model.lora.target_parameters:  # naming none is the same as not naming any
+        del relevant["model"]["lora"]["target_parameters"]
+    own = numbers["arms"][arm]  # what it says of the data is in their fingerprint
     relevant |= {
-        "arm": numbers["arms"][arm],
-        "reward": numbers["rewards"][study.arm(arm).reward],
+        "arm": {key: own[key] for key in ("mixture", "reward", "steps")},
+        "reward": study.reward_of(arm).model_dump(mode="json"),
     }
     described = json.dumps(relevant, sort_keys=True)
     return {
@@ -268,7 +282,7 @@ def _identity(study: Study, arm: str, seed: int, paths: Paths) -> dict[str, Any]
         "arm": arm,
         "seed": seed,
         "configuration_sha256": hashlib.sha256(described.encode()).hexdigest(),
-        "data_fingerprint": _sha256(paths.train(study.arm(arm).mixture)),
+        "data_fingerprint": _sha256(paths.train(*study.training_sample(arm))),
     }
 
 

@@ -3,20 +3,27 @@
 The evaluation set is drawn first and does not depend on any mixture. What it touches is then kept
 out of training by construction: every group of which it holds an example, and every row whose claim
 reads like one of its claims. A group's name means the same unit in all datasets of a study.
+
+An arm whose protocol splits as the released code did gets other samples: training and evaluation
+are drawn at random from the same examples, and what they share is reported.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from factmix.datasets import DATASETS
-from factmix.datasets.records import DataError, normalised
+from factmix.datasets import DATASETS, load
+from factmix.evidence import shown
 from factmix.examples import COLUMNS, to_frame
 from factmix.labels import LABELS, Label
+from factmix.leaks import check_disjoint, overlap, shared_examples
+from factmix.protocol import PROTOCOLS, Split
+from factmix.records import DataError, normalised
 from factmix.runs import Paths, write_json, write_parquet
 from factmix.study import Study
 
@@ -26,29 +33,113 @@ __all__ = ["DataError", "development", "draw_evaluation", "overlap", "prepare"]
 # this part of a label's evaluation examples.
 GROUP_SHARE = 1 / 50
 
+# A group of more than this part of a dataset is left to training while there are others: it would
+# be reserved whole. FEVER's training claims may be linked that far through the pages they share.
+LARGEST_GROUP = 1 / 20
+
 Report = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """The examples of one way to split, with all their evidence.
+
+    Attributes:
+        evaluation: the evaluation set.
+        training: each mixture's sample.
+        excluded: per dataset, the rows kept from training beside the evaluation examples.
+    """
+
+    evaluation: pd.DataFrame
+    training: dict[str, pd.DataFrame]
+    excluded: dict[str, dict[str, int]]
 
 
 def prepare(study: Study, paths: Paths) -> Report:
     """Draws the study's evaluation set and the training sample of each of its mixtures.
 
     Writes each dataset's examples, `paths.evaluation` (with a column `trajectory`: whether the
-    example is in the part that is answered during training), one `paths.train` per mixture, and
-    `paths.data_report`, which is written last.
+    example is in the part that is answered during training), one `paths.train` per mixture, the
+    variants of both that arms with another protocol need, and `paths.data_report`, which is written
+    last.
 
     Returns:
         The report: fingerprint; datasets.<name>.pool, .evaluation and .excluded; mixtures.<name>.
-        <dataset>; overlap.<mixture>. Counts are of examples, by label and by whether there is
-        evidence. `excluded` are the rows kept out of training beside the evaluation examples
-        themselves: by their group, or only by their claim.
+        <dataset>; overlap.<mixture>; arms.<arm>. Counts are of examples, by label and by whether
+        there is evidence. `excluded` are the rows kept out of training beside the evaluation
+        examples themselves: by their group, or only by their claim. `skipped`, where there is any,
+        are rows of the dataset's files that cannot be used, by the reason. `arms` has what each
+        arm's training sample and evaluation set share: groups, claims, and examples by dataset and
+        label.
 
     Raises:
         DataError: a dataset is not known, or too small for what is asked of it.
+        LeakError: training and evaluation share something, although the protocol says not to.
     """
-    pools = {name: _pool(study, name) for name in study.datasets}
+    loaded = {name: _pool(study, name) for name in study.datasets}
+    pools = {name: pool for name, (pool, _) in loaded.items()}
+    usual = PROTOCOLS[study.protocol]
+    splits = dict.fromkeys([usual.split, *(study.protocol_of(arm).split for arm in study.arms)])
+    drawn = {split: _draw(study, pools, split) for split in splits}
+
+    evaluation = shown(drawn[usual.split].evaluation, usual.evidence_eval, "evaluation")
+    evaluations = {"": evaluation}
+    trainings = {
+        (mixture, ""): shown(train, usual.evidence_train, "train")
+        for mixture, train in drawn[usual.split].training.items()
+    }
+    arms = {}
+    for arm in study.arms:
+        settings, sample = study.protocol_of(arm), study.training_sample(arm)
+        variant, own = study.evaluation_sample(arm), drawn[settings.split]
+        if variant not in evaluations:
+            evaluations[variant] = shown(own.evaluation, settings.evidence_eval, "evaluation")
+        if sample not in trainings:
+            trainings[sample] = shown(own.training[sample[0]], settings.evidence_train, "train")
+        both = trainings[sample], evaluations[variant]
+        if settings.split == "group_disjoint":
+            check_disjoint(*both, f"study {study.name}, arm {arm}")
+        arms[arm] = {**overlap(*both), "examples": shared_examples(*both)}
+
+    training = {mixture: trainings[mixture, ""] for mixture in study.mixtures}
+    variants = {f"evaluation {name}": each for name, each in evaluations.items() if name}
+    variants |= {" ".join(sample): each for sample, each in trainings.items() if sample[1]}
+    report: Report = {
+        "fingerprint": _fingerprint({"evaluation": evaluation, **training, **variants}),
+        "datasets": {
+            name: {
+                "pool": _counts(pool),
+                "evaluation": _counts(evaluation[evaluation["dataset"] == name]),
+                "excluded": drawn[usual.split].excluded[name],
+                **({"skipped": dict(skipped)} if skipped else {}),
+            }
+            for name, (pool, skipped) in loaded.items()
+        },
+        "mixtures": {
+            mixture: {name: _counts(part) for name, part in train.groupby("dataset", sort=False)}
+            for mixture, train in training.items()
+        },
+        "overlap": {mixture: overlap(train, evaluation) for mixture, train in training.items()},
+        "arms": arms,
+    }
+    for name, pool in pools.items():
+        write_parquet(paths.pool(name), pool)
+    for variant, each in evaluations.items():
+        write_parquet(paths.evaluation_of(variant), each)
+    for sample, each in trainings.items():
+        write_parquet(paths.train(*sample), each)
+    write_json(paths.data_report, report)
+    return report
+
+
+def _draw(study: Study, pools: dict[str, pd.DataFrame], split: Split) -> _Drawn:
     evaluation = pd.concat(
-        [_evaluation(study, name, pool) for name, pool in pools.items()], ignore_index=True
+        [_evaluation(study, name, pool, split) for name, pool in pools.items()], ignore_index=True
     )
+    if split == "as_released":
+        everything = {name: [True] * len(pool) for name, pool in pools.items()}
+        excluded = {name: {"group": 0, "claim": 0} for name in pools}
+        return _Drawn(evaluation, _training(study, pools, everything), excluded)
     groups, claims = set(evaluation["group"]), set(evaluation["claim"].map(normalised))
     free, excluded = {}, {}
     for name, pool in pools.items():
@@ -60,42 +151,9 @@ def prepare(study: Study, paths: Paths) -> Report:
             "claim": int(by_claim.sum()),
         }
     training = _training(study, pools, free)
-    overlaps = {mixture: overlap(train, evaluation) for mixture, train in training.items()}
-    assert not any(count for each in overlaps.values() for count in each.values()), overlaps
-
-    report: Report = {
-        "fingerprint": _fingerprint({"evaluation": evaluation, **training}),
-        "datasets": {
-            name: {
-                "pool": _counts(pool),
-                "evaluation": _counts(evaluation[evaluation["dataset"] == name]),
-                "excluded": excluded[name],
-            }
-            for name, pool in pools.items()
-        },
-        "mixtures": {
-            mixture: {name: _counts(part) for name, part in train.groupby("dataset", sort=False)}
-            for mixture, train in training.items()
-        },
-        "overlap": overlaps,
-    }
-    for name, pool in pools.items():
-        write_parquet(paths.pool(name), pool)
-    write_parquet(paths.evaluation, evaluation)
     for mixture, train in training.items():
-        write_parquet(paths.train(mixture), train)
-    write_json(paths.data_report, report)
-    return report
-
-
-def overlap(train: pd.DataFrame, evaluation: pd.DataFrame) -> dict[str, int]:
-    """How many groups and how many claims (normalised) two tables of examples have in common."""
-    return {
-        "groups": len(set(train["group"]) & set(evaluation["group"])),
-        "claims": len(
-            set(train["claim"].map(normalised)) & set(evaluation["claim"].map(normalised))
-        ),
-    }
+        check_disjoint(train, evaluation, f"study {study.name}, mixture {mixture}")
+    return _Drawn(evaluation, training, excluded)
 
 
 def development(study: Study, paths: Paths) -> pd.DataFrame:
@@ -106,8 +164,13 @@ def development(study: Study, paths: Paths) -> pd.DataFrame:
     Returns:
         Rows of all datasets with the columns of examples, from the files that `prepare` wrote.
     """
-    files = [paths.evaluation, *(paths.train(mixture) for mixture in study.mixtures)]
-    used = pd.concat([pd.read_parquet(file)[list(COLUMNS)] for file in files])
+    files = [
+        paths.evaluation,
+        *(paths.evaluation_of(study.evaluation_sample(arm)) for arm in study.arms),
+        *(paths.train(mixture) for mixture in study.mixtures),
+        *(paths.train(*study.training_sample(arm)) for arm in study.arms),
+    ]
+    used = pd.concat([pd.read_parquet(file)[list(COLUMNS)] for file in dict.fromkeys(files)])
     groups, claims = set(used["group"]), set(used["claim"].map(normalised))
     pool = pd.concat([pd.read_parquet(paths.pool(name)) for name in study.datasets])
     seen = pool["group"].isin(groups) | pool["claim"].map(normalised).isin(claims)
@@ -156,7 +219,8 @@ def draw_evaluation(
             for label, rows in rows_of[group].items()
             if need.get(label, 0)
         }
-        if all(len(rows) <= need[label] for label, rows in offer.items()):
+        large = sum(map(len, rows_of[group].values())) > LARGEST_GROUP * len(pool)
+        if not large and all(len(rows) <= need[label] for label, rows in offer.items()):
             take(group, offer)
     for group in sorted(order, key=lambda name: name not in reserved):
         left = {
@@ -167,23 +231,25 @@ def draw_evaluation(
     return sorted(taken)
 
 
-def _pool(study: Study, name: str) -> pd.DataFrame:
+def _pool(study: Study, name: str) -> tuple[pd.DataFrame, Mapping[str, int]]:
+    """A dataset's examples, and how many rows were left out by the reason."""
     if name not in DATASETS:
         raise DataError(
             f"study {study.name}: datasets.{name}: there is no such dataset;"
             f" expected one of: {', '.join(sorted(DATASETS))}"
         )
-    pool = to_frame(DATASETS[name]())
+    loaded = load(name)
+    pool = to_frame(loaded.examples)
     repeated = pool["id"][pool["id"].duplicated()].tolist()
     if repeated:
         raise DataError(f"dataset {name}: the id '{repeated[0]}' occurs more than once")
-    return pool
+    return pool, loaded.skipped
 
 
-def _evaluation(study: Study, name: str, pool: pd.DataFrame) -> pd.DataFrame:
-    wanted = study.evaluation
+def _evaluation(study: Study, name: str, pool: pd.DataFrame, split: Split) -> pd.DataFrame:
+    wanted, counts = study.evaluation, study.evaluation_counts(name, split)
     for label in LABELS:
-        needed, available = wanted.counts.get(label, 0), int((pool["label"] == label).sum())
+        needed, available = counts.get(label, 0), int((pool["label"] == label).sum())
         if needed > available:
             raise DataError(
                 f"study {study.name}: evaluation.counts: {name}, {label}: {needed} examples needed,"
@@ -196,7 +262,13 @@ def _evaluation(study: Study, name: str, pool: pd.DataFrame) -> pd.DataFrame:
                 f" needed, {needed} available, which is evaluation.counts"
             )
     rng = _rng(wanted.seed, "evaluation", name)
-    drawn = pool.iloc[draw_evaluation(pool, wanted.counts, rng)].reset_index(drop=True)
+    if split == "group_disjoint":
+        taken = draw_evaluation(pool, counts, rng)
+    else:
+        of_label = {label: np.flatnonzero(pool["label"] == label) for label in counts}
+        parts = [rng.permutation(rows)[: counts[label]] for label, rows in of_label.items()]
+        taken = np.sort(np.concatenate(parts)).tolist()
+    drawn = pool.iloc[taken].reset_index(drop=True)
     trajectory = np.zeros(len(drawn), dtype=bool)
     for label in LABELS:
         rows = np.flatnonzero(drawn["label"] == label)

@@ -6,9 +6,15 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+)
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from transformers.utils.logging import disable_progress_bar
+from transformers.utils.quantization_config import Mxfp4Config
 
 from factmix import study as study_module
 from factmix.examples import Example
@@ -35,22 +41,48 @@ class Policy:
     stop_ids: tuple[int, ...]
 
 
+def source_of(model: study_module.Model) -> str:
+    """Where a model is loaded from: a folder of this checkout, or a hub id."""
+    local = ROOT / model.path
+    return str(local) if local.is_dir() else model.path
+
+
+def load_tokenizer(
+    model: study_module.Model, *, only_local: bool = False
+) -> PreTrainedTokenizerBase:
+    """The tokenizer of a study's model; it pads on the left.
+
+    Raises:
+        OSError: it is not to be had, or `only_local` and it has not been downloaded.
+    """
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        source_of(model),
+        revision=model.revision,
+        trust_remote_code=False,
+        local_files_only=only_local,
+        padding_side="left",
+    )
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
 def load_base(model: study_module.Model) -> Policy:
     """The base model of a study: bfloat16 on a CUDA device, float32 elsewhere."""
     disable_progress_bar()  # of a weight file that loads in a moment
     cuda = torch.cuda.is_available()
-    local = ROOT / model.path
-    source = str(local) if local.is_dir() else model.path
-    tokenizer = AutoTokenizer.from_pretrained(
-        source, revision=model.revision, trust_remote_code=False, padding_side="left"
+    tokenizer = load_tokenizer(model)
+    shape = AutoConfig.from_pretrained(
+        source_of(model), revision=model.revision, trust_remote_code=False
     )
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    # MXFP4 weights cannot be trained.
+    quantised = (getattr(shape, "quantization_config", None) or {}).get("quant_method") == "mxfp4"
     base: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        source,
+        source_of(model),
         revision=model.revision,
         trust_remote_code=False,
         use_safetensors=True,
+        **({"quantization_config": Mxfp4Config(dequantize=True)} if quantised else {}),
         dtype=torch.bfloat16 if cuda else torch.float32,
     )
     base.to("cuda" if cuda else "cpu")  # type: ignore[arg-type]
@@ -73,15 +105,20 @@ def stopping_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
 def add_adapter(policy: Policy, lora: study_module.Lora, seed: int) -> Policy:
     """The policy with a fresh LoRA adapter, whose random half is drawn from `seed`."""
     torch.manual_seed(seed)
-    config = LoraConfig(
+    return replace(policy, model=get_peft_model(policy.model, lora_config(lora)))
+
+
+def lora_config(lora: study_module.Lora) -> LoraConfig:
+    """The study's adapter in PEFT's terms."""
+    return LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,
         target_modules=lora.target_modules,
-        lora_dropout=0.0,
+        target_parameters=lora.target_parameters or None,
+        lora_dropout=0.0,  # the only value that adapters of whole parameters allow
         bias="none",
         task_type="CAUSAL_LM",
     )
-    return replace(policy, model=get_peft_model(policy.model, config))
 
 
 def load_adapter(policy: Policy, folder: Path) -> Policy:

@@ -41,10 +41,15 @@ class Paths:
 
     @property
     def evaluation(self) -> Path:
-        return self.data / "evaluation.parquet"
+        return self.evaluation_of("")
 
-    def train(self, mixture: str) -> Path:
-        return self.data / f"train-{mixture}.parquet"
+    def evaluation_of(self, variant: str) -> Path:
+        """The evaluation set, or the one of an arm whose protocol is not the study's."""
+        return self.data / f"{_joined('evaluation', variant)}.parquet"
+
+    def train(self, mixture: str, variant: str = "") -> Path:
+        """A mixture's training sample; see `Study.training_sample`."""
+        return self.data / f"{_joined('train', mixture, variant)}.parquet"
 
     @property
     def data_report(self) -> Path:
@@ -72,6 +77,10 @@ class Paths:
     @property
     def results(self) -> Path:
         return self.root / "results.json"
+
+
+def _joined(*parts: str) -> str:
+    return "-".join(part for part in parts if part)
 
 
 @contextmanager

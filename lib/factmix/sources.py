@@ -6,10 +6,19 @@ is there, and otherwise downloaded once into a cache (FACTMIX_CACHE, or the user
 
 import hashlib
 import os
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pooch
+import requests
+from tqdm import tqdm
+
+CHUNK = 2**20  # bytes
+TIMEOUT = 60  # seconds without an answer from a server
 
 
 class SourceError(RuntimeError):
@@ -21,57 +30,152 @@ class Source:
     """One data file.
 
     Attributes:
-        url: its address, at a fixed commit.
+        url: its address; at a fixed commit where the server has such addresses.
         sha256: of its content, in hexadecimal.
         licence: under which its authors give it away.
+        size: in bytes, where known.
+        name: of the local file; by default the last part of the address.
     """
 
     url: str
     sha256: str
     licence: str
+    size: int | None = None
+    name: str | None = None
 
     @property
     def file(self) -> str:
-        return self.url.rsplit("/", 1)[1]
+        return self.name or self.url.rsplit("/", 1)[1]
 
 
+# vitaminc, fever_train and fever_wiki: the checksums are those that several independent projects
+# have published for these addresses. The other files were read when their line was written.
 SOURCES = {
+    "vitaminc": Source(
+        url="https://raw.githubusercontent.com/TalSchuster/talschuster.github.io/"
+        "152c9639f1e33ca295d0776b618c17884088f72f/static/vitaminc.zip",
+        sha256="49d82dc1690cbee420d18e2c26f687a7937710bb211845d2571430dfd4dc0337",
+        licence="CC BY-SA 3.0",
+    ),
     "vitaminc_real": Source(
         url="https://raw.githubusercontent.com/TalSchuster/talschuster.github.io/"
         "37794b13a385da92147a407dc670f0af236188cd/static/vitaminc_real.zip",
         sha256="04cce67d000a61fd83885d68924210dd08f3d0ac91fde9f5a4b0bfb768339418",
         licence="CC BY-SA 3.0",
+        size=1_644_623,
     ),
     "climate_fever": Source(
         url="https://raw.githubusercontent.com/tdiggelm/climate-fever-dataset/"
         "336f0a46c98920a6f40926385ce71ba877a7b863/dataset/climate-fever.jsonl",
         sha256="8a4b9032d861be482ffb49dddfd283ffa6089e654f1e968040011882c5eb6e0b",
         licence="none stated by its authors; the evidence is from Wikipedia (CC BY-SA 3.0)",
+        size=3_152_039,
+    ),
+    "fever_train": Source(
+        url="https://fever.ai/download/fever/train.jsonl",
+        sha256="eba7e8f87076753f8494718b9a857827af7bf73e76c9e4b75420207d26e588b6",
+        licence="CC BY-SA 3.0",
+        size=33_024_303,
+        name="fever_train.jsonl",
+    ),
+    "fever_paper_dev": Source(
+        url="https://fever.ai/download/fever/paper_dev.jsonl",
+        sha256="4cb464f53160f6a262aec17c60714125f773670b35eefbb0bb20a556b1847c36",
+        licence="CC BY-SA 3.0",
+        size=2_168_704,
+        name="fever_paper_dev.jsonl",
+    ),
+    "fever_wiki": Source(
+        url="https://fever.ai/download/fever/wiki-pages.zip",
+        sha256="4b06d95da6adf7fe02d2796176c670dacccb21348da89cba4c50676ab99665f2",
+        licence="CC BY-SA 3.0",
+        size=1_713_485_474,
     ),
 }
+
+
+def cache() -> Path:
+    """The folder for what is downloaded and what is built from it."""
+    return Path(os.environ.get("FACTMIX_CACHE") or pooch.os_cache("factmix"))
 
 
 def fetch(name: str) -> Path:
     """A local copy of a file of `SOURCES`, its checksum verified.
 
     A mirror may hold an excerpt of a file: a SHA256SUMS beside it (lines of checksum and file name)
-    then says what is expected of that mirror's files.
+    then says what is expected of that mirror's files. A mirror is never written to. A file of the
+    cache that is not what it should be is renamed and downloaded again.
 
     Raises:
-        SourceError: FACTMIX_MIRROR names no folder, the file cannot be downloaded, or a checksum
-            is not the expected one.
+        SourceError: there is no such source, FACTMIX_MIRROR names no folder, the file cannot be
+            downloaded, or its checksum is not the expected one.
     """
+    if name not in SOURCES:
+        raise SourceError(
+            f"there is no data file '{name}'; expected one of: {', '.join(sorted(SOURCES))}"
+        )
     source = SOURCES[name]
+    held = _in_mirror(source)
+    if held:
+        expected = _sums(held.parent).get(source.file, source.sha256)
+        got = _sha256(held)
+        if got != expected:
+            raise SourceError(
+                f"{held}: expected SHA-256 {expected}; got {got}. The file was left as it is: it"
+                " may be another version or incomplete; fetch it again, or take it out of the"
+                " mirror"
+            )
+        return held
+    path = cache() / source.file
+    if path.is_file() and _sha256(path) != source.sha256:
+        _set_aside(path)
+    if not path.is_file():
+        _download(name, source, path)
+        got = _sha256(path)
+        if got != source.sha256:
+            raise SourceError(
+                f"{name}: {source.url} gave another file: expected SHA-256 {source.sha256}; got"
+                f" {got}. It was kept as {_set_aside(path)}. The download may have been damaged"
+                " or answered by a proxy: look into that file, delete it and try again; if the"
+                " authors have released a new version, compare it and change the checksum in"
+                " sources.py"
+            )
+    return path
+
+
+def locate(name: str) -> Path | None:
+    """Where a file of `SOURCES` lies, unverified; None when `fetch` would have to download it."""
+    held = _in_mirror(SOURCES[name])
+    path = held or cache() / SOURCES[name].file
+    return path if path.is_file() else None
+
+
+@contextmanager
+def open_member(archive: Path, member: str) -> Iterator[IO[bytes]]:
+    """A file inside a zip archive, read in place: nothing of an archive is written to disk.
+
+    Raises:
+        SourceError: the file is no zip archive, or does not hold that member.
+    """
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            if member not in opened.namelist():
+                held = ", ".join(opened.namelist()) or "nothing"
+                raise SourceError(f"{archive}: expected it to hold {member}; it holds {held}")
+            with opened.open(member) as content:
+                yield content
+    except zipfile.BadZipFile as error:
+        raise SourceError(f"{archive}: expected a zip archive: {error}") from error
+
+
+def _in_mirror(source: Source) -> Path | None:
     mirror = os.environ.get("FACTMIX_MIRROR")
-    if mirror:
-        folder = Path(mirror)
-        if not folder.is_dir():
-            raise SourceError(f"FACTMIX_MIRROR: expected a folder; got '{mirror}'")
-        path = folder / source.file
-        if path.is_file():
-            _verify(path, _sums(folder).get(source.file, source.sha256))
-            return path
-    return _download(name, source)
+    if not mirror:
+        return None
+    if not Path(mirror).is_dir():
+        raise SourceError(f"FACTMIX_MIRROR: expected a folder; got '{mirror}'")
+    path = Path(mirror) / source.file
+    return path if path.is_file() else None
 
 
 def _sums(folder: Path) -> dict[str, str]:
@@ -83,22 +187,61 @@ def _sums(folder: Path) -> dict[str, str]:
     return {pair[1].strip().removeprefix("*"): pair[0] for pair in pairs if len(pair) == 2}
 
 
-def _verify(path: Path, expected: str) -> None:
+def _sha256(path: Path) -> str:
     with path.open("rb") as content:
-        got = hashlib.file_digest(content, "sha256").hexdigest()
-    if got != expected:
-        raise SourceError(
-            f"{path}: expected SHA-256 {expected}; got {got}. The file was left as it is: it may be"
-            " another version or incomplete; fetch it again, or take it out of the mirror"
-        )
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _download(name: str, source: Source) -> Path:
-    cache = os.environ.get("FACTMIX_CACHE") or pooch.os_cache("factmix")
+def _set_aside(path: Path) -> Path:
+    """Renames a file after its own checksum, so that none that is set aside replaces another."""
+    return path.rename(path.with_name(f"{path.name}.unexpected-{_sha256(path)[:12]}"))
+
+
+def _download(name: str, source: Source, path: Path) -> None:
+    pooch.get_logger().setLevel("WARNING")
     try:
-        return Path(pooch.retrieve(source.url, source.sha256, fname=source.file, path=cache))
+        # Without a checksum here: pooch would delete a file that differs.
+        pooch.retrieve(
+            source.url, None, fname=path.name, path=path.parent, downloader=_resume_into(path)
+        )
     except (OSError, ValueError) as error:
         raise SourceError(
-            f"{name}: {source.url} could not be downloaded: {error}. Nothing was kept."
-            f" Check the network, or put {source.file} into a folder and name it in FACTMIX_MIRROR"
+            f"{name}: {source.url} could not be downloaded: {error}. What has arrived is kept and"
+            f" continued next time. Check the network, or put {source.file} into a folder and name"
+            " it in FACTMIX_MIRROR"
         ) from error
+
+
+def _resume_into(path: Path) -> Callable[[str, str, object], None]:
+    """A downloader for pooch with a progress bar, which goes on where an earlier one stopped."""
+    part = path.with_name(f"{path.name}.part")
+
+    def download(url: str, output_file: str, _: object) -> None:
+        there = part.stat().st_size if part.is_file() else 0
+        wanted = {"Range": f"bytes={there}-"} if there else {}
+        with requests.get(url, headers=wanted, stream=True, timeout=TIMEOUT) as answer:
+            # Out of range: all of it had arrived before, and the checksum will tell.
+            if answer.status_code != requests.codes.requested_range_not_satisfiable:
+                answer.raise_for_status()
+                resumed = answer.status_code == requests.codes.partial_content
+                _receive(answer, part, there if resumed else 0)
+        part.replace(output_file)
+
+    return download
+
+
+def _receive(answer: requests.Response, part: Path, there: int) -> None:
+    """Appends what a server sends to the `there` bytes that have arrived before."""
+    length = answer.headers.get("Content-Length")
+    bar = tqdm(
+        desc=part.stem,
+        total=there + int(length) if length else None,
+        initial=there,
+        unit="B",
+        unit_scale=True,
+        disable=None,
+    )
+    with bar, part.open("ab" if there else "wb") as file:
+        for chunk in answer.iter_content(CHUNK):
+            file.write(chunk)
+            bar.update(len(chunk))

@@ -18,6 +18,16 @@ from pydantic import (
 )
 
 from factmix.labels import LABELS, Label
+from factmix.protocol import (
+    PROTOCOLS,
+    Evidence,
+    InvalidAs,
+    Protocol,
+    ProtocolName,
+    Split,
+    WeightBy,
+    variant,
+)
 
 Counts = dict[Label, NonNegativeInt]  # examples per label
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -35,6 +45,7 @@ class Lora(_Part):
     rank: PositiveInt
     alpha: PositiveInt
     target_modules: list[str]
+    target_parameters: list[str] = []  # whole parameters, such as those of a layer's experts
 
 
 class Model(_Part):
@@ -52,6 +63,9 @@ class Prompt(_Part):
 class Dataset(_Part):
     stands_for: str | None = None
     hard: bool = False
+    # instead of evaluation.counts where the split is group_disjoint, for a dataset too small to be
+    # evaluated at full size and to have groups left to train on
+    disjoint_counts: Counts | None = None
 
 
 class Evaluation(_Part):
@@ -70,8 +84,8 @@ class WeightedReward(_Part):
     explore: float
     format: float
     weights: dict[Label, float]
-    weight_by: Literal["predicted", "gold"]
-    invalid_as: Literal["invalid", "NA"]
+    weight_by: WeightBy | None = None  # by default the protocol's
+    invalid_as: InvalidAs | None = None
 
     @field_validator("weights")
     @classmethod
@@ -94,9 +108,18 @@ Reward = Annotated[WeightedReward | AccuracyReward | FormatReward, Field(discrim
 
 
 class Arm(_Part):
+    """A mixture, a reward, and how this arm departs from the study."""
+
     mixture: str
     reward: str
     steps: PositiveInt | None = None  # overrides training.steps
+    protocol: ProtocolName | None = None  # overrides the study's
+    # each overrides one setting of the protocol
+    evidence_train: Evidence | None = None
+    evidence_eval: Evidence | None = None
+    split: Split | None = None
+    weight_by: WeightBy | None = None
+    invalid_as: InvalidAs | None = None
 
 
 class Training(_Part):
@@ -134,6 +157,7 @@ class Study(_Part):
     mixtures: dict[str, dict[str, Counts]]
     rewards: dict[str, Reward]
     baseline: str
+    protocol: ProtocolName = "as_described"
     arms: dict[str, Arm]
     seeds: list[NonNegativeInt] = Field(min_length=1)
     training: Training
@@ -161,6 +185,53 @@ class Study(_Part):
     def steps(self, arm: str) -> int:
         """Training steps of an arm."""
         return self.arm(arm).steps or self.training.steps
+
+    def protocol_of(self, arm: str) -> Protocol:
+        """The settings of an arm: its own, else those of its protocol, else the study's."""
+        chosen = self.arm(arm)
+        usual = PROTOCOLS[chosen.protocol or self.protocol]
+        own = {name: getattr(chosen, name) for name in Protocol.model_fields}
+        return usual.model_copy(update={name: own[name] for name in own if own[name] is not None})
+
+    def reward_of(self, arm: str) -> Reward:
+        """The reward of an arm.
+
+        What the arm says of it, by itself or by naming a protocol, goes before what the reward
+        says, and that before the study's protocol.
+        """
+        chosen = self.arm(arm)
+        reward = self.rewards[chosen.reward]
+        if not isinstance(reward, WeightedReward):
+            return reward
+        settings = self.protocol_of(arm)
+        update = {
+            name: getattr(settings, name)
+            for name in ("weight_by", "invalid_as")
+            if chosen.protocol or getattr(chosen, name) or getattr(reward, name) is None
+        }
+        return reward.model_copy(update=update)
+
+    def training_sample(self, arm: str) -> tuple[str, str]:
+        """Mixture and variant of an arm's training sample; the usual variant is "".
+
+        A variant is a sample drawn or shown in another way than the study's protocol says.
+        """
+        settings, usual = self.protocol_of(arm), PROTOCOLS[self.protocol]
+        same = (settings.split, settings.evidence_train) == (usual.split, usual.evidence_train)
+        return self.arm(arm).mixture, "" if same else variant(
+            settings.split, settings.evidence_train
+        )
+
+    def evaluation_sample(self, arm: str) -> str:
+        """Variant of the evaluation set that an arm answers; the usual one is ""."""
+        settings, usual = self.protocol_of(arm), PROTOCOLS[self.protocol]
+        same = (settings.split, settings.evidence_eval) == (usual.split, usual.evidence_eval)
+        return "" if same else variant(settings.split, settings.evidence_eval)
+
+    def evaluation_counts(self, dataset: str, split: Split) -> Counts:
+        """Examples per label that are evaluated of a dataset."""
+        own = self.datasets[dataset].disjoint_counts
+        return own if own and split == "group_disjoint" else self.evaluation.counts
 
 
 class _UndefinedError(ValueError):

@@ -16,9 +16,9 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from factmix.datasets.records import Row, Text, normalised, read_examples
 from factmix.examples import Example
 from factmix.labels import Label
+from factmix.records import Row, Text, normalised, read_examples
 from factmix.sources import fetch
 
 LABEL_OF = {
@@ -40,11 +40,11 @@ class _Row(Row):
     claim_label: Literal["SUPPORTS", "REFUTES", "NOT_ENOUGH_INFO", "DISPUTED"]
     evidences: list[_Evidence] = Field(min_length=1)
 
-    def example(self) -> Example:
+    def example(self, dataset: str) -> Example:
         return Example(
             id=self.claim_id,
             group=f"climate-fever-{self.claim_id}",
-            dataset="climate_fever",
+            dataset=dataset,
             claim=self.claim,
             # The sentences say "it" and "the study": the article's title tells what they are about.
             evidence=tuple(f"{each.article}: {each.evidence}" for each in self.evidences),
@@ -62,7 +62,7 @@ def read(path: Path) -> list[Example]:
         DataError: a line is malformed.
     """
     with path.open("rb") as lines:
-        examples = read_examples(lines, _Row, str(path))
+        examples = read_examples(lines, _Row, str(path), "climate_fever")
     group_of: dict[str, str] = {}
     return [
         replace(example, group=group_of.setdefault(normalised(example.claim), example.group))

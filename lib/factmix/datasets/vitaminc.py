@@ -1,6 +1,7 @@
-"""VitaminC, the test split of real revisions (Schuster, Fisch and Barzilay, NAACL 2021).
+"""VitaminC: claims with contrastive evidence (Schuster, Fisch and Barzilay, NAACL 2021).
 
-Source: https://github.com/TalSchuster/VitaminC, file vitaminc_real.zip (CC BY-SA 3.0). A row, cut:
+Source: https://github.com/TalSchuster/VitaminC (CC BY-SA 3.0), either vitaminc_real.zip, the test
+split of real revisions, or vitaminc.zip, all splits with synthetic revisions. A row, cut:
 
     {"unique_id": "5ed4de07c9e77c000848a180_2", "case_id": "5ed4de07c9e77c000848a180",
      "label": "REFUTES", "claim": "Westlife made under 23.5 million sales in the UK .",
@@ -10,16 +11,16 @@ A case holds the two versions of a sentence before and after an edit of its page
 one of them supports and the other refutes or leaves open.
 """
 
-import zipfile
 from pathlib import Path
 from typing import Literal
 
-from factmix.datasets.records import DataError, Row, Text, read_examples
 from factmix.examples import Example
 from factmix.labels import Label
-from factmix.sources import fetch
+from factmix.records import Row, Text, page_title, read_examples
+from factmix.sources import fetch, open_member
 
-MEMBER = "vitaminc_real/test.jsonl"
+REAL = ("vitaminc_real/test.jsonl",)
+FULL = ("vitaminc/train.jsonl", "vitaminc/dev.jsonl", "vitaminc/test.jsonl")
 
 LABEL_OF = {"SUPPORTS": Label.PASS, "REFUTES": Label.FAIL, "NOT ENOUGH INFO": Label.NA}
 
@@ -31,34 +32,37 @@ class _Row(Row):
     evidence: Text
     label: Literal["SUPPORTS", "REFUTES", "NOT ENOUGH INFO"]
 
-    def example(self) -> Example:
+    def example(self, dataset: str) -> Example:
         return Example(
             id=self.unique_id,
-            group=self.page,
-            dataset="vitaminc",
+            group=page_title(self.page),
+            dataset=dataset,
             claim=self.claim,
             evidence=(self.evidence,),
             label=LABEL_OF[self.label],
         )
 
 
-def read(path: Path) -> list[Example]:
-    """The examples in a copy of vitaminc_real.zip, which is not unpacked to disk.
+def read(path: Path, members: tuple[str, ...] = REAL, dataset: str = "vitaminc") -> list[Example]:
+    """The examples in a copy of one of the archives, which is not unpacked to disk.
 
     Raises:
-        DataError: the file is no such archive, or a line of it is malformed.
+        SourceError: the file is no such archive.
+        DataError: a line of it is malformed.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if MEMBER not in archive.namelist():
-                held = ", ".join(archive.namelist()) or "nothing"
-                raise DataError(f"{path}: expected it to hold {MEMBER}; it holds {held}")
-            with archive.open(MEMBER) as lines:
-                return read_examples(lines, _Row, f"{path}/{MEMBER}")
-    except zipfile.BadZipFile as error:
-        raise DataError(f"{path}: expected a zip archive: {error}") from error
+    examples: list[Example] = []
+    seen: dict[str, str] = {}
+    for member in members:
+        with open_member(path, member) as lines:
+            examples += read_examples(lines, _Row, f"{path}/{member}", dataset, seen)
+    return examples
 
 
 def vitaminc() -> list[Example]:
     """Contrastive evidence from real Wikipedia revisions; a group is a page."""
     return read(fetch("vitaminc_real"))
+
+
+def vitaminc_full() -> list[Example]:
+    """The same with all splits, and with revisions that were made up for the dataset."""
+    return read(fetch("vitaminc"), FULL, "vitaminc_full")

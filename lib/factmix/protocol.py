@@ -1,0 +1,56 @@
+"""The settings in which the study as described and its released code differ, with two presets."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Evidence = Literal["retrieved", "as_released"]
+Split = Literal["group_disjoint", "as_released"]
+WeightBy = Literal["predicted", "gold"]
+InvalidAs = Literal["invalid", "NA"]
+ProtocolName = Literal["as_described", "as_released"]
+
+
+class Protocol(BaseModel):
+    """How an arm is trained and evaluated, beside its mixture and its reward.
+
+    Attributes:
+        evidence_train: retrieved: every claim is shown with evidence. as_released: only as far as
+            the released code could read it; see `evidence.shown`.
+        evidence_eval: the same for evaluation.
+        split: group_disjoint: no group and no claim is both trained on and evaluated. as_released:
+            training and evaluation are drawn from the same examples, with different seeds.
+        weight_by: whose weight the reward takes: that of the predicted or of the gold label.
+        invalid_as: whether an answer without a label counts as such, or as NA.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    evidence_train: Evidence
+    evidence_eval: Evidence
+    split: Split
+    weight_by: WeightBy
+    invalid_as: InvalidAs
+
+
+PROTOCOLS: dict[ProtocolName, Protocol] = {
+    "as_described": Protocol(
+        evidence_train="retrieved",
+        evidence_eval="retrieved",
+        split="group_disjoint",
+        weight_by="predicted",
+        invalid_as="invalid",
+    ),
+    "as_released": Protocol(
+        evidence_train="as_released",
+        evidence_eval="as_released",
+        split="as_released",
+        weight_by="gold",
+        invalid_as="NA",
+    ),
+}
+
+
+def variant(split: Split, evidence: Evidence) -> str:
+    """The part of a file's name that tells a sample from the usual one."""
+    return f"split_{split}-evidence_{evidence}"
