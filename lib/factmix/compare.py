@@ -229,7 +229,7 @@ def _answer_shares(given: Answers, study: Study) -> dict[str, Any]:
 def _training(study: Study, arm: str, paths: Paths) -> dict[str, Any]:
     folder = paths.arm(arm, study.seeds[0])
     run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    sample = paths.train(study.arm(arm).mixture)
+    sample = paths.train(*study.training_sample(arm))
     # A frozen copy of a run can be compared anew, but has no training samples to check.
     if sample.is_file() and run["data_fingerprint"] != sha256(sample.read_bytes()).hexdigest():
         raise CompareError(

@@ -77,7 +77,7 @@ def format_rates(study: Study, rate: float, paths: Paths) -> list[float]:
         tried,
         study.baseline,
         seed,
-        pd.read_parquet(paths.train(study.arm(study.baseline).mixture)),
+        pd.read_parquet(paths.train(*study.training_sample(study.baseline))),
         folder,
         policy=add_adapter(load_base(study.model), study.model.lora, seed),
     )
