@@ -277,3 +277,31 @@ def test_missing_results_are_reported_with_the_remedy(tmp_path: Path) -> None:
     done = build(tmp_path, environment)
     assert done.returncode != 0
     assert "make freeze" in done.stderr
+
+
+@pytest.mark.slow
+def test_benchmarks_page_says_when_nothing_was_measured(built: Path) -> None:
+    assert "No measurements are committed yet" in page(built, "appendix/benchmarks")
+
+
+def test_benchmarks_table_names_value_and_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
+    from factmix_book import benchmarks
+
+    measured = {"machine": "two cores", "measured": "2026-01-02"}
+    write_json(
+        tmp_path / "study.json",
+        measured | {"result": {"minutes": 9.876, "phases": {"data": {"seconds": 5.4}}}},
+    )
+    write_json(tmp_path / "length.json", measured | {"result": {"step_ratio": {"60": 8.04}}})
+    (file,) = benchmarks.write(tmp_path, tmp_path / "tables")
+    assert file.read_text().splitlines()[2:] == [
+        f"| {benchmarks.NAMES['step_ratio']}, 60 prompt tokens | 8.04 | two cores, 2026-01-02 |",
+        "| the study's compute, minutes | 9.88 | two cores, 2026-01-02 |",
+        "| `data`, seconds | 5 | two cores, 2026-01-02 |",
+    ]
+    write_json(tmp_path / "other.json", {"result": {}})
+    with pytest.raises(benchmarks.SourceError, match=r"other\.json: the key 'machine' is missing"):
+        benchmarks.write(tmp_path, tmp_path / "tables")

@@ -11,7 +11,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
 
-from factmix_book import banner, directives, drawings, notebooks, run_pages, tables
+from factmix_book import banner, benchmarks, directives, drawings, notebooks, run_pages, tables
 from factmix_book.sources import Results, SourceError, committed_results, local_runs
 
 
@@ -23,6 +23,7 @@ def generate(app: Sphinx, config: Config) -> None:
         # Notebooks first: one that failed is refused before anything takes time.
         written = notebooks.copy(committed, generated / "notebooks")
         written |= tables.write(committed, generated / "tables")
+        written |= benchmarks.write(committed.root.parent / "benchmarks", generated / "tables")
         written |= drawings.write(committed, generated / "figures" / "committed")
         runs: dict[str, Results] = {}
         for run in local_runs():
