@@ -24,7 +24,7 @@ app = typer.Typer(
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="A name from studies/.")]
 Seed = Annotated[int | None, typer.Option(help="Of training; by default the study's first.")]
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
 class InvalidAnswers(Enum):
@@ -43,9 +43,6 @@ def _open(name: str) -> "tuple[Study, Paths]":
 
 def _seed(study: "Study", seed: int | None) -> int:
     return study.seeds[0] if seed is None else seed
-
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
 @app.command()
