@@ -38,7 +38,7 @@ VOCABULARY = 2048
 
 
 def make_tokenizer(documents_read: int = 30_000) -> PreTrainedTokenizerFast:
-    """Byte-level BPE on documents with a bit of everything; numbers are cut into pairs of digits."""
+    """Byte-level BPE on documents of all kinds; numbers are cut into pairs of digits."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
