@@ -83,7 +83,7 @@ def every_arm(pattern):
 
 STYLE = "lib/factmix/factmix.mplstyle"
 EVALUATED = "predictions.parquet"
-TRAINED = ("run.json", "metrics.parquet", "trajectory.parquet")
+TRAINED = ("run.json", "metrics.parquet", "trajectory.parquet", "rewards.parquet")
 BOOK = [
     path
     for path in Path("book").rglob("*")

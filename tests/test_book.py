@@ -37,6 +37,10 @@ def invent_run(study: Study, paths: Paths, seed: int = 0) -> None:
             folder / "trajectory.parquet",
             pd.concat([_answers(study, arm, rng).assign(step=step) for step in at]),
         )
+        write_parquet(
+            folder / "rewards.parquet",
+            pd.DataFrame({"before": rng.normal(size=30), "after": rng.normal(1, size=30)}),
+        )
         write_json(
             folder / "run.json",
             {

@@ -290,6 +290,9 @@ def test_two_steps_write_everything_that_the_comparison_reads(run: Paths) -> Non
     )
     trajectory = pd.read_parquet(folder / "trajectory.parquet")
     assert sorted(trajectory["step"].unique()) == [0, 2]
+    earned = pd.read_parquet(folder / "rewards.parquet")
+    assert len(earned) == len(pd.read_parquet(run.train("hard_only")))
+    assert earned["after"].between(-2, 22).all()  # NA for a false one, FAIL for a right one
     facts = json.loads((folder / "run.json").read_text())
     assert facts["steps"] == 2 and facts["trainable_parameters"] > 0
     assert not (folder / "checkpoints").exists()

@@ -19,8 +19,8 @@ def outputs(command: str, arguments: list[str]) -> list[Path]:
     run = Path("runs") / study / ("base" if arm == "base" else f"{arm}-s{rest[-1]}")
     if step == "evaluate":
         return [run / "predictions.parquet"]
-    names = ("adapter/adapter.safetensors", "run.json", "metrics.parquet", "trajectory.parquet")
-    return [run / name for name in names]
+    tables = [run / f"{name}.parquet" for name in ("metrics", "trajectory", "rewards")]
+    return [run / "adapter" / "adapter.safetensors", run / "run.json", *tables]
 
 
 def computed(notebook: str, study: str) -> list[Path]:

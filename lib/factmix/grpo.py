@@ -24,6 +24,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from trl import GRPOConfig, GRPOTrainer
 
 from factmix import rewards
+from factmix.before_after import before_and_after
 from factmix.callbacks import Progress, Trajectory
 from factmix.examples import from_frame
 from factmix.labels import ANSWERS, LABELS, Label
@@ -197,7 +198,8 @@ def make_trainer(
 def train(study: Study, arm: str, seed: int, paths: Paths) -> None:
     """Trains an arm; goes on from its last checkpoint when it was interrupted.
 
-    Writes adapter/, metrics.parquet, trajectory.parquet and, last, run.json in `paths.arm(...)`;
+    Writes adapter/, metrics.parquet, trajectory.parquet, rewards.parquet and, last, run.json in
+    `paths.arm(...)`;
     returns at once when run.json is there and of the same study and data.
 
     Raises:
@@ -232,6 +234,8 @@ def train(study: Study, arm: str, seed: int, paths: Paths) -> None:
     trainer.model.save_pretrained(str(folder / "adapter"))
     write_parquet(folder / "metrics.parquet", metrics(trainer.state.log_history))
     write_parquet(folder / "trajectory.parquet", trajectory.collected())
+    trained = replace(policy, model=trainer.model)
+    write_parquet(folder / "rewards.parquet", before_and_after(trained, training, study, arm))
     cuda = torch.cuda.is_available()
     write_json(
         folder / "run.json",
