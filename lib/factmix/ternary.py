@@ -22,7 +22,7 @@ def plot_decision_maps(maps: Mapping[str, Mapping[str, Floats]]) -> Figure:
     Args:
         maps: title -> label -> corners (V, 3) of the region in which the label earns most.
     """
-    figure, axes = plt.subplots(1, len(maps), figsize=(WIDTH, 2.7), squeeze=False)
+    figure, axes = plt.subplots(1, len(maps), figsize=(WIDTH, 2.35), squeeze=False)
     for ax, (title, regions) in zip(axes.flat, maps.items(), strict=True):
         _triangle(ax, regions)
         ax.set_title(title, loc="center")
@@ -35,8 +35,8 @@ def _triangle(ax: Axes, regions: Mapping[str, Floats]) -> None:
         if len(corners_V3):
             corners_V2 = corners_V3 @ _CORNERS_L2
             ax.add_patch(Polygon(corners_V2, facecolor=ANSWER_COLOURS[label], alpha=0.85))
-            middle = _centroid(corners_V2)
-            ax.text(*middle, label, color="white", weight="bold", ha="center", va="center")
+            x, y = _centroid(corners_V2)
+            ax.text(x, y, label, color="white", weight="bold", ha="center", va="center")
     ink = plt.rcParams["text.color"]
     ax.add_patch(Polygon(_CORNERS_L2, fill=False, edgecolor=ink, linewidth=1))
     for label, corner, place in zip(LABELS, _CORNERS_L2, ("bottom", "top", "top"), strict=True):

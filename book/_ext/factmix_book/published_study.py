@@ -185,10 +185,13 @@ def _audit(study: Published) -> dict[str, Any]:
         "completions": {m: count(explored[m]["steps"] * per_step) for m in MIXTURES},
         "curves": {
             system: {
-                key(name): {end: measured(values[end]) for end in ("start", "end")}
+                key(name): {end: measured(values[end]) for end in ("start", "end", "least")}
                 for name, values in derived["curves"][system]["logged"].items()
             }
-            | {"steps": count(derived["curves"][system]["steps"])}
+            | {
+                "steps": count(derived["curves"][system]["steps"]),
+                "by_gold": derived["curves"][system]["by_gold"],
+            }
             for system in SYSTEMS
         },
         "sampler": {
@@ -196,7 +199,7 @@ def _audit(study: Published) -> dict[str, Any]:
             "steps": count(training.steps),
             "untrained": count(age["untrained"]),
             "longest": count(age["longest"]),
-            "mean": {"value": age["mean"], "unit": ""},
+            "mean": count(round(age["mean"])),
         },
         "settings": {"reward": study.reward.model_dump(mode="json")},
         "earned": {

@@ -86,31 +86,32 @@ def gains(study: Published, dataset: str) -> str:
     for row in study.report["gains"]:
         if row["dataset"] != dataset:
             continue
-        printed = 100 * row["printed"]
         digits = 1 if row["metric"] == "accuracy" else 0
+        recomputed = {
+            "value": row["recomputed"],
+            "unit": "points",
+            "interval": [row["low"], row["high"]],
+        }
         rows.append(
             [
                 f"`{row['mixture']}`",
-                METRIC_NAMES[row["metric"]],
-                _minus(f"{printed:+.{digits}f}") + ("" if row["reproduces"] else " **differs**"),
-                show(_points(row, "recomputed", ""), "cell"),
-                _between(row["plain_low"], row["plain_high"]),
-                probability(row["p"]),
-                probability(row["p_holm"]),
-                show(_points(row, "gain_wrong", "wrong_"), "cell"),
+                METRIC_NAMES[row["metric"]].replace(" ", "\u00a0"),
+                _minus(f"{100 * row['printed']:+.{digits}f}")
+                + ("" if row["reproduces"] else " **differs**"),
+                show(recomputed, "cell"),
+                _minus(f"{100 * row['plain_low']:+.1f}, {100 * row['plain_high']:+.1f}"),
+                _probability(row["p"]),
+                _probability(row["p_holm"]),
+                _minus(f"{100 * row['gain_wrong']:+.1f}"),
             ]
         )
-    header = ["mixture", "metric", "printed", "recomputed", "plain interval", "tested", "Holm"]
+    header = ["mixture", "metric", "printed", "recomputed", "plain", "p", "p, Holm"]
     return markdown([*header, "invalid as wrong"], rows)
 
 
-def _points(row: dict[str, Any], value: str, limits: str) -> dict[str, Any]:
-    interval = [row[f"{limits}low"], row[f"{limits}high"]]
-    return {"value": row[value], "unit": "points", "interval": interval}
-
-
-def _between(low: float, high: float) -> str:
-    return _minus(f"[{100 * low:+.1f}, {100 * high:+.1f}]")
+def _probability(p: float) -> str:
+    """Without its name, for a column of them."""
+    return probability(p).removeprefix("p\u00a0").removeprefix("=\u00a0")
 
 
 def _minus(text: str) -> str:
