@@ -116,7 +116,8 @@ rule book:
         "_config.yml",
         BOOK,
         [path for path in Path("results").rglob("*") if path.is_file()],
-        code("compare", "figures"),
+        code("audit", "claims", "compare", "figures", "published", "ternary"),
+        "lib/factmix/claims.yaml",
         STYLE,
     output:
         "_build/html/index.html",

@@ -1,4 +1,4 @@
-"""Runs benchmarks and writes what they measure to results/benchmarks/, for the book's appendix."""
+"""Runs benchmarks and writes what they measure to results/speed/, for the book's appendix."""
 
 import argparse
 import json
@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> None:
         "names", nargs="*", metavar="name", help=f"any of {', '.join(ALL)} (all of them)"
     )
     parser.add_argument("--machine", default=machine(), help="in words (%(default)s)")
-    parser.add_argument("--into", type=Path, default=ROOT / "results" / "benchmarks")
+    parser.add_argument("--into", type=Path, default=ROOT / "results" / "speed")
     chosen = parser.parse_args(arguments)
     for name in chosen.names:
         if name not in ALL:

@@ -1,4 +1,4 @@
-"""The table of the benchmarks page, from the measurements in results/benchmarks/."""
+"""The table of the benchmarks page, from the measurements in results/speed/."""
 
 import json
 from collections.abc import Mapping
