@@ -24,8 +24,6 @@ app = typer.Typer(
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="A name from studies/.")]
 Seed = Annotated[int | None, typer.Option(help="Of training; by default the study's first.")]
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-
 
 class InvalidAnswers(Enum):
     """What is done with answers in which no label could be read."""
