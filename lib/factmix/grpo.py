@@ -21,16 +21,15 @@ from datasets import Dataset
 from transformers.trainer_utils import get_last_checkpoint
 from trl import GRPOConfig, GRPOTrainer
 
-from factmix import rewards
+from factmix import rewards, rollouts
 from factmix.callbacks import Progress, Trajectory
 from factmix.examples import from_frame
 from factmix.labels import ANSWERS, LABELS, Label
 from factmix.leaks import check_disjoint
-from factmix.policy import Policy, add_adapter, load_base, prompt_text
+from factmix.policy import Policy, add_adapter, device, dtype_of, load_base, prompt_text
 from factmix.prompts import parse
 from factmix.runs import ROOT, Paths, write_json, write_parquet
 from factmix.study import Reward, Study
-from factmix.trainer import SharedPrefixTrainer
 
 
 class TrainingError(RuntimeError):
@@ -95,7 +94,7 @@ def make_trainer(
     folder: Path,
     *,
     policy: Policy,
-    trainer_class: type[GRPOTrainer] = SharedPrefixTrainer,
+    trainer_class: type[GRPOTrainer] | None = None,
 ) -> GRPOTrainer:
     """The trainer of an arm, with every number from the study.
 
@@ -106,7 +105,7 @@ def make_trainer(
         training: the examples.
         folder: for checkpoints.
         policy: with the adapter to train.
-        trainer_class: the stock trainer, to compare with.
+        trainer_class: the stock trainer, to compare with; by default that of `rollouts`.
     """
     numbers = study.training
     reward = study.reward_of(arm)
@@ -143,8 +142,9 @@ def make_trainer(
         warmup_steps=0,
         weight_decay=numbers.weight_decay,
         max_grad_norm=numbers.max_grad_norm,
-        bf16=cuda,
-        use_cpu=not cuda,
+        bf16=dtype_of(study.model) is torch.bfloat16,
+        fp16=dtype_of(study.model) is torch.float16,
+        use_cpu=device() == "cpu",
         gradient_checkpointing=False,
         router_aux_loss_coef=0.0,  # None would turn the auxiliary loss on
         logging_steps=1,
@@ -155,8 +155,9 @@ def make_trainer(
         disable_tqdm=True,
         dataloader_pin_memory=cuda,
         remove_unused_columns=False,
+        **rollouts.options(study, policy.stop_ids),
     )
-    trainer = trainer_class(
+    trainer = (trainer_class or rollouts.trainer_class(study, arm))(
         model=policy.model,
         reward_funcs=functions,
         args=config,
@@ -276,6 +277,10 @@ def _identity(study: Study, arm: str, seed: int, paths: Paths) -> dict[str, Any]
         "arm": {key: own[key] for key in ("mixture", "reward", "steps")},
         "reward": study.reward_of(arm).model_dump(mode="json"),
     }
+    # Left out where they are as always: a run from before there was a choice is still one.
+    refresh, told = study.protocol_of(arm).sampler_refresh, study.evaluation_prompt(arm)
+    relevant |= {"sampler_refresh": refresh} if refresh > 1 else {}
+    relevant |= {"told": told.model_dump(mode="json")} if told != study.prompt else {}
     described = json.dumps(relevant, sort_keys=True)
     return {
         "study": study.name,

@@ -1,6 +1,7 @@
 """What a study would train, what that takes, and what is missing; without loading weights."""
 
 import warnings
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -165,6 +166,13 @@ def _missing(study: Study, paths: Paths) -> list[dict[str, str]]:
                     "remedy": f"factmix fetch {file}",
                 }
             )
+    if study.training.generation == "vllm" and find_spec("vllm") is None:
+        missing.append(
+            {
+                "what": "training.generation is vllm, and vllm is not installed",
+                "remedy": "pip install vllm (with a CUDA device), or generation: transformers",
+            }
+        )
     if not paths.data_report.is_file():
         missing.append(
             {"what": "the data have not been drawn", "remedy": f"factmix data {study.name}"}
