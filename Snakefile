@@ -102,7 +102,7 @@ def every_arm(pattern):
 STYLE = "lib/factmix/factmix.mplstyle"
 EVALUATED = "predictions.parquet"
 BASE = [PATHS.base_of(variant) / EVALUATED for variant in STUDY.evaluation_samples()]
-TRAINED = ("run.json", "metrics.parquet", "trajectory.parquet")
+TRAINED = ("run.json", "metrics.parquet", "trajectory.parquet", "rewards.parquet")
 BOOK = [
     path
     for path in Path("book").rglob("*")
@@ -135,7 +135,8 @@ rule book:
         "_config.yml",
         BOOK,
         [path for path in Path("results").rglob("*") if path.is_file()],
-        code("compare", "figures"),
+        code("audit", "claims", "compare", "figures", "published", "ternary"),
+        "lib/factmix/claims.yaml",
         STYLE,
     output:
         "_build/html/index.html",

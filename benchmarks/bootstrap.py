@@ -15,9 +15,13 @@ error reported is the greatest difference of an endpoint, in standard errors of 
 
 import argparse
 import json
+import platform
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
+import sklearn
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from factmix import stats
@@ -127,6 +131,14 @@ def standard_error(values: np.ndarray, level: float) -> float:
     return float(np.sqrt(2 * level * (1 - level) / len(values)) / density)
 
 
+def processor() -> str:
+    """The processor's name, where the system tells it."""
+    about = Path("/proc/cpuinfo")
+    lines = about.read_text(encoding="utf-8").splitlines() if about.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true")
@@ -134,7 +146,14 @@ def main() -> None:
     given = parser.parse_args()
     measured = measure(given.slow_resamples)
     if given.json:
-        print(json.dumps(measured, indent=2))
+        about = {
+            "command": " ".join(["python", *sys.argv]),
+            "machine": f"{platform.system()} {platform.machine()}, {processor()}",
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "scikit_learn": sklearn.__version__,
+        }
+        print(json.dumps(about | measured, indent=2))
     else:
         for name, value in measured.items():
             print(f"{name:<30}{value:.4g}")

@@ -15,6 +15,8 @@ A share from D data sets has standard error sqrt(p (1 - p) / D): 0.5 % at 95 % w
 
 import argparse
 import json
+import platform
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -135,6 +137,9 @@ def main() -> None:
     given = parser.parse_args()
     start = time.process_time()
     result = {
+        "command": " ".join(["python", *sys.argv]),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
         "data_sets": given.data_sets,
         "resamples": given.resamples,
         "coverage": coverage(given.data_sets, given.resamples),

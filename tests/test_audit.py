@@ -65,3 +65,38 @@ def test_na_is_never_the_best_answer_under_the_printed_reward(reward):
 def test_plain_accuracy_divides_beliefs_evenly():
     shares = audit.decision_shares(find_study("embedded").rewards["accuracy"])
     assert shares == pytest.approx(dict.fromkeys(("NA", "PASS", "FAIL"), 1 / 3))
+
+
+def test_a_smaller_draw_forces_less_overlap(derived):
+    balanced = audit.climate_overlap(derived, {"NA": 120, "PASS": 120, "FAIL": 100})
+    assert [balanced[label]["at_least"] for label in ("NA", "PASS", "FAIL")] == [0, 0, 97]
+
+
+def test_logs_tell_the_weights_that_they_were_paid_with(derived, reward):
+    assert audit.implied_weights(derived, "hard_only", reward.wrong) == {"PASS": 2.5, "FAIL": 3.5}
+    assert audit.implied_weights(derived, "balanced", reward.wrong) == {"PASS": 2.0, "FAIL": 4.0}
+    assert audit.implied_weights(derived, "hard_weighted", reward.wrong) == {}
+
+
+@pytest.mark.parametrize("weight_by", ["predicted", "gold"])
+def test_the_printed_reward_leaves_na_no_region(reward, weight_by):
+    regions = audit.decision_regions(reward.model_copy(update={"weight_by": weight_by}))
+    assert len(regions["NA"]) == 0
+    # Weights of the predicted label: 18 p + 6.75 (1 - p) = 6.25 p + 22 (1 - p), p being p(PASS);
+    # of the gold label: 18 p + 6.25 (1 - p) = 6.75 p + 22 (1 - p).
+    between = {"predicted": 15.25 / 27, "gold": 15.75 / 27}[weight_by]
+    assert any(corner == pytest.approx([0, between, 1 - between]) for corner in regions["PASS"])
+
+
+def test_accuracy_pays_the_most_probable_label():
+    regions = audit.decision_regions(find_study("embedded").rewards["accuracy"])
+    for label, corners in regions.items():
+        best = ["NA", "PASS", "FAIL"].index(label)
+        assert corners[:, best] == pytest.approx(corners.max(axis=1))
+        assert len(corners) == 4
+
+
+def test_sampler_lags_until_it_is_renewed():
+    # Renewed after steps 2 and 4: steps 0 to 2 sample with the start, 3 and 4 with three updates.
+    assert audit.sampler_age(6, every=2) == {"untrained": 3, "mean": 4 / 6, "longest": 2}
+    assert audit.sampler_age(200)["untrained"] == 51

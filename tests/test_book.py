@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from factmix import claim_evidence, claims
 from factmix.compare import compare, freeze
 from factmix.labels import ANSWERS, LABELS
 from factmix.numbers import show
+from factmix.released import DATASETS
 from factmix.rewards import component_names
 from factmix.runs import ROOT, Paths, find_study, write_json, write_parquet
 from factmix.study import Study
@@ -36,6 +38,10 @@ def invent_run(study: Study, paths: Paths, seed: int = 0) -> None:
         write_parquet(
             folder / "trajectory.parquet",
             pd.concat([_answers(study, arm, rng).assign(step=step) for step in at]),
+        )
+        write_parquet(
+            folder / "rewards.parquet",
+            pd.DataFrame({"before": rng.normal(size=30), "after": rng.normal(1, size=30)}),
         )
         write_json(
             folder / "run.json",
@@ -277,3 +283,103 @@ def test_missing_results_are_reported_with_the_remedy(tmp_path: Path) -> None:
     done = build(tmp_path, environment)
     assert done.returncode != 0
     assert "make freeze" in done.stderr
+
+
+@pytest.mark.slow
+def test_benchmarks_page_says_when_nothing_was_measured(built: Path) -> None:
+    assert "No measurements are committed yet" in page(built, "appendix/benchmarks")
+
+
+def test_benchmarks_table_names_value_and_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
+    from factmix_book import benchmarks
+
+    measured = {"machine": "two cores", "measured": "2026-01-02"}
+    write_json(
+        tmp_path / "study.json",
+        measured | {"result": {"minutes": 9.876, "phases": {"data": {"seconds": 5.4}}}},
+    )
+    write_json(tmp_path / "length.json", measured | {"result": {"step_ratio": {"60": 8.04}}})
+    (file,) = benchmarks.write(tmp_path, tmp_path / "tables")
+    assert file.read_text().splitlines()[2:] == [
+        f"| {benchmarks.NAMES['step_ratio']}, 60 prompt tokens | 8.04 | two cores, 2026-01-02 |",
+        "| the study's compute, minutes | 9.88 | two cores, 2026-01-02 |",
+        "| `data`, seconds | 5 | two cores, 2026-01-02 |",
+    ]
+    write_json(tmp_path / "other.json", {"result": {}})
+    with pytest.raises(benchmarks.SourceError, match=r"other\.json: the key 'machine' is missing"):
+        benchmarks.write(tmp_path, tmp_path / "tables")
+
+
+@pytest.fixture(scope="module")
+def tables(built: Path) -> Path:
+    return built / "book" / "_generated" / "tables"
+
+
+def rows(table: Path) -> list[list[str]]:
+    """The cells of a Markdown table, without its header."""
+    lines = table.read_text(encoding="utf-8").splitlines()
+    return [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[2:]]
+
+
+@pytest.mark.slow
+def test_published_gains_are_all_there_and_none_differs(built: Path, tables: Path) -> None:
+    gains = [row for d in DATASETS for row in rows(tables / f"published-gains-{d}.md")]
+    assert len(gains) == 36
+    assert not any("differs" in cell for row in gains for cell in row)
+    shown = {tuple(row[:3]) for row in rows(tables / "published-gains-fever.md")}
+    assert ("`hard_weighted`", "accuracy", "+18.4") in shown
+    html = page(built, "appendix/published")
+    assert html.count("+18.4") >= 2  # in the table, and in the words of the figure
+    assert "+18.4" not in (ROOT / "book/appendix/published.md").read_text()
+
+
+@pytest.mark.slow
+def test_published_tables_have_a_row_for_each_system_and_comparison(tables: Path) -> None:
+    for dataset in DATASETS:
+        assert len(rows(tables / f"published-metrics-{dataset}.md")) == 4 + 2  # and the constants
+    assert len(rows(tables / "published-mcnemar.md")) == 9
+    assert [row[1] for row in rows(tables / "published-curves.md")] == ["100", "200", "51", "200"]
+    assert len(rows(tables / "audit-overlap.md")) == 9
+
+
+@pytest.mark.slow
+def test_every_claim_has_a_verdict_on_the_book_s_own_results(built: Path, tables: Path) -> None:
+    ledger = claims.load_ledger()
+    whole = rows(tables / "claims.md")
+    assert [row[0] for row in whole] == [claim.text for claim in ledger.claims.values()]
+    published = [claim.verdicts["published"] for claim in ledger.claims.values()]
+    assert [row[2].strip("*") for row in whole] == published
+    study = find_study("embedded")
+    invented = claim_evidence.study_evidence(study, Paths(built / "results" / study.name))
+    ours = claims.judge_all(ledger, invented)
+    assert [row[3].strip("*") for row in whole] == [found.verdict for found in ours.values()]
+
+
+@pytest.mark.slow
+def test_each_claim_stands_with_one_statement_of_the_discussion(built: Path, tables: Path) -> None:
+    parts = ("mixture", "abstention", "protection", "nothing-else")
+    stated = [row[0] for part in parts for row in rows(tables / f"claims-{part}.md")]
+    assert sorted(stated) == sorted(claim.text for claim in claims.load_ledger().claims.values())
+    discussion = page(built, "discussion")
+    assert all(text.split(",")[0] in discussion for text in stated)
+
+
+@pytest.mark.slow
+def test_audit_shows_for_which_beliefs_na_is_the_answer(built: Path, tables: Path) -> None:
+    na = {row[0]: row[1] for row in rows(tables / "audit-decisions.md")}
+    assert list(na.values()) == ["0.0", "0.0", "33.3"]
+    html = page(built, "appendix/audit")
+    assert html.count("plain accuracy: 33.3 %") == 2  # the words of the light and the dark figure
+    assert "released" in html.split("results-banner")[1][:300]
+
+
+@pytest.mark.slow
+def test_statistics_page_shows_the_committed_simulation(built: Path, tables: Path) -> None:
+    found = json.loads((ROOT / "results/benchmarks/coverage.json").read_text())
+    held = found["coverage"]["stratified"]["accuracy"]
+    assert rows(tables / "coverage.md")[0][1] == f"{100 * held:.1f}"
+    assert found["command"] in (tables / "benchmark-commands.md").read_text()
+    assert "benchmarks/coverage.py" in page(built, "appendix/statistics")

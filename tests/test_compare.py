@@ -86,6 +86,8 @@ def paths(study, tmp_path):
             trajectory = pd.concat([answers.assign(step=step) for step in (0, 25)])
             write_parquet(folder / "trajectory.parquet", trajectory)
             write_parquet(folder / "metrics.parquet", curve(40))
+            rewards = pd.DataFrame({"before": [1.0, 2.0, 3.0], "after": [2.0, 2.5, 4.5]})
+            write_parquet(folder / "rewards.parquet", rewards)
             fingerprint = sha256(paths.train(study.arm(arm).mixture).read_bytes()).hexdigest()
             run = {"data_fingerprint": fingerprint, "wall_seconds": 12.5, "peak_memory_gb": 1.5}
             write_json(folder / "run.json", run)
@@ -247,14 +249,16 @@ def test_several_seeds_are_summarised_with_both_intervals(study, paths):
     assert "format_only" not in results["across_seeds"]
 
 
-def test_training_summarises_the_first_and_last_ten_steps(study, paths):
+def test_training_summarises_its_ends_and_the_rewards_before_and_after(study, paths):
     training = compare(study, paths)["training"]["balanced"]
     assert training["reward_start"]["value"] == pytest.approx(1)
     assert training["reward_end"]["value"] == pytest.approx(2)
+    assert training["reward_before"]["value"] == pytest.approx(2)
+    assert training["reward_after"]["value"] == pytest.approx(3)
     gain = training["reward_gain"]
-    assert gain["value"] == pytest.approx(1)
-    assert gain["interval"][0] > 0.8
-    assert gain["p"] < 1e-6
+    assert gain["value"] == pytest.approx(1) and gain["n"] == 3
+    # of the differences 1, 0.5 and 1.5, with a standard error of 0.5 / sqrt(3)
+    assert gain["interval"] == pytest.approx([1 - 4.302653 / 12**0.5, 1 + 4.302653 / 12**0.5])
     assert training["format_rate_end"]["value"] == 1
     assert training["kl_end"]["value"] == pytest.approx(np.mean(range(31, 41)) / 100)
     assert training["zero_spread_mean"] == {
@@ -267,13 +271,12 @@ def test_training_summarises_the_first_and_last_ten_steps(study, paths):
     assert training["peak_memory_gb"]["unit"] == "GB"
 
 
-def test_windows_of_a_short_run_do_not_overlap_and_claim_no_interval(study, paths):
+def test_windows_of_a_short_run_do_not_overlap(study, paths):
     write_parquet(paths.arm("balanced", 0) / "metrics.parquet", curve(2))
     training = compare(study, paths)["training"]["balanced"]
     assert training["reward_start"]["value"] == pytest.approx(1.1)
     assert training["reward_end"]["value"] == pytest.approx(1.9)
     assert training["reward_end"]["n"] == 1
-    assert "interval" not in training["reward_gain"]
 
 
 def test_numbers_do_not_depend_on_the_order_of_rows_or_on_other_arms(study, paths):

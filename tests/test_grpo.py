@@ -3,15 +3,16 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, GptOssConfig, LlamaConfig
 from trl import GRPOTrainer
 
+import small_models
 from factmix import grpo, mixtures
 from factmix.evaluate import evaluate_arm
 from factmix.examples import Example, to_frame
@@ -19,28 +20,8 @@ from factmix.labels import LABELS
 from factmix.policy import Policy, add_adapter, load_base
 from factmix.prefix import pad_left
 from factmix.runs import Paths, find_study
-from factmix.trainer import SharedPrefixTrainer, _until
+from factmix.trainer import GroupError, SharedPrefixTrainer, _until
 
-SMALL: dict[str, Any] = {
-    "vocab_size": 2100,
-    "hidden_size": 32,
-    "intermediate_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 8,
-}
-CONFIGS = {
-    # prompts are longer than the window, so the sliding layers forget their beginnings
-    "gpt_oss": GptOssConfig(
-        **SMALL,
-        num_local_experts=4,
-        num_experts_per_tok=2,
-        sliding_window=16,
-        router_aux_loss_coef=0.0,
-    ),
-    "llama": LlamaConfig(**SMALL),
-}
 STUDY = find_study("smoke")
 
 
@@ -54,12 +35,12 @@ def _training() -> pd.DataFrame:
 
 def _policy(name: str) -> Policy:
     base = load_base(STUDY.model)
-    torch.manual_seed(1)
-    model = AutoModelForCausalLM.from_config(CONFIGS[name])
-    for parameter in model.parameters():  # far from uniform, so that mistakes show
-        torch.nn.init.normal_(parameter, std=0.2)
+    model = small_models.build(small_models.config(name, vocabulary=2100), seed=1)
     model.generation_config.eos_token_id = list(base.stop_ids)
-    policy = add_adapter(replace(base, model=model), STUDY.model.lora, 0)
+    lora = STUDY.model.lora
+    if name == "mamba":
+        lora = lora.model_copy(update={"target_modules": ["in_proj", "x_proj"]})
+    policy = add_adapter(replace(base, model=model), lora, 0)
     for key, parameter in policy.model.named_parameters():
         if "lora_B" in key:  # zero at the start, which would leave half of the gradients zero
             torch.nn.init.normal_(parameter, std=0.1)
@@ -104,7 +85,7 @@ def _inputs(trainer: GRPOTrainer) -> dict[str, torch.Tensor]:
     return shuffled | {"num_items_in_batch": completion_mask.sum()}
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", small_models.NAMES)
 def test_loss_gradients_and_metrics_equal_the_stock_trainer(name: str, tmp_path: Any) -> None:
     outcomes = {}
     for trainer_class in (GRPOTrainer, SharedPrefixTrainer):
@@ -124,7 +105,7 @@ def test_loss_gradients_and_metrics_equal_the_stock_trainer(name: str, tmp_path:
     assert (our_gradients - gradients).norm() / gradients.norm() < 1e-5
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", small_models.NAMES)
 def test_log_probabilities_equal_the_stock_trainer(name: str, tmp_path: Any) -> None:
     logps = []
     for trainer_class in (GRPOTrainer, SharedPrefixTrainer):
@@ -173,6 +154,82 @@ def test_sampled_shares_agree_with_the_models_probabilities(tmp_path: Any) -> No
     assert ((shares - expected).abs()[likely] < 5 * error[likely]).all()
 
 
+def test_a_model_that_cannot_share_a_prefix_takes_the_stock_path_and_says_so(
+    tmp_path: Any, recwarn: pytest.WarningsRecorder
+) -> None:
+    outcomes = {}
+    for trainer_class in (GRPOTrainer, SharedPrefixTrainer):
+        trainer = _trainer("mamba", trainer_class, tmp_path)
+        trainer.current_gradient_accumulation_steps = 1
+        trainer.model.train()
+        loss = trainer._compute_loss(trainer.model, _inputs(trainer))
+        loss.backward()
+        outcomes[trainer_class] = torch.cat(
+            [p.grad.flatten() for p in trainer.model.parameters() if p.requires_grad]
+        )
+    torch.testing.assert_close(outcomes[SharedPrefixTrainer], outcomes[GRPOTrainer])
+    assert trainer._metrics["train"]["kl"][0] != 0
+    trainer.model.eval()
+    torch.manual_seed(0)
+    drawn, _ = trainer._generate_single_turn([[40, 41, 42]] * 4, None, {}, 4)
+    assert len(drawn) == 4 and all(1 <= len(each) <= 4 for each in drawn)
+    said = [str(each.message) for each in recwarn if "keeps a recurrent state" in str(each.message)]
+    assert len(said) == 1 and said[0].startswith("MambaForCausalLM: every completion reads its")
+
+
+def test_gradients_pass_through_the_wrapper_that_shares_them(tmp_path: Path) -> None:
+    """With one process there is nothing to add up, but a hook sees what would be sent."""
+    trainer = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
+    trainer.current_gradient_accumulation_steps = 1
+    trainer.model.train()
+    sent: list[torch.Tensor] = []
+
+    def hook(_: None, bucket: torch.distributed.GradBucket) -> torch.futures.Future[torch.Tensor]:
+        sent.append(bucket.buffer().clone())
+        future: torch.futures.Future[torch.Tensor] = torch.futures.Future()
+        future.set_result(bucket.buffer())
+        return future
+
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1
+    )
+    try:
+        parallel = torch.nn.parallel.DistributedDataParallel(trainer.model)
+        parallel.register_comm_hook(None, hook)
+        trainer._compute_loss(parallel, _inputs(trainer)).backward()
+        gradients = [p.grad.flatten() for p in trainer.model.parameters() if p.requires_grad]
+        norm = torch.cat(gradients).norm().item()
+        assert norm > 1e-3
+        assert torch.cat([*sent, torch.zeros(0)]).norm().item() == pytest.approx(norm, rel=1e-5)
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def test_a_group_is_never_split_between_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert [grpo.completions_per_process(STUDY, n) for n in (1, 2, 4)] == [16, 8, 4]
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    with pytest.raises(
+        grpo.TrainingError,
+        match=r"study smoke: training\.prompts_per_step: 4 prompts .* among 3 processes.*start a",
+    ):
+        grpo.make_trainer(STUDY, "hard_only", 0, _training(), tmp_path, policy=_policy("llama"))
+
+
+def test_a_process_without_whole_groups_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def init(self: GRPOTrainer) -> None:  # of the second of two processes, with 12 completions
+        self.args = SimpleNamespace(per_device_train_batch_size=6)
+        self.num_generations = 4
+        self.accelerator = SimpleNamespace(num_processes=2)
+
+    monkeypatch.setattr(GRPOTrainer, "__init__", init)
+    with pytest.raises(
+        GroupError, match=r"6 completions, expected a multiple of .*\(4\): .* 2 pro"
+    ):
+        SharedPrefixTrainer()
+
+
 def test_completions_end_with_the_first_stopping_token() -> None:
     assert _until([7, 9, 3, 9, 9], {9, 3}) == [7, 9]
     assert _until([7, 8], {9}) == [7, 8]
@@ -201,7 +258,7 @@ def test_reward_functions_name_and_log_every_component() -> None:
     assert "accuracy|NA" not in logged
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", small_models.NAMES)
 def test_stock_trainer_needs_no_other_configuration(name: str, tmp_path: Any) -> None:
     trainer = _trainer(name, GRPOTrainer, tmp_path)
     assert trainer.args.generation_batch_size == 16
@@ -233,6 +290,9 @@ def test_two_steps_write_everything_that_the_comparison_reads(run: Paths) -> Non
     )
     trajectory = pd.read_parquet(folder / "trajectory.parquet")
     assert sorted(trajectory["step"].unique()) == [0, 2]
+    earned = pd.read_parquet(folder / "rewards.parquet")
+    assert len(earned) == len(pd.read_parquet(run.train("hard_only")))
+    assert earned["after"].between(-2, 22).all()  # NA for a false one, FAIL for a right one
     facts = json.loads((folder / "run.json").read_text())
     assert facts["steps"] == 2 and facts["trainable_parameters"] > 0
     assert not (folder / "checkpoints").exists()

@@ -34,11 +34,12 @@ def test_the_committed_model_knows_more_than_it_says(tmp_path: Path) -> None:
     mixtures.prepare(study, paths)
     development = mixtures.development(study, paths)
     card = model_card.card(load_base(study.model), development, study, seed=study.sample_seed)
+    assert card["encyclopedia"]["balanced_accuracy"] > 0.65
     for domain in ("revision", "debate"):
-        assert card[domain]["balanced_accuracy"] > 0.35  # a guess has a third
-        assert card[domain]["headroom"] > 0.02
+        assert 0.40 < card[domain]["balanced_accuracy"] < 0.55
+        assert card[domain]["headroom"] > 0.10
         shares = card[domain]["answers"]
         assert shares["PASS"] > 2 * max(shares["NA"], shares["FAIL"])
     for each in card.values():
-        assert 0.5 < each["format_rate"] < 0.9  # there is a format to learn
+        assert 0.60 < each["format_rate"] < 0.90  # there is a format to learn
         assert each["answers_without_evidence"]["NA"] > 0.9

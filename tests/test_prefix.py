@@ -5,34 +5,27 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, GptOssConfig, LlamaConfig
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import T5Config, T5ForConditionalGeneration
 
-from factmix.prefix import completion_logits, pad_left, read_prompts, sample
+import small_models
+from factmix.prefix import (
+    completion_logits,
+    length_buckets,
+    pad_left,
+    read_prompts,
+    sample,
+    why_not_shared,
+)
 
-SMALL: dict[str, Any] = {
-    "vocab_size": 50,
-    "hidden_size": 32,
-    "intermediate_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 8,
-    "pad_token_id": 0,
-}
-CONFIGS = {
-    "gpt_oss": GptOssConfig(**SMALL, num_local_experts=4, num_experts_per_tok=2, sliding_window=8),
-    "llama": LlamaConfig(**SMALL),
-}
 PROMPTS = [list(range(3, 20)), [5, 6, 7], list(range(10, 22))]
 
 
-@pytest.fixture(params=CONFIGS)
+@pytest.fixture(params=small_models.NAMES)
 def model(request: pytest.FixtureRequest) -> Any:
-    torch.manual_seed(0)
-    built = AutoModelForCausalLM.from_config(CONFIGS[request.param])
-    for parameter in built.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    return built.eval()
+    described = small_models.config(request.param, vocabulary=50, sliding_window=8)
+    return small_models.build(described, seed=0).eval()
 
 
 def test_prompts_are_padded_on_the_left() -> None:
@@ -89,3 +82,41 @@ def test_what_follows_a_stop_is_padding(model: Any) -> None:
     end = free.tolist().index(free[1]) + 1
     assert stopped[0, :end].tolist() == free[:end].tolist()
     assert not stopped[0, end:].any()
+
+
+@torch.no_grad()
+def test_equal_continuations_are_one_row_of_the_model(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows_run = []
+    forward = type(model).forward
+
+    def counted(self: Any, *args: Any, **kwargs: Any) -> Any:
+        rows_run.append(len(kwargs["input_ids"]))
+        return forward(self, *args, **kwargs)
+
+    prefix = read_prompts(model, *pad_left(PROMPTS, 0, "cpu"))
+    monkeypatch.setattr(type(model), "forward", counted)
+    uniforms = torch.tensor([[0.5, 0.5, 0.5]] * 6 + [[0.999, 0.5, 0.5]])
+    rows = torch.tensor([0, 0, 0, 1, 1, 2, 2])
+    drawn = sample(model, prefix, rows, uniforms, temperature=1.0, stop_ids=(), pad_id=0)
+    assert rows_run == [4, 4]  # one of each of the first two prompts, two of the third
+    assert drawn[0].tolist() == drawn[1].tolist() == drawn[2].tolist()
+    assert drawn[5, 0] != drawn[6, 0]
+
+
+@given(st.lists(st.integers(1, 500), max_size=40))
+def test_buckets_hold_every_sequence_once_and_little_padding(lengths: list[int]) -> None:
+    buckets = length_buckets(lengths)
+    assert sorted(i for bucket in buckets for i in bucket) == list(range(len(lengths)))
+    for bucket in buckets:
+        longest = max(lengths[i] for i in bucket)
+        assert all(lengths[i] >= longest * 2 / 3 for i in bucket)
+
+
+def test_a_prompts_keys_and_values_are_all_that_may_be_left_of_it(model: Any) -> None:
+    assert why_not_shared(model) is None
+    mamba = small_models.build(small_models.config("mamba", vocabulary=50), seed=0)
+    assert why_not_shared(mamba) == "it keeps a recurrent state"
+    t5 = T5ForConditionalGeneration(T5Config(vocab_size=50, d_model=8, d_ff=8, num_layers=1))
+    assert why_not_shared(t5) == "it has an encoder"

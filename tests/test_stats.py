@@ -188,14 +188,15 @@ def test_wilson_interval_by_hand():
 
 
 def test_mean_gain_by_hand():
-    gain = stats.mean_gain([1.0, 3.0], [5.0, 7.0], confidence=0.95)
-    # Both variances are 2, so the standard error is sqrt(2/2 + 2/2) with 2 degrees of freedom.
-    assert gain.value == 4
-    assert gain.interval == pytest.approx((4 - 4.302653 * 2**0.5, 4 + 4.302653 * 2**0.5))
-    assert gain.p == pytest.approx(2 * scipy_stats.t(2).sf(4 / 2**0.5))
+    gain = stats.mean_gain([1.0, 3.0, 0.0], [5.0, 7.0, 1.0], confidence=0.95)
+    # The differences 4, 4, 1 have the variance 3, so the standard error is 1, with 2 degrees of
+    # freedom.
+    assert gain.value == 3
+    assert gain.interval == pytest.approx((3 - 4.302653, 3 + 4.302653))
+    assert gain.p == pytest.approx(2 * scipy_stats.t(2).sf(3))
 
 
-@pytest.mark.parametrize(("start", "end"), [([0.0], [1.0, 2.0]), ([1.0, 1.0], [2.0, 2.0])])
+@pytest.mark.parametrize(("start", "end"), [([0.0], [1.0]), ([1.0, 2.0], [2.0, 3.0])])
 def test_mean_gain_claims_no_interval_where_there_is_none(start, end):
     gain = stats.mean_gain(start, end, confidence=0.95)
     assert gain.value >= 1

@@ -24,8 +24,8 @@ def outputs(command: str, arguments: list[str]) -> list[Path]:
     run = Path("runs") / study / f"{arm}-s{rest[-1]}"
     if step == "evaluate":
         return [run / "predictions.parquet"]
-    names = ("adapter/adapter.safetensors", "run.json", "metrics.parquet", "trajectory.parquet")
-    return [run / name for name in names]
+    tables = [run / f"{name}.parquet" for name in ("metrics", "trajectory", "rewards")]
+    return [run / "adapter" / "adapter.safetensors", run / "run.json", *tables]
 
 
 def text_of(study: str) -> str:

@@ -63,7 +63,7 @@ def check_files(study: Study, paths: Paths) -> None:
     }
     for arm in study.arms:
         folder = paths.arm(arm, seed)
-        for name in ("run.json", "metrics.parquet", "trajectory.parquet"):
+        for name in ("run.json", "metrics.parquet", "trajectory.parquet", "rewards.parquet"):
             made_by[folder / name] = f"factmix train {study.name} {arm} --seed {seed}"
         for each in study.seeds:
             made_by[paths.arm(arm, each) / "predictions.parquet"] = (

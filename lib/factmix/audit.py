@@ -4,11 +4,13 @@ Each function takes what `released.derive` kept, or a reward, and returns plain 
 notebook published.md shows them beside what they can and cannot explain.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from factmix import published, stats
+from factmix.intervals import Floats
 from factmix.labels import ANSWERS, LABELS, Label
 from factmix.released import CONTROL, DATASETS, MIXTURES, SYSTEMS
 from factmix.rewards import components
@@ -19,6 +21,7 @@ STEPS = 60  # the simplex of posteriors is looked at in steps of 1 / STEPS
 # Of the published study, from its code and the blog: what is drawn from Climate-FEVER's pool.
 CLIMATE_TRAIN = {"NA": 180, "PASS": 180, "FAIL": 150}
 CLIMATE_EVALUATION = {"NA": 500, "PASS": 250, "FAIL": 250}
+SAMPLER_REFRESH = 50  # training steps; of the code
 
 
 def no_evidence_rule(derived: dict[str, Any], dataset: str) -> dict[str, float]:
@@ -42,11 +45,17 @@ def no_evidence_rule(derived: dict[str, Any], dataset: str) -> dict[str, float]:
     }
 
 
-def climate_overlap(derived: dict[str, Any]) -> dict[str, dict[str, float]]:
+def climate_overlap(
+    derived: dict[str, Any], training: Mapping[str, int] = CLIMATE_TRAIN
+) -> dict[str, dict[str, float]]:
     """Claims of Climate-FEVER that are drawn for training and for evaluation, by label.
 
     Two draws of t and e from a pool of n share t + e - n at the least (pigeonhole), and t e / n on
     average when they are independent, as with two seeds.
+
+    Args:
+        derived: what `released.derive` kept.
+        training: claims drawn of each label; by default those of the two mixtures with most.
 
     Returns:
         gold label -> pool, at_least, expected.
@@ -55,8 +64,8 @@ def climate_overlap(derived: dict[str, Any]) -> dict[str, dict[str, float]]:
     return {
         label: {
             "pool": pool[label],
-            "at_least": max(0, CLIMATE_TRAIN[label] + CLIMATE_EVALUATION[label] - pool[label]),
-            "expected": CLIMATE_TRAIN[label] * CLIMATE_EVALUATION[label] / pool[label],
+            "at_least": max(0, training[label] + CLIMATE_EVALUATION[label] - pool[label]),
+            "expected": training[label] * CLIMATE_EVALUATION[label] / pool[label],
         }
         for label in map(str, LABELS)
     }
@@ -101,6 +110,95 @@ def explored(derived: dict[str, Any]) -> dict[str, dict[str, float]]:
     }
 
 
+def sampler_age(steps: int, every: int = SAMPLER_REFRESH) -> dict[str, float]:
+    """How far the policy that samples lags behind the one that is trained.
+
+    The sampler starts with the untrained weights and takes new ones after each step whose number,
+    counted from 0, is a multiple of `every` and not 0.
+
+    Returns:
+        untrained: steps sampled with the untrained weights; mean, longest: updates that the
+        sampler lags behind, over the steps.
+    """
+    updates = np.arange(steps)  # done before each step
+    renewed = (np.maximum(updates - 1, 0) // every) * every
+    taken = np.where(renewed > 0, renewed + 1, 0)  # after that step's update
+    lag = updates - taken
+    return {
+        "untrained": int((taken == 0).sum()),
+        "mean": float(lag.mean()),
+        "longest": int(lag.max()),
+    }
+
+
+def implied_weights(derived: dict[str, Any], mixture: str, wrong: float) -> dict[str, float]:
+    """The weights that a log was paid with, from what wrong answers cost by gold label.
+
+    Where every answer to a gold label is wrong, the part `r_correct` is the same at each step: the
+    factor of a wrong answer times the weight. Other labels are left out.
+
+    Args:
+        derived: what `released.derive` kept.
+        mixture: whose log.
+        wrong: the printed factor of a wrong answer, below zero.
+
+    Returns:
+        gold label -> weight.
+    """
+    by_gold = derived["curves"][mixture]["by_gold"]
+    parts = {label: by_gold[label]["r_correct"] for label in map(str, LABELS)}
+    return {
+        label: part["least"] / wrong
+        for label, part in parts.items()
+        if part["least"] == part["greatest"] < 0
+    }
+
+
+def earned(reward: Reward) -> Floats:
+    """What each well-formed answer earns at each gold label, (gold, answer)."""
+    return np.array(
+        [
+            [
+                sum(components(reward, predicted=answer, format_valid=True, gold=gold).values())
+                for answer in LABELS
+            ]
+            for gold in LABELS
+        ]
+    )
+
+
+def decision_regions(reward: Reward) -> dict[str, Floats]:
+    """The beliefs for which each label has the highest expected reward, as convex polygons.
+
+    Returns:
+        label -> corners (V, 3) as (p(NA), p(PASS), p(FAIL)); none where a label is never the best.
+    """
+    earned_LA = earned(reward)
+    regions = {}
+    for i, label in enumerate(LABELS):
+        corners = np.eye(len(LABELS))
+        for j in range(len(LABELS)):
+            if j != i:
+                corners = _where_positive(corners, earned_LA[:, i] - earned_LA[:, j])
+        regions[str(label)] = corners
+    return regions
+
+
+def _where_positive(corners: Floats, advantage_L: Floats) -> Floats:
+    """The part of a convex polygon where an expected advantage is not negative (one clipping)."""
+    values = corners @ advantage_L
+    kept: list[Floats] = []
+    for k, value in enumerate(values):
+        before = values[k - 1]
+        if before * value < 0:
+            share = before / (before - value)
+            kept.append(corners[k - 1] + share * (corners[k] - corners[k - 1]))
+        if value >= 0:
+            kept.append(corners[k])
+    # A point or a line has no area: the label is at best tied there.
+    return np.array(kept) if len(kept) > 2 else np.empty((0, corners.shape[1]))
+
+
 def decision_shares(reward: Reward) -> dict[str, float]:
     """For which beliefs each label is the answer with the highest expected reward.
 
@@ -111,15 +209,7 @@ def decision_shares(reward: Reward) -> dict[str, float]:
         label -> share of the simplex of beliefs (p(NA), p(PASS), p(FAIL)), on a grid that leaves
         out its edge. Where labels tie, each gets its part.
     """
-    earned_LA = np.array(
-        [
-            [
-                sum(components(reward, predicted=answer, format_valid=True, gold=gold).values())
-                for answer in LABELS
-            ]
-            for gold in LABELS
-        ]
-    )
+    earned_LA = earned(reward)
     beliefs = np.array(
         [(na, yes, STEPS - na - yes) for na in range(1, STEPS) for yes in range(1, STEPS - na)]
     )

@@ -1,7 +1,6 @@
 """Makes the embedded model: a tiny gpt-oss that reads the invented world, usable but flawed."""
 
 import time
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from tqdm import tqdm
 from transformers import GptOssConfig, GptOssForCausalLM, PreTrainedTokenizerFast
 
-from factmix.pretraining_text import STAGES, Document, Stage, documents
+from factmix.pretraining_text import EVERYTHING, STAGES, Document, Stage, documents
 
 PAD, END = "<|pad|>", "<|end|>"
 WEIGHTS_SEED = 0
@@ -39,7 +38,7 @@ VOCABULARY = 2048
 
 
 def make_tokenizer(documents_read: int = 30_000) -> PreTrainedTokenizerFast:
-    """Byte-level BPE on documents of the last stage; numbers are cut into pairs of digits."""
+    """Byte-level BPE on documents of all kinds; numbers are cut into pairs of digits."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -48,8 +47,7 @@ def make_tokenizer(documents_read: int = 30_000) -> PreTrainedTokenizerFast:
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
-    mostly_bare = replace(STAGES["habits"], bare=0.9)
-    texts = (each.prompt + each.answer for each in islice(documents(mostly_bare), documents_read))
+    texts = (each.prompt + each.answer for each in islice(documents(EVERYTHING), documents_read))
     tokenizer.train_from_iterator(
         texts,
         trainers.BpeTrainer(

@@ -43,9 +43,6 @@ def _seed(study: "Study", seed: int | None) -> int:
     return study.seeds[0] if seed is None else seed
 
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-
-
 @app.command()
 def fetch(
     names: Annotated[

@@ -125,7 +125,8 @@ def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
             f"make it with: factmix results {study.name}"
         )
     folders = [paths.arm(arm, seed) for arm in study.arms for seed in study.seeds]
-    names = ("run.json", "metrics.parquet", "trajectory.parquet", "predictions.parquet")
+    tables = ("metrics", "trajectory", "rewards", "predictions")
+    names = ("run.json", *(f"{table}.parquet" for table in tables))
     sources = [paths.results, paths.data_report]
     sources += [
         paths.base_of(variant) / "predictions.parquet" for variant in study.evaluation_samples()
@@ -277,10 +278,9 @@ def _training(study: Study, arm: str, paths: Paths) -> dict[str, Any]:
     metrics = pd.read_parquet(folder / "metrics.parquet").sort_values("step")
     window = min(WINDOW, max(1, len(metrics) // 2))  # the windows of a short run do not overlap
     first, last = metrics.head(window), metrics.tail(window)
+    rewards = pd.read_parquet(folder / "rewards.parquet")
     gain = stats.mean_gain(
-        first["reward/total"].tolist(),
-        last["reward/total"].tolist(),
-        confidence=study.statistics.confidence,
+        rewards["before"], rewards["after"], confidence=study.statistics.confidence
     )
 
     def of_run(value: Estimate | float, unit: str, n: int = window) -> dict[str, Any]:
@@ -289,7 +289,9 @@ def _training(study: Study, arm: str, paths: Paths) -> dict[str, Any]:
     return {
         "reward_start": of_run(float(first["reward/total"].mean()), ""),
         "reward_end": of_run(float(last["reward/total"].mean()), ""),
-        "reward_gain": of_run(gain, ""),
+        "reward_before": of_run(float(rewards["before"].mean()), "", len(rewards)),
+        "reward_after": of_run(float(rewards["after"].mean()), "", len(rewards)),
+        "reward_gain": of_run(gain, "", len(rewards)),
         "format_rate_start": of_run(float(first["format_rate"].mean()), "fraction"),
         "format_rate_end": of_run(float(last["format_rate"].mean()), "fraction"),
         "kl_end": of_run(float(last["kl"].mean()), "nats per token"),

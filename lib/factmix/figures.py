@@ -204,8 +204,9 @@ def plot_gains(
         ax.set_title(dataset)
     axes[0, 0].set_yticks(range(len(metrics)), [_words(metric) for metric in metrics])
     axes[0, 0].set_ylim(len(metrics) - 0.5, -0.5)
-    axes[0, len(datasets) // 2].set_xlabel(
-        f"percentage points above the baseline (filled: p < {alpha:g})"
+    figure.supxlabel(
+        f"percentage points above the baseline (filled: p < {alpha:g})",
+        fontsize=plt.rcParams["axes.labelsize"],
     )
     handles = [Line2D([], [], color=colours[arm], marker=markers[arm]) for arm in arms]
     _legend_above(figure, handles, arms)

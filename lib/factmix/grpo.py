@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import platform
 import resource
 import shutil
@@ -11,6 +12,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from trl import GRPOConfig, GRPOTrainer
 
 from factmix import rewards, rollouts
+from factmix.before_after import before_and_after
 from factmix.callbacks import Progress, Trajectory
 from factmix.examples import from_frame
 from factmix.labels import ANSWERS, LABELS, Label
@@ -61,14 +64,18 @@ def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
         earned.__name__ = name
         return earned
 
+    # Few completions are distinct, and every function below reads all of them.
+    read_once = lru_cache(maxsize=4096)(parse)
+
+    @lru_cache(maxsize=4096)
     def earnings(completion: str, gold: str) -> dict[str, float]:
-        read = parse(completion)
+        read = read_once(completion)
         return rewards.components(
             reward, predicted=read.predicted, format_valid=read.format_valid, gold=Label(gold)
         )
 
     def answers(completions: list[str], gold: list[str], log_metric: Any, **_: Any) -> list[float]:
-        read = [parse(completion) for completion in completions]
+        read = [read_once(completion) for completion in completions]
         right = [float(each.predicted == label) for each, label in zip(read, gold, strict=True)]
         total = [
             sum(earnings(text, label).values())
@@ -84,6 +91,22 @@ def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
         return right
 
     return [*(component(name) for name in rewards.component_names(reward)), answers]
+
+
+def completions_per_process(study: Study, processes: int) -> int:
+    """Completions of one step that each process samples and trains on: whole groups only.
+
+    Raises:
+        TrainingError: the prompts of a step cannot be divided among so many processes.
+    """
+    prompts = study.training.prompts_per_step
+    if prompts % processes:
+        raise TrainingError(
+            f"study {study.name}: training.prompts_per_step: {prompts} prompts cannot be divided "
+            f"among {processes} processes, and the completions of a prompt are never split; start "
+            f"a number of processes that divides {prompts}, or change prompts_per_step"
+        )
+    return prompts // processes * study.training.group_size
 
 
 def make_trainer(
@@ -106,6 +129,9 @@ def make_trainer(
         folder: for checkpoints.
         policy: with the adapter to train.
         trainer_class: the stock trainer, to compare with; by default that of `rollouts`.
+
+    Raises:
+        TrainingError: the prompts of a step cannot be divided among the processes.
     """
     numbers = study.training
     reward = study.reward_of(arm)
@@ -122,7 +148,7 @@ def make_trainer(
         output_dir=str(folder),
         seed=seed,
         max_steps=study.steps(arm),
-        per_device_train_batch_size=numbers.prompts_per_step * numbers.group_size,
+        per_device_train_batch_size=completions_per_process(study, _processes()),
         num_generations=numbers.group_size,
         steps_per_generation=1,
         num_iterations=1,
@@ -173,8 +199,8 @@ def make_trainer(
 def train(study: Study, arm: str, seed: int, paths: Paths) -> None:
     """Trains an arm; goes on from its last checkpoint when it was interrupted.
 
-    Writes adapter/, metrics.parquet, trajectory.parquet and, last, run.json in `paths.arm(...)`;
-    returns at once when run.json is there and of the same study and data.
+    Writes adapter/, metrics.parquet, trajectory.parquet, rewards.parquet and, last, run.json in
+    `paths.arm(...)`; returns at once when run.json is there and of the same study and data.
 
     Raises:
         TrainingError: fewer steps were made than the study says.
@@ -208,6 +234,8 @@ def train(study: Study, arm: str, seed: int, paths: Paths) -> None:
     trainer.model.save_pretrained(str(folder / "adapter"))
     write_parquet(folder / "metrics.parquet", metrics(trainer.state.log_history))
     write_parquet(folder / "trajectory.parquet", trajectory.collected())
+    trained = replace(policy, model=trainer.model)
+    write_parquet(folder / "rewards.parquet", before_and_after(trained, training, study, arm))
     cuda = torch.cuda.is_available()
     write_json(
         folder / "run.json",
@@ -304,6 +332,11 @@ def _is_done(folder: Path, identity: dict[str, Any]) -> bool:
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _processes() -> int:
+    """How many processes train together, as `accelerate launch` and torchrun tell each of them."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _git_commit() -> str | None:

@@ -3,12 +3,18 @@
 Shapes: P distinct prompts, T prompt tokens, N completions, C completion tokens, V vocabulary.
 """
 
+import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from accelerate.utils import extract_model_from_parallel
 from torch import Tensor
 from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+FILLED = 2 / 3  # of a padded row, at least: more buckets pay off less than they cost in passes
 
 
 @dataclass(frozen=True)
@@ -26,13 +32,37 @@ class Prefix:
     logits: Tensor
 
 
+def why_not_shared(model: Any) -> str | None:
+    """Why a model's reading of a prompt cannot serve several completions; None when it can.
+
+    It cannot where a prompt leaves more behind than keys and values per token: recurrent and
+    state-space layers (Mamba, RWKV, and hybrids with them such as Jamba or Qwen3-Next), encoders,
+    and layers with caches of their own kind; nor where positions cannot be given.
+
+    Args:
+        model: a causal language model, without an adapter around it.
+    """
+    if model.config.is_encoder_decoder:
+        return "it has an encoder"
+    if model._is_stateful:
+        return "it keeps a recurrent state"
+    own = {type(layer) for layer in DynamicCache(config=model.config).layers}
+    if own - {DynamicLayer, DynamicSlidingWindowLayer}:
+        return f"its cache has layers of type {', '.join(sorted(each.__name__ for each in own))}"
+    needed = {"position_ids", "past_key_values", "logits_to_keep"}
+    missing = needed - set(inspect.signature(type(model).forward).parameters)
+    if missing:
+        return f"it does not take {', '.join(sorted(missing))}"
+    return None
+
+
 def read_prompts(model: Any, ids: Tensor, mask: Tensor) -> Prefix:
     """Runs left-padded prompts (P, T) through the model; gradients flow if they are enabled."""
     output = model(
         input_ids=ids,
         attention_mask=mask,
         position_ids=_positions(mask),
-        past_key_values=DynamicCache(config=model.config),
+        past_key_values=DynamicCache(config=extract_model_from_parallel(model).config),
         use_cache=True,
         logits_to_keep=1,
     )
@@ -93,23 +123,28 @@ def sample(
         (N, at most C) token ids.
     """
     stops = torch.tensor(stop_ids, device=rows.device)
-    logits = prefix.logits[rows]
-    mask = prefix.mask[rows]
+    logits, mask = prefix.logits, prefix.mask
+    # Completions of one prompt that are equal so far are one row of the model until they part.
+    row_of = rows
     ended = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
     tokens: list[Tensor] = []
     for column in range(uniforms.shape[1]):
-        probabilities = (logits.float() / temperature).softmax(-1)
-        below = probabilities.double().cumsum(-1) <= uniforms[:, column, None]
+        cumulative = (logits.float() / temperature).softmax(-1).double().cumsum(-1)
+        below = cumulative[row_of] <= uniforms[:, column, None]
         token = below.sum(-1).clamp(max=logits.shape[-1] - 1).masked_fill(ended, pad_id)
         tokens.append(token)
         ended = ended | torch.isin(token, stops)
         if ended.all() or column + 1 == uniforms.shape[1]:
             break
-        if column == 0:
-            prefix.cache.batch_select_indices(rows)
-        mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
+        going = ~ended
+        (source, drawn), next_row = torch.stack([row_of[going], token[going]]).unique(
+            dim=1, return_inverse=True
+        )
+        row_of = torch.zeros_like(row_of).masked_scatter(going, next_row)
+        prefix.cache.batch_select_indices(source)
+        mask = torch.nn.functional.pad(mask[source], (0, 1), value=1)
         logits = model(
-            input_ids=token[:, None],
+            input_ids=drawn[:, None],
             attention_mask=mask,
             position_ids=_positions(mask)[:, -1:],
             past_key_values=prefix.cache,
@@ -127,6 +162,17 @@ def pad_left(sequences: list[list[int]], pad_id: int, device: Any) -> tuple[Tens
         ids[row, longest - len(sequence) :] = torch.tensor(sequence)
         mask[row, longest - len(sequence) :] = 1
     return ids.to(device), mask.to(device)
+
+
+def length_buckets(lengths: Sequence[int]) -> list[list[int]]:
+    """Indices of sequences to pad together: none is less than `FILLED` of its bucket's longest."""
+    buckets: list[list[int]] = []
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if buckets and lengths[i] >= FILLED * lengths[buckets[-1][0]]:
+            buckets[-1].append(i)
+        else:
+            buckets.append([i])
+    return buckets
 
 
 def _positions(mask: Tensor) -> Tensor:

@@ -58,7 +58,8 @@ def derive(mirror: Path) -> dict[str, Any]:
         evidence: dataset -> gold label -> examples with, and without, evidence;
         printed: mixture -> dataset -> metric -> the blog's gain (fractions);
         curves: system -> steps, and for each logged quantity its mean over the first and last
-        `WINDOW` steps, least and greatest value, and means of every `WINDOW` steps;
+        `WINDOW` steps, least and greatest value, and means of every `WINDOW` steps; by_gold, for
+        each gold label and part of the reward, the least and greatest mean of a step;
         climate_fever_pool: gold label -> claims there are.
 
     Raises:
@@ -137,11 +138,14 @@ def _printed(path: Path) -> dict[str, dict[str, dict[str, float]]]:
 
 def _curves(path: Path) -> dict[str, Any]:
     log = json.loads(path.read_text(encoding="utf-8"))
-    rows = []
+    rows, by_gold = [], []
     for step in log:
         parts = {f"reward/{name}": value for name, value in step.get("cumulative", {}).items()}
         rows.append({k: v for k, v in step.items() if isinstance(v, int | float)} | parts)
+        for label, earned in step.get("by_outcome", {}).items():
+            by_gold += [(label, name, value) for name, value in earned.items()]
     frame = pd.DataFrame(rows).sort_values("step").drop(columns="step")
+    earned = pd.DataFrame(by_gold, columns=["label", "name", "value"])
     return {
         "steps": len(frame),
         "logged": {
@@ -156,5 +160,15 @@ def _curves(path: Path) -> dict[str, Any]:
                 ],
             }
             for name, values in frame.items()
+        },
+        "by_gold": {
+            str(label): {
+                str(name): {
+                    "least": round(float(values.min()), 6),
+                    "greatest": round(float(values.max()), 6),
+                }
+                for name, values in of_label.groupby("name", sort=False)["value"]
+            }
+            for label, of_label in earned.groupby("label", sort=False)
         },
     }

@@ -79,7 +79,7 @@ class StaleSampler(SharedPrefixTrainer):
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
         self._keep_up()
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
-        self._live = output["advantages"] != 0
+        self._live = self.takes_part(output["advantages"])
         self._completion_mask = output["completion_mask"]
         drifts = self._metrics["train"]["kl"]
         logged = len(drifts)

@@ -311,19 +311,16 @@ def proportion(count: int, total: int, *, confidence: float) -> Estimate:
     return Estimate(count / total, (float(low), float(high)))
 
 
-def mean_gain(start: Sequence[float], end: Sequence[float], *, confidence: float) -> Estimate:
-    """How much the mean of `end` exceeds that of `start`, by Welch's t test.
-
-    Training steps that follow one another are not independent, so for them the interval is
-    narrower than it should be: it says that a curve has moved, not how it would on another seed.
+def mean_gain(before: npt.ArrayLike, after: npt.ArrayLike, *, confidence: float) -> Estimate:
+    """How much the mean of `after` exceeds that of `before`, pair by pair, by Student's t test.
 
     Returns:
-        the difference; without interval and p where the variance is unknown (fewer than two
-        values on one side) or zero on both sides.
+        the difference; without interval and p where all pairs differ by the same.
     """
-    value = float(np.mean(end) - np.mean(start))
-    if min(len(start), len(end)) < 2 or np.var(start) + np.var(end) == 0:
+    differences = np.asarray(after, dtype=float) - np.asarray(before, dtype=float)
+    value = float(differences.mean())
+    if len(differences) < 2 or np.ptp(differences) == 0:
         return Estimate(value)
-    test = scipy_stats.ttest_ind(end, start, equal_var=False)
+    test = scipy_stats.ttest_1samp(differences, 0)
     limits = test.confidence_interval(confidence)
     return Estimate(value, (float(limits.low), float(limits.high)), float(test.pvalue))

@@ -2,27 +2,80 @@
 
 Departures from a stock `trl.GRPOTrainer` run:
 
-1. Sampling reads each distinct prompt once and continues its cache once per completion.
+1. Sampling reads each distinct prompt once and continues its cache once per distinct continuation.
 2. Log-probabilities come from the same shared prefix, once per distinct completion.
 3. A group whose rewards are all equal has no advantage, hence no gradient: it is scored, for the
    metrics, but left out of the backward pass.
-4. The drift from the base is measured (Kullback-Leibler divergence), but is no part of the loss.
+4. Prompts of like length are padded together.
+5. The drift from the base is measured (Kullback-Leibler divergence), but is no part of the loss.
 
-Losses and gradients are those of the stock trainer; tests/test_grpo.py compares them.
+Losses and gradients are those of the stock trainer; tests/test_grpo.py compares them. A model that
+`prefix.why_not_shared` names keeps the stock trainer's passes, and says so.
 """
 
 import contextlib
+import warnings
 from typing import Any
 
 import torch
 from torch import Tensor
 from trl import GRPOTrainer
 
-from factmix.prefix import completion_logits, pad_left, read_prompts, sample
+from factmix.prefix import (
+    completion_logits,
+    length_buckets,
+    pad_left,
+    read_prompts,
+    sample,
+    why_not_shared,
+)
+
+
+class GroupError(ValueError):
+    """A group of completions of one prompt would be split."""
 
 
 class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
-    """TRL's trainer with the departures that the module's docstring lists."""
+    """TRL's trainer with the departures that the module's docstring lists.
+
+    Raises:
+        GroupError: the completions of a process are not whole groups.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        completions = self.args.per_device_train_batch_size
+        if completions % self.num_generations:
+            raise GroupError(
+                f"per_device_train_batch_size is {completions} completions, expected a multiple of "
+                f"num_generations ({self.num_generations}): a group must not be split between the "
+                f"{self.accelerator.num_processes} processes; start fewer processes, or change the "
+                "number of prompts per step or of completions per prompt"
+            )
+        model = self.accelerator.unwrap_model(self.model)
+        reason = why_not_shared(model.get_base_model())
+        self._shared = reason is None
+        if reason:
+            warnings.warn(
+                f"{type(model.get_base_model()).__name__}: every completion reads its prompt "
+                f"again, which is slow, because {reason}; the drift is estimated from the sampled "
+                "tokens",
+                stacklevel=2,
+            )
+
+    def takes_part(self, advantages: Tensor) -> Tensor:
+        """Which completions have a gradient, (N,); the others' groups have no backward pass."""
+        return advantages != 0
+
+    def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], Any, dict[str, Any]]:
+        if not isinstance(prompts[0], str):
+            tokenized: tuple[list[list[int]], Any, dict[str, Any]]
+            tokenized = super()._tokenize_prompts(prompts)
+            return tokenized
+        distinct = list(dict.fromkeys(prompts))
+        ids, images, fields = super()._tokenize_prompts(distinct)
+        ids_of = dict(zip(distinct, ids, strict=True))
+        return [ids_of[prompt] for prompt in prompts], images, fields
 
     def _generate_single_turn(
         self,
@@ -32,27 +85,39 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         num_generations: int,
         has_tool_images: bool = False,
     ) -> tuple[list[list[int]], None]:
-        distinct = list(dict.fromkeys(map(tuple, prompt_ids)))
-        row_of = {prompt: row for row, prompt in enumerate(distinct)}
-        rows = torch.tensor([row_of[tuple(ids)] for ids in prompt_ids])
-        device, pad_id = self.accelerator.device, self._tokenizer.pad_token_id
-        model = self.accelerator.unwrap_model(self.model)
-        ids, mask = pad_left([list(prompt) for prompt in distinct], pad_id, device)
-        with torch.no_grad():
-            completions = sample(
-                model,
-                read_prompts(model, ids, mask),
-                rows.to(device),
-                torch.rand(len(rows), self.max_completion_length, device=device),
-                temperature=self.temperature,
-                stop_ids=tuple(self.eos_token_ids),
-                pad_id=pad_id,
+        if not self._shared:
+            generated: tuple[list[list[int]], None] = super()._generate_single_turn(
+                prompt_ids, images, multimodal_fields, num_generations, has_tool_images
             )
-        stops = set(self.eos_token_ids)
-        return [_until(row, stops) for row in completions.tolist()], None
+            return generated
+        completions_of: dict[tuple[int, ...], list[int]] = {}
+        for row, prompt in enumerate(prompt_ids):
+            completions_of.setdefault(tuple(prompt), []).append(row)
+        distinct = list(completions_of)
+        device, pad_id = self.accelerator.device, self._tokenizer.pad_token_id
+        model, stops = self.accelerator.unwrap_model(self.model), set(self.eos_token_ids)
+        uniforms = torch.rand(len(prompt_ids), self.max_completion_length, device=device)
+        completions: list[list[int]] = [[]] * len(prompt_ids)
+        for bucket in length_buckets([len(each) for each in distinct]):
+            ids, mask = pad_left([list(distinct[i]) for i in bucket], pad_id, device)
+            rows = [row for i in bucket for row in completions_of[distinct[i]]]
+            sizes = torch.tensor([len(completions_of[distinct[i]]) for i in bucket], device=device)
+            with torch.no_grad():
+                drawn = sample(
+                    model,
+                    read_prompts(model, ids, mask),
+                    torch.arange(len(bucket), device=device).repeat_interleave(sizes),
+                    uniforms[rows],
+                    temperature=self.temperature,
+                    stop_ids=tuple(stops),
+                    pad_id=pad_id,
+                )
+            for row, tokens in zip(rows, drawn.tolist(), strict=True):
+                completions[row] = _until(tokens, stops)
+        return completions, None
 
     def _compute_loss(self, model: Any, inputs: dict[str, Tensor]) -> Tensor:
-        self._live = inputs["advantages"] != 0
+        self._live = self.takes_part(inputs["advantages"])
         self._completion_mask = inputs["completion_mask"]
         loss: Tensor = super()._compute_loss(model, inputs)
         return loss
@@ -67,34 +132,61 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         compute_entropy: bool = False,
         compute_aux_loss: bool = False,
         **multimodal: Any,
-    ) -> tuple[Tensor, Tensor, None]:
-        model = self.accelerator.unwrap_model(model)
-        prompts, prompt_of = input_ids[:, :-logits_to_keep].unique(dim=0, return_inverse=True)
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        base = self.accelerator.unwrap_model(model)
+        if not self._shared:
+            whole = (input_ids, attention_mask, logits_to_keep, batch_size)
+            scored = super()._get_per_token_logps_and_entropies(
+                model, *whole, compute_entropy, compute_aux_loss, **multimodal
+            )
+            with torch.no_grad(), base.disable_adapter():
+                without = super()._get_per_token_logps_and_entropies(base, *whole)
+            self._log_drift(scored[0].detach() - without[0])
+            stock: tuple[Tensor, Tensor, Tensor | None] = scored
+            return stock
+        columns = input_ids.shape[1] - logits_to_keep
+        prompts, prompt_of = input_ids[:, :columns].unique(dim=0, return_inverse=True)
         live = torch.zeros(len(prompts), dtype=torch.bool, device=input_ids.device)
         live[prompt_of[self._live]] = True
         if not live.any():
             live[0] = True  # the backward pass needs a graph, even for a gradient of zero
+        lengths = torch.zeros_like(prompts[:, 0])
+        lengths[prompt_of] = attention_mask[:, :columns].sum(1)
         logps = torch.zeros(len(input_ids), logits_to_keep, device=input_ids.device)
         entropies, drift = torch.zeros_like(logps), torch.zeros_like(logps)
-        for chosen, context in ((live, contextlib.nullcontext()), (~live, torch.no_grad())):
-            part = chosen[prompt_of].nonzero()[:, 0]
-            if len(part) == 0:
-                continue
-            with context:
-                scored = self._score(model, input_ids[part], attention_mask[part], logits_to_keep)
-            # out of place, so that the graph of the live part is kept
-            logps = logps.index_put((part,), scored[0])
-            entropies = entropies.index_put((part,), scored[1])
-            drift = drift.index_put((part,), scored[2])
+        passes = ((live, model, contextlib.nullcontext()), (~live, base, torch.no_grad()))
+        for chosen, through, context in passes:
+            rows = chosen.nonzero()[:, 0]
+            for bucket in length_buckets(lengths[rows].tolist()):
+                part = torch.isin(prompt_of, rows[bucket]).nonzero()[:, 0]
+                with context:
+                    outcome = self._score(
+                        through, base, input_ids[part], attention_mask[part], logits_to_keep
+                    )
+                # out of place, so that the graph of the live part is kept
+                logps = logps.index_put((part,), outcome[0])
+                entropies = entropies.index_put((part,), outcome[1])
+                drift = drift.index_put((part,), outcome[2])
+        self._log_drift(drift)
+        return logps, entropies, None
+
+    def _log_drift(self, drift: Tensor) -> None:
         mask = self._completion_mask
         total = self.accelerator.reduce(torch.stack([(drift * mask).sum(), mask.sum().float()]))
         self._metrics["train"]["kl"].append((total[0] / total[1]).item())
-        return logps, entropies, None
 
     def _score(
-        self, model: Any, input_ids: Tensor, attention_mask: Tensor, length: int
+        self, model: Any, base: Any, input_ids: Tensor, attention_mask: Tensor, length: int
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Log-probability, entropy and drift from the base (nats), each (N, C), of completions."""
+        """Log-probability, entropy and drift from the base (nats), each (N, C), of completions.
+
+        Args:
+            model: as the trainer holds it: through it gradients are shared between processes.
+            base: the same, unwrapped, so that its adapter can be disabled.
+            input_ids: (N, T + C), with left-padded prompts.
+            attention_mask: of the same shape.
+            length: C.
+        """
         both = torch.cat([input_ids, attention_mask], dim=1)
         distinct, sequence_of = both.unique(dim=0, return_inverse=True)
         ids, mask = distinct.split(input_ids.shape[1], dim=1)
@@ -106,19 +198,19 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         padding = int((prompt_mask.sum(0) == 0).sum())  # columns that none of these prompts needs
         prompt_ids, prompt_mask = prompt_ids[:, padding:], prompt_mask[:, padding:]
 
-        def log_probabilities() -> Tensor:
+        def log_probabilities(model: Any) -> Tensor:
             prefix = read_prompts(model, prompt_ids, prompt_mask)
             logits = completion_logits(model, prefix, rows, completions, completion_mask)
             scaled: Tensor = logits.float() / self.temperature
             return scaled.log_softmax(-1)
 
-        policy = log_probabilities()
-        with torch.no_grad(), model.disable_adapter():
-            base = log_probabilities()
+        policy = log_probabilities(model)
+        with torch.no_grad(), base.disable_adapter():
+            untrained = log_probabilities(base)
         share = policy.detach().exp()
         logps = policy.gather(-1, completions[..., None])[..., 0]
         entropies = -(share * policy.detach()).sum(-1)
-        drift = (share * (policy.detach() - base)).sum(-1)
+        drift = (share * (policy.detach() - untrained)).sum(-1)
         return logps[sequence_of], entropies[sequence_of], drift[sequence_of]
 
 

@@ -1,8 +1,8 @@
 """Sphinx extension of the book: numbers, figures, tables and pages made from results.
 
 Before Sphinx looks for pages, everything that is made from results is written below
-book/_generated/ (ignored by git). While it reads them, `{num}` and `{study}` roles put single
-numbers into the prose and `drawn` directives put figures there.
+book/_generated/ (ignored by git). While it reads them, roles such as `{num}` and `{study}` put
+single numbers into the prose and `drawn` directives put figures there.
 """
 
 from typing import Any
@@ -11,7 +11,18 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
 
-from factmix_book import banner, directives, drawings, notebooks, run_pages, tables
+from factmix_book import (
+    banner,
+    benchmarks,
+    directives,
+    drawings,
+    notebooks,
+    published_drawings,
+    published_study,
+    published_tables,
+    run_pages,
+    tables,
+)
 from factmix_book.sources import Results, SourceError, committed_results, local_runs
 
 
@@ -23,7 +34,11 @@ def generate(app: Sphinx, config: Config) -> None:
         # Notebooks first: one that failed is refused before anything takes time.
         written = notebooks.copy(committed, generated / "notebooks")
         written |= tables.write(committed, generated / "tables")
+        written |= benchmarks.write(committed.root.parent / "speed", generated / "tables")
         written |= drawings.write(committed, generated / "figures" / "committed")
+        published = published_study.read(committed)
+        written |= published_tables.write(published, generated / "tables")
+        written |= published_drawings.write(published, generated / "figures" / "published")
         runs: dict[str, Results] = {}
         for run in local_runs():
             runs[run.name] = run
@@ -35,6 +50,7 @@ def generate(app: Sphinx, config: Config) -> None:
         if path.is_file() and path not in written:
             path.unlink()
     app.factmix_committed = committed  # type: ignore[attr-defined]
+    app.factmix_published = published  # type: ignore[attr-defined]
     app.factmix_runs = runs  # type: ignore[attr-defined]
 
 

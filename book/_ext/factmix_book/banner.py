@@ -5,6 +5,15 @@ from sphinx.application import Sphinx
 
 from factmix_book.sources import Results
 
+# Pages whose numbers are not from a study of ours, and where they are from.
+ELSEWHERE = {
+    "appendix/published": "answers and logs that the published study released, as kept in "
+    "results/published/",
+    "appendix/audit": "answers and logs that the published study released, as kept in "
+    "results/published/",
+    "appendix/statistics": "simulations, as kept in results/benchmarks/",
+}
+
 
 def text(results: Results, *, fresh: bool) -> str:
     """Study, model and date of some results in one line."""
@@ -27,7 +36,10 @@ def add(app: Sphinx, doctree: nodes.document) -> None:
     run = runs.get(docname.removeprefix("_generated/runs/"))
     results = run or app.factmix_committed  # type: ignore[attr-defined]
     app.env.note_dependency(str(results.file))
-    line = text(results, fresh=run is not None)
+    if docname in ELSEWHERE:
+        line = f"Numbers on this page: {ELSEWHERE[docname]}"
+    else:
+        line = text(results, fresh=run is not None)
     box = nodes.container("", nodes.paragraph(line, line), classes=["results-banner"])
     title = section.first_child_matching_class(nodes.title)
     section.insert(0 if title is None else title + 1, box)

@@ -1,4 +1,4 @@
-"""What pages write to show results: `{num}`, `{study}` and the `drawn` directive."""
+"""What pages write to show results: roles such as `{num}`, and the `drawn` directive."""
 
 import json
 from pathlib import Path
@@ -10,6 +10,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from factmix.numbers import NumberError, find, show
+from factmix_book.published_study import BENCHMARKS, Published, benchmarks
 from factmix_book.sources import Results
 
 logger = logging.getLogger(__name__)
@@ -56,6 +57,32 @@ class StudyRole(_KeyRole):
     def run(self) -> tuple[list[nodes.Node], list[Any]]:
         committed: Results = self.env.app.factmix_committed
         return self.number(committed.study.model_dump(mode="json"), committed.study_file)
+
+
+class PublishedRole(_KeyRole):
+    """{published}: a number of the published study, as recomputed from what was released."""
+
+    def run(self) -> tuple[list[nodes.Node], list[Any]]:
+        published: Published = self.env.app.factmix_published
+        return self.number(published.numbers, published.file)
+
+
+class ClaimRole(_KeyRole):
+    """{claim}: a verdict of the ledger, `claim.published` or `claim.ours`."""
+
+    def run(self) -> tuple[list[nodes.Node], list[Any]]:
+        committed: Results = self.env.app.factmix_committed
+        published: Published = self.env.app.factmix_published
+        self.env.note_dependency(str(published.file))
+        return self.number(published.verdicts, committed.file)
+
+
+class BenchmarkRole(_KeyRole):
+    """{benchmark}: a number of results/benchmarks/."""
+
+    def run(self) -> tuple[list[nodes.Node], list[Any]]:
+        file = BENCHMARKS / f"{self.text.partition('.')[0]}.json"
+        return self.number(benchmarks(), file)
 
 
 def _origin(leaf: Any) -> str:
@@ -114,4 +141,7 @@ class Drawn(SphinxDirective):
 def setup(app: Sphinx) -> None:
     app.add_role("num", NumberRole())
     app.add_role("study", StudyRole())
+    app.add_role("published", PublishedRole())
+    app.add_role("claim", ClaimRole())
+    app.add_role("benchmark", BenchmarkRole())
     app.add_directive("drawn", Drawn)

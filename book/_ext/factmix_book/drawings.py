@@ -2,7 +2,8 @@
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -16,21 +17,29 @@ from factmix.runs import Paths
 from factmix_book import alt_texts
 from factmix_book.sources import Results, write_if_changed
 
+Drawing = tuple[str, Callable[[], Figure]]  # its alt text, and what draws it
+
 
 def write(results: Results, into: Path) -> set[Path]:
     """Draws every figure that the study has data for, and alt.json with their alt texts."""
-    written = set()
-    alts = {}
+    drawn: dict[str, Drawing] = {}
     for name, draw in _DRAWINGS.items():
         alt = alt_texts.TEXTS[name](results)
-        if alt is None:
-            continue
-        alts[name] = alt
+        if alt is not None:
+            drawn[name] = (alt, partial(draw, results))
+    return write_drawings(drawn, into)
+
+
+def write_drawings(drawn: Mapping[str, Drawing], into: Path) -> set[Path]:
+    """Draws each figure in its light and its dark version, and writes alt.json."""
+    written = set()
+    for name, (_, draw) in drawn.items():
         for theme in ("light", "dark"):
             with look.style(dark=theme == "dark"):
-                figure = draw(results)
+                figure = draw()
                 written.add(write_if_changed(into / f"{name}-{theme}.svg", _svg(figure)))
                 plt.close(figure)
+    alts = {name: alt for name, (alt, _) in drawn.items()}
     text = json.dumps(alts, indent=2, ensure_ascii=False) + "\n"
     return written | {write_if_changed(into / "alt.json", text)}
 

@@ -79,15 +79,17 @@ def _constant(results: Results) -> str:
 
 
 def _learned(results: Results) -> str:
-    """Which arms' mean training reward rose."""
+    """Which arms earn more on their training claims than before."""
     training = results.content["training"]
     rose = [arm for arm in results.arms if _above_zero(training[arm]["reward_gain"])]
     flat = [arm for arm in results.arms if arm not in rose]
     if not flat:
-        return "**Training**: every arm's mean reward is higher at the end than at the start."
+        return (
+            "**Training**: on its training claims, every arm earns more than before."
+        )
     return (
-        "**Training**: the mean reward at the end is above that at the start for "
-        f"{_listed([f'`{arm}`' for arm in rose])}; no rise can be told from chance for "
+        "**Training**: on its training claims, more is earned after training than before by "
+        f"{_listed([f'`{arm}`' for arm in rose])}; no gain can be told from chance for "
         f"{_listed([f'`{arm}`' for arm in flat])}."
     )
 

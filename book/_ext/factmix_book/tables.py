@@ -159,10 +159,10 @@ def mcnemar(results: Results) -> str:
 
 
 def training(results: Results) -> str:
-    """What training did: mean reward of the first and last steps, and where the policy ended."""
+    """What training did: mean reward of the same claims before and after, and where it ended."""
     columns = {
-        "reward_start": ("reward at the start", "value"),
-        "reward_end": ("reward at the end", "value"),
+        "reward_before": ("reward before", "value"),
+        "reward_after": ("reward after", "value"),
         "reward_gain": ("gain", "cell"),
         "format_rate_end": ("format valid at the end", "value"),
         "kl_end": ("drift at the end (KL, nats per token)", "cell"),

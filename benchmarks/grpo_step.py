@@ -1,0 +1,174 @@
+"""A GRPO step of TRL's stock trainer against one of the shared-prefix trainer.
+
+Both take the first steps of an arm from the base model, in turns, in one process and with the same
+weights: sampling is each trainer's own, training is on the same completions, and so the gradients
+can be compared. The auxiliary loss is off on both sides. Only ours measures the drift from the
+base at every step, and pays for it.
+
+Ratios are the stock trainer's time over ours, medians over the steps; the floor's is our step over
+one forward and one backward pass of the distinct prompts.
+"""
+
+import argparse
+import resource
+import subprocess
+import sys
+from collections import defaultdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from factmix.runs import find_study
+from factmix.study import Study
+from steps import TRAINERS, Bench, drawn_data
+from timing import in_turns, machine, progress, ratios, report, seconds, spread, table
+
+KEYS = (
+    "step_ratio",
+    "sampling_ratio",
+    "training_ratio",
+    "training_ratio_no_skip",
+    "gradient_relative_error",
+    "floor_ratio",
+    "zero_spread_share",
+)
+
+
+def measure(study: Study, arm: str, steps: int) -> dict[str, list[float]]:
+    """Times in seconds by "<part>|<trainer>", and the gradient errors and zero-spread shares."""
+    found: dict[str, list[float]] = defaultdict(list)
+    with drawn_data(study) as paths, progress(steps + 1, "steps") as bar:
+        benches = {name: Bench(study, arm, paths, each) for name, each in TRAINERS.items()}
+        for bench in benches.values():  # the first pass of a process is slower than the others
+            bench.backward(bench.sample(next(bench.batches())))
+            bench.forget()
+        bar.update()
+        for step, batch in zip(range(steps), benches["ours"].batches(), strict=False):
+            _one_step(benches, batch, step, found)
+            bar.update()
+    for name in benches:
+        sampling = found[f"sampling|{name.split(',')[0]}"]
+        found[f"step|{name}"] = list(np.add(sampling, found[f"training|{name}"]))
+    return dict(found)
+
+
+def _one_step(
+    benches: dict[str, Bench], batch: list[Any], step: int, found: dict[str, list[float]]
+) -> None:
+    """A step of every trainer on one batch; adds to what was found."""
+    ours, stock = benches["ours"], benches["stock"]
+    for name in in_turns(("stock", "ours"), step):
+        took, inputs = seconds(partial(benches[name].sample, batch))
+        found[f"sampling|{name}"].append(took)
+        if name == "ours":
+            shared = inputs
+    found["zero_spread"].append(ours.zero_spread())
+    found["floor"].append(seconds(partial(ours.floor, shared))[0])
+    ours.forget()
+    gradients = {}
+    for name in in_turns(tuple(benches), step):
+        bench = benches[name]
+        took, _ = seconds(partial(bench.backward, shared))
+        gradients[name] = bench.gradient()
+        found[f"training|{name}"].append(took + seconds(bench.update)[0])
+    expected = gradients.pop("stock")
+    for name, gradient in gradients.items():
+        if expected.any():
+            error = (gradient - expected).norm() / expected.norm()
+            found["gradient"].append(error.item())
+        benches[name].follow(stock)
+
+
+def summary(found: dict[str, list[float]]) -> dict[str, float]:
+    """The numbers of `--json`."""
+
+    def ratio(part: str, name: str = "ours") -> float:
+        return float(np.median(ratios(found[f"{part}|stock"], found[f"{part}|{name}"])))
+
+    values = (
+        ratio("step"),
+        ratio("sampling"),
+        ratio("training"),
+        ratio("training", "ours, every group"),
+        max(found.get("gradient", [0.0])),
+        float(np.median(ratios(found["step|ours"], found["floor"]))),
+        float(np.mean(found["zero_spread"])),
+    )
+    return dict(zip(KEYS, values, strict=True))
+
+
+def text(found: dict[str, list[float]], memory: dict[str, float]) -> str:
+    """The tables."""
+    numbers = summary(found)
+    rows = []
+    for label, part, name in (
+        ("sampling", "sampling", "ours"),
+        ("training", "training", "ours"),
+        ("training, every group", "training", "ours, every group"),
+        ("whole step", "step", "ours"),
+        ("whole step, every group", "step", "ours, every group"),
+    ):
+        stock, ours = found[f"{part}|stock"], found[f"{part}|{name}"]
+        rows.append([label, spread(stock, " s"), spread(ours, " s"), spread(ratios(stock, ours))])
+    lines = [
+        table(["median (quartiles)", "stock", "ours", "ratio"], rows),
+        "",
+        f"floor, one forward and backward of the distinct prompts: {spread(found['floor'], ' s')}",
+        f"our step over the floor: {spread(ratios(found['step|ours'], found['floor']))}",
+        f"groups without spread: {numbers['zero_spread_share']:.1%}",
+        f"largest relative difference of a gradient: {numbers['gradient_relative_error']:.2g}",
+        *(f"peak memory, {name}: {gb:.2f} GB" for name, gb in memory.items()),
+        f"{len(found['floor'])} steps on {machine()}",
+    ]
+    return "\n".join(lines)
+
+
+def peak_memory(study: Study, arm: str, steps: int) -> dict[str, float]:
+    """Peak resident memory in GB of a process that takes the steps with one trainer only."""
+    peaks = {}
+    for name in ("stock", "ours"):
+        command = [sys.executable, str(Path(__file__).resolve()), "--memory-of", name]
+        command += ["--study", study.name, "--arm", arm, "--steps", str(steps)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        peaks[name] = float(done.stdout)
+    return peaks
+
+
+def peak_of_this_process(study: Study, arm: str, steps: int, name: str) -> float:
+    """Takes the steps with one trainer; returns the peak resident memory in GB."""
+    with drawn_data(study) as paths, progress(steps, f"memory of {name}") as bar:
+        bench = Bench(study, arm, paths, TRAINERS[name])
+        batches = bench.batches()
+        for _ in range(steps):
+            bench.backward(bench.sample(next(batches)))
+            bench.update()
+            bar.update()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--study", default="embedded", help="its configuration (%(default)s)")
+    parser.add_argument("--arm", default="balanced", help="its prompts and reward (%(default)s)")
+    parser.add_argument("--steps", type=int, default=20, help="to time (%(default)s)")
+    parser.add_argument(
+        "--json", action="store_true", help="print one object instead of tables, without memory"
+    )
+    parser.add_argument("--memory-of", choices=("stock", "ours"), help="its peak in GB, alone")
+    chosen = parser.parse_args(arguments)
+    study = find_study(chosen.study)
+    if chosen.memory_of:
+        print(peak_of_this_process(study, chosen.arm, chosen.steps, chosen.memory_of))
+        return
+    found = measure(study, chosen.arm, chosen.steps)
+    if chosen.json:
+        report(summary(found), "", as_json=True)
+        return
+    memory = peak_memory(study, chosen.arm, chosen.steps)
+    report(summary(found), text(found, memory), as_json=False)
+
+
+if __name__ == "__main__":
+    main()

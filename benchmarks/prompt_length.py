@@ -1,0 +1,125 @@
+"""How the gain over TRL's stock trainer grows with the length of the prompts.
+
+The prompts are the study's own, one after another and cut to a length, so that only the length
+differs; half of the completions of a group are rewarded. Few prompts, for the stock trainer's sake:
+its memory grows with prompts, completions and the square of the length.
+"""
+
+import argparse
+from functools import partial
+
+import numpy as np
+import torch
+
+from factmix.prefix import pad_left
+from factmix.runs import find_study
+from factmix.study import Study
+from steps import TRAINERS, Bench, Inputs, drawn_data
+from timing import in_turns, machine, progress, ratios, report, seconds, spread, table
+
+LENGTHS = (60, 125, 250, 500)
+
+
+def prompts_of(bench: Bench, length: int, count: int) -> list[list[int]]:
+    """Token ids of prompts of exactly one length, each repeated for its group."""
+    trainer = bench.trainer
+    texts = trainer.train_dataset["prompt"]
+    stream: list[int] = []
+    for text in texts:
+        if len(stream) >= length * count:
+            break
+        stream += trainer.processing_class(text)["input_ids"]
+    if len(stream) < length * count:
+        stream *= 1 + length * count // len(stream)
+    starts = range(0, length * count, length)
+    group = trainer.num_generations
+    return [stream[start : start + length] for start in starts for _ in range(group)]
+
+
+def inputs_of(bench: Bench, prompts: list[list[int]], completions: list[list[int]]) -> Inputs:
+    """What training needs, with the advantages of groups of which half is rewarded."""
+    device = bench.trainer.accelerator.device
+    prompt_ids, prompt_mask = pad_left(prompts, 0, device)
+    # padded on the right: on the left of what is reversed
+    ids, mask = pad_left([each[::-1] for each in completions], 0, device)
+    return {
+        "prompt_ids": prompt_ids,
+        "prompt_mask": prompt_mask,
+        "completion_ids": ids.flip(1),
+        "completion_mask": mask.flip(1),
+        "advantages": torch.tensor([1.0, -1.0] * len(prompts), device=device)[: len(prompts)],
+        "num_items_in_batch": mask.sum(),
+    }
+
+
+def measure(
+    study: Study, arm: str, repeats: int, lengths: list[int], count: int
+) -> dict[int, dict[str, list[float]]]:
+    """Seconds to sample and to train, by length and trainer."""
+    found: dict[int, dict[str, list[float]]] = {}
+    total = len(lengths) * (repeats + 1)
+    with drawn_data(study) as paths, progress(total, "repeats") as bar:
+        names = ("stock", "ours")
+        benches = {name: Bench(study, arm, paths, TRAINERS[name]) for name in names}
+        for length in lengths:
+            found[length] = {name: [] for name in names}
+            prompts = prompts_of(benches["ours"], length, count)
+            completions = _sampled(benches["ours"], prompts)
+            inputs = inputs_of(benches["ours"], prompts, completions)
+            for repeat in range(-1, repeats):  # the first is a warm-up
+                for name in in_turns(names, repeat):
+                    bench = benches[name]
+                    took = seconds(partial(_sampled, bench, prompts))[0]
+                    took += seconds(partial(bench.backward, inputs))[0]
+                    bench.forget()
+                    if repeat >= 0:
+                        found[length][name].append(took)
+                bar.update()
+    return found
+
+
+def _sampled(bench: Bench, prompts: list[list[int]]) -> list[list[int]]:
+    completions: list[list[int]]
+    trainer = bench.trainer
+    completions, _ = trainer._generate_single_turn(prompts, None, {}, trainer.num_generations)
+    return completions
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--study", default="embedded", help="its configuration (%(default)s)")
+    parser.add_argument("--arm", default="balanced", help="its prompts (%(default)s)")
+    parser.add_argument("--repeats", type=int, default=5, help="per length (%(default)s)")
+    parser.add_argument("--prompts", type=int, default=8, help="per step (%(default)s)")
+    parser.add_argument(
+        "--lengths", type=int, nargs="+", default=LENGTHS, help="in tokens (%(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one object instead of a table")
+    chosen = parser.parse_args(arguments)
+    study = find_study(chosen.study)
+    found = measure(study, chosen.arm, chosen.repeats, chosen.lengths, chosen.prompts)
+    rows = [
+        [
+            str(length),
+            spread(times["stock"], " s"),
+            spread(times["ours"], " s"),
+            spread(ratios(times["stock"], times["ours"])),
+        ]
+        for length, times in found.items()
+    ]
+    text = table(["prompt tokens", "stock", "ours", "ratio"], rows)
+    group = study.training.group_size
+    medians = {
+        str(length): float(np.median(ratios(times["stock"], times["ours"])))
+        for length, times in found.items()
+    }
+    report(
+        {"step_ratio": medians},
+        f"{text}\n{chosen.prompts} prompts x {group} completions, {chosen.repeats} times each, "
+        f"on {machine()}",
+        as_json=chosen.json,
+    )
+
+
+if __name__ == "__main__":
+    main()

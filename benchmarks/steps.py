@@ -1,0 +1,132 @@
+"""Single GRPO steps of a study's arm, with any trainer, taken apart into what can be timed."""
+
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+from trl import GRPOTrainer
+
+from factmix import grpo, mixtures
+from factmix.policy import add_adapter, load_base
+from factmix.prefix import length_buckets, pad_left, read_prompts
+from factmix.runs import Paths
+from factmix.study import Study
+from factmix.trainer import SharedPrefixTrainer
+
+Inputs = dict[str, Tensor]
+
+
+class EveryGroupTrainer(SharedPrefixTrainer):
+    """Runs the backward pass of groups without spread too, although it yields nothing."""
+
+    def takes_part(self, advantages: Tensor) -> Tensor:
+        return torch.ones_like(advantages, dtype=torch.bool)
+
+
+TRAINERS: dict[str, type[GRPOTrainer]] = {
+    "stock": GRPOTrainer,
+    "ours": SharedPrefixTrainer,
+    "ours, every group": EveryGroupTrainer,
+}
+
+
+@contextmanager
+def drawn_data(study: Study) -> Iterator[Paths]:
+    """The study's data in a folder that goes away."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = Paths(Path(folder))
+        mixtures.prepare(study, paths)
+        yield paths
+
+
+def with_group_size(study: Study, group_size: int) -> Study:
+    numbers = study.training.model_copy(update={"group_size": group_size})
+    return study.model_copy(update={"training": numbers})
+
+
+class Bench:
+    """A trainer that makes one step when asked to, beginning with the base model.
+
+    Everything is the trainer's own but the loop around the steps: its callbacks, checkpoints and
+    printing are left out, for every trainer alike.
+
+    Attributes:
+        trainer: made by `grpo.make_trainer`, with the study's numbers.
+    """
+
+    def __init__(
+        self, study: Study, arm: str, paths: Paths, trainer_class: type[GRPOTrainer]
+    ) -> None:
+        # transformers warns of its own renamed options
+        warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+        seed = study.seeds[0]
+        self.trainer = grpo.make_trainer(
+            study,
+            arm,
+            seed,
+            pd.read_parquet(paths.train(study.arm(arm).mixture)),
+            paths.root / "unused",
+            policy=add_adapter(load_base(study.model), study.model.lora, seed),
+            trainer_class=trainer_class,
+        )
+        self.trainer.model.train()
+        self.trainer.current_gradient_accumulation_steps = 1
+        self._optimizer = self.trainer.create_optimizer()
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        return [each for each in self.trainer.model.parameters() if each.requires_grad]
+
+    def batches(self) -> Iterator[list[dict[str, Any]]]:
+        """The batches of prompts in the order of training, as often as there are any."""
+        while True:
+            yield from self.trainer.get_train_dataloader()
+
+    def sample(self, batch: list[dict[str, Any]]) -> Inputs:
+        """Tokenises a batch of prompts, samples their completions and scores them."""
+        inputs: Inputs = self.trainer._prepare_inputs(batch)
+        return inputs
+
+    def zero_spread(self) -> float:
+        """Share of the groups of the last batch whose rewards are all equal."""
+        return float(self.trainer._metrics["train"]["frac_reward_zero_std"][-1])
+
+    def backward(self, inputs: Inputs) -> None:
+        """Loss and gradients of sampled completions."""
+        with self.trainer.compute_loss_context_manager():
+            loss = self.trainer.compute_loss(self.trainer.model, inputs)
+        self.trainer.accelerator.backward(loss)
+
+    def gradient(self) -> Tensor:
+        return torch.cat([each.grad.flatten().float() for each in self.parameters])
+
+    def update(self) -> None:
+        """Clips the gradients and moves the weights, as the study says."""
+        torch.nn.utils.clip_grad_norm_(self.parameters, self.trainer.args.max_grad_norm)
+        self._optimizer.step()
+        self.forget()
+
+    def forget(self) -> None:
+        """Drops the gradients."""
+        self._optimizer.zero_grad()
+
+    def follow(self, other: "Bench") -> None:
+        """Takes over the weights of another, so that rounding does not add up over the steps."""
+        with torch.no_grad():
+            for mine, theirs in zip(self.parameters, other.parameters, strict=True):
+                mine.copy_(theirs)
+
+    def floor(self, inputs: Inputs) -> None:
+        """One forward and one backward pass of the distinct prompts, and nothing else."""
+        tokens, real = inputs["prompt_ids"], inputs["prompt_mask"].bool()
+        prompts = list({tuple(tokens[row][real[row]].tolist()) for row in range(len(tokens))})
+        model = self.trainer.model
+        for bucket in length_buckets([len(prompt) for prompt in prompts]):
+            ids, mask = pad_left([list(prompts[i]) for i in bucket], 0, model.device)
+            read_prompts(model, ids, mask).logits.logsumexp(-1).sum().backward()

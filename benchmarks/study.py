@@ -1,0 +1,105 @@
+"""What the compute of `make study` costs: wall time and peak memory, phase by phase.
+
+Runs the steps of the Snakefile that compute, with the same commands, one after another and each in
+a process of its own, into a folder that goes away. Set-up, pages and book are not part of it. The
+time of a step includes starting Python; `train` also shows what its run.json says, which does not.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from factmix.runs import ROOT, Paths, find_study
+from factmix.study import Study
+from timing import machine, progress, report, table
+
+
+def phases_of(study: Study, arms: list[str]) -> dict[str, list[str]]:
+    """Arguments of `factmix` by the name of the phase, in order."""
+    name = study.name
+    phases = {"data": ["data", name], "base": ["evaluate", name, "base"]}
+    for arm in arms:
+        for seed in study.seeds:
+            phases[f"train {arm}-s{seed}"] = ["train", name, arm, "--seed", str(seed)]
+            phases[f"evaluate {arm}-s{seed}"] = ["evaluate", name, arm, "--seed", str(seed)]
+    if set(arms) == set(study.arms):
+        phases["compare"] = ["compare", name]
+    return phases
+
+
+def timed(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
+    """Seconds and peak resident memory in GB of a command.
+
+    Raises:
+        SystemExit: the command failed; its output tells why.
+    """
+    with tempfile.TemporaryFile() as output:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        took = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            output.seek(0)
+            said = output.read().decode(errors="replace")
+            sys.exit(f"{said}\n{' '.join(command)}: exit status {process.returncode}")
+    return took, usage.ru_maxrss / 2**20
+
+
+def measure(study: Study, arms: list[str]) -> dict[str, dict[str, float]]:
+    """By phase: seconds, peak_gb, and for training the seconds that its run.json states."""
+    found: dict[str, dict[str, float]] = {}
+    phases = phases_of(study, arms)
+    with tempfile.TemporaryDirectory() as folder, progress(len(phases), "phases") as bar:
+        environment = {**os.environ, "FACTMIX_RUNS": folder}
+        for name, arguments in phases.items():
+            bar.set_postfix_str(name)
+            took, peak = timed([sys.executable, "-m", "factmix.cli", *arguments], environment)
+            found[name] = {"seconds": took, "peak_gb": peak}
+            if arguments[0] == "train":
+                run = Paths(Path(folder) / study.name).arm(arguments[2], int(arguments[-1]))
+                stated = json.loads((run / "run.json").read_text(encoding="utf-8"))
+                found[name]["run_seconds"] = stated["wall_seconds"]
+            bar.update()
+    return found
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--study", default="embedded", help="to run (%(default)s)")
+    parser.add_argument("--arms", nargs="*", help="only these, and no comparison (all)")
+    parser.add_argument("--json", action="store_true", help="print one object instead of a table")
+    chosen = parser.parse_args(arguments)
+    study = find_study(chosen.study)
+    arms = list(study.arms) if chosen.arms is None else chosen.arms
+    for arm in arms:
+        study.arm(arm)
+    found = measure(study, arms)
+    minutes = sum(phase["seconds"] for phase in found.values()) / 60
+    peak = max(phase["peak_gb"] for phase in found.values())
+    rows = [
+        [
+            name,
+            f"{phase['seconds']:.1f} s",
+            f"{phase['run_seconds']:.1f} s" if "run_seconds" in phase else "",
+            f"{phase['peak_gb']:.2f} GB",
+        ]
+        for name, phase in found.items()
+    ]
+    rows.append(["all", f"{minutes:.1f} min", "", f"{peak:.2f} GB"])
+    report(
+        {"minutes": minutes, "peak_gb": peak, "phases": found},
+        f"{table(['phase', 'time', 'in run.json', 'peak memory'], rows)}\non {machine()}",
+        as_json=chosen.json,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Times of two ways to do the same work, taken in turns, and tables of them."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+
+def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
+    """How long some work takes, a GPU's share included, and what it returns."""
+    _wait()
+    started = time.perf_counter()
+    outcome = work()
+    _wait()
+    return time.perf_counter() - started, outcome
+
+
+def _wait() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def in_turns(names: Sequence[str], turn: int) -> list[str]:
+    """The names, beginning with another one each turn, so that none is always first."""
+    first = turn % len(names)
+    return [*names[first:], *names[:first]]
+
+
+def ratios(slow: Sequence[float], fast: Sequence[float]) -> np.ndarray:
+    """How many times as long the first took, pair by pair."""
+    return np.asarray(slow) / np.asarray(fast)
+
+
+def spread(values: Sequence[float] | np.ndarray, unit: str = "") -> str:
+    """Median and quartiles, as text."""
+    low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
+    return f"{middle:.3g}{unit} ({low:.3g} to {high:.3g})"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as their longest cell; the first one is aligned left."""
+    lines = [list(header), *map(list, rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    lines.insert(1, ["-" * width for width in widths])
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if column else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def progress(total: int, name: str) -> tqdm:
+    """A bar on standard error, so that what is printed can be read by a program."""
+    return tqdm(total=total, desc=name, file=sys.stderr, mininterval=1)
+
+
+def report(numbers: dict[str, Any], text: str, *, as_json: bool) -> None:
+    """Prints one JSON object, or the tables."""
+    print(json.dumps(numbers, allow_nan=False) if as_json else text)
+
+
+def machine() -> str:
+    """What the measurements were made on, in a line."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{torch.get_num_threads()} CPU threads, torch {torch.__version__}"

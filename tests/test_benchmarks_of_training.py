@@ -1,0 +1,100 @@
+"""Every benchmark runs, and prints what it promises; what it measures here means nothing."""
+
+import importlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from factmix.runs import ROOT
+
+Run = Callable[..., dict[str, Any]]
+FOLDER = ROOT / "benchmarks"
+NAMES = ("grpo_step", "group_size", "prompt_length", "evaluate", "study")
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+    """Runs a benchmark on the smoke study; returns what it printed, read as JSON."""
+    monkeypatch.syspath_prepend(FOLDER)
+
+    def printed(name: str, *arguments: str) -> dict[str, Any]:
+        importlib.import_module(name).main(["--study", "smoke", "--json", *arguments])
+        content: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return content
+
+    yield printed
+    for path in FOLDER.glob("*.py"):  # their names are too plain to stay
+        sys.modules.pop(path.stem, None)
+
+
+@pytest.mark.slow
+def test_a_step_is_compared_with_the_stock_trainer(run: Run) -> None:
+    found = run("grpo_step", "--steps", "2")
+    assert list(found) == [
+        "step_ratio",
+        "sampling_ratio",
+        "training_ratio",
+        "training_ratio_no_skip",
+        "gradient_relative_error",
+        "floor_ratio",
+        "zero_spread_share",
+    ]
+    assert all(value > 0 for key, value in found.items() if key.endswith("ratio"))
+    assert 0 <= found["gradient_relative_error"] < 1e-4
+    assert 0 <= found["zero_spread_share"] <= 1
+
+
+@pytest.mark.slow
+def test_group_sizes_are_compared(run: Run) -> None:
+    found = run("group_size", "--steps", "1")
+    assert list(found) == ["cost_8_to_32"] and found["cost_8_to_32"] > 0
+
+
+@pytest.mark.slow
+def test_prompt_lengths_are_compared(run: Run) -> None:
+    found = run("prompt_length", "--repeats", "1", "--prompts", "2", "--lengths", "20", "90")
+    assert list(found) == ["step_ratio"]
+    assert set(found["step_ratio"]) == {"20", "90"} and min(found["step_ratio"].values()) > 0
+
+
+@pytest.mark.slow
+def test_evaluation_is_compared_with_generate(run: Run) -> None:
+    found = run("evaluate", "--examples", "12", "--repeats", "1")
+    assert list(found) == ["ratio"] and found["ratio"] > 0
+
+
+@pytest.mark.slow
+def test_the_phases_of_a_study_are_measured(run: Run) -> None:
+    found = run("study", "--arms", "hard_only")
+    assert list(found) == ["minutes", "peak_gb", "phases"]
+    phases = found["phases"]
+    assert list(phases) == ["data", "base", "train hard_only-s0", "evaluate hard_only-s0"]
+    assert found["minutes"] == pytest.approx(sum(each["seconds"] for each in phases.values()) / 60)
+    assert found["peak_gb"] == max(each["peak_gb"] for each in phases.values())
+    trained = phases["train hard_only-s0"]
+    assert 0 < trained["run_seconds"] < trained["seconds"]
+
+
+def test_every_benchmark_is_tested_and_says_what_it_takes(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_main = {
+        path.stem for path in FOLDER.glob("*.py") if "def main(" in path.read_text("utf-8")
+    }
+    assert with_main == {*NAMES, "keep"}
+    assert importlib.import_module("keep").ALL == NAMES
+    for name in NAMES:
+        with pytest.raises(SystemExit, match="0"):
+            importlib.import_module(name).main(["--help"])
+        assert {"--json", "--study"} <= set(capsys.readouterr().out.replace("]", " ").split())
+
+
+def test_ratios_and_tables_of_times(run: Run) -> None:
+    timing = importlib.import_module("timing")
+    assert timing.ratios([4.0, 9.0], [2.0, 3.0]).tolist() == [2.0, 3.0]
+    assert timing.spread([1.0, 2.0, 3.0, 4.0, 5.0], " s") == "3 s (2 to 4)"
+    assert timing.in_turns(("a", "b", "c"), 4) == ["b", "c", "a"]
+    assert timing.table(["", "time"], [["ours", "1 s"]]) == "      time\n----  ----\nours   1 s"
