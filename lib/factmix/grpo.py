@@ -9,10 +9,8 @@ import shutil
 import subprocess
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,74 +21,19 @@ from datasets import Dataset
 from transformers.trainer_utils import get_last_checkpoint
 from trl import GRPOConfig, GRPOTrainer
 
-from factmix import rewards, rollouts
+from factmix import rollouts
 from factmix.before_after import before_and_after
 from factmix.callbacks import Progress, Trajectory
 from factmix.examples import from_frame
-from factmix.labels import ANSWERS, LABELS, Label
 from factmix.leaks import check_disjoint
 from factmix.policy import Policy, add_adapter, device, dtype_of, load_base, prompt_text
-from factmix.prompts import parse
+from factmix.reward_functions import reward_functions
 from factmix.runs import ROOT, Paths, write_json, write_parquet
-from factmix.study import Reward, Study
+from factmix.study import Study
 
 
 class TrainingError(RuntimeError):
     """A training run did not do what its study says."""
-
-
-def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
-    """TRL reward functions: one per component, then one of weight 0 that only logs.
-
-    Each logs its mean over completions by gold label as "<name>|<label>".
-    """
-
-    def by_gold(
-        log: Callable[[str, float], None], name: str, values: list[float], gold: list[str]
-    ) -> None:
-        for label in LABELS:
-            of_label = [value for value, each in zip(values, gold, strict=True) if each == label]
-            if of_label:
-                log(f"{name}|{label}", sum(of_label) / len(of_label))
-
-    def component(name: str) -> Callable[..., list[float]]:
-        def earned(
-            completions: list[str], gold: list[str], log_metric: Any, **_: Any
-        ) -> list[float]:
-            values = [each[name] for each in map(earnings, completions, gold)]
-            by_gold(log_metric, f"reward/{name}", values, gold)
-            return values
-
-        earned.__name__ = name
-        return earned
-
-    # Few completions are distinct, and every function below reads all of them.
-    read_once = lru_cache(maxsize=4096)(parse)
-
-    @lru_cache(maxsize=4096)
-    def earnings(completion: str, gold: str) -> dict[str, float]:
-        read = read_once(completion)
-        return rewards.components(
-            reward, predicted=read.predicted, format_valid=read.format_valid, gold=Label(gold)
-        )
-
-    def answers(completions: list[str], gold: list[str], log_metric: Any, **_: Any) -> list[float]:
-        read = [read_once(completion) for completion in completions]
-        right = [float(each.predicted == label) for each, label in zip(read, gold, strict=True)]
-        total = [
-            sum(earnings(text, label).values())
-            for text, label in zip(completions, gold, strict=True)
-        ]
-        log_metric("accuracy", sum(right) / len(right))
-        log_metric("format_rate", sum(each.format_valid for each in read) / len(read))
-        for possible in ANSWERS:
-            share = sum(each.predicted == possible for each in read) / len(read)
-            log_metric(f"share/{possible}", share)
-        by_gold(log_metric, "accuracy", right, gold)
-        by_gold(log_metric, "reward/total", total, gold)
-        return right
-
-    return [*(component(name) for name in rewards.component_names(reward)), answers]
 
 
 def completions_per_process(study: Study, processes: int) -> int:
