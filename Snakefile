@@ -58,11 +58,29 @@ def settings(*keys):
 
 def training_settings(wildcards):
     """All that an arm's training takes from the study, and nothing of the other arms."""
-    arm = SETTINGS["arms"][wildcards.arm]
+    arm = {
+        key: value
+        for key, value in SETTINGS["arms"][wildcards.arm].items()
+        if key != "baseline"  # which decides what it is compared with, and nothing else here
+    }
     reward = STUDY.reward_of(wildcards.arm).model_dump(mode="json")
     own = [arm, SETTINGS["mixtures"][arm["mixture"]], reward]
-    shared = ("dataset_names", "evaluation", "model", "prompt", "sample_seed", "training")
-    return json.dumps(own, sort_keys=True) + settings(*shared)
+    refresh = STUDY.protocol_of(wildcards.arm).sampler_refresh
+    own += [refresh] if refresh > 1 else []
+    shared = ("dataset_names", "evaluation", "model", "sample_seed", "training")
+    return json.dumps(own, sort_keys=True) + prompted(wildcards) + settings(*shared)
+
+
+def prompted(wildcards):
+    """The prompt of training, and that of evaluation where it is another one."""
+    told = STUDY.evaluation_prompt(wildcards.arm)
+    other = told.model_dump_json() if told != STUDY.prompt else ""
+    return settings("prompt") + other
+
+
+def answering_settings(wildcards):
+    """All that an arm's evaluation takes from the study."""
+    return prompted(wildcards) + settings("dataset_names", "evaluation", "model")
 
 
 def drawn(wildcards):
@@ -70,7 +88,7 @@ def drawn(wildcards):
     checkpoints.data.get()
     arm = wildcards.get("arm")
     if not arm:
-        return [PATHS.evaluation]
+        return [PATHS.evaluation_of(variant) for variant in STUDY.evaluation_samples()]
     return [
         PATHS.evaluation_of(STUDY.evaluation_sample(arm)),
         PATHS.train(*STUDY.training_sample(arm)),
@@ -83,6 +101,7 @@ def every_arm(pattern):
 
 STYLE = "lib/factmix/factmix.mplstyle"
 EVALUATED = "predictions.parquet"
+BASE = [PATHS.base_of(variant) / EVALUATED for variant in STUDY.evaluation_samples()]
 TRAINED = ("run.json", "metrics.parquet", "trajectory.parquet", "rewards.parquet")
 BOOK = [
     path
@@ -158,7 +177,7 @@ rule base:
     params:
         settings=settings("dataset_names", "evaluation", "model", "prompt"),
     output:
-        PATHS.base / EVALUATED,
+        BASE,
     threads: ALL_CORES
     resources:
         training=1,
@@ -197,7 +216,7 @@ rule evaluate:
         MODEL,
         code("evaluate"),
     params:
-        settings=settings("dataset_names", "evaluation", "model", "prompt"),
+        settings=answering_settings,
     output:
         f"{ARM}/{EVALUATED}",
     threads: ALL_CORES
@@ -227,7 +246,7 @@ rule compare:
     message: "Compare: every arm with the baseline"
     input:
         PATHS.data_report,
-        PATHS.base / EVALUATED,
+        BASE,
         every_arm(f"{ARM}/{EVALUATED}"),
         [every_arm(f"{ARM}/{name}") for name in TRAINED],
         code("compare", "figures"),

@@ -19,6 +19,7 @@ from factmix.examples import Example, to_frame
 from factmix.labels import LABELS
 from factmix.policy import Policy, add_adapter, load_base
 from factmix.prefix import pad_left
+from factmix.reward_functions import reward_functions
 from factmix.runs import Paths, find_study
 from factmix.trainer import GroupError, SharedPrefixTrainer, _until
 
@@ -238,7 +239,7 @@ def test_completions_end_with_the_first_stopping_token() -> None:
 def test_reward_functions_name_and_log_every_component() -> None:
     logged: dict[str, float] = {}
     completions, gold = ["PASS\n", "NA\n", "It is FAIL\n"], ["PASS", "PASS", "FAIL"]
-    functions = grpo.reward_functions(STUDY.rewards["published"])
+    functions = reward_functions(STUDY.rewards["published"])
     values = {
         each.__name__: each(completions=completions, gold=gold, log_metric=logged.__setitem__)
         for each in functions

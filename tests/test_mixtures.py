@@ -537,6 +537,24 @@ def test_evidence_is_set_for_training_and_evaluation_separately():
     assert report["arms"]["released"]["groups"] == 0
 
 
+def test_a_page_that_one_dataset_links_is_kept_from_training_on_in_another():
+    # A claim of the first dataset is decided by Alpha and Beta; the second has rows on Beta only.
+    linked = {"Alpha": "Alpha", "Beta": "Alpha"}
+    both = Pool([example(i, FAIL, dataset="one", group="Alpha") for i in range(3)], pages=linked)
+    rest = [example(10 + i, FAIL, dataset="two", group=f"Page {i}") for i in range(6)]
+    rest += [example(20 + i, FAIL, dataset="two", group="Beta") for i in range(3)]
+    content = study_of(
+        {"m": {"two": {FAIL: 4}}}, counts(0, 0, 2), datasets=("one", "two")
+    ).model_dump()
+    for seed in range(5):
+        content["sample_seed"] = seed
+        report, arms = variants(Study.model_validate(content), {"one": both, "two": rest})
+        train, evaluation = arms["only"]
+        assert "Alpha" in set(evaluation["group"])
+        assert set(train["group"]).isdisjoint({"Alpha", "Beta"})
+        assert report["datasets"]["two"]["excluded"]["group"] >= 2
+
+
 def test_what_a_dataset_left_out_is_reported():
     pool = Pool([example(i, FAIL) for i in range(5)], {"rows without text": 3})
     study = study_of({"m": {"one": {FAIL: 1}}}, counts(0, 0, 1))

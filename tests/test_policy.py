@@ -3,19 +3,24 @@
 import pytest
 import torch
 
+from factmix import policy as policy_module
 from factmix.examples import Example
 from factmix.labels import LABELS, Label
 from factmix.policy import (
     Policy,
     PromptError,
     add_adapter,
+    device,
+    dtype_of,
     load_adapter,
     load_base,
     load_tokenizer,
     prompt_text,
     stopping_tokens,
+    whole_prompt,
 )
-from factmix.study import Prompt, Study
+from factmix.prompts import ANSWER_FORMAT
+from factmix.study import Model, Prompt, Study
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +117,141 @@ def test_evidence_is_cut_from_its_end(policy: Policy) -> None:
 def test_a_claim_that_can_never_fit_is_an_error(policy: Policy) -> None:
     with pytest.raises(PromptError, match=r"debate e: .* tokens too many .*prompt.max_tokens"):
         prompt_text(policy.tokenizer, _example(("Some.",)), _prompt(20))
+
+
+# As short as a template can be that has what gpt-oss's has: the date, an effort, channels, ends.
+TEMPLATE = """{%- macro system() -%}
+<|system|>Today: {{ strftime_now("%Y-%m-%d") }}. Reasoning: {{ reasoning_effort }}<|end|>
+{%- endmacro -%}
+{{ bos_token }}{{ system() }}
+{%- for message in messages -%}
+{%- if message.role == "assistant" -%}
+<|assistant|><|channel|>final<|message|>{{ message.content }}<|return|>
+{%- else -%}
+<|{{ message.role }}|>{{ message.content }}<|end|>
+{%- endif -%}
+{%- endfor -%}"""
+
+
+def _harmony(**keys: object) -> Prompt:
+    return _prompt(500).model_copy(update={"prompt_style": "harmony", **keys})
+
+
+@pytest.fixture
+def chatting(smoke: Study) -> Policy:
+    fresh = load_base(smoke.model)
+    fresh.tokenizer.chat_template = TEMPLATE
+    return fresh
+
+
+def test_harmony_is_the_chat_template_on_a_frozen_date_with_the_answer_begun(
+    chatting: Policy,
+) -> None:
+    text, cut = prompt_text(chatting.tokenizer, _example(("One.",)), _harmony())
+    assert not cut
+    begin = chatting.tokenizer.bos_token or ""
+    expected = "<|system|>Today: 2025-08-05. Reasoning: low<|end|><|user|>Judge the claim by"
+    assert text.removeprefix(begin).startswith(expected)
+    assert text.endswith(
+        "Claim: The dam raises rents.\nEvidence:\n- One.<|end|>"
+        "<|assistant|><|channel|>final<|message|>LABEL="
+    )
+
+
+def test_harmony_counts_its_own_tokens_when_evidence_is_cut(chatting: Policy) -> None:
+    plain = prompt_text(chatting.tokenizer, _example(("rents " * 300,)), _prompt(300))[0]
+    prompt = _harmony(max_tokens=300)
+    text, cut = prompt_text(chatting.tokenizer, _example(("rents " * 300,)), prompt)
+    assert cut
+    assert len(chatting.tokenizer(text)["input_ids"]) <= 300
+    assert text.count("rents") < plain.count("rents")
+
+
+def test_harmony_begins_only_once(chatting: Policy) -> None:
+    tokenizer = chatting.tokenizer
+    text = whole_prompt(tokenizer, "A claim.", (), _harmony())
+    ids = tokenizer(text)["input_ids"]
+    assert ids.count(tokenizer.bos_token_id) <= 1
+
+
+def test_harmony_without_a_template_is_an_error(policy: Policy) -> None:
+    assert policy.tokenizer.chat_template is None
+    with pytest.raises(PromptError, match="has no chat template; expected one"):
+        whole_prompt(policy.tokenizer, "A claim.", (), _harmony())
+
+
+def test_only_instructed_prompts_say_how_to_answer(policy: Policy) -> None:
+    told = _prompt(500).model_copy(update={"instructed": True})
+    with_it = whole_prompt(policy.tokenizer, "A claim.", ("One.",), told)
+    without = whole_prompt(policy.tokenizer, "A claim.", ("One.",), _prompt(500))
+    assert with_it.replace(ANSWER_FORMAT, "") == without
+    assert with_it.count(ANSWER_FORMAT) == 1
+
+
+@pytest.mark.parametrize(
+    ("cuda", "bf16", "mps", "named", "where", "dtype"),
+    [
+        (True, True, False, None, "cuda", torch.bfloat16),
+        (True, False, False, None, "cuda", torch.float32),
+        (False, False, True, None, "mps", torch.float32),
+        (False, False, True, "float16", "mps", torch.float16),
+        (False, False, False, None, "cpu", torch.float32),
+        (False, False, False, "bfloat16", "cpu", torch.bfloat16),
+    ],
+)
+def test_device_and_dtype(
+    smoke: Study,
+    monkeypatch: pytest.MonkeyPatch,
+    cuda: bool,
+    bf16: bool,
+    mps: bool,
+    named: str | None,
+    where: str,
+    dtype: torch.dtype,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: bf16)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert device() == where
+    assert dtype_of(smoke.model.model_copy(update={"dtype": named})) == dtype
+
+
+def test_gpt_oss_attends_eagerly_and_a_study_may_choose(
+    smoke: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_base(smoke.model).model.config._attn_implementation == "eager"
+    asked = {}
+
+    class LoadedError(Exception):
+        pass
+
+    def loaded(path: str, **options: object) -> None:
+        asked.update(options)
+        raise LoadedError
+
+    monkeypatch.setattr(policy_module.AutoModelForCausalLM, "from_pretrained", loaded)
+    content = smoke.model.model_dump() | {"attention": "sdpa", "dtype": "bfloat16"}
+    with pytest.raises(LoadedError):
+        load_base(Model.model_validate(content))
+    assert asked["attn_implementation"] == "sdpa" and asked["dtype"] is torch.bfloat16
+    assert "quantization_config" not in asked
+
+
+def test_mxfp4_weights_are_dequantised(smoke: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = policy_module.AutoConfig.from_pretrained(policy_module.source_of(smoke.model))
+    shape.quantization_config = {"quant_method": "mxfp4"}
+    monkeypatch.setattr(policy_module.AutoConfig, "from_pretrained", lambda *_, **__: shape)
+    asked = {}
+
+    class LoadedError(Exception):
+        pass
+
+    def loaded(path: str, **options: object) -> None:
+        asked.update(options)
+        raise LoadedError
+
+    monkeypatch.setattr(policy_module.AutoModelForCausalLM, "from_pretrained", loaded)
+    with pytest.raises(LoadedError):
+        load_base(smoke.model)
+    assert asked["quantization_config"].dequantize
+    assert asked["trust_remote_code"] is False and asked["use_safetensors"] is True

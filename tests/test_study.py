@@ -217,7 +217,9 @@ def test_samples_that_differ_from_the_usual_ones_have_names_of_their_own(smoke):
     assert study.evaluation_sample("hard_only") == ""
     study = changed(smoke, split="as_released", evidence_eval="as_released")
     assert study.training_sample("hard_only")[1] == "split_as_released-evidence_retrieved"
-    assert study.evaluation_sample("hard_only") == "split_as_released-evidence_as_released"
+    assert study.evaluation_sample("hard_only") == "as_released"
+    study = changed(smoke, usual="as_released", protocol="as_described")
+    assert study.training_sample("hard_only") == ("hard_only", "as_described")
     paths = Paths(Path("run"))
     assert paths.train("m", "v") == Path("run/data/train-m-v.parquet")
     assert paths.evaluation_of("v") == Path("run/data/evaluation-v.parquet")

@@ -16,11 +16,20 @@ def outputs(command: str, arguments: list[str]) -> list[Path]:
         source, page = rest[:2]
         return [Path(page), *computed(source, rest[3].removeprefix("study="))]
     study, arm = rest[:2]
-    run = Path("runs") / study / ("base" if arm == "base" else f"{arm}-s{rest[-1]}")
+    if arm == "base":
+        variants = ["", *(["-as_released"] if "protocol: as_released" in text_of(study) else [])]
+        return [
+            Path("runs") / study / f"base{variant}" / "predictions.parquet" for variant in variants
+        ]
+    run = Path("runs") / study / f"{arm}-s{rest[-1]}"
     if step == "evaluate":
         return [run / "predictions.parquet"]
     tables = [run / f"{name}.parquet" for name in ("metrics", "trajectory", "rewards")]
     return [run / "adapter" / "adapter.safetensors", run / "run.json", *tables]
+
+
+def text_of(study: str) -> str:
+    return Path("studies", f"{study}.yaml").read_text()
 
 
 def computed(notebook: str, study: str) -> list[Path]:
@@ -30,10 +39,17 @@ def computed(notebook: str, study: str) -> list[Path]:
         return [run / "results.json"]
     if notebook == "notebooks/arm.md":
         return []
-    content = yaml.safe_load(Path("studies", f"{study}.yaml").read_text())
+    content = yaml.safe_load(text_of(study))
     names = ["report.json", "shortcuts.json", "evaluation.parquet"]
     names += [f"{dataset}.parquet" for dataset in content["datasets"]]
     names += [f"train-{mixture}.parquet" for mixture in content["mixtures"]]
+    for arm in content["arms"].values():
+        if arm.get("protocol"):
+            protocol = arm["protocol"]
+            names += [
+                f"evaluation-{protocol}.parquet",
+                f"train-{arm['mixture']}-{protocol}.parquet",
+            ]
     return [run / "data" / name for name in names]
 
 

@@ -8,9 +8,19 @@ import pandas as pd
 from factmix.intervals import Floats
 from factmix.labels import LABELS, Label
 from factmix.runs import Paths
-from factmix.study import Study
+from factmix.study import BASE, Study, of_variant
 
-BASE = "base"  # the untrained model
+__all__ = [
+    "BASE",
+    "CONSTANTS",
+    "Answers",
+    "CompareError",
+    "check_files",
+    "predictions",
+    "read_answers",
+    "reference_of",
+]
+
 CONSTANTS = {"always_na": Label.NA, "always_pass": Label.PASS}
 PROBABILITIES = tuple(f"p_{label.lower()}" for label in LABELS)
 
@@ -46,7 +56,10 @@ def check_files(study: Study, paths: Paths) -> None:
     seed = study.seeds[0]
     made_by = {
         paths.data_report: f"factmix data {study.name}",
-        paths.base / "predictions.parquet": f"factmix evaluate {study.name} {BASE}",
+        **{
+            paths.base_of(variant) / "predictions.parquet": f"factmix evaluate {study.name} {BASE}"
+            for variant in study.evaluation_samples()
+        },
     }
     for arm in study.arms:
         folder = paths.arm(arm, seed)
@@ -78,16 +91,20 @@ def read_answers(
 ) -> dict[str, dict[str, Answers]]:
     """The answers of the untrained model, of every arm and of the constants.
 
+    The untrained model and the constants are there once for every variant of the evaluation set,
+    the usual one as "base", "always_na" and "always_pass".
+
     Args:
         study: the study.
         paths: its run.
         seed: which seed of the arms; by default the first.
 
     Returns:
-        system -> dataset -> answers. All systems' answers to a dataset are in the same order.
+        system -> dataset -> answers. The answers to a dataset are in the same order in all systems
+        of one variant, which are those with the same `reference_of`.
 
     Raises:
-        CompareError: a dataset is missing, or systems answered different examples.
+        CompareError: a dataset is missing, or systems of one variant answered different examples.
     """
     folders = _folders(study, paths, study.seeds[0] if seed is None else seed)
     frames = {
@@ -96,17 +113,19 @@ def read_answers(
         .sort_index()
         for system, folder in folders.items()
     }
-    reference = frames[study.baseline]
-    answered = set(reference.index.get_level_values("dataset"))
-    absent = [name for name in study.datasets if name not in answered]
-    if absent:
-        _refuse(study, folders[study.baseline], f"has no answers to {', '.join(absent)}")
+    references = reference_of(study)
     answers: dict[str, dict[str, Answers]] = {}
     for system, frame in frames.items():
+        baseline = references[system]
+        reference = frames[baseline]
+        answered = set(reference.index.get_level_values("dataset"))
+        absent = [name for name in study.datasets if name not in answered]
+        if absent:
+            _refuse(study, folders[baseline], f"has no answers to {', '.join(absent)}")
         if not (frame.index.is_unique and frame.index.equals(reference.index)):
-            _refuse(study, folders[system], f"answers other examples than {study.baseline}'s")
+            _refuse(study, folders[system], f"answers other examples than {baseline}'s")
         if not frame["gold"].equals(reference["gold"]):
-            _refuse(study, folders[system], f"has other gold labels than {study.baseline}'s")
+            _refuse(study, folders[system], f"has other gold labels than {baseline}'s")
         answers[system] = {
             dataset: Answers(
                 run=folders[system].name,
@@ -118,18 +137,29 @@ def read_answers(
             )
             for dataset in study.datasets
         }
-    for name, label in CONSTANTS.items():
-        answers[name] = {
-            dataset: Answers(
-                "data", given.gold, [str(label)] * len(given.gold), given.groups, None, None
-            )
-            for dataset, given in answers[study.baseline].items()
-        }
+    for variant, baseline in study.evaluation_samples().items():
+        for name, label in CONSTANTS.items():
+            answers[of_variant(name, variant)] = {
+                dataset: Answers(
+                    "data", given.gold, [str(label)] * len(given.gold), given.groups, None, None
+                )
+                for dataset, given in answers[baseline].items()
+            }
     return answers
 
 
+def reference_of(study: Study) -> dict[str, str]:
+    """The baseline that each system is compared with: the untrained models, then the arms."""
+    samples = study.evaluation_samples().items()
+    untrained = {of_variant(BASE, variant): baseline for variant, baseline in samples}
+    return untrained | {arm: study.baseline_of(arm) for arm in study.arms}
+
+
 def _folders(study: Study, paths: Paths, seed: int) -> dict[str, Path]:
-    return {BASE: paths.base} | {arm: paths.arm(arm, seed) for arm in study.arms}
+    untrained = {
+        of_variant(BASE, variant): paths.base_of(variant) for variant in study.evaluation_samples()
+    }
+    return untrained | {arm: paths.arm(arm, seed) for arm in study.arms}
 
 
 def _refuse(study: Study, folder: Path, problem: str) -> None:

@@ -52,7 +52,8 @@ class Trajectory(TrainerCallback):
         evaluation = pd.read_parquet(paths.evaluation_of(study.evaluation_sample(arm)))
         self._examples = evaluation[evaluation["trajectory"]]
         self._folder = paths.arm(arm, seed) / "checkpoints" / "trajectory"
-        self._study, self._arm, self._seed, self._policy = study, arm, seed, policy
+        self._study = study.model_copy(update={"prompt": study.evaluation_prompt(arm)})
+        self._arm, self._seed, self._policy = arm, seed, policy
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any

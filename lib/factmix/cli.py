@@ -23,7 +23,6 @@ app = typer.Typer(
 
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="A name from studies/.")]
 Seed = Annotated[int | None, typer.Option(help="Of training; by default the study's first.")]
-
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 

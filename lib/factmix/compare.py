@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from factmix import figures, look, sections, stats
-from factmix.answers import Answers, CompareError, check_files, read_answers
+from factmix.answers import Answers, CompareError, check_files, read_answers, reference_of
 from factmix.intervals import Counts
 from factmix.labels import ANSWERS
 from factmix.results import correct, counts, difference, key, leaf, tidy
@@ -21,6 +21,7 @@ from factmix.study import Study
 
 __all__ = [
     "CompareError",
+    "by_baseline",
     "compare",
     "difference",
     "freeze",
@@ -54,37 +55,40 @@ def compare(study: Study, paths: Paths) -> dict[str, Any]:
     check_files(study, paths)
     report = json.loads(paths.data_report.read_text(encoding="utf-8"))
     systems = read_answers(study, paths)
-    baseline = systems[study.baseline]
-    answering = {arm: given for arm, given in systems.items() if arm in study.arms or arm == "base"}
-    others = {arm: given for arm, given in answering.items() if arm != study.baseline}
+    references = reference_of(study)
+    answering = {name: given for name, given in systems.items() if name in references}
+    others = {name: given for name, given in answering.items() if references[name] != name}
+    # the baseline's answers of each of the others, in the same nesting
+    over = {name: systems[references[name]] for name in others}
     results: dict[str, Any] = {
         "study": {
             "name": study.name,
             "description": study.description,
             "model": study.model.path,
             "baseline": key(study.baseline),
+            **_other_baselines(study),
             "data_fingerprint": report["fingerprint"],
             "resamples": study.statistics.resamples,
             "confidence": study.statistics.confidence,
             "alpha": study.statistics.alpha,
         },
         "seeds": study.seeds,
-        "metrics": _each(systems, lambda given, _: _metrics(given, study)),
-        "gains": _each(others, lambda given, name: _gains(baseline[name], given, study)),
-        "mcnemar": _each(
-            others, lambda given, name: sections.mcnemar(baseline[name], given, study)
+        "metrics": _each(systems, lambda given: _metrics(given, study)),
+        "gains": _each_pair(over, others, lambda first, given: _gains(first, given, study)),
+        "mcnemar": _each_pair(
+            over, others, lambda first, given: sections.mcnemar(first, given, study)
         ),
-        "shift": _each(others, lambda given, name: sections.shift(baseline[name], given)),
+        "shift": _each_pair(over, others, sections.shift),
         "clustered": {
-            "metrics": _each(answering, lambda given, _: sections.cluster_metrics(given, study)),
-            "gains": _each(
-                others, lambda given, name: sections.cluster_gains(baseline[name], given, study)
+            "metrics": _each(answering, lambda given: sections.cluster_metrics(given, study)),
+            "gains": _each_pair(
+                over, others, lambda first, given: sections.cluster_gains(first, given, study)
             ),
         },
-        "awareness": _each(answering, lambda given, _: sections.self_awareness(given, study)),
-        "format_rate": _each(answering, lambda given, _: _format_rate(given, study)),
-        "answer_share": _each(answering, lambda given, _: _answer_shares(given, study)),
-        "confusion": _each(answering, lambda given, _: _confusion(given).tolist()),
+        "awareness": _each(answering, lambda given: sections.self_awareness(given, study)),
+        "format_rate": _each(answering, lambda given: _format_rate(given, study)),
+        "answer_share": _each(answering, lambda given: _answer_shares(given, study)),
+        "confusion": _each(answering, lambda given: _confusion(given).tolist()),
         "training": {key(arm): _training(study, arm, paths) for arm in study.arms},
         "trajectory": {key(arm): _trajectory(study, arm, paths) for arm in study.arms},
         "data": counts({part: report[part] for part in report if part != "fingerprint"}),
@@ -123,7 +127,10 @@ def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
     folders = [paths.arm(arm, seed) for arm in study.arms for seed in study.seeds]
     tables = ("metrics", "trajectory", "rewards", "predictions")
     names = ("run.json", *(f"{table}.parquet" for table in tables))
-    sources = [paths.results, paths.data_report, paths.base / "predictions.parquet"]
+    sources = [paths.results, paths.data_report]
+    sources += [
+        paths.base_of(variant) / "predictions.parquet" for variant in study.evaluation_samples()
+    ]
     sources += [folder / name for folder in folders for name in names if (folder / name).is_file()]
     sources += sorted((paths.root / "notebooks").glob("*.ipynb"))
     optional = (paths.learning_rate, paths.shortcuts)
@@ -145,10 +152,10 @@ def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
 def _draw_summary(results: dict[str, Any], alpha: float, path: Path) -> None:
     """The gains at a glance, on white, for the README."""
     gains = tidy(results["gains"], ["arm", "dataset", "metric"])
+    elsewhere = results["study"].get("baselines", {})  # on other examples: no part of this figure
+    gains = gains[~gains["arm"].isin(["base", *elsewhere])]
     with look.style(dark=False):
-        figure = figures.plot_gains(
-            gains[gains["arm"] != "base"], metrics=("balanced_accuracy", "recall_na"), alpha=alpha
-        )
+        figure = figures.plot_gains(gains, metrics=("balanced_accuracy", "recall_na"), alpha=alpha)
         figure.savefig(path, format="svg", facecolor="white", metadata={"Date": None})
         plt.close(figure)
 
@@ -175,11 +182,42 @@ def training_metrics(study: Study, paths: Paths) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
+def by_baseline(section: pd.DataFrame, study: Study) -> dict[str, pd.DataFrame]:
+    """A tidy table with a column arm, apart by the baseline that its systems are compared with.
+
+    Systems with different baselines answered different examples, so a figure shows one such part.
+    """
+    baseline_of = {key(name): baseline for name, baseline in reference_of(study).items()}
+    parts = section.groupby(section["arm"].map(baseline_of), sort=False)
+    return {str(baseline): rows.reset_index(drop=True) for baseline, rows in parts}
+
+
+def _other_baselines(study: Study) -> dict[str, Any]:
+    """Which systems have another baseline than the study's; nothing where there is none."""
+    other = {
+        key(name): key(baseline)
+        for name, baseline in reference_of(study).items()
+        if baseline != study.baseline
+    }
+    return {"baselines": other} if other else {}
+
+
 def _each(
-    systems: dict[str, dict[str, Answers]], of: Callable[[Answers, str], Any]
+    systems: dict[str, dict[str, Answers]], of: Callable[[Answers], Any]
 ) -> dict[str, dict[str, Any]]:
     return {
-        key(arm): {key(name): of(given, name) for name, given in datasets.items()}
+        key(arm): {key(name): of(given) for name, given in datasets.items()}
+        for arm, datasets in systems.items()
+    }
+
+
+def _each_pair(
+    baselines: dict[str, dict[str, Answers]],
+    systems: dict[str, dict[str, Answers]],
+    of: Callable[[Answers, Answers], Any],
+) -> dict[str, dict[str, Any]]:
+    return {
+        key(arm): {key(name): of(baselines[arm][name], given) for name, given in datasets.items()}
         for arm, datasets in systems.items()
     }
 

@@ -11,7 +11,7 @@ from factmix.evidence import missing_means_na, shown
 from factmix.examples import from_frame
 from factmix.labels import LABELS, Label
 from factmix.mixtures import Report
-from factmix.prompts import render
+from factmix.policy import whole_prompt
 from factmix.protocol import PROTOCOLS
 from factmix.runs import Paths
 from factmix.study import Study
@@ -99,7 +99,7 @@ def token_lengths(
     if examples.empty:
         return {"median": 0.0, "p95": 0.0, "longest": 0, "cut_off": 0}
     texts = [
-        render(each.claim, each.evidence, worked_examples=study.prompt.worked_examples)
+        whole_prompt(tokenizer, each.claim, each.evidence, study.prompt)
         for each in from_frame(examples)
     ]
     lengths = np.array([len(ids) for ids in tokenizer(texts)["input_ids"]])

@@ -16,7 +16,7 @@ from factmix.policy import Policy, load_adapter, load_base, prompt_text
 from factmix.prefix import Prefix, completion_logits, pad_left, read_prompts, sample
 from factmix.prompts import parse
 from factmix.runs import Paths, write_parquet
-from factmix.study import Study
+from factmix.study import BASE, Study, of_variant
 
 PREDICTION_COLUMNS = (
     "arm",
@@ -37,9 +37,15 @@ BATCH_PROMPTS = 128
 
 
 def evaluate_base(study: Study, paths: Paths) -> None:
-    """Writes the untrained model's predictions on the evaluation set; arm "base", seed 0."""
-    answered = answer(load_base(study.model), pd.read_parquet(paths.evaluation), study)
-    write_parquet(paths.base / "predictions.parquet", label_rows(answered, "base", 0))
+    """Writes the untrained model's predictions on every evaluation set that an arm answers.
+
+    They are those of arm "base" (of another variant "base_<variant>") and seed 0.
+    """
+    policy = load_base(study.model)
+    for variant in study.evaluation_samples():
+        evaluation = pd.read_parquet(paths.evaluation_of(variant))
+        rows = label_rows(answer(policy, evaluation, study), of_variant(BASE, variant), 0)
+        write_parquet(paths.base_of(variant) / "predictions.parquet", rows)
 
 
 def evaluate_arm(study: Study, arm: str, seed: int, paths: Paths) -> None:
@@ -47,7 +53,8 @@ def evaluate_arm(study: Study, arm: str, seed: int, paths: Paths) -> None:
     folder = paths.arm(arm, seed)
     policy = load_adapter(load_base(study.model), folder / "adapter")
     evaluation = pd.read_parquet(paths.evaluation_of(study.evaluation_sample(arm)))
-    answered = answer(policy, evaluation, study, name=arm)
+    prompted = study.model_copy(update={"prompt": study.evaluation_prompt(arm)})
+    answered = answer(policy, evaluation, prompted, name=arm)
     write_parquet(folder / "predictions.parquet", label_rows(answered, arm, seed))
 
 

@@ -9,10 +9,8 @@ import shutil
 import subprocess
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,75 +21,19 @@ from datasets import Dataset
 from transformers.trainer_utils import get_last_checkpoint
 from trl import GRPOConfig, GRPOTrainer
 
-from factmix import rewards
+from factmix import rollouts
 from factmix.before_after import before_and_after
 from factmix.callbacks import Progress, Trajectory
 from factmix.examples import from_frame
-from factmix.labels import ANSWERS, LABELS, Label
 from factmix.leaks import check_disjoint
-from factmix.policy import Policy, add_adapter, load_base, prompt_text
-from factmix.prompts import parse
+from factmix.policy import Policy, add_adapter, device, dtype_of, load_base, prompt_text
+from factmix.reward_functions import reward_functions
 from factmix.runs import ROOT, Paths, write_json, write_parquet
-from factmix.study import Reward, Study
-from factmix.trainer import SharedPrefixTrainer
+from factmix.study import Study
 
 
 class TrainingError(RuntimeError):
     """A training run did not do what its study says."""
-
-
-def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
-    """TRL reward functions: one per component, then one of weight 0 that only logs.
-
-    Each logs its mean over completions by gold label as "<name>|<label>".
-    """
-
-    def by_gold(
-        log: Callable[[str, float], None], name: str, values: list[float], gold: list[str]
-    ) -> None:
-        for label in LABELS:
-            of_label = [value for value, each in zip(values, gold, strict=True) if each == label]
-            if of_label:
-                log(f"{name}|{label}", sum(of_label) / len(of_label))
-
-    def component(name: str) -> Callable[..., list[float]]:
-        def earned(
-            completions: list[str], gold: list[str], log_metric: Any, **_: Any
-        ) -> list[float]:
-            values = [each[name] for each in map(earnings, completions, gold)]
-            by_gold(log_metric, f"reward/{name}", values, gold)
-            return values
-
-        earned.__name__ = name
-        return earned
-
-    # Few completions are distinct, and every function below reads all of them.
-    read_once = lru_cache(maxsize=4096)(parse)
-
-    @lru_cache(maxsize=4096)
-    def earnings(completion: str, gold: str) -> dict[str, float]:
-        read = read_once(completion)
-        return rewards.components(
-            reward, predicted=read.predicted, format_valid=read.format_valid, gold=Label(gold)
-        )
-
-    def answers(completions: list[str], gold: list[str], log_metric: Any, **_: Any) -> list[float]:
-        read = [read_once(completion) for completion in completions]
-        right = [float(each.predicted == label) for each, label in zip(read, gold, strict=True)]
-        total = [
-            sum(earnings(text, label).values())
-            for text, label in zip(completions, gold, strict=True)
-        ]
-        log_metric("accuracy", sum(right) / len(right))
-        log_metric("format_rate", sum(each.format_valid for each in read) / len(read))
-        for possible in ANSWERS:
-            share = sum(each.predicted == possible for each in read) / len(read)
-            log_metric(f"share/{possible}", share)
-        by_gold(log_metric, "accuracy", right, gold)
-        by_gold(log_metric, "reward/total", total, gold)
-        return right
-
-    return [*(component(name) for name in rewards.component_names(reward)), answers]
 
 
 def completions_per_process(study: Study, processes: int) -> int:
@@ -118,7 +60,7 @@ def make_trainer(
     folder: Path,
     *,
     policy: Policy,
-    trainer_class: type[GRPOTrainer] = SharedPrefixTrainer,
+    trainer_class: type[GRPOTrainer] | None = None,
 ) -> GRPOTrainer:
     """The trainer of an arm, with every number from the study.
 
@@ -129,7 +71,7 @@ def make_trainer(
         training: the examples.
         folder: for checkpoints.
         policy: with the adapter to train.
-        trainer_class: the stock trainer, to compare with.
+        trainer_class: the stock trainer, to compare with; by default that of `rollouts`.
 
     Raises:
         TrainingError: the prompts of a step cannot be divided among the processes.
@@ -169,8 +111,9 @@ def make_trainer(
         warmup_steps=0,
         weight_decay=numbers.weight_decay,
         max_grad_norm=numbers.max_grad_norm,
-        bf16=cuda,
-        use_cpu=not cuda,
+        bf16=dtype_of(study.model) is torch.bfloat16,
+        fp16=dtype_of(study.model) is torch.float16,
+        use_cpu=device() == "cpu",
         gradient_checkpointing=False,
         router_aux_loss_coef=0.0,  # None would turn the auxiliary loss on
         logging_steps=1,
@@ -181,8 +124,9 @@ def make_trainer(
         disable_tqdm=True,
         dataloader_pin_memory=cuda,
         remove_unused_columns=False,
+        **rollouts.options(study, policy.stop_ids),
     )
-    trainer = trainer_class(
+    trainer = (trainer_class or rollouts.trainer_class(study, arm))(
         model=policy.model,
         reward_funcs=functions,
         args=config,
@@ -199,8 +143,7 @@ def train(study: Study, arm: str, seed: int, paths: Paths) -> None:
     """Trains an arm; goes on from its last checkpoint when it was interrupted.
 
     Writes adapter/, metrics.parquet, trajectory.parquet, rewards.parquet and, last, run.json in
-    `paths.arm(...)`;
-    returns at once when run.json is there and of the same study and data.
+    `paths.arm(...)`; returns at once when run.json is there and of the same study and data.
 
     Raises:
         TrainingError: fewer steps were made than the study says.
@@ -305,6 +248,10 @@ def _identity(study: Study, arm: str, seed: int, paths: Paths) -> dict[str, Any]
         "arm": {key: own[key] for key in ("mixture", "reward", "steps")},
         "reward": study.reward_of(arm).model_dump(mode="json"),
     }
+    # Left out where they are as always: a run from before there was a choice is still one.
+    refresh, told = study.protocol_of(arm).sampler_refresh, study.evaluation_prompt(arm)
+    relevant |= {"sampler_refresh": refresh} if refresh > 1 else {}
+    relevant |= {"told": told.model_dump(mode="json")} if told != study.prompt else {}
     described = json.dumps(relevant, sort_keys=True)
     return {
         "study": study.name,

@@ -21,7 +21,7 @@ ARM_COLOURS = {
     "balanced": "#0072b2",
     "balanced_accuracy": "#009e73",
 }
-SPARE_COLOURS = ("#8172c6", "#8c8c00", "#2f96c4", "#c2556b")  # for other arms, by name
+SPARE_COLOURS = ("#8172c6", "#8c8c00", "#2f96c4", "#c2556b", "#3f9142")  # for other arms, by name
 MARKERS = "osD^vPX<>"  # for readers who see no colours; in the order of the arms above
 ANSWER_COLOURS = {
     Label.NA: "#b07d00",

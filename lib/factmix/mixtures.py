@@ -2,7 +2,8 @@
 
 The evaluation set is drawn first and does not depend on any mixture. What it touches is then kept
 out of training by construction: every group of which it holds an example, and every row whose claim
-reads like one of its claims. A group's name means the same unit in all datasets of a study.
+reads like one of its claims. A group's name means the same unit in all datasets of a study, and
+groups that a dataset links, such as pages that decide one claim, are linked in all of them.
 
 An arm whose protocol splits as the released code did gets other samples: training and evaluation
 are drawn at random from the same examples, and what they share is reported.
@@ -20,10 +21,11 @@ import pandas as pd
 from factmix.datasets import DATASETS, load
 from factmix.evidence import shown
 from factmix.examples import COLUMNS, to_frame
+from factmix.groups import linked
 from factmix.labels import LABELS, Label
 from factmix.leaks import check_disjoint, overlap, shared_examples
 from factmix.protocol import PROTOCOLS, Split
-from factmix.records import DataError, normalised
+from factmix.records import DataError, Pool, normalised
 from factmix.runs import Paths, write_json, write_parquet
 from factmix.study import Study
 
@@ -77,7 +79,7 @@ def prepare(study: Study, paths: Paths) -> Report:
         LeakError: training and evaluation share something, although the protocol says not to.
     """
     loaded = {name: _pool(study, name) for name in study.datasets}
-    pools = {name: pool for name, (pool, _) in loaded.items()}
+    pools = linked({name: (pool, raw.pages) for name, (pool, raw) in loaded.items()})
     usual = PROTOCOLS[study.protocol]
     splits = dict.fromkeys([usual.split, *(study.protocol_of(arm).split for arm in study.arms)])
     drawn = {split: _draw(study, pools, split) for split in splits}
@@ -111,9 +113,9 @@ def prepare(study: Study, paths: Paths) -> Report:
                 "pool": _counts(pool),
                 "evaluation": _counts(evaluation[evaluation["dataset"] == name]),
                 "excluded": drawn[usual.split].excluded[name],
-                **({"skipped": dict(skipped)} if skipped else {}),
+                **({"skipped": dict(raw.skipped)} if raw.skipped else {}),
             }
-            for name, (pool, skipped) in loaded.items()
+            for name, (pool, raw) in loaded.items()
         },
         "mixtures": {
             mixture: {name: _counts(part) for name, part in train.groupby("dataset", sort=False)}
@@ -231,8 +233,8 @@ def draw_evaluation(
     return sorted(taken)
 
 
-def _pool(study: Study, name: str) -> tuple[pd.DataFrame, Mapping[str, int]]:
-    """A dataset's examples, and how many rows were left out by the reason."""
+def _pool(study: Study, name: str) -> tuple[pd.DataFrame, Pool]:
+    """A dataset's examples, and what else was said of them when they were read."""
     if name not in DATASETS:
         raise DataError(
             f"study {study.name}: datasets.{name}: there is no such dataset;"
@@ -243,7 +245,7 @@ def _pool(study: Study, name: str) -> tuple[pd.DataFrame, Mapping[str, int]]:
     repeated = pool["id"][pool["id"].duplicated()].tolist()
     if repeated:
         raise DataError(f"dataset {name}: the id '{repeated[0]}' occurs more than once")
-    return pool, loaded.skipped
+    return pool, loaded
 
 
 def _evaluation(study: Study, name: str, pool: pd.DataFrame, split: Split) -> pd.DataFrame:

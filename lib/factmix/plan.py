@@ -1,6 +1,7 @@
 """What a study would train, what that takes, and what is missing; without loading weights."""
 
 import warnings
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from factmix.datasets import FILES
 from factmix.policy import lora_config, source_of
 from factmix.runs import ROOT, Paths
 from factmix.sources import SOURCES, locate
-from factmix.study import Lora, Model, Study
+from factmix.study import BASE, Lora, Model, Study
 
 Plan = dict[str, Any]
 
@@ -30,10 +31,10 @@ def plan(study: Study, paths: Paths) -> Plan:
     """The plan of a study.
 
     Returns:
-        arms.<arm>: mixture, its settings, examples, steps, completions, most_tokens (that training
-        reads and writes) and commands; model: parameters, trainable, and most_gib as of `memory`,
-        None where the shape of the model is not known; evaluation: examples per arm; missing: what
-        has to be had before, each with its remedy.
+        arms.<arm>: mixture, baseline, its settings, examples, steps, completions, most_tokens (that
+        training reads and writes), evaluated (examples) and commands; commands: what comes before
+        all arms; model: parameters, trainable, and most_gib as of `memory`, None where the shape of
+        the model is not known; missing: what has to be had before, each with its remedy.
     """
     numbers, prompt = study.training, study.prompt
     arms = {}
@@ -42,6 +43,7 @@ def plan(study: Study, paths: Paths) -> Plan:
         completions = steps * numbers.prompts_per_step * numbers.group_size
         arms[arm] = {
             "mixture": study.arm(arm).mixture,
+            "baseline": study.baseline_of(arm),
             **study.protocol_of(arm).model_dump(),
             "examples": sum(
                 sum(counts.values()) for counts in study.mixtures[study.arm(arm).mixture].values()
@@ -62,6 +64,7 @@ def plan(study: Study, paths: Paths) -> Plan:
     return {
         "study": study.name,
         "model": _model(study),
+        "commands": [f"factmix data {study.name}", f"factmix evaluate {study.name} {BASE}"],
         "arms": arms,
         "missing": _missing(study, paths),
     }
@@ -78,11 +81,12 @@ def text(planned: Plan) -> str:
             f"  {model['parameters']:,} parameters, {model['trainable']:,} of them trained;"
             f" about {model['most_gib']:.1f} GiB for a training step at its largest"
         )
+    lines += [f"  {command}" for command in planned["commands"]]
     for arm, each in planned["arms"].items():
         lines += [
             f"{arm}: {each['mixture']}, {each['examples']:,} examples, {each['steps']} steps,"
             f" {each['completions']:,} completions, at most {each['most_tokens']:,} tokens;"
-            f" {each['evaluated']:,} examples to evaluate",
+            f" {each['evaluated']:,} examples to evaluate; compared with {each['baseline']}",
             *(f"  {command}" for command in each["commands"]),
         ]
     lines += [f"missing: {each['what']}\n  {each['remedy']}" for each in planned["missing"]]
@@ -162,6 +166,13 @@ def _missing(study: Study, paths: Paths) -> list[dict[str, str]]:
                     "remedy": f"factmix fetch {file}",
                 }
             )
+    if study.training.generation == "vllm" and find_spec("vllm") is None:
+        missing.append(
+            {
+                "what": "training.generation is vllm, and vllm is not installed",
+                "remedy": "pip install vllm (with a CUDA device), or generation: transformers",
+            }
+        )
     if not paths.data_report.is_file():
         missing.append(
             {"what": "the data have not been drawn", "remedy": f"factmix data {study.name}"}

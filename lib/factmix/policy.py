@@ -1,6 +1,7 @@
 """The language model that is trained: base weights, tokenizer, LoRA adapter, and its prompts."""
 
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,14 @@ from transformers.utils.quantization_config import Mxfp4Config
 
 from factmix import study as study_module
 from factmix.examples import Example
-from factmix.prompts import render
+from factmix.prompts import CUE, render
 from factmix.runs import ROOT
+
+# Chat templates such as gpt-oss's write today's date, and a prompt must not change over night.
+TEMPLATE_DATE = date(2025, 8, 5)
+
+# Faster kernels lack the learned attention sinks that these architectures have.
+EAGER = frozenset({"gpt_oss"})
 
 
 class PromptError(ValueError):
@@ -67,29 +74,58 @@ def load_tokenizer(
     return tokenizer
 
 
+def device() -> str:
+    """Where models run: "cuda", "mps" or "cpu"."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def dtype_of(model: study_module.Model) -> torch.dtype:
+    """The type of a model's weights: the study's, else by the device.
+
+    bfloat16 on a CUDA device that computes in it, float32 elsewhere: on a CPU it is the faster one,
+    and on Apple's devices float16 would need its losses scaled to be trained.
+    """
+    if model.dtype:
+        chosen: torch.dtype = getattr(torch, model.dtype)
+        return chosen
+    if device() == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.bfloat16
+    return torch.float32
+
+
 def load_base(model: study_module.Model) -> Policy:
-    """The base model of a study: bfloat16 on a CUDA device, float32 elsewhere."""
+    """The base model of a study, on the `device`, in `dtype_of` it.
+
+    Raises:
+        OSError: the model is not to be had.
+        StudyError: it does not generate text.
+    """
     disable_progress_bar()  # of a weight file that loads in a moment
-    cuda = torch.cuda.is_available()
     tokenizer = load_tokenizer(model)
     shape = AutoConfig.from_pretrained(
         source_of(model), revision=model.revision, trust_remote_code=False
     )
     # MXFP4 weights cannot be trained.
     quantised = (getattr(shape, "quantization_config", None) or {}).get("quant_method") == "mxfp4"
+    attention = model.attention or ("eager" if shape.model_type in EAGER else None)
     base: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         source_of(model),
         revision=model.revision,
         trust_remote_code=False,
         use_safetensors=True,
         **({"quantization_config": Mxfp4Config(dequantize=True)} if quantised else {}),
-        dtype=torch.bfloat16 if cuda else torch.float32,
+        **({"attn_implementation": attention} if attention else {}),
+        dtype=dtype_of(model),
     )
-    base.to("cuda" if cuda else "cpu")  # type: ignore[arg-type]
+    base.to(device())  # type: ignore[arg-type]
     base.eval()
-    stop_ids = stopping_tokens(tokenizer)
     if base.generation_config is None:
         raise study_module.StudyError(f"{model.path}: not a model that generates text")
+    ends = base.generation_config.eos_token_id or []
+    stops = (*stopping_tokens(tokenizer), *([ends] if isinstance(ends, int) else ends))
+    stop_ids = tuple(dict.fromkeys(stops))
     base.generation_config.eos_token_id = list(stop_ids)
     base.generation_config.pad_token_id = tokenizer.pad_token_id
     return Policy(base, tokenizer, stop_ids)
@@ -128,6 +164,53 @@ def load_adapter(policy: Policy, folder: Path) -> Policy:
     return replace(policy, model=model)
 
 
+def whole_prompt(
+    tokenizer: PreTrainedTokenizerBase,
+    claim: str,
+    evidence: tuple[str, ...],
+    prompt: study_module.Prompt,
+) -> str:
+    """The prompt of a claim with all of its evidence, in the study's style.
+
+    In the style "harmony" it is what the user says in the tokenizer's own chat template, on
+    `TEMPLATE_DATE`, and the assistant's final answer has begun with `CUE`: as in plain text, what
+    is written next is the label.
+
+    Raises:
+        PromptError: the tokenizer has no chat template.
+    """
+    text = render(
+        claim,
+        evidence,
+        worked_examples=prompt.worked_examples,
+        instructed=prompt.instructed,
+    )
+    if prompt.prompt_style == "plain":
+        return text
+    if tokenizer.chat_template is None:
+        raise PromptError(
+            f"prompt.prompt_style is harmony, but the tokenizer {tokenizer.name_or_path} has no"
+            " chat template; expected one, as models for conversations have, or the style plain"
+        )
+    chat = tokenizer.apply_chat_template(
+        [
+            {"role": "user", "content": text.removesuffix(CUE).rstrip()},
+            {"role": "assistant", "content": CUE},
+        ],
+        # a macro of its own goes before the function that templates ask for today's date
+        chat_template=f"{{%- macro strftime_now(format) -%}}{TEMPLATE_DATE}{{%- endmacro -%}}"
+        + tokenizer.get_chat_template(),
+        tokenize=False,
+        continue_final_message=True,
+        reasoning_effort="low",  # of templates that know of it
+    )
+    assert isinstance(chat, str)
+    begin = tokenizer.bos_token
+    if begin and tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id]:
+        chat = chat.removeprefix(begin)  # the tokenizer adds one itself
+    return chat
+
+
 def prompt_text(
     tokenizer: PreTrainedTokenizerBase, example: Example, prompt: study_module.Prompt
 ) -> tuple[str, bool]:
@@ -138,7 +221,7 @@ def prompt_text(
     """
 
     def within(evidence: tuple[str, ...]) -> tuple[str, int]:
-        text = render(example.claim, evidence, worked_examples=prompt.worked_examples)
+        text = whole_prompt(tokenizer, example.claim, evidence, prompt)
         return text, prompt.max_tokens - len(tokenizer(text)["input_ids"])
 
     evidence = example.evidence

@@ -13,6 +13,12 @@ INSTRUCTIONS = (
     "NA: the evidence does not decide it.\n"
 )
 
+# What the control of the released study was told beside the above, in words of this project's own.
+ANSWER_FORMAT = (
+    "Answer with exactly one of the labels PASS, FAIL and NA, in capital letters, and with nothing"
+    " else: no reason and no further word.\n"
+)
+
 # Worked examples for models that have the context for them; invented, so that none can leak.
 WORKED_EXAMPLES = (
     Example(
@@ -54,19 +60,27 @@ def _case(claim: str, evidence: tuple[str, ...]) -> str:
     return f"\nClaim: {claim}\n{found}{CUE}"
 
 
-def render(claim: str, evidence: tuple[str, ...], *, worked_examples: int = 0) -> str:
+def render(
+    claim: str,
+    evidence: tuple[str, ...],
+    *,
+    worked_examples: int = 0,
+    instructed: bool = False,
+) -> str:
     """The prompt for one claim; it ends where the label is to be written.
 
     Args:
         claim: the sentence to judge.
         evidence: its evidence sentences, possibly none.
         worked_examples: how many of `WORKED_EXAMPLES` come first.
+        instructed: whether `ANSWER_FORMAT` is said, too.
     """
     worked = "".join(
         f"{_case(example.claim, example.evidence)}{example.label}\n"
         for example in WORKED_EXAMPLES[:worked_examples]
     )
-    return f"{INSTRUCTIONS}{worked}{_case(claim, evidence)}"
+    told = INSTRUCTIONS + (ANSWER_FORMAT if instructed else "")
+    return f"{told}{worked}{_case(claim, evidence)}"
 
 
 @dataclass(frozen=True)

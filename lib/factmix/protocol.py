@@ -2,12 +2,13 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PositiveInt
 
 Evidence = Literal["retrieved", "as_released"]
 Split = Literal["group_disjoint", "as_released"]
 WeightBy = Literal["predicted", "gold"]
 InvalidAs = Literal["invalid", "NA"]
+BaselinePrompt = Literal["same", "instructed"]
 ProtocolName = Literal["as_described", "as_released"]
 
 
@@ -22,6 +23,10 @@ class Protocol(BaseModel):
             training and evaluation are drawn from the same examples, with different seeds.
         weight_by: whose weight the reward takes: that of the predicted or of the gold label.
         invalid_as: whether an answer without a label counts as such, or as NA.
+        sampler_refresh: training steps after which the completions are sampled from the weights as
+            they are then; with 1 always from those that are trained.
+        baseline_prompt: same: a baseline is evaluated with the prompt of all other arms.
+            instructed: with additional instructions on the format of the answer.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,6 +36,8 @@ class Protocol(BaseModel):
     split: Split
     weight_by: WeightBy
     invalid_as: InvalidAs
+    sampler_refresh: PositiveInt
+    baseline_prompt: BaselinePrompt
 
 
 PROTOCOLS: dict[ProtocolName, Protocol] = {
@@ -40,6 +47,8 @@ PROTOCOLS: dict[ProtocolName, Protocol] = {
         split="group_disjoint",
         weight_by="predicted",
         invalid_as="invalid",
+        sampler_refresh=1,
+        baseline_prompt="same",
     ),
     "as_released": Protocol(
         evidence_train="as_released",
@@ -47,10 +56,16 @@ PROTOCOLS: dict[ProtocolName, Protocol] = {
         split="as_released",
         weight_by="gold",
         invalid_as="NA",
+        sampler_refresh=50,
+        baseline_prompt="instructed",
     ),
 }
 
 
 def variant(split: Split, evidence: Evidence) -> str:
     """The part of a file's name that tells a sample from the usual one."""
+    if (split, evidence) == ("group_disjoint", "retrieved"):
+        return "as_described"
+    if (split, evidence) == ("as_released", "as_released"):
+        return "as_released"
     return f"split_{split}-evidence_{evidence}"

@@ -25,10 +25,13 @@ class Pool:
     Attributes:
         examples: those that can be used.
         skipped: how many could not, by the reason.
+        pages: the group of each page that decides an example, where groups are linked pages; so a
+            dataset whose group is one of these pages is kept together with this one's.
     """
 
     examples: Sequence[Example]
     skipped: Mapping[str, int] = field(default_factory=dict)
+    pages: Mapping[str, str] = field(default_factory=dict)
 
 
 def _one_line(text: str) -> str:

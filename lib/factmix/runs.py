@@ -67,7 +67,11 @@ class Paths:
     @property
     def base(self) -> Path:
         """Folder with the untrained model's predictions.parquet."""
-        return self.root / "base"
+        return self.base_of("")
+
+    def base_of(self, variant: str) -> Path:
+        """The same for a variant of the evaluation set; see `Study.evaluation_samples`."""
+        return self.root / _joined("base", variant)
 
     @property
     def learning_rate(self) -> Path:

@@ -102,7 +102,7 @@ def across_seeds(study: Study, paths: Paths) -> dict[str, Any]:
                 metric: _seed_leaves(gain, len(given.gold), len(study.seeds), arm)
                 for metric, gain in seed_gains(
                     given.gold,
-                    [systems[study.baseline][dataset].predicted for systems in by_seed],
+                    [systems[study.baseline_of(arm)][dataset].predicted for systems in by_seed],
                     [systems[arm][dataset].predicted for systems in by_seed],
                     **bootstrap_settings(study),
                 ).items()
@@ -110,7 +110,7 @@ def across_seeds(study: Study, paths: Paths) -> dict[str, Any]:
             for dataset, given in by_seed[0][arm].items()
         }
         for arm in study.arms
-        if arm != study.baseline
+        if arm != study.baseline_of(arm)
     }
 
 

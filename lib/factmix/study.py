@@ -1,150 +1,56 @@
 """A study as its YAML file states it: the one place where the numbers live."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    ValidationError,
-    field_validator,
-    model_validator,
+from pydantic import Field, NonNegativeInt, ValidationError, model_validator
+
+from factmix.protocol import PROTOCOLS, Protocol, ProtocolName, Split, variant
+from factmix.study_parts import (
+    AccuracyReward,
+    Arm,
+    Counts,
+    Dataset,
+    Evaluation,
+    FormatReward,
+    Lora,
+    Model,
+    Part,
+    Prompt,
+    Reward,
+    Statistics,
+    Training,
+    WeightedReward,
 )
 
-from factmix.labels import LABELS, Label
-from factmix.protocol import (
-    PROTOCOLS,
-    Evidence,
-    InvalidAs,
-    Protocol,
-    ProtocolName,
-    Split,
-    WeightBy,
-    variant,
-)
+__all__ = [
+    "BASE",
+    "AccuracyReward",
+    "Arm",
+    "Counts",
+    "Dataset",
+    "FormatReward",
+    "Lora",
+    "Model",
+    "Prompt",
+    "Reward",
+    "Study",
+    "StudyError",
+    "WeightedReward",
+    "load_study",
+    "of_variant",
+]
 
-Counts = dict[Label, NonNegativeInt]  # examples per label
-Fraction = Annotated[float, Field(gt=0, lt=1)]
+BASE = "base"  # the untrained model, as it is called beside the arms
+RESERVED = ("base_", "always_")
 
 
 class StudyError(ValueError):
     """A study's YAML, or a name that should be in it, is wrong."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Lora(_Part):
-    rank: PositiveInt
-    alpha: PositiveInt
-    target_modules: list[str]
-    target_parameters: list[str] = []  # whole parameters, such as those of a layer's experts
-
-
-class Model(_Part):
-    path: str
-    revision: str | None = None
-    lora: Lora
-
-
-class Prompt(_Part):
-    worked_examples: int = Field(ge=0, le=3)
-    max_tokens: PositiveInt
-    max_completion_tokens: PositiveInt
-
-
-class Dataset(_Part):
-    stands_for: str | None = None
-    hard: bool = False
-    # instead of evaluation.counts where the split is group_disjoint, for a dataset too small to be
-    # evaluated at full size and to have groups left to train on
-    disjoint_counts: Counts | None = None
-
-
-class Evaluation(_Part):
-    seed: NonNegativeInt
-    counts: Counts
-    trajectory_counts: Counts
-    trajectory_steps: list[NonNegativeInt]
-    temperature: PositiveFloat
-
-
-class WeightedReward(_Part):
-    kind: Literal["weighted"]
-    correct: float
-    wrong: float
-    false_na: float
-    explore: float
-    format: float
-    weights: dict[Label, float]
-    weight_by: WeightBy | None = None  # by default the protocol's
-    invalid_as: InvalidAs | None = None
-
-    @field_validator("weights")
-    @classmethod
-    def _every_label_has_one(cls, weights: dict[Label, float]) -> dict[Label, float]:
-        missing = [label for label in LABELS if label not in weights]
-        if missing:
-            raise ValueError(f"there is no weight for {', '.join(missing)}")
-        return weights
-
-
-class AccuracyReward(_Part):
-    kind: Literal["accuracy"]
-
-
-class FormatReward(_Part):
-    kind: Literal["format_only"]
-
-
-Reward = Annotated[WeightedReward | AccuracyReward | FormatReward, Field(discriminator="kind")]
-
-
-class Arm(_Part):
-    """A mixture, a reward, and how this arm departs from the study."""
-
-    mixture: str
-    reward: str
-    steps: PositiveInt | None = None  # overrides training.steps
-    protocol: ProtocolName | None = None  # overrides the study's
-    # each overrides one setting of the protocol
-    evidence_train: Evidence | None = None
-    evidence_eval: Evidence | None = None
-    split: Split | None = None
-    weight_by: WeightBy | None = None
-    invalid_as: InvalidAs | None = None
-
-
-class Training(_Part):
-    steps: PositiveInt
-    prompts_per_step: PositiveInt
-    group_size: int = Field(ge=2)
-    learning_rate: PositiveFloat
-    learning_rate_grid: list[PositiveFloat] = []
-    lr_scheduler: str
-    weight_decay: NonNegativeFloat
-    temperature: PositiveFloat
-    clip_epsilon: PositiveFloat
-    max_grad_norm: PositiveFloat
-    checkpoint_steps: PositiveInt
-
-
-class Statistics(_Part):
-    resamples: PositiveInt
-    confidence: Fraction
-    alpha: Fraction
-    margin: Fraction | None = None
-    seed: NonNegativeInt
-
-
-class Study(_Part):
+class Study(Part):
     """Everything that defines a study; see studies/embedded.yaml for what each number means."""
 
     name: str
@@ -172,6 +78,44 @@ class Study(_Part):
         for name, arm in self.arms.items():
             _defined(arm.mixture, self.mixtures, f"arms.{name}.mixture")
             _defined(arm.reward, self.rewards, f"arms.{name}.reward")
+            if arm.baseline is not None:
+                _defined(arm.baseline, self.arms, f"arms.{name}.baseline")
+            if name == BASE or name.startswith(RESERVED):
+                raise _MistakeError(
+                    f"arms.{name}",
+                    f"names that are '{BASE}' or begin with {' or '.join(map(repr, RESERVED))} are"
+                    " kept for the untrained model and for constant answers; expected another one",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _arms_fit_together(self) -> "Study":
+        if self.evaluation_sample(self.baseline):
+            raise _MistakeError(
+                "baseline",
+                f"'{self.baseline}' is not evaluated on what protocol {self.protocol} evaluates;"
+                " name an arm that departs neither from its split nor from its evidence_eval",
+            )
+        for name in self.arms:
+            where, baseline = f"arms.{name}.baseline", self.baseline_of(name)
+            if self.baseline_of(baseline) != baseline:
+                raise _MistakeError(
+                    where,
+                    f"'{baseline}' is itself compared with '{self.baseline_of(baseline)}';"
+                    " expected an arm that is the baseline of no other than itself",
+                )
+            if self.evaluation_sample(name) != self.evaluation_sample(baseline):
+                raise _MistakeError(
+                    where,
+                    f"'{baseline}' answers another evaluation sample; expected an arm with the"
+                    " same split and evidence_eval, or the arm itself",
+                )
+            if self.training.generation == "vllm" and self.protocol_of(name).sampler_refresh > 1:
+                raise _MistakeError(
+                    f"arms.{name}.sampler_refresh",
+                    "stale weights are sampled with training.generation: transformers only;"
+                    " set this to 1, or change that",
+                )
         return self
 
     def arm(self, name: str) -> Arm:
@@ -185,6 +129,22 @@ class Study(_Part):
     def steps(self, arm: str) -> int:
         """Training steps of an arm."""
         return self.arm(arm).steps or self.training.steps
+
+    def baseline_of(self, arm: str) -> str:
+        """The arm that an arm is compared with; both answer the same evaluation sample.
+
+        The one that it names; an arm that others name is its own. By default the study's baseline,
+        or where that answers another sample, the first arm with the baseline's reward that answers
+        this one. An arm for which there is none is its own.
+        """
+        own = self.arm(arm).baseline
+        if own or any(other.baseline == arm for other in self.arms.values()):
+            return own or arm
+        reward = self.arms[self.baseline].reward
+        alike = [name for name, other in self.arms.items() if other.reward == reward]
+        sample = self.evaluation_sample(arm)
+        candidates = [self.baseline, *alike, arm]
+        return next(name for name in candidates if self.evaluation_sample(name) == sample)
 
     def protocol_of(self, arm: str) -> Protocol:
         """The settings of an arm: its own, else those of its protocol, else the study's."""
@@ -228,13 +188,37 @@ class Study(_Part):
         same = (settings.split, settings.evidence_eval) == (usual.split, usual.evidence_eval)
         return "" if same else variant(settings.split, settings.evidence_eval)
 
+    def evaluation_samples(self) -> dict[str, str]:
+        """Every variant of the evaluation set that is answered, the usual one first.
+
+        Returns:
+            variant -> the baseline of the first arm that answers it, for the usual one the study's.
+        """
+        samples = {"": self.baseline}
+        for arm in self.arms:
+            samples.setdefault(self.evaluation_sample(arm), self.baseline_of(arm))
+        return samples
+
+    def evaluation_prompt(self, arm: str) -> Prompt:
+        """The prompt that an arm is evaluated with; that of training, save for some baselines."""
+        told = self.baseline_of(arm) == arm
+        instructed = told and self.protocol_of(arm).baseline_prompt == "instructed"
+        return self.prompt.model_copy(update={"instructed": True}) if instructed else self.prompt
+
     def evaluation_counts(self, dataset: str, split: Split) -> Counts:
         """Examples per label that are evaluated of a dataset."""
         own = self.datasets[dataset].disjoint_counts
         return own if own and split == "group_disjoint" else self.evaluation.counts
 
 
-class _UndefinedError(ValueError):
+def of_variant(system: str, variant: str) -> str:
+    """What a system is called that answers a variant of the evaluation set and is no arm."""
+    return f"{system}_{variant}" if variant else system
+
+
+class _MistakeError(ValueError):
+    """A mistake that concerns several keys, with the dotted key to report it at."""
+
     def __init__(self, where: str, message: str) -> None:
         super().__init__(message)
         self.where = where
@@ -242,7 +226,7 @@ class _UndefinedError(ValueError):
 
 def _defined(name: str, among: dict[str, Any], where: str) -> None:
     if name not in among:
-        raise _UndefinedError(
+        raise _MistakeError(
             where, f"'{name}' is not defined; expected one of: {', '.join(sorted(among))}"
         )
 
@@ -280,7 +264,7 @@ def _first_mistake(error: ValidationError) -> tuple[list[str], str]:
     # A misspelt key is also a missing one, and the misspelling is what the author can see.
     first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, _UndefinedError):
+    if isinstance(cause, _MistakeError):
         return cause.where.split("."), str(cause)
     where = [str(part) for part in first["loc"] if part != "[key]"]
     if where[0] == "rewards" and len(where) > 3:

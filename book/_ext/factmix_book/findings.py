@@ -84,9 +84,7 @@ def _learned(results: Results) -> str:
     rose = [arm for arm in results.arms if _above_zero(training[arm]["reward_gain"])]
     flat = [arm for arm in results.arms if arm not in rose]
     if not flat:
-        return (
-            "**Training**: on its training claims, every arm earns more than before."
-        )
+        return "**Training**: on its training claims, every arm earns more than before."
     return (
         "**Training**: on its training claims, more is earned after training than before by "
         f"{_listed([f'`{arm}`' for arm in rose])}; no gain can be told from chance for "

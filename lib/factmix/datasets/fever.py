@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict
 from tqdm import tqdm
 
 from factmix.examples import Example
+from factmix.groups import Groups
 from factmix.labels import Label
 from factmix.records import (
     Pool,
@@ -90,8 +91,9 @@ def pool(claims: list[Claim], wiki: Wiki, dataset: str) -> Pool:
     nothing, or chance would tie the whole of Wikipedia together.
     """
     shown: list[tuple[Claim, tuple[str, ...]]] = []
-    groups = _Groups()
+    groups = Groups()
     skipped: Counter[str] = Counter()
+    linked: set[str] = set()
     for claim in tqdm(claims, desc=f"evidence of {dataset}", disable=None, leave=False):
         if claim.label is Label.NA:
             references: tuple[Reference, ...] = tuple(wiki.search(claim.text))
@@ -105,6 +107,7 @@ def pool(claims: list[Claim], wiki: Wiki, dataset: str) -> Pool:
             continue
         shown.append((claim, evidence))
         titles = [page_title(page) for page in pages]
+        linked.update(titles)
         for title in titles:
             groups.link(titles[0], title)
         groups.link(titles[0], f"claim: {normalised(claim.text)}")
@@ -119,7 +122,7 @@ def pool(claims: list[Claim], wiki: Wiki, dataset: str) -> Pool:
         )
         for claim, evidence in shown
     ]
-    return Pool(tuple(examples), dict(skipped))
+    return Pool(tuple(examples), dict(skipped), {title: groups.of(title) for title in linked})
 
 
 def whole_evidence(claim: Claim, wiki: Wiki) -> tuple[Reference, ...]:
@@ -173,25 +176,3 @@ def fever() -> Pool:
 def fever_train() -> Pool:
     """The claims of the training split: fifteen times as many, and as long to retrieve for."""
     return pool(read_claims(fetch("fever_train")), open_wiki(), "fever_train")
-
-
-class _Groups:
-    """Names that belong together, directly or through others."""
-
-    def __init__(self) -> None:
-        self._above: dict[str, str] = {}
-
-    def link(self, one: str, other: str) -> None:
-        # The smaller name stands for both, so that the order of the claims does not matter.
-        low, high = sorted((self._top(one), self._top(other)))
-        self._above[high] = low
-
-    def of(self, name: str) -> str:
-        """The smallest title of all that are linked to a name."""
-        return self._top(name)
-
-    def _top(self, name: str) -> str:
-        while (above := self._above.setdefault(name, name)) != name:
-            self._above[name] = self._above[above]
-            name = above
-        return name
