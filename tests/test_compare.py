@@ -260,7 +260,7 @@ def test_training_summarises_its_ends_and_the_rewards_before_and_after(study, pa
     # of the differences 1, 0.5 and 1.5, with a standard error of 0.5 / sqrt(3)
     assert gain["interval"] == pytest.approx([1 - 4.302653 / 12**0.5, 1 + 4.302653 / 12**0.5])
     assert training["format_rate_end"]["value"] == 1
-    assert training["kl_end"]["value"] == pytest.approx(np.mean(range(31, 41)) / 100)
+    assert training["kl_end"]["value"] == pytest.approx(np.mean(range(21, 41)) / 100)  # of 40 steps
     assert training["zero_spread_mean"] == {
         "value": 0.25,
         "unit": "fraction",
@@ -385,7 +385,7 @@ def test_freeze_copies_what_is_small_in_the_layout_of_the_run(study, paths, tmp_
     into = tmp_path / "results" / "embedded"
     written = freeze(study, paths, into)
     summary = 1
-    assert len(written) == 3 + 4 * len(study.arms) + 1 + summary
+    assert len(written) == 3 + 5 * len(study.arms) + 1 + summary
     assert (into / "summary.svg").read_text().lstrip().startswith("<?xml")
     assert {path for path in into.rglob("*") if path.is_file()} == set(written)
     assert into / "notebooks" / "compare.ipynb" in written

@@ -65,6 +65,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Paths]:
         curve = {"step": [1, 2], "reward/total": [1.0, 2.0], "format_rate": [0.5, 1.0]}
         curve |= {"kl": [0.0, 0.1], "zero_spread": [0.5, 0.5]}
         write_parquet(folder / "metrics.parquet", pd.DataFrame(curve))
+        earned = pd.DataFrame({"before": [1.0, 2.0], "after": [2.0, 2.5]})
+        write_parquet(folder / "rewards.parquet", earned)
         sample = paths.train(*study.training_sample(arm)).read_bytes()
         run = {"data_fingerprint": sha256(sample).hexdigest(), "wall_seconds": 1.0}
         write_json(folder / "run.json", run | {"peak_memory_gb": 1.0})
