@@ -13,7 +13,7 @@ from factmix.runs import ROOT
 Run = Callable[..., dict[str, Any]]
 FOLDER = ROOT / "benchmarks"
 NAMES = ("grpo_step", "group_size", "prompt_length", "evaluate", "study")
-ELSEWHERE = {"bootstrap", "coverage", "wiki"}  # test_benchmarks_of_statistics, test_wiki
+ELSEWHERE = {"bootstrap", "coverage", "wiki"}  # test_benchmarks_of_data_and_statistics
 
 
 @pytest.fixture

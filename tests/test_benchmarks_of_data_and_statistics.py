@@ -1,6 +1,9 @@
 """Small versions of what benchmarks/ measures at length."""
 
 import importlib.util
+import json
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -55,3 +58,12 @@ def test_the_benchmark_counts_examples_as_the_tables_do() -> None:
     before = bench.with_scikit_learn(bench.GOLD[chosen], first[chosen])
     after = bench.with_scikit_learn(bench.GOLD[chosen], second[chosen])
     assert np.subtract(after, before).tolist() == pytest.approx(expected)
+
+
+def test_building_and_searching_a_generated_wikipedia_is_measured() -> None:
+    command = [sys.executable, ROOT / "benchmarks" / "wiki.py", "--pages", "50", "--searches", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    measured = json.loads(done.stdout)
+    assert measured["pages"] == 50
+    assert measured["pages_per_second"] == pytest.approx(50 / measured["seconds"])
+    assert measured["full_size"]["pages"] > 5e6
