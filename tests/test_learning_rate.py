@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from factmix import learning_rate
-from factmix.runs import Paths
+from factmix.runs import ROOT, Paths, find_study
 from factmix.study import Study, StudyError
 
 CURVES = {1e-4: [0.7] * 20, 5e-4: [0.7] * 10 + [0.98] * 10, 1e-3: [1.0] * 20}
@@ -50,3 +51,14 @@ def test_a_rate_is_tried_on_the_baseline_arm(smoke: Study, tmp_path: Path) -> No
     assert len(curve) == smoke.steps(smoke.baseline)
     assert all(0 <= rate <= 1 for rate in curve)
     assert not (tmp_path / "learning_rate").exists()
+
+
+def test_the_embedded_study_trains_at_the_rate_that_was_chosen() -> None:
+    study = find_study("embedded")
+    frozen = Paths(ROOT / "results" / study.name)
+    report = json.loads(frozen.learning_rate.read_text(encoding="utf-8"))
+    assert report["chosen"] == study.training.learning_rate
+    assert report["grid"] == sorted(study.training.learning_rate_grid)
+    metrics = pd.read_parquet(frozen.arm(study.baseline, study.seeds[0]) / "metrics.parquet")
+    # The search trains the baseline arm itself: an older report would have another curve.
+    assert report["tried"][-1]["format_rate"] == pytest.approx(metrics["format_rate"].tolist())

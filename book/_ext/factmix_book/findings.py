@@ -20,38 +20,40 @@ def bullets(results: Results) -> str:
 
 def _best(results: Results, dataset: str) -> str:
     metrics = results.content["metrics"]
-    others = [arm for arm in results.arms if arm != results.study.baseline]
-    best = max(others, key=lambda arm: metrics[arm][dataset]["balanced_accuracy"]["value"])
-    reached = metrics[best][dataset]["balanced_accuracy"]
+    baseline = results.study.baseline
+    best = max(results.arms, key=lambda arm: metrics[arm][dataset]["balanced_accuracy"]["value"])
+    reached = show(metrics[best][dataset]["balanced_accuracy"], "full")
+    if best == baseline:
+        return (
+            f"**{dataset}**: no arm has a higher balanced accuracy than the baseline `{baseline}`, "
+            f"{reached}."
+        )
     gain = results.content["gains"][best][dataset]["balanced_accuracy"]
+    established = "" if gain["p"] < results.study.statistics.alpha else "not "
     return (
-        f"**{dataset}**: `{best}` has the highest balanced accuracy of the arms, "
-        f"{show(reached, 'full')}. It differs from the baseline by {show(gain, 'full')}, "
-        f"{_against_zero(gain)}."
+        f"**{dataset}**: `{best}` has the highest balanced accuracy of the arms, {reached}. Its "
+        f"difference to the baseline, {show(gain, 'full')}, is {established}established."
     )
-
-
-def _against_zero(gain: dict[str, Any]) -> str:
-    low, high = gain["interval"]
-    if low > 0:
-        return "and the whole interval is above zero"
-    if high < 0:
-        return "and the whole interval is below zero"
-    return "and the interval includes zero"
 
 
 def _na_recall(results: Results) -> str:
     """Which arms answer NA less often, and which more often, where NA is right."""
     recall = {
-        (arm, dataset): of[dataset]["recall_na"]["interval"]
+        (arm, dataset): of[dataset]["recall_na"]
         for arm, of in results.content["gains"].items()
         for dataset in results.datasets
     }
-    lost = [f"`{arm}` on {dataset}" for (arm, dataset), (_, high) in recall.items() if high < 0]
-    won = [f"`{arm}` on {dataset}" for (arm, dataset), (low, _) in recall.items() if low > 0]
+    sure = {
+        f"`{arm}` on {dataset}": gain["value"]
+        for (arm, dataset), gain in recall.items()
+        if gain["p"] < results.study.statistics.alpha
+    }
+    lost = [where for where, value in sure.items() if value < 0]
+    won = [where for where, value in sure.items() if value > 0]
     return (
         "**Knowing when evidence is not enough** (recall of NA, against the baseline): "
-        f"lower for {_listed(lost)}; higher for {_listed(won)}; undecided for the rest."
+        f"lower for {_listed(lost)}; higher for {_listed(won)}; not established for the rest "
+        f"(p ≥ {results.study.statistics.alpha:g})."
     )
 
 

@@ -2,7 +2,7 @@
 
 | domain | stands for | evidence | what makes it hard |
 |---|---|---|---|
-| encyclopedia | FEVER | one sentence | the relation must match, not only the words |
+| encyclopedia | FEVER | one or two sentences | the fact must match, not only the words |
 | revision | VitaminC | one sentence, minimally edited | numbers, years, more/fewer than |
 | debate | Climate-FEVER | five sentences | most are beside the point, some disagree: then NA |
 
@@ -10,8 +10,8 @@ One row of `debate`: claim "The Port Velda dam raises rents."; five sentences, o
 survey found that the Port Velda dam cuts rents."; label FAIL.
 
 A group is one subject (a person, place, organisation or project). Subjects are drawn once and
-belong either to the base model's pretraining or to the study; the values that are said of them
-(towns, trades, numbers, outcomes) are common to both, like countries and years in the real data.
+belong either to the base model's pretraining or to the study; what is said of them (facts, numbers,
+outcomes) is common to both, like countries and years in the real data.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""The words of the embedded world: invented names, and many ways to state each relation.
+"""The words of the embedded world: invented names, and ways to state numbers and effects.
 
 Everything is made up for this project. A name is a combination of parts; `embedded.py` gives each
 combination to either the base model's pretraining or to the study, never to both.
