@@ -196,4 +196,5 @@ def test_words_alone_stay_far_below_a_perfect_score(examples: list[Example]) -> 
     test = frame["group"].isin(held)
     scores = shortcuts(frame[~test], frame[test], seed=0)
     assert scores["claim_and_evidence"]["balanced_accuracy"]["value"] < 0.70
-    assert scores["claim_only"]["balanced_accuracy"]["value"] < 0.40
+    # every claim stands there once with each label, so that no rule on claims alone can do better
+    assert scores["claim_only"]["balanced_accuracy"]["value"] == pytest.approx(1 / 3)

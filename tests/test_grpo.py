@@ -20,7 +20,7 @@ from factmix.labels import LABELS
 from factmix.policy import Policy, add_adapter, load_base
 from factmix.prefix import pad_left
 from factmix.reward_functions import reward_functions
-from factmix.runs import Paths, find_study
+from factmix.runs import Paths, find_study, write_json
 from factmix.trainer import GroupError, SharedPrefixTrainer, _until
 
 STUDY = find_study("smoke")
@@ -313,6 +313,26 @@ def test_a_finished_arm_is_not_trained_again(run: Paths) -> None:
     before = (run.arm("hard_only", 0) / "run.json").stat().st_mtime_ns
     grpo.train(STUDY, "hard_only", 0, run)
     assert (run.arm("hard_only", 0) / "run.json").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("changed", ["weights", "training", "evaluation"])
+def test_a_run_is_another_when_the_files_it_is_made_of_change(tmp_path: Path, changed: str) -> None:
+    paths = Paths(tmp_path)
+    model = STUDY.model.model_copy(update={"path": str(tmp_path / "model")})
+    study = STUDY.model_copy(update={"model": model})
+    files = {
+        "weights": tmp_path / "model" / "model.safetensors",
+        "training": paths.train(*study.training_sample("hard_only")),
+        "evaluation": paths.evaluation_of(study.evaluation_sample("hard_only")),
+    }
+    for file in files.values():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"before")
+    folder = paths.arm("hard_only", 0)
+    write_json(folder / "run.json", grpo._identity(study, "hard_only", 0, paths))
+    assert grpo._is_done(folder, grpo._identity(study, "hard_only", 0, paths))
+    files[changed].write_bytes(b"after")
+    assert not grpo._is_done(folder, grpo._identity(study, "hard_only", 0, paths))
 
 
 @pytest.mark.slow

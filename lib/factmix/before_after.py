@@ -7,7 +7,7 @@ much as training does. Here the claims and the random numbers are the same on bo
 import pandas as pd
 
 from factmix import rewards
-from factmix.evaluate import answer
+from factmix.evaluate import answer, as_in_training
 from factmix.labels import Label
 from factmix.policy import Policy
 from factmix.study import Reward, Study
@@ -27,8 +27,7 @@ def before_and_after(
     Returns:
         dataset, id, gold, before, after; in the order of `training`.
     """
-    hot = study.evaluation.model_copy(update={"temperature": study.training.temperature})
-    at_training = study.model_copy(update={"evaluation": hot})
+    at_training = as_in_training(study)
     policy.model.eval()
     with policy.model.disable_adapter():
         before = answer(policy, training, at_training, name=f"{arm}, before")

@@ -63,6 +63,12 @@ def label_rows(answered: pd.DataFrame, arm: str, seed: int) -> pd.DataFrame:
     return answered.assign(arm=arm, seed=seed)[list(PREDICTION_COLUMNS)]
 
 
+def as_in_training(study: Study) -> Study:
+    """The study with answers drawn at the temperature of training."""
+    hot = study.evaluation.model_copy(update={"temperature": study.training.temperature})
+    return study.model_copy(update={"evaluation": hot})
+
+
 def answer(
     policy: Policy, evaluation: pd.DataFrame, study: Study, *, name: str = "base"
 ) -> pd.DataFrame:

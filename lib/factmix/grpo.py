@@ -259,6 +259,11 @@ def _identity(study: Study, arm: str, seed: int, paths: Paths) -> dict[str, Any]
         "seed": seed,
         "configuration_sha256": hashlib.sha256(described.encode()).hexdigest(),
         "data_fingerprint": _sha256(paths.train(*study.training_sample(arm))),
+        "evaluation_fingerprint": _sha256(paths.evaluation_of(study.evaluation_sample(arm))),
+        "weights_sha256": {  # none for a model of the hub, which its revision identifies
+            file.name: _sha256(file)
+            for file in sorted((ROOT / study.model.path).glob("*.safetensors"))
+        },
     }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from factmix.evaluate import answer
+from factmix.evaluate import answer, as_in_training
 from factmix.labels import ANSWERS, LABELS
 from factmix.policy import Policy
 from factmix.study import Study
@@ -30,11 +30,11 @@ def card(policy: Policy, development: pd.DataFrame, study: Study, *, seed: int) 
         by dataset: n (of the second half), recall by label, balanced_accuracy, headroom, shares of
         the answers with and without evidence (fractions), format_rate at the training temperature.
     """
-    hot = study.evaluation.model_copy(update={"temperature": study.training.temperature})
-    at_training = study.model_copy(update={"evaluation": hot})
     bare = development.assign(evidence=development["evidence"].map(lambda _: []))
     told = answer(policy, development, study, name="the base model")
-    sampled = answer(policy, development, at_training, name="the base model, as in training")
+    sampled = answer(
+        policy, development, as_in_training(study), name="the base model, as in training"
+    )
     untold = answer(policy, bare, study, name="the base model, without evidence")
     rng = np.random.default_rng(seed)
     cards = {}
