@@ -35,17 +35,33 @@ def test_the_same_world_every_time(examples: list[Example]) -> None:
 
 @pytest.mark.parametrize("kind", ["person", "place", "organisation", "project"])
 def test_no_subject_is_both_in_pretraining_and_in_the_study(kind: str) -> None:
-    pretraining = embedded.Names(pretraining=True).all(kind)
-    study = embedded.Names(pretraining=False).all(kind)
-    assert pretraining and study
-    assert not set(pretraining) & set(study)
+    pretraining = embedded.Names(pretraining=True)
+    study = embedded.Names(pretraining=False)
+    known = set(pretraining.subjects(kind)) | set(pretraining.namesakes(kind))
+    assert known and study.subjects(kind)
+    assert not known & (set(study.subjects(kind)) | set(study.namesakes(kind)))
+
+
+def test_no_evidence_names_what_the_claim_of_another_group_is_about(
+    examples: list[Example],
+) -> None:
+    """Or evidence that is trained on would speak of what is evaluated."""
+    subjects = {" ".join(example.group.split("-")) for example in examples}
+    seen = 0
+    for example in examples:
+        words = re.sub(r"[^a-z ]", "", " ".join(example.evidence).lower()).split()
+        spans = {" ".join(words[i : i + n]) for i in range(len(words)) for n in (2, 3)}
+        own = _subject(example)
+        seen += own in spans
+        assert spans & subjects <= {own}, example
+    assert seen > len(examples) / 2
 
 
 def test_claims_never_speak_of_a_pretraining_subject(examples: list[Example]) -> None:
     known = {
         name.lower()
         for kind in embedded.KINDS[examples[0].dataset]
-        for name in embedded.Names(pretraining=True).all(kind)
+        for name in embedded.Names(pretraining=True).subjects(kind)
     }
     for example in examples:
         words = example.claim.lower().rstrip(".").split()
@@ -180,7 +196,7 @@ def test_negation_is_as_common_on_either_side_of_the_facts() -> None:
 
 def test_one_wording_means_the_first_of_each_list() -> None:
     rng, names = np.random.default_rng(0), embedded.Names(pretraining=True)
-    subject = names.all("project")[0]
+    subject = names.subjects("project")[0]
     for _ in range(50):
         matter = embedded.MATTERS["debate"](rng, names, subject, "project", embedded.Plain(1, 1))
         (sentence,) = matter.gather(Label.PASS)

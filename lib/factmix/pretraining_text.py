@@ -152,7 +152,7 @@ def documents(stage: Stage) -> Iterator[Document]:
     names = Names(pretraining=True)
     domains = list(stage.weights)
     shares = np.array(list(stage.weights.values())) / sum(stage.weights.values())
-    subjects = {d: [(n, k) for k in KINDS[d] for n in names.all(k)] for d in domains}
+    subjects = {d: [(n, k) for k in KINDS[d] for n in names.subjects(k)] for d in domains}
     while True:
         domain = domains[rng.choice(len(domains), p=shares)]
         subject, kind = subjects[domain][rng.integers(len(subjects[domain]))]

@@ -9,9 +9,11 @@
 One row of `debate`: claim "The Port Velda dam raises rents."; five sentences, of which one says "A
 survey found that the Port Velda dam cuts rents."; label FAIL.
 
-A group is one subject (a person, place, organisation or project). Subjects are drawn once and
-belong either to the base model's pretraining or to the study; what is said of them (facts, numbers,
-outcomes) is common to both, like countries and years in the real data.
+A group is one subject (a person, place, organisation or project). Names are drawn once and belong
+either to the base model's pretraining or to the study. Of the study's, some never are subjects: they
+are the namesakes on which evidence is beside the point, so that no evidence names another group.
+What is said of subjects (facts, numbers, outcomes) is common to both sides, like countries and years
+in the real data.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,8 +29,9 @@ from factmix.datasets.facts import FACTS, Fact
 from factmix.examples import Example
 from factmix.labels import LABELS, Label
 
-WORLD_SEED = 20  # of the split of the subjects, and of the study's examples
-PRETRAINING_SHARE = 0.5  # of the subjects
+WORLD_SEED = 20  # of the split of the names, and of the study's examples
+PRETRAINING_SHARE = 0.5  # of the names
+NAMESAKE_SHARE = 0.1  # of the study's names
 GROUPS = 1500  # subjects per domain in the study; each gives one example per label
 
 T = TypeVar("T")
@@ -61,29 +64,40 @@ class Matter:
 
 
 class Names:
-    """The subjects on one side of the split between pretraining and study.
+    """The names on one side of the split between pretraining and study.
+
+    In pretraining every name is a subject and may be another's namesake; in the study none is both.
 
     Args:
         pretraining: which side.
     """
 
     def __init__(self, *, pretraining: bool) -> None:
-        self._by_kind = {kind: _names(kind, pretraining) for kind in _PARTS}
+        self._subjects = {kind: _names(kind, pretraining) for kind in _PARTS}
+        self._namesakes = dict(self._subjects)
+        if not pretraining:
+            for kind, names in self._subjects.items():
+                cut = round(NAMESAKE_SHARE * len(names))
+                self._namesakes[kind], self._subjects[kind] = names[:cut], names[cut:]
         self._alike: dict[tuple[str, str], list[str]] = {}
-        for kind, names in self._by_kind.items():
+        for kind, names in self._namesakes.items():
             for name in names:
                 for word in _telling_words(name):
                     self._alike.setdefault((kind, word), []).append(name)
 
-    def all(self, kind: str) -> list[str]:
-        """Every subject of a kind: person, place, organisation or project."""
-        return self._by_kind[kind]
+    def subjects(self, kind: str) -> list[str]:
+        """What claims may be about: every person, place, organisation or project."""
+        return self._subjects[kind]
+
+    def namesakes(self, kind: str) -> list[str]:
+        """What evidence may be about instead."""
+        return self._namesakes[kind]
 
     def namesake(self, rng: np.random.Generator, subject: str, kind: str) -> str:
-        """Another subject that shares a part of its name, so that evidence on it looks relevant."""
-        word = _pick(rng, _telling_words(subject))
-        alike = [name for name in self._alike[kind, word] if name != subject]
-        return _pick(rng, alike or [name for name in self._by_kind[kind] if name != subject])
+        """Another name with a part of the subject's, so that evidence on it looks relevant."""
+        shared = [word for word in _telling_words(subject) if (kind, word) in self._alike]
+        alike = [name for name in self._alike[kind, _pick(rng, shared)] if name != subject]
+        return _pick(rng, alike or [name for name in self._namesakes[kind] if name != subject])
 
 
 _PARTS: dict[str, tuple[Sequence[str], Sequence[str], str]] = {
@@ -291,7 +305,7 @@ def _study_names() -> Names:
 def _examples(domain: str) -> list[Example]:
     rng = np.random.default_rng([WORLD_SEED, list(MATTERS).index(domain)])
     names = _study_names()
-    subjects = [(name, kind) for kind in KINDS[domain] for name in names.all(kind)]
+    subjects = [(name, kind) for kind in KINDS[domain] for name in names.subjects(kind)]
     chosen = rng.permutation(len(subjects))[:GROUPS]
     examples = []
     for i in chosen:
