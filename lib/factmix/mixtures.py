@@ -11,7 +11,7 @@ are drawn at random from the same examples, and what they share is reported.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,9 +135,11 @@ def prepare(study: Study, paths: Paths) -> Report:
 
 
 def _draw(study: Study, pools: dict[str, pd.DataFrame], split: Split) -> _Drawn:
-    evaluation = pd.concat(
-        [_evaluation(study, name, pool, split) for name, pool in pools.items()], ignore_index=True
-    )
+    parts: list[pd.DataFrame] = []
+    for name, pool in pools.items():
+        reserved = {group for part in parts for group in part["group"]}
+        parts.append(_evaluation(study, name, pool, split, reserved))
+    evaluation = pd.concat(parts, ignore_index=True)
     if split == "as_released":
         everything = {name: [True] * len(pool) for name, pool in pools.items()}
         excluded = {name: {"group": 0, "claim": 0} for name in pools}
@@ -180,18 +182,23 @@ def development(study: Study, paths: Paths) -> pd.DataFrame:
 
 
 def draw_evaluation(
-    pool: pd.DataFrame, counts: Mapping[Label, int], rng: np.random.Generator
+    pool: pd.DataFrame,
+    counts: Mapping[Label, int],
+    rng: np.random.Generator,
+    reserved: Set[str] = frozenset(),
 ) -> list[int]:
     """Draws examples so that few groups are touched and none of them dominates.
 
-    Groups come in random order; each gives what is still needed of every label, at most
-    `GROUP_SHARE` of the label's count. A group is passed over while it would have to be split, for
-    its remainder would be lost to training. Only if the groups do not suffice do they give more.
+    Groups come in random order, those that are lost to training anyway first; each gives what is
+    still needed of every label, at most `GROUP_SHARE` of the label's count. A group is passed over
+    while it would have to be split, for its remainder would be lost to training. Only if the groups
+    do not suffice do they give more.
 
     Args:
         pool: examples of one dataset, index 0, 1, 2...; at least `counts` of each label.
         counts: examples per label.
         rng: decides order and choice.
+        reserved: groups from which other datasets have drawn evaluation examples.
 
     Returns:
         Row numbers of `pool`, ascending.
@@ -200,20 +207,20 @@ def draw_evaluation(
     groups, labels = pool["group"].tolist(), pool["label"].tolist()
     for row in rng.permutation(len(pool)).tolist():
         rows_of.setdefault(groups[row], {}).setdefault(Label(labels[row]), []).append(row)
-    names = sorted(rows_of)
-    order = [names[i] for i in rng.permutation(len(names))]
+    shuffled = rng.permutation(sorted(rows_of)).tolist()
+    order = sorted(shuffled, key=lambda name: name not in reserved)
 
     need = {label: count for label, count in counts.items() if count}
     limit = {label: int(np.ceil(count * GROUP_SHARE)) for label, count in need.items()}
     taken: set[int] = set()
-    reserved: set[str] = set()
+    used: set[str] = set()
 
     def take(group: str, offer: dict[Label, list[int]]) -> None:
         for label, rows in offer.items():
             taken.update(rows)
             need[label] -= len(rows)
         if any(offer.values()):
-            reserved.add(group)
+            used.add(group)
 
     for group in order:
         offer = {
@@ -224,7 +231,7 @@ def draw_evaluation(
         large = sum(map(len, rows_of[group].values())) > LARGEST_GROUP * len(pool)
         if not large and all(len(rows) <= need[label] for label, rows in offer.items()):
             take(group, offer)
-    for group in sorted(order, key=lambda name: name not in reserved):
+    for group in sorted(order, key=lambda name: name not in used):
         left = {
             label: [row for row in rows if row not in taken]
             for label, rows in rows_of[group].items()
@@ -248,7 +255,9 @@ def _pool(study: Study, name: str) -> tuple[pd.DataFrame, Pool]:
     return pool, loaded
 
 
-def _evaluation(study: Study, name: str, pool: pd.DataFrame, split: Split) -> pd.DataFrame:
+def _evaluation(
+    study: Study, name: str, pool: pd.DataFrame, split: Split, reserved: Set[str]
+) -> pd.DataFrame:
     wanted, counts = study.evaluation, study.evaluation_counts(name, split)
     for label in LABELS:
         needed, available = counts.get(label, 0), int((pool["label"] == label).sum())
@@ -265,7 +274,7 @@ def _evaluation(study: Study, name: str, pool: pd.DataFrame, split: Split) -> pd
             )
     rng = _rng(wanted.seed, "evaluation", name)
     if split == "group_disjoint":
-        taken = draw_evaluation(pool, counts, rng)
+        taken = draw_evaluation(pool, counts, rng, reserved)
     else:
         of_label = {label: np.flatnonzero(pool["label"] == label) for label in counts}
         parts = [rng.permutation(rows)[: counts[label]] for label, rows in of_label.items()]

@@ -10,10 +10,10 @@ One row of `debate`: claim "The Port Velda dam raises rents."; five sentences, o
 survey found that the Port Velda dam cuts rents."; label FAIL.
 
 A group is one subject (a person, place, organisation or project). Names are drawn once and belong
-either to the base model's pretraining or to the study. Of the study's, some never are subjects: they
-are the namesakes on which evidence is beside the point, so that no evidence names another group.
-What is said of subjects (facts, numbers, outcomes) is common to both sides, like countries and years
-in the real data.
+either to the base model's pretraining or to the study. Some of the study's are never a subject:
+they are the namesakes that evidence speaks of instead, so that no evidence names another group.
+What is said of subjects (facts, numbers, outcomes) is common to both sides, like countries and
+years in the real data.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,8 +31,8 @@ from factmix.labels import LABELS, Label
 
 WORLD_SEED = 20  # of the split of the names, and of the study's examples
 PRETRAINING_SHARE = 0.5  # of the names
-NAMESAKE_SHARE = 0.1  # of the study's names
-GROUPS = 1500  # subjects per domain in the study; each gives one example per label
+NAMESAKE_SHARE = 0.15  # of the study's names
+GROUPS = 1430  # subjects per domain in the study; each gives one example per label
 
 T = TypeVar("T")
 
@@ -95,9 +95,10 @@ class Names:
 
     def namesake(self, rng: np.random.Generator, subject: str, kind: str) -> str:
         """Another name with a part of the subject's, so that evidence on it looks relevant."""
-        shared = [word for word in _telling_words(subject) if (kind, word) in self._alike]
-        alike = [name for name in self._alike[kind, _pick(rng, shared)] if name != subject]
-        return _pick(rng, alike or [name for name in self._namesakes[kind] if name != subject])
+        words = [word for word in _telling_words(subject) if (kind, word) in self._alike]
+        alike = self._alike[kind, _pick(rng, words)] if words else []
+        others = [name for name in alike if name != subject]
+        return _pick(rng, others or [name for name in self._namesakes[kind] if name != subject])
 
 
 _PARTS: dict[str, tuple[Sequence[str], Sequence[str], str]] = {
