@@ -11,7 +11,7 @@ from pathlib import Path
 from factmix.runs import ROOT, write_json
 from timing import machine
 
-ALL = ("grpo_step", "group_size", "prompt_length", "evaluate", "study")
+ALL = ("grpo_step", "group_size", "prompt_length", "evaluate", "study", "curves")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -12,7 +12,7 @@ from factmix.runs import ROOT
 
 Run = Callable[..., dict[str, Any]]
 FOLDER = ROOT / "benchmarks"
-NAMES = ("grpo_step", "group_size", "prompt_length", "evaluate", "study")
+NAMES = ("grpo_step", "group_size", "prompt_length", "evaluate", "study", "curves")
 ELSEWHERE = {"bootstrap", "coverage", "wiki"}  # test_benchmarks_of_data_and_statistics
 
 
@@ -52,6 +52,17 @@ def test_a_step_is_compared_with_the_stock_trainer(run: Run) -> None:
 def test_group_sizes_are_compared(run: Run) -> None:
     found = run("group_size", "--steps", "1")
     assert list(found) == ["cost_8_to_32"] and found["cost_8_to_32"] > 0
+
+
+@pytest.mark.slow
+def test_an_arm_is_trained_by_both(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.import_module("curves"), "BLOCK", 1)
+    found = run("curves")
+    assert list(found) == ["reward_gap", "reward_gap_error", "rewards"]
+    stock, ours = found["rewards"]["stock"], found["rewards"]["ours"]
+    assert len(stock) == len(ours) == 2
+    assert found["reward_gap"] == pytest.approx(sum(ours) / 2 - sum(stock) / 2)
+    assert found["reward_gap_error"] > 0
 
 
 @pytest.mark.slow

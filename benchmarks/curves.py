@@ -1,0 +1,85 @@
+"""An arm trained by TRL's stock trainer and by the shared-prefix trainer, from one seed.
+
+Both see the same prompts in the same order. They draw their completions in different ways, so that
+the curves agree in what is likely and not in every draw. `--json` has the mean difference of the
+rewards, ours minus stock, with its standard error over blocks of `BLOCK` steps, and both curves.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+from transformers import TrainerCallback
+from trl import GRPOTrainer
+
+from factmix import grpo
+from factmix.policy import add_adapter, load_base
+from factmix.runs import find_study
+from factmix.study import Study
+from factmix.trainer import SharedPrefixTrainer
+from steps import drawn_data
+from timing import machine, progress, report, table
+
+BLOCK = 20  # steps; of neighbouring ones the policies are much the same
+
+
+def trained(study: Study, arm: str, kind: type[GRPOTrainer], training: pd.DataFrame) -> list[float]:
+    """The mean reward of each step."""
+    with tempfile.TemporaryDirectory() as folder:
+        seed = study.seeds[0]
+        policy = add_adapter(load_base(study.model), study.model.lora, seed)
+        trainer = grpo.make_trainer(
+            study, arm, seed, training, Path(folder), policy=policy, trainer_class=kind
+        )
+        with progress(study.steps(arm), kind.__name__) as bar:
+            trainer.add_callback(_Bar(bar))
+            trainer.train()
+    return [entry["reward"] for entry in trainer.state.log_history if "reward" in entry]
+
+
+class _Bar(TrainerCallback):  # type: ignore[misc]
+    def __init__(self, bar: tqdm) -> None:
+        self._bar = bar
+
+    def on_step_end(self, *_: object, **__: object) -> None:
+        self._bar.update()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--study", default="embedded", help="its configuration (%(default)s)")
+    parser.add_argument("--arm", default="balanced", help="which is trained (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="print one object instead of a table")
+    chosen = parser.parse_args(arguments)
+    study = find_study(chosen.study)
+    with drawn_data(study) as paths:
+        training = pd.read_parquet(paths.train(study.arm(chosen.arm).mixture))
+    curves = {
+        name: trained(study, chosen.arm, kind, training)
+        for name, kind in (("stock", GRPOTrainer), ("ours", SharedPrefixTrainer))
+    }
+    blocks = {name: _means(curve) for name, curve in curves.items()}
+    gaps = np.subtract(blocks["ours"], blocks["stock"])
+    gap, error = float(gaps.mean()), float(gaps.std(ddof=1) / np.sqrt(len(gaps)))
+    rows = [
+        [f"{i * BLOCK + 1} to {(i + 1) * BLOCK}", f"{stock:.3f}", f"{ours:.3f}"]
+        for i, (stock, ours) in enumerate(zip(blocks["stock"], blocks["ours"], strict=True))
+    ]
+    text = table(["mean reward of steps", "stock", "ours"], rows)
+    report(
+        {"reward_gap": gap, "reward_gap_error": error, "rewards": curves},
+        f"{text}\nours minus stock: {gap:+.3f}, standard error {error:.3f}\n{machine()}",
+        as_json=chosen.json,
+    )
+
+
+def _means(curve: list[float]) -> list[float]:
+    """Of every `BLOCK` steps."""
+    return [float(np.mean(curve[i : i + BLOCK])) for i in range(0, len(curve), BLOCK)]
+
+
+if __name__ == "__main__":
+    main()
