@@ -62,7 +62,7 @@ def _build(archive: Path, folder: Path, answer: "multiprocessing.Queue[dict[str,
     answer.put(
         {
             "seconds": seconds,
-            "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+            "peak_memory_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
             "database_gb": database.stat().st_size / 1e9,
         }
     )
