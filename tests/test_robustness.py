@@ -21,7 +21,9 @@ def test_each_gain_stands_beside_its_groups_its_correction_and_the_margin(
     [row] = [row for row in rows if row[:2] == ["`hard_only`", "encyclopedia"]]
     gain = content["gains"]["hard_only"]["encyclopedia"]["accuracy"]
     grouped = content["clustered"]["gains"]["hard_only"]["encyclopedia"]["accuracy"]
-    assert row[2:4] == [show(gain, "cell"), show(grouped, "interval")]
+    limits = "[" + ", ".join(f"{100 * each:+.1f}" for each in grouped["interval"]) + "]"
+    limits = limits.replace("-", "\N{MINUS SIGN}").replace(", ", ",\N{NO-BREAK SPACE}")
+    assert row[2:4] == [show(gain, "cell"), limits]
     assert row[4:] == [probability(gain[key]) for key in ("p", "p_holm", "p_noninferior")]
     content["clustered"]["gains"]["hard_only"]["encyclopedia"].clear()
     without = f"| `hard_only` | encyclopedia | {show(gain, 'cell')} | {NOT_COMPUTED} |"

@@ -1,5 +1,6 @@
 """The language model that is trained: base weights, tokenizer, LoRA adapter, and its prompts."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -130,6 +131,8 @@ def load_base(model: study_module.Model) -> Policy:
         StudyError: it does not generate text.
     """
     disable_progress_bar()  # of a weight file that loads in a moment
+    # each of the client's retries; what fails in the end is raised
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     with _asked_for(model):  # one small file first: without a network, each takes half a minute
         shape = AutoConfig.from_pretrained(
             source_of(model), revision=model.revision, trust_remote_code=False

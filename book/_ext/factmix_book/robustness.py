@@ -1,6 +1,7 @@
 """The table that holds the gains of the committed study against other ways to test them."""
 
 from pathlib import Path
+from typing import Any
 
 from factmix.numbers import NOT_COMPUTED, probability, show
 from factmix_book.sources import Results, write_if_changed
@@ -24,7 +25,7 @@ def table(results: Results) -> str:
                     arm_name(arm),
                     dataset,
                     show(gain, "cell"),
-                    show(grouped, "interval") if grouped else NOT_COMPUTED,
+                    _limits(grouped) if grouped else NOT_COMPUTED,
                     probability(gain["p"]),
                     probability(gain["p_holm"]),
                     probability(gain["p_noninferior"]),
@@ -40,3 +41,7 @@ def table(results: Results) -> str:
         "p, no loss",
     ]
     return markdown(header, rows)
+
+
+def _limits(gain: dict[str, Any]) -> str:
+    return show(gain, "cell").partition(" ")[2]
