@@ -15,10 +15,7 @@ error reported is the greatest difference of an endpoint, in standard errors of 
 
 import argparse
 import json
-import platform
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import sklearn
@@ -26,6 +23,7 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from factmix import stats
 from factmix.labels import ANSWERS, LABELS
+from origin import origin
 
 REPORTED = ("accuracy", "macro_f1", "f1_pass", "f1_fail", "f1_na", "recall_na")
 GOLD = np.repeat([0, 1, 2], [500, 250, 250])
@@ -131,14 +129,6 @@ def standard_error(values: np.ndarray, level: float) -> float:
     return float(np.sqrt(2 * level * (1 - level) / len(values)) / density)
 
 
-def processor() -> str:
-    """The processor's name, where the system tells it."""
-    about = Path("/proc/cpuinfo")
-    lines = about.read_text(encoding="utf-8").splitlines() if about.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true")
@@ -146,14 +136,8 @@ def main() -> None:
     given = parser.parse_args()
     measured = measure(given.slow_resamples)
     if given.json:
-        about = {
-            "command": " ".join(["python", *sys.argv]),
-            "machine": f"{platform.system()} {platform.machine()}, {processor()}",
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "scikit_learn": sklearn.__version__,
-        }
-        print(json.dumps(about | measured, indent=2))
+        versions = {"numpy": np.__version__, "scikit_learn": sklearn.__version__}
+        print(json.dumps(origin() | versions | measured, indent=2))
     else:
         for name, value in measured.items():
             print(f"{name:<30}{value:.4g}")

@@ -15,8 +15,6 @@ A share from D data sets has standard error sqrt(p (1 - p) / D): 0.5 % at 95 % w
 
 import argparse
 import json
-import platform
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ import numpy as np
 
 from factmix import paired, stats
 from factmix.labels import ANSWERS, LABELS
+from origin import origin
 
 GOLD = np.array([500, 250, 250])
 GROUPS, GROUP_SIZE = 200, 5
@@ -137,8 +136,7 @@ def main() -> None:
     given = parser.parse_args()
     start = time.process_time()
     result = {
-        "command": " ".join(["python", *sys.argv]),
-        "python": platform.python_version(),
+        **origin(),
         "numpy": np.__version__,
         "data_sets": given.data_sets,
         "resamples": given.resamples,

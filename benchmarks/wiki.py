@@ -1,6 +1,6 @@
 """How long the database of Wikipedia's sentences takes to build, and a search in it.
 
-    python benchmarks/wiki.py --pages 300000
+    python benchmarks/wiki.py --pages 300000 > results/benchmarks/wiki.json
 
 writes a dump of generated pages in the format of FEVER's, builds the database in a process of its
 own, searches it, and extrapolates to the dump's 5.4 million pages. The words of the pages follow
@@ -12,6 +12,7 @@ import argparse
 import json
 import multiprocessing
 import resource
+import sqlite3
 import tempfile
 import time
 import zipfile
@@ -20,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from factmix.wiki import open_wiki
+from origin import origin
 
 FULL_SIZE = 5_416_537  # pages of FEVER's dump (Thorne et al., 2018)
 SENTENCES = 5  # of a page, on average
@@ -60,7 +62,7 @@ def _build(archive: Path, folder: Path, answer: "multiprocessing.Queue[dict[str,
     answer.put(
         {
             "seconds": seconds,
-            "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+            "peak_memory_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
             "database_gb": database.stat().st_size / 1e9,
         }
     )
@@ -90,6 +92,8 @@ def main() -> None:
         per_search = (time.monotonic() - started) / arguments.searches
     scale = FULL_SIZE / arguments.pages
     result = {
+        **origin(),
+        "sqlite": sqlite3.sqlite_version,
         "pages": arguments.pages,
         **measured,
         "pages_per_second": arguments.pages / measured["seconds"],

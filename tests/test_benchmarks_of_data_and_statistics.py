@@ -14,6 +14,11 @@ from factmix import stats
 from factmix.runs import ROOT
 
 
+@pytest.fixture(autouse=True)
+def beside_the_benchmarks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+
+
 def load(name: str) -> ModuleType:
     path: Path = ROOT / "benchmarks" / f"{name}.py"
     spec = importlib.util.spec_from_file_location(f"benchmark_{name}", path)
@@ -67,3 +72,7 @@ def test_building_and_searching_a_generated_wikipedia_is_measured() -> None:
     assert measured["pages"] == 50
     assert measured["pages_per_second"] == pytest.approx(50 / measured["seconds"])
     assert measured["full_size"]["pages"] > 5e6
+    kept = json.loads((ROOT / "results/benchmarks/wiki.json").read_text())
+    assert kept.keys() == measured.keys()
+    assert kept["pages"] >= 300_000
+    assert kept["peak_memory_gib"] < 4

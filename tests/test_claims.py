@@ -27,6 +27,7 @@ def evidence(**answers):
         datasets={"easy": ["e"], "hard": ["h1", "h2"], "all": ["e", "h1", "h2"]},
         counts=lambda first, second, _: stats.contingency(GOLD, systems[first], systems[second]),
         reward_end={"hard_weighted": 1.0, "balanced": 2.0, "hard_only": 0.0},
+        one_reward=True,
         overlap=0,
     )
 
@@ -102,6 +103,13 @@ def test_separation_and_reward_are_read_off():
     assert verdict(replace(evidence(), overlap=3), "separate") == "not supported"
     assert verdict(evidence(), "highest_reward") == "supported"
     assert verdict(evidence(), "highest_reward", arm="hard_only") == "not supported"
+
+
+def test_logs_of_different_rewards_are_not_compared():
+    assert verdict(replace(evidence(), one_reward=False), "highest_reward") == "inconclusive"
+    published, ours = committed_evidence()
+    assert not published.one_reward  # the log of balanced has a part that the others lack
+    assert ours.one_reward
 
 
 def test_the_overlap_that_climate_fever_forces():

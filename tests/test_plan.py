@@ -72,7 +72,26 @@ def test_what_is_missing_comes_with_its_remedy(
     assert planned["arms"]["hard_only_released"]["evaluated"] == 3000
 
 
+def test_parameters_of_the_small_open_model() -> None:
+    shape = KNOWN["Qwen/Qwen2.5-0.5B-Instruct"]
+    assert parameters(shape, find_study("real").model.lora)[0] == 494_032_768
+
+
+def test_a_model_of_which_only_the_configuration_is_here_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = {"config.json"}
+    monkeypatch.setattr(planning, "_cached", lambda model, file: file in here)
+    model = find_study("real").model
+    assert not planning._downloaded(model)
+    here.add("model.safetensors.index.json")
+    assert planning._downloaded(model)
+
+
 def test_a_model_of_unknown_shape_is_said_to_be_so(tmp_path: Path) -> None:
-    planned = plan(find_study("real"), Paths(tmp_path))
+    study = find_study("real")
+    elsewhere = study.model.model_copy(update={"path": "nobody/nothing", "revision": None})
+    planned = plan(study.model_copy(update={"model": elsewhere}), Paths(tmp_path))
+    assert planned["missing"][0]["remedy"] == "hf download nobody/nothing"
     assert planned["model"]["parameters"] is None
     assert "the shape of the model is not known" in text(planned)

@@ -7,6 +7,7 @@ from factmix import policy as policy_module
 from factmix.examples import Example
 from factmix.labels import LABELS, Label
 from factmix.policy import (
+    ModelError,
     Policy,
     PromptError,
     add_adapter,
@@ -87,8 +88,27 @@ def test_an_adapter_may_train_whole_parameters_such_as_those_of_experts(smoke: S
 
 def test_a_tokenizer_that_was_not_downloaded_is_not_asked_for(smoke: Study) -> None:
     elsewhere = smoke.model.model_copy(update={"path": "nobody/nothing"})
-    with pytest.raises(OSError):
+    with pytest.raises(ModelError, match="nobody/nothing: expected a model in a folder"):
         load_tokenizer(elsewhere, only_local=True)
+
+
+def test_a_model_that_is_not_to_be_had_is_asked_for_once_and_comes_with_its_remedy(
+    smoke: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def unreachable(path: str, **_: object) -> None:
+        asked.append(path)
+        raise OSError("no connection.\nCheck it.")
+
+    for loader in ("AutoConfig", "AutoTokenizer", "AutoModelForCausalLM"):
+        monkeypatch.setattr(getattr(policy_module, loader), "from_pretrained", unreachable)
+    elsewhere = smoke.model.model_copy(update={"path": "nobody/nothing", "revision": "a1b2"})
+    with pytest.raises(ModelError) as caught:
+        load_base(elsewhere)
+    assert asked == ["nobody/nothing"]
+    assert "got: no connection. Where" in str(caught.value)
+    assert str(caught.value).endswith("hf download nobody/nothing --revision a1b2")
 
 
 def _example(evidence: tuple[str, ...]) -> Example:

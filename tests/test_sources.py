@@ -80,12 +80,21 @@ def test_a_file_is_downloaded_once(served, tmp_path):
     assert served == ["/thing.txt"]
 
 
-def test_a_changed_file_in_the_cache_is_set_aside_and_downloaded_again(served, tmp_path):
+def test_a_changed_file_in_the_cache_is_set_aside_and_downloaded_again(served, tmp_path, capsys):
     fetch("thing").write_text("changed")
     assert fetch("thing").read_bytes() == CONTENT
     assert len(served) == 2
-    aside = f"thing.txt.unexpected-{hashlib.sha256(b'changed').hexdigest()[:12]}"
-    assert (tmp_path / "cache" / aside).read_text() == "changed"
+    got = hashlib.sha256(b"changed").hexdigest()
+    aside = tmp_path / "cache" / f"thing.txt.unexpected-{got[:12]}"
+    assert aside.read_text() == "changed"
+    said = capsys.readouterr().err
+    assert f"expected SHA-256 {SHA256}; got {got}. It was kept as {aside}" in said
+
+
+def test_a_server_that_does_not_answer_is_said_in_a_few_words(served, monkeypatch):
+    monkeypatch.setitem(SOURCES, "thing", Source("http://127.0.0.1:1/thing.txt", SHA256, "CC0"))
+    with pytest.raises(SourceError, match=r"thing\.txt could not be downloaded: there is no conn"):
+        fetch("thing")
 
 
 def test_a_download_of_another_content_is_kept_aside_and_the_error_says_all(served, tmp_path):

@@ -9,7 +9,7 @@ from factmix import grpo, mixtures
 from factmix.compare import compare
 from factmix.evaluate import evaluate_arm, evaluate_base
 from factmix.labels import LABELS
-from factmix.runs import Paths, find_study
+from factmix.runs import ROOT, Paths, find_study
 from factmix.study import Study
 
 
@@ -20,6 +20,11 @@ def _run(study: Study, paths: Paths) -> dict[str, Any]:
         grpo.train(study, arm, study.seeds[0], paths)
         evaluate_arm(study, arm, study.seeds[0], paths)
     return compare(study, paths)
+
+
+@pytest.mark.parametrize("name", [path.stem for path in (ROOT / "studies").glob("*.yaml")])
+def test_every_study_states_the_loss_that_would_not_count_as_one(name: str) -> None:
+    assert find_study(name).statistics.margin == 0.05
 
 
 @pytest.mark.slow

@@ -31,6 +31,7 @@ class Evidence:
         datasets: by role "easy", "hard" and "all".
         counts: (first arm, second arm, dataset) -> gold x first x second.
         reward_end: arm -> mean reward of the last steps of its log.
+        one_reward: whether all of these logs were paid by the same reward.
         overlap: least number of claims that training and evaluation share.
     """
 
@@ -39,11 +40,13 @@ class Evidence:
     datasets: Mapping[str, Sequence[str]]
     counts: Callable[[str, str, str], Counts]
     reward_end: Mapping[str, float]
+    one_reward: bool
     overlap: int
 
 
 def published_evidence(derived: dict[str, Any]) -> Evidence:
     """The published study; invalid answers are dropped pairwise, as it did."""
+    logged = {arm: derived["curves"][arm]["logged"] for arm in MIXTURES}
     return Evidence(
         name="published",
         baseline=CONTROL,
@@ -51,9 +54,8 @@ def published_evidence(derived: dict[str, Any]) -> Evidence:
         counts=lambda first, second, dataset: published.drop_invalid(
             published.counts_of(derived, first, second, dataset)
         ),
-        reward_end={
-            arm: derived["curves"][arm]["logged"]["reward/total"]["end"] for arm in MIXTURES
-        },
+        reward_end={arm: parts["reward/total"]["end"] for arm, parts in logged.items()},
+        one_reward=len({frozenset(parts) for parts in logged.values()}) == 1,
         overlap=sum(int(each["at_least"]) for each in climate_overlap(derived).values()),
     )
 
@@ -86,6 +88,7 @@ def study_evidence(study: Study, paths: Paths) -> Evidence:
         datasets=_roles({name: dataset.hard for name, dataset in study.datasets.items()}),
         counts=counts,
         reward_end={arm: results["training"][key(arm)]["reward_end"]["value"] for arm in MIXTURES},
+        one_reward=len({study.reward_of(arm).model_dump_json() for arm in MIXTURES}) == 1,
         overlap=sum(shared[mixture]["claims"]["value"] for mixture in mixtures),
     )
 

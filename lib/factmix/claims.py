@@ -259,11 +259,15 @@ def _separate(claim: Claim, tests: _Tests) -> Judgement:
 
 
 def _highest_reward(claim: Claim, tests: _Tests) -> Judgement:
-    """The arm's log ends on the highest reward. Logs are compared as they are, not tested."""
+    """The arm's log ends on the highest reward. Logs are compared as they are, not tested.
+
+    Rewards of different formulas are on different scales, and decide nothing.
+    """
     ends = tests.study.reward_end
-    verdict: Verdict = (
-        "supported" if max(ends, key=ends.__getitem__) == claim.arm else "not supported"
-    )
+    highest = max(ends, key=ends.__getitem__) == claim.arm
+    verdict: Verdict = "supported" if highest else "not supported"
+    if not tests.study.one_reward:
+        verdict = "inconclusive"
     return Judgement(verdict, {f"reward, {arm}": {"value": end} for arm, end in ends.items()})
 
 

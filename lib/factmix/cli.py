@@ -63,12 +63,12 @@ def data(study_name: StudyName, as_json: AsJson = False) -> None:
     """Draw the evaluation set and every mixture's training sample, and show what was drawn."""
     study, paths = _open(study_name)
     from factmix import data_summary, mixtures
-    from factmix.policy import load_tokenizer
+    from factmix.policy import ModelError, load_tokenizer
 
     report = mixtures.prepare(study, paths)
     try:
         tokenizer = load_tokenizer(study.model, only_local=True)
-    except OSError:
+    except ModelError:
         tokenizer = None
         print(
             f"no lengths of prompts: {study.model.path} has not been downloaded;"

@@ -7,10 +7,16 @@ from typing import Any
 import torch
 from huggingface_hub import try_to_load_from_cache
 from peft import get_peft_model
-from transformers import AutoConfig, AutoModelForCausalLM, GptOssConfig, PreTrainedConfig
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    GptOssConfig,
+    PreTrainedConfig,
+    Qwen2Config,
+)
 
 from factmix.datasets import FILES
-from factmix.policy import lora_config, source_of
+from factmix.policy import download_command, lora_config, source_of
 from factmix.runs import ROOT, Paths
 from factmix.sources import SOURCES, locate
 from factmix.study import BASE, Lora, Model, Study
@@ -18,8 +24,18 @@ from factmix.study import BASE, Lora, Model, Study
 Plan = dict[str, Any]
 
 # Shapes of models whose configuration file need not be here for their parameters to be counted.
-# transformers' defaults for gpt-oss are those of the 120b.
-KNOWN = {"openai/gpt-oss-20b": GptOssConfig(num_hidden_layers=24, num_local_experts=32)}
+# transformers' defaults for gpt-oss are those of the 120b, for Qwen2 those of a model of 7b.
+KNOWN = {
+    "openai/gpt-oss-20b": GptOssConfig(num_hidden_layers=24, num_local_experts=32),
+    "Qwen/Qwen2.5-0.5B-Instruct": Qwen2Config(
+        hidden_size=896,
+        intermediate_size=4864,
+        num_hidden_layers=24,
+        num_attention_heads=14,
+        num_key_value_heads=2,
+        tie_word_embeddings=True,
+    ),
+}
 
 GIB = 2**30
 SMALL = 512  # hidden units of a model that a CPU trains in minutes
@@ -147,12 +163,11 @@ def _model(study: Study) -> dict[str, Any]:
 def _missing(study: Study, paths: Paths) -> list[dict[str, str]]:
     missing = []
     model = study.model
-    if not (ROOT / model.path).is_dir() and not _cached(model, "config.json"):
-        revision = f" --revision {model.revision}" if model.revision else ""
+    if not (ROOT / model.path).is_dir() and not _downloaded(model):
         missing.append(
             {
                 "what": f"the model {model.path} is not in the cache of Hugging Face",
-                "remedy": f"hf download {model.path}{revision}",
+                "remedy": download_command(model),
             }
         )
     files = [file for name in study.datasets for file in FILES.get(name, ())]
@@ -186,6 +201,12 @@ def _missing(study: Study, paths: Paths) -> list[dict[str, str]]:
             }
         )
     return missing
+
+
+def _downloaded(model: Model) -> bool:
+    """Whether the model's configuration and weights (or the list of their files) are here."""
+    weights = ("model.safetensors", "model.safetensors.index.json")
+    return _cached(model, "config.json") and any(_cached(model, file) for file in weights)
 
 
 def _cached(model: Model, file: str) -> bool:

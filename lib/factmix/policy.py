@@ -1,5 +1,8 @@
 """The language model that is trained: base weights, tokenizer, LoRA adapter, and its prompts."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -33,6 +36,10 @@ class PromptError(ValueError):
     """A prompt cannot be made to fit."""
 
 
+class ModelError(OSError):
+    """A model or its tokenizer is not to be had."""
+
+
 @dataclass(frozen=True)
 class Policy:
     """A causal language model with its tokenizer.
@@ -54,21 +61,42 @@ def source_of(model: study_module.Model) -> str:
     return str(local) if local.is_dir() else model.path
 
 
+def download_command(model: study_module.Model) -> str:
+    """What puts a model of the hub into the cache of Hugging Face."""
+    revision = f" --revision {model.revision}" if model.revision else ""
+    return f"hf download {model.path}{revision}"
+
+
+@contextmanager
+def _asked_for(model: study_module.Model) -> Iterator[None]:
+    """Says of a model that is not to be had what to do about it."""
+    try:
+        yield
+    except OSError as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ModelError(
+            f"{model.path}: expected a model in a folder of that name, in the cache of Hugging"
+            f" Face, or on its hub; got: {reason} Where there is a network, download it with:"
+            f" {download_command(model)}"
+        ) from error
+
+
 def load_tokenizer(
     model: study_module.Model, *, only_local: bool = False
 ) -> PreTrainedTokenizerBase:
     """The tokenizer of a study's model; it pads on the left.
 
     Raises:
-        OSError: it is not to be had, or `only_local` and it has not been downloaded.
+        ModelError: it is not to be had, or `only_local` and it has not been downloaded.
     """
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-        source_of(model),
-        revision=model.revision,
-        trust_remote_code=False,
-        local_files_only=only_local,
-        padding_side="left",
-    )
+    with _asked_for(model):
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            source_of(model),
+            revision=model.revision,
+            trust_remote_code=False,
+            local_files_only=only_local,
+            padding_side="left",
+        )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -99,26 +127,30 @@ def load_base(model: study_module.Model) -> Policy:
     """The base model of a study, on the `device`, in `dtype_of` it.
 
     Raises:
-        OSError: the model is not to be had.
+        ModelError: the model is not to be had.
         StudyError: it does not generate text.
     """
     disable_progress_bar()  # of a weight file that loads in a moment
+    # each of the client's retries; what fails in the end is raised
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    with _asked_for(model):  # one small file first: without a network, each takes half a minute
+        shape = AutoConfig.from_pretrained(
+            source_of(model), revision=model.revision, trust_remote_code=False
+        )
     tokenizer = load_tokenizer(model)
-    shape = AutoConfig.from_pretrained(
-        source_of(model), revision=model.revision, trust_remote_code=False
-    )
     # MXFP4 weights cannot be trained.
     quantised = (getattr(shape, "quantization_config", None) or {}).get("quant_method") == "mxfp4"
     attention = model.attention or ("eager" if shape.model_type in EAGER else None)
-    base: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        source_of(model),
-        revision=model.revision,
-        trust_remote_code=False,
-        use_safetensors=True,
-        **({"quantization_config": Mxfp4Config(dequantize=True)} if quantised else {}),
-        **({"attn_implementation": attention} if attention else {}),
-        dtype=dtype_of(model),
-    )
+    with _asked_for(model):
+        base: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            source_of(model),
+            revision=model.revision,
+            trust_remote_code=False,
+            use_safetensors=True,
+            **({"quantization_config": Mxfp4Config(dequantize=True)} if quantised else {}),
+            **({"attn_implementation": attention} if attention else {}),
+            dtype=dtype_of(model),
+        )
     base.to(device())  # type: ignore[arg-type]
     base.eval()
     if base.generation_config is None:

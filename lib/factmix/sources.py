@@ -6,6 +6,7 @@ is there, and otherwise downloaded once into a cache (FACTMIX_CACHE, or the user
 
 import hashlib
 import os
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -127,8 +128,12 @@ def fetch(name: str) -> Path:
             )
         return held
     path = cache() / source.file
-    if path.is_file() and _sha256(path) != source.sha256:
-        _set_aside(path)
+    if path.is_file() and (got := _sha256(path)) != source.sha256:
+        print(
+            f"{path}: expected SHA-256 {source.sha256}; got {got}. It was kept as"
+            f" {_set_aside(path)}, and is downloaded again",
+            file=sys.stderr,
+        )
     if not path.is_file():
         _download(name, source, path)
         got = _sha256(path)
@@ -205,8 +210,10 @@ def _download(name: str, source: Source, path: Path) -> None:
             source.url, None, fname=path.name, path=path.parent, downloader=_resume_into(path)
         )
     except (OSError, ValueError) as error:
+        unanswered = isinstance(error, requests.ConnectionError)
+        reason = "there is no connection to the server" if unanswered else error
         raise SourceError(
-            f"{name}: {source.url} could not be downloaded: {error}. What has arrived is kept and"
+            f"{name}: {source.url} could not be downloaded: {reason}. What has arrived is kept and"
             f" continued next time. Check the network, or put {source.file} into a folder and name"
             " it in FACTMIX_MIRROR"
         ) from error

@@ -20,6 +20,7 @@ from factmix_book import (
     published_drawings,
     published_study,
     published_tables,
+    robustness,
     run_pages,
     tables,
 )
@@ -34,6 +35,7 @@ def generate(app: Sphinx, config: Config) -> None:
         # Notebooks first: one that failed is refused before anything takes time.
         written = notebooks.copy(committed, generated / "notebooks")
         written |= tables.write(committed, generated / "tables")
+        written |= robustness.write(committed, generated / "tables")
         written |= benchmarks.write(committed.root.parent / "speed", generated / "tables")
         written |= drawings.write(committed, generated / "figures" / "committed")
         published = published_study.read(committed)

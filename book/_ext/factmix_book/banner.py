@@ -11,7 +11,7 @@ ELSEWHERE = {
     "results/published/",
     "appendix/audit": "answers and logs that the published study released, as kept in "
     "results/published/",
-    "appendix/statistics": "simulations, as kept in results/benchmarks/",
+    "appendix/statistics": "simulations, as kept in results/benchmarks/, and the committed study",
 }
 
 

@@ -90,7 +90,7 @@ def benchmarks() -> dict[str, Any]:
     """What benchmarks/ measured, by the name of the file: for the role {benchmark}."""
     found = {
         name: json.loads((BENCHMARKS / f"{name}.json").read_text(encoding="utf-8"))
-        for name in ("bootstrap", "coverage")
+        for name in ("bootstrap", "coverage", "wiki")
     }
     speed = found["bootstrap"]
     speed |= {
@@ -98,6 +98,18 @@ def benchmarks() -> dict[str, Any]:
         "standard_errors": {"value": f"{speed['endpoint_error']:.1f}"},
         "seconds_ours": {"value": speed["ours_seconds"], "unit": "seconds"},
         "seconds_scikit_learn": {"value": speed["scikit_learn_seconds"], "unit": "seconds"},
+    }
+    wiki = found["wiki"]
+    whole = wiki["full_size"]
+    wiki |= {
+        "build": {"value": wiki["seconds"], "unit": "seconds"},
+        "memory": {"value": wiki["peak_memory_gib"], "unit": "GiB"},
+        "search": {"value": wiki["seconds_per_search"], "unit": "seconds"},
+    }
+    whole |= {
+        "build": {"value": 60 * whole["minutes"], "unit": "seconds"},
+        "disk": {"value": whole["database_gb"], "unit": "GB"},
+        "search": {"value": whole["seconds_per_search"], "unit": "seconds"},
     }
     return found
 
