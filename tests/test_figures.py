@@ -55,6 +55,15 @@ def test_an_arm_keeps_its_colour_and_marker_in_any_company():
     assert arm_markers(alone)["balanced"] == arm_markers(among)["balanced"]
 
 
+def test_arms_of_the_released_protocol_look_like_their_namesakes():
+    arms = ["format_only_released", "hard_only_released", "new_released"]
+    fewer = arms[1:]
+    for look in (arm_colours, arm_markers):
+        assert look(arms)["hard_only_released"] == look(["hard_only"])["hard_only"]
+        assert look(fewer)["hard_only_released"] == look(arms)["hard_only_released"]
+    assert arm_colours(arms)["new_released"] in SPARE_COLOURS
+
+
 def test_arms_do_not_share_a_colour_or_marker():
     arms = [*ARM_COLOURS, "new", "other", "third"]
     assert len(set(arm_colours(arms).values())) == len(arms)

@@ -97,8 +97,8 @@ def _drawing(name: str, measured: Mapping[str, Any]) -> Drawing | None:
         times = _pairs(result["step_seconds"], "completions", "seconds")
         first, last = times.iloc[0], times.iloc[-1]
         return Drawing(
-            f"Seconds of a step on {machine}: {first.seconds:.3g} with {first.completions:.0f} "
-            f"completion per prompt, {last.seconds:.3g} with {last.completions:.0f}.",
+            f"Seconds of a step by completions per prompt, on {machine}: {first.seconds:.3g} for "
+            f"{first.completions:.0f}, {last.seconds:.3g} for {last.completions:.0f}.",
             times,
             figures.plot_step_times,
         )
