@@ -97,7 +97,7 @@ def plot_pairs(pairs: pd.DataFrame, *, alpha: float = 0.01) -> Figure:
                     textcoords="offset points", ha=side, va="center", fontsize=8,
                 )  # fmt: skip
         ax.axvline(0, color=plt.rcParams["text.color"], linewidth=1)
-        ax.set_xlim(-1.35 * reach, 1.35 * reach)
+        ax.set_xlim(-1.6 * reach, 1.6 * reach)
         ax.xaxis.set_major_formatter(lambda count, _: f"{abs(count):.0f}")
         ax.grid(axis="y", visible=False)
         ax.tick_params(axis="y", length=0)

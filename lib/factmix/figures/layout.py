@@ -32,8 +32,7 @@ def names(frame: pd.DataFrame, column: str) -> list[str]:
 
 
 def below(figure: Figure, text: str) -> None:
-    """Names the x axis that all panels share. Wide figures have room for a long name; one panel
-    has not."""
+    """Names the x axis that all panels share; over their whole width, a long name has room."""
     figure.supxlabel(text, fontsize=plt.rcParams["axes.labelsize"])
 
 
@@ -48,10 +47,10 @@ def legend_above(figure: Figure, handles: Sequence[Artist], labels: Sequence[str
     figure.legend(handles, labels, loc="outside upper center", ncols=columns)
 
 
-def arm_handles(arms: Sequence[str], *, linestyle: str = "-") -> list[Artist]:
+def arm_handles(arms: Sequence[str]) -> list[Artist]:
     """A line with marker for each arm, for a legend."""
     colours, markers = arm_colours(arms), arm_markers(arms)
-    return [Line2D([], [], color=colours[a], marker=markers[a], ls=linestyle) for a in arms]
+    return [Line2D([], [], color=colours[a], marker=markers[a]) for a in arms]
 
 
 def dotted() -> Line2D:

@@ -73,7 +73,7 @@ def plot_transfer(gains: pd.DataFrame) -> Figure:
             cbar=False,
             annot=texts,
             fmt="",
-            annot_kws={"fontsize": 8, "linespacing": 1.3, "color": plt.rcParams["text.color"]},
+            annot_kws={"fontsize": 7, "linespacing": 1.3, "color": plt.rcParams["text.color"]},
             linewidths=3,
             linecolor=plt.rcParams["patch.edgecolor"],
         )
