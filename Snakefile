@@ -135,7 +135,7 @@ rule book:
         "_config.yml",
         BOOK,
         [path for path in Path("results").rglob("*") if path.is_file()],
-        code("audit", "claims", "compare", "figures", "published", "ternary"),
+        code("audit", "claims", "compare", "figure_data", "figures", "published", "ternary"),
         "lib/factmix/claims.yaml",
         STYLE,
     output:
@@ -249,7 +249,7 @@ rule compare:
         BASE,
         every_arm(f"{ARM}/{EVALUATED}"),
         [every_arm(f"{ARM}/{name}") for name in TRAINED],
-        code("compare", "figures"),
+        code("compare", "figure_data", "figures"),
         STYLE,
         "notebooks/compare.md",
     params:

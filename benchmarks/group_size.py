@@ -63,7 +63,10 @@ def main(arguments: list[str] | None = None) -> None:
     ]
     text = table(["completions per prompt", "step", "over that of 8"], rows)
     report(
-        {"cost_8_to_32": float(np.median(ratios(found[32], found[8])))},
+        {
+            "cost_8_to_32": float(np.median(ratios(found[32], found[8]))),
+            "step_seconds": {str(size): float(np.median(times)) for size, times in found.items()},
+        },
         f"{text}\n{chosen.steps} steps each on {machine()}",
         as_json=chosen.json,
     )

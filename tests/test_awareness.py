@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from factmix.awareness import COVERAGES, awareness
+from factmix.awareness import COVERAGES, awareness, risks
 from factmix.labels import LABELS
 
 SETTINGS = {"resamples": 40, "confidence": 0.9}
@@ -35,8 +35,8 @@ ROWS = [("NA", (8, 1, 1)), ("NA", (2, 5, 3)), ("PASS", (1, 8, 1)), ("FAIL", (4, 
 def test_measures_by_hand():
     found = values(ROWS)
     # p(NA) .1 PASS, right; .2 NA, answered PASS: wrong; .4 FAIL, answered PASS: wrong; .8 NA: wrong
-    risks = [0 / 1, 1 / 2, 2 / 3, 3 / 4]
-    assert found["aurc"] == pytest.approx(np.mean(risks))
+    each = [0 / 1, 1 / 2, 2 / 3, 3 / 4]
+    assert found["aurc"] == pytest.approx(np.mean(each))
     assert found["risk_at_25"] == 0
     assert found["risk_at_50"] == pytest.approx(1 / 2)
     assert found["risk_at_100"] == pytest.approx(3 / 4)
@@ -46,6 +46,23 @@ def test_measures_by_hand():
     assert found["brier"] == pytest.approx(np.mean(squares))
     # Confidences .4 (wrong), .5 (wrong), .8 (right, twice), each value in a bin of its own
     assert found["ece"] == pytest.approx((0.4 + 0.5 + 2 * 0.2) / 4)
+
+
+@settings(max_examples=30)
+@given(judged)
+def test_curve_of_risks_goes_through_those_that_are_measured(rows):
+    gold, tenths = zip(*rows, strict=True)
+    curve = risks(list(gold), np.array(tenths) / 10, COVERAGES)
+    found = values(rows)
+    assert curve.tolist() == [found[f"risk_at_{round(100 * c)}"] for c in COVERAGES]
+
+
+def test_curve_of_risks_rises_to_that_of_answering_everything():
+    gold, tenths = zip(*ROWS, strict=True)
+    curve = risks(list(gold), np.array(tenths) / 10, [0.1, 0.3, 0.6, 0.9])
+    assert curve.tolist() == pytest.approx([0, 1 / 2, 2 / 3, 3 / 4])
+    with pytest.raises(ValueError, match="do not sum to 1"):
+        risks(list(gold), np.array(tenths), [1.0])
 
 
 def test_reliability_counts_every_example_once():

@@ -51,7 +51,9 @@ def test_a_step_is_compared_with_the_stock_trainer(run: Run) -> None:
 @pytest.mark.slow
 def test_group_sizes_are_compared(run: Run) -> None:
     found = run("group_size", "--steps", "1")
-    assert list(found) == ["cost_8_to_32"] and found["cost_8_to_32"] > 0
+    assert list(found) == ["cost_8_to_32", "step_seconds"] and found["cost_8_to_32"] > 0
+    seconds = found["step_seconds"]
+    assert list(seconds) == ["1", "2", "4", "8", "16", "32"] and min(seconds.values()) > 0
 
 
 @pytest.mark.slow

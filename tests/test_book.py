@@ -2,10 +2,13 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import numpy as np
@@ -19,7 +22,7 @@ from factmix.numbers import show
 from factmix.released import DATASETS
 from factmix.rewards import component_names
 from factmix.runs import ROOT, Paths, find_study, write_json, write_parquet
-from factmix.study import Study
+from factmix.study import Study, of_variant
 
 EXAMPLES = 24  # per dataset; enough for every label and answer to occur
 
@@ -28,11 +31,15 @@ def invent_run(study: Study, paths: Paths, seed: int = 0) -> None:
     """Writes every file that a finished run of the study has, with invented content."""
     rng = np.random.default_rng(seed)
     write_json(paths.data_report, _report(study))
-    write_parquet(paths.base / "predictions.parquet", _answers(study, "base", rng))
+    for variant in study.evaluation_samples():
+        answers = _answers(study, of_variant("base", variant), rng)
+        write_parquet(paths.base_of(variant) / "predictions.parquet", answers)
     for arm in study.arms:
+        for each in study.seeds:
+            answers = _answers(study, arm, rng)
+            write_parquet(paths.arm(arm, each) / "predictions.parquet", answers)
         folder = paths.arm(arm, study.seeds[0])
         steps = study.steps(arm)
-        write_parquet(folder / "predictions.parquet", _answers(study, arm, rng))
         write_parquet(folder / "metrics.parquet", _metrics(study, arm, steps, rng))
         at = [step for step in study.evaluation.trajectory_steps if step <= steps]
         write_parquet(
@@ -174,6 +181,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     progress = nbformat.v4.new_output("stream", name="stderr", text="99%|#########9|")
     notebook = folder / "results/embedded/notebooks/hard_only-s0.ipynb"
     write_notebook(notebook, printed, progress)
+    write_notebook(notebook.with_name("compare.ipynb"))
     done = build(folder, environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
@@ -237,6 +245,21 @@ def test_figures_come_in_two_versions_with_the_same_words(built: Path) -> None:
 
 
 @pytest.mark.slow
+def test_figures_link_to_their_data_and_to_the_notebook_if_the_book_has_it(built: Path) -> None:
+    html = page(built, "results")
+    links = re.findall(r'figure-links">(.*?)</p>', html, flags=re.DOTALL)
+    assert len(links) == html.count("<figure ")
+    (file,) = [re.search(r'href="(_downloads/\S+/gains\.csv)"', link) for link in links[:1]]
+    gains = pd.read_csv(built / "_build" / "html" / file[1])
+    results = json.loads((built / "results/embedded/results.json").read_text())
+    row = gains.set_index(["arm", "dataset", "metric"]).loc["hard_only", "debate", "accuracy"]
+    expected = results["gains"]["hard_only"]["debate"]["accuracy"]["value"]
+    assert row["value"] == pytest.approx(expected, rel=1e-5)
+    assert "_generated/notebooks/compare.html" in links[0]
+    assert "notebook" not in re.findall(r'figure-links">(.*?)</p>', page(built, "appendix/data"))[0]
+
+
+@pytest.mark.slow
 def test_arm_notebook_becomes_a_page_without_progress_bars(built: Path) -> None:
     html = page(built, "_generated/notebooks/hard_only-s0")
     assert "Arm hard_only, seed 0" in html
@@ -290,27 +313,165 @@ def test_benchmarks_page_says_when_nothing_was_measured(built: Path) -> None:
     assert "No measurements are committed yet" in page(built, "appendix/benchmarks")
 
 
-def test_benchmarks_table_names_value_and_machine(
+MEASURED = {
+    "evaluate": {"ratio": 4.44},
+    "group_size": {"cost_8_to_32": 1.9, "step_seconds": {"8": 0.52, "2": 0.4}},
+    "prompt_length": {"step_ratio": {"60": 5.2, "500": 14.93}},
+    "study": {"minutes": 9.876, "phases": {"data": {"seconds": 5.4}, "base": {"seconds": 41}}},
+}
+
+
+def write_measurements(folder: Path) -> None:
+    for name, result in MEASURED.items():
+        command = f"python benchmarks/{name}.py --json"
+        about = {"command": command, "machine": "two cores", "measured": "2026-01-02"}
+        write_json(folder / f"{name}.json", about | {"result": result})
+
+
+def test_benchmarks_page_shows_numbers_and_figures_with_their_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
     from factmix_book import benchmarks
 
-    measured = {"machine": "two cores", "measured": "2026-01-02"}
-    write_json(
-        tmp_path / "study.json",
-        measured | {"result": {"minutes": 9.876, "phases": {"data": {"seconds": 5.4}}}},
-    )
-    write_json(tmp_path / "length.json", measured | {"result": {"step_ratio": {"60": 8.04}}})
-    (file,) = benchmarks.write(tmp_path, tmp_path / "tables")
-    assert file.read_text().splitlines()[2:] == [
-        f"| {benchmarks.NAMES['step_ratio']}, 60 prompt tokens | 8.04 | two cores, 2026-01-02 |",
-        "| the study's compute, minutes | 9.88 | two cores, 2026-01-02 |",
-        "| `data`, seconds | 5 | two cores, 2026-01-02 |",
-    ]
-    write_json(tmp_path / "other.json", {"result": {}})
-    with pytest.raises(benchmarks.SourceError, match=r"other\.json: the key 'machine' is missing"):
-        benchmarks.write(tmp_path, tmp_path / "tables")
+    write_measurements(tmp_path)
+    written = benchmarks.write(tmp_path, tmp_path / "generated")
+    text = (tmp_path / "generated/tables/benchmarks.md").read_text()
+    for name in MEASURED:
+        assert f"two cores, 2026-01-02: `python benchmarks/{name}.py --json`" in text
+    for row in (
+        f"{benchmarks.NAMES['ratio']} | 4.44",
+        f"{benchmarks.NAMES['step_seconds']}, 8 completions per prompt | 0.52",
+        f"{benchmarks.NAMES['step_ratio']}, 500 prompt tokens | 14.9",
+        "the study's compute, minutes | 9.88",
+        "`base`, seconds | 41",
+    ):
+        assert f"| {row} |" in text
+    assert benchmarks.TITLES["grpo_step"] not in text  # it was not measured
+    drawn = json.loads((tmp_path / "generated/figures/speed/figures.json").read_text())
+    assert list(drawn) == ["group_size", "prompt_length", "study"]
+    assert all(f"{{drawn}} speed/{name}\n" in text for name in drawn)
+    assert "two cores: 0.4 for 2, 0.52 for 8." in drawn["group_size"]["alt"]
+    assert "two cores; the longest is base with 41" in drawn["study"]["alt"]
+    assert tmp_path / "generated/figures/speed/study-dark.svg" in written
+    write_json(tmp_path / "study.json", {"result": {}})
+    with pytest.raises(benchmarks.SourceError, match=r"study\.json: the key 'machine' is missing"):
+        benchmarks.write(tmp_path, tmp_path / "generated")
+
+
+Drawn = tuple[Any, Path, dict[str, Any]]  # results, the folder with figures, and figures.json
+
+
+def draw_invented(study: Study, folder: Path) -> Drawn:
+    """Invents a run of a study that has no file in studies/, and draws its figures."""
+    from factmix_book import drawings, sources
+
+    invent_run(study, Paths(folder / "run"))
+    results = sources.read(folder / "run")
+    results.__dict__["study"] = study  # in place of the file
+    drawings.write(results, folder / "figures")
+    return results, folder, json.loads((folder / "figures" / "figures.json").read_text())
+
+
+def changed(name: str, **content: Any) -> Study:
+    """A study of studies/ with other content and few resamples."""
+    study = find_study(name)
+    content["statistics"] = study.statistics.model_dump() | {"resamples": 50}
+    return Study.model_validate(study.model_dump() | content)
+
+
+@pytest.fixture(scope="module")
+def two_protocols(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drawn]:
+    """A study in which two arms are evaluated in another way, one of them as their baseline."""
+    arms = find_study("smoke").model_dump()["arms"]
+    for name in ("format_only", "hard_only"):
+        arms[f"{name}_released"] = arms[name] | {"protocol": "as_released"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "book" / "_ext")
+        folder = tmp_path_factory.mktemp("two")
+        yield draw_invented(changed("smoke", arms=arms), folder)
+
+
+def test_each_arm_is_compared_with_its_own_baseline_in_a_figure_of_its_own(
+    two_protocols: Drawn,
+) -> None:
+    _, folder, drawn = two_protocols
+    apart = {"": {"hard_only", "balanced"}, "-format_only_released": {"hard_only_released"}}
+    for suffix, compared in apart.items():
+        for name in ("gains", "transfer", "pairs"):
+            data = pd.read_csv(folder / "figures" / f"{name}{suffix}.csv")
+            assert set(data["arm"]) == compared
+        own = suffix.removeprefix("-") or "format_only"
+        assert f"against {own}: " in drawn[f"gains{suffix}"]["alt"]
+        for name in ("reward", "shares"):
+            data = pd.read_csv(folder / "figures" / f"{name}{suffix}.csv")
+            assert set(data["arm"]) == compared | {own}
+    untrained = pd.read_csv(folder / "figures" / "risk-format_only_released.csv")["arm"]
+    assert "base_as_released" in set(untrained) and "base" not in set(untrained)
+
+
+def test_findings_name_the_baseline_of_each_part_and_no_gain_over_oneself(
+    two_protocols: Drawn,
+) -> None:
+    from factmix_book import findings
+
+    results, _, _ = two_protocols
+    text = findings.bullets(results)
+    first, second = text.split("Compared with `format_only_released`:")
+    assert first.startswith("Compared with `format_only`:")
+    assert "_released" not in first
+    assert "`hard_only`" not in second.split("All arms:")[0]
+    metrics = results.content["metrics"]
+    arms = ["format_only_released", "hard_only_released"]
+    for dataset in results.datasets:
+        best = max(arms, key=lambda arm: metrics[arm][dataset]["balanced_accuracy"]["value"])
+        (line,) = [line for line in second.splitlines() if line.startswith(f"- **{dataset}**")]
+        assert f"`{best}`" in line
+        assert ("no arm has a higher" in line) == (best == "format_only_released")
+
+
+def test_run_page_shows_the_figures_of_every_baseline(two_protocols: Drawn) -> None:
+    from factmix_book import run_pages
+
+    results, folder, drawn = two_protocols
+    (file,) = run_pages.write(results, results, folder / "pages")
+    page = file.read_text()
+    shown = re.findall(r"```\{drawn\} run-smoke/(\S+)", page)
+    assert set(shown) <= set(drawn) and len(shown) == len(set(shown))
+    assert {"gains", "gains-format_only_released", "risk-format_only_released"} <= set(shown)
+    assert "`hard_only_released` against `format_only_released` | encyclopedia" in page
+    assert "Baseline: `format_only_released`." in page
+
+
+def test_baseline_without_fellows_has_no_comparison(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
+    from factmix_book import findings
+
+    arms = find_study("smoke").model_dump()["arms"]
+    arms["alone"] = arms["hard_only"] | {"protocol": "as_released"}
+    results, _, drawn = draw_invented(changed("smoke", arms=arms), tmp_path)
+    assert "gains-alone" not in drawn and "shares-alone" in drawn
+    assert "Compared with" not in findings.bullets(results)
+
+
+def test_seeds_are_drawn_where_there_are_several(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, two_protocols: Drawn
+) -> None:
+    assert "seeds" not in two_protocols[2]
+    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
+    from factmix_book import tables
+
+    assert tables.seeds(two_protocols[0]) == ""
+    results, folder, drawn = draw_invented(changed("smoke", seeds=[0, 1, 2]), tmp_path)
+    assert "of 3 seeds" in drawn["seeds"]["alt"]
+    data = pd.read_csv(folder / "figures" / "seeds.csv", dtype={"seed": str})
+    assert set(data["seed"]) == {"mean", "0", "1", "2"}
+    for _, gains in data.groupby(["arm", "dataset", "metric"]):
+        mean = gains[gains["seed"] == "mean"]["value"].item()
+        assert gains[gains["seed"] != "mean"]["value"].mean() == pytest.approx(mean, abs=1e-5)
+    assert "{drawn} seeds" in tables.seeds(results)
 
 
 @pytest.fixture(scope="module")

@@ -244,6 +244,9 @@ def test_several_seeds_are_summarised_with_both_intervals(study, paths):
     gain = results["across_seeds"]["hard_only"]["debate"]["accuracy"]
     assert gain["by_t"]["value"] == pytest.approx((first + second) / 2)
     assert gain["by_t"]["n"] == 2
+    each = gain["by_seed"]
+    assert [each[name]["value"] for name in ("seed_0", "seed_1")] == pytest.approx([first, second])
+    assert each["seed_1"]["run"] == "hard_only-s1"
     assert gain["hierarchical"]["interval"][0] <= gain["by_t"]["value"]
     assert gain["seed_variance"]["value"] == pytest.approx((first - second) ** 2 / 4)
     assert "format_only" not in results["across_seeds"]
@@ -384,9 +387,12 @@ def test_freeze_copies_what_is_small_in_the_layout_of_the_run(study, paths, tmp_
     notebook.write_text("{}")
     into = tmp_path / "results" / "embedded"
     written = freeze(study, paths, into)
-    summary = 1
-    assert len(written) == 3 + 5 * len(study.arms) + 1 + summary
-    assert (into / "summary.svg").read_text().lstrip().startswith("<?xml")
+    light_and_dark = 2
+    assert len(written) == 3 + 5 * len(study.arms) + 1 + light_and_dark
+    for summary in ("summary.svg", "summary-dark.svg"):
+        assert (into / summary).read_text().lstrip().startswith("<?xml")
+    assert "#ffffff" in (into / "summary.svg").read_text()
+    assert "#e6edf3" in (into / "summary-dark.svg").read_text()
     assert {path for path in into.rglob("*") if path.is_file()} == set(written)
     assert into / "notebooks" / "compare.ipynb" in written
     frozen = Paths(into)

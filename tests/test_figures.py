@@ -55,6 +55,15 @@ def test_an_arm_keeps_its_colour_and_marker_in_any_company():
     assert arm_markers(alone)["balanced"] == arm_markers(among)["balanced"]
 
 
+def test_arms_of_the_released_protocol_look_like_their_namesakes():
+    arms = ["format_only_released", "hard_only_released", "new_released"]
+    fewer = arms[1:]
+    for look in (arm_colours, arm_markers):
+        assert look(arms)["hard_only_released"] == look(["hard_only"])["hard_only"]
+        assert look(fewer)["hard_only_released"] == look(arms)["hard_only_released"]
+    assert arm_colours(arms)["new_released"] in SPARE_COLOURS
+
+
 def test_arms_do_not_share_a_colour_or_marker():
     arms = [*ARM_COLOURS, "new", "other", "third"]
     assert len(set(arm_colours(arms).values())) == len(arms)
@@ -87,6 +96,36 @@ def test_training_curves_leave_out_arms_without_the_component(metrics):
     assert ax.get_ylabel() == "explore reward"
 
 
+def test_a_column_goes_before_a_component_of_the_same_name(metrics):
+    metrics = metrics.assign(**{"accuracy": 0.5, "reward/accuracy": 2.0})
+    for component, value in (("accuracy", 0.5), ("reward/accuracy", 2.0)):
+        ax = figures.plot_training_curves(metrics, component=component)
+        assert set(ax.get_lines()[1].get_ydata()) == {value}
+        assert ax.get_ylabel() == component.removeprefix("reward/") + (
+            " reward" if "/" in component else ""
+        )
+
+
+def test_curves_have_a_panel_each_and_one_legend(metrics):
+    shown = {"drift": "kl", "explored": "explore", "all": "total"}
+    figure = figures.plot_curves(metrics, shown, columns=2, ylabel="mean")
+    drawn = [ax for ax in figure.axes if ax.get_lines()]
+    assert [ax.get_title(loc="left") for ax in drawn] == list(shown)
+    assert [len(ax.get_lines()) for ax in drawn] == [4, 2, 4]  # explore: one arm only
+    assert not any(ax.get_legend() for ax in drawn)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["hard_only", "balanced"]
+
+
+def test_rewards_of_another_kind_have_axes_of_their_own(metrics):
+    kind = metrics["arm"].map({"hard_only": "published", "balanced": "accuracy"})
+    figure = figures.plot_rewards(metrics.assign(reward=kind))
+    assert [ax.get_title(loc="left") for ax in figure.axes] == [
+        "reward published",
+        "reward accuracy",
+    ]
+    assert [len(ax.get_lines()) for ax in figure.axes] == [2, 2]
+
+
 def test_training_curves_draw_where_they_are_told(metrics):
     _, ax = plt.subplots()
     assert figures.plot_training_curves(metrics, component="kl", ax=ax) is ax
@@ -104,7 +143,11 @@ def test_answer_shares_have_a_panel_per_arm_and_a_colour_per_answer(metrics):
     figure = figures.plot_answer_shares(metrics)
     panels = [ax for ax in figure.axes if ax.get_lines()]
     assert [ax.get_title(loc="left") for ax in panels] == ["hard_only", "balanced"]
-    assert len(panels[0].get_lines()) == 2 * len(ANSWERS)
+    areas = panels[0].collections
+    assert [to_hex(area.get_facecolor()[0]) for area in areas] == list(ANSWER_COLOURS.values())
+    assert [area.get_paths()[0].vertices[:, 1].max() for area in areas] == [0.25, 0.5, 0.75, 1]
+    edges = [line.get_ydata()[0] for line in panels[0].get_lines()]  # of single steps
+    assert edges == [0.25, 0.5, 0.75]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == list(ANSWERS)
 
 
@@ -177,3 +220,136 @@ def test_mixtures_show_each_count_and_say_where_there_is_none():
     assert [ax.get_title(loc="left") for ax in axes] == ["encyclopedia", "revision"]
     texts = [sorted(text.get_text() for text in ax.texts if text.get_text()) for ax in axes]
     assert texts == [["5", "5", "5", "none"], ["1", "2", "3", "5", "5", "5"]]
+
+
+GAINS = pd.DataFrame(
+    [
+        (arm, dataset, metric, value, value - 0.05, value + 0.05, p)
+        for arm, value, p in (("hard_only", -0.1, 0.001), ("balanced", 0.02, 0.4))
+        for dataset in ("encyclopedia", "revision", "debate")
+        for metric in ("balanced_accuracy", "recall_na")
+    ],
+    columns=["arm", "dataset", "metric", "value", "low", "high", "p"],
+)
+
+
+@pytest.mark.parametrize("datasets", [1, 2, 3])
+def test_no_name_is_cut_off_however_few_panels_there_are(datasets):
+    chosen = ["encyclopedia", "revision", "debate"][:datasets]
+    gains = GAINS[GAINS["dataset"].isin(chosen)]
+    pairs = gains.assign(fixed=3, broken=250)
+    drawn = [
+        figures.plot_gains(gains, metrics=("balanced_accuracy", "recall_na")),
+        figures.plot_gains(gains, metrics=("recall_na",), alpha=0.001),
+        figures.plot_pairs(pairs[pairs["metric"] == "recall_na"]),
+        figures.plot_transfer(gains.assign(trained_on=True)),
+        figures.plot_seeds(gains.assign(seed="mean"), metrics=("recall_na",)),
+    ]
+    for figure in drawn:
+        figure.canvas.draw()
+        page = figure.bbox
+        for text in [figure._supxlabel, *figure.axes[0].get_yticklabels()]:
+            box = text.get_window_extent()
+            assert page.x0 <= box.x0 and box.x1 <= page.x1, text
+            assert page.y0 <= box.y0 and box.y1 <= page.y1, text
+
+
+def test_transfer_frames_what_an_arm_was_trained_on_and_names_every_gain():
+    gains = GAINS[GAINS["metric"] == "recall_na"]
+    gains = gains.assign(trained_on=(gains["arm"] == "balanced") | (gains["dataset"] == "debate"))
+    (ax,) = figures.plot_transfer(gains).axes
+    assert [label.get_text() for label in ax.get_xticklabels()] == [
+        "encyclopedia",
+        "revision",
+        "debate",
+    ]
+    framed = sorted((round(f.get_y()), round(f.get_x())) for f in ax.patches)
+    assert framed == [(0, 2), (1, 0), (1, 1), (1, 2)]  # row of the arm, column of the dataset
+    texts = [text.get_text() for text in ax.texts]
+    assert texts[0] == "\N{MINUS SIGN}10.0\n\N{MINUS SIGN}15.0 to \N{MINUS SIGN}5.0"
+    assert texts[-1] == "+2.0\n\N{MINUS SIGN}3.0 to +7.0"
+
+
+@pytest.mark.parametrize(("dark", "page"), [(False, LIGHT), (True, DARK)])
+def test_text_on_the_strongest_shades_is_readable(dark, page):
+    with figures.style(dark=dark):
+        gains = GAINS[GAINS["metric"] == "recall_na"]
+        for value in (-0.4, 0.4):
+            (ax,) = figures.plot_transfer(gains.assign(value=value, trained_on=False)).axes
+            shade = ax.collections[0].get_facecolors()[0]
+            assert contrast(ax.texts[0].get_color(), shade[:3]) >= 4.5  # what WCAG asks of text
+
+
+def test_pairs_point_to_both_sides_and_are_faint_where_chance_would_do():
+    rows = [("hard_only", "debate", 2, 30, 0.001), ("balanced", "debate", 5, 4, 1.0)]
+    frame = pd.DataFrame(rows, columns=["arm", "dataset", "fixed", "broken", "p"])
+    (ax,) = figures.plot_pairs(frame, alpha=0.01).axes
+    assert [bar.get_width() for bar in ax.patches] == [2, 5, -30, -4]
+    strong, faint = (
+        {bar.get_alpha() for bar in ax.patches[::2]},
+        {bar.get_alpha() for bar in ax.patches[1::2]},
+    )
+    assert min(strong) > max(faint)
+    assert sorted(text.get_text() for text in ax.texts) == ["2", "30", "4", "5"]
+    assert to_hex(ax.patches[0].get_facecolor()) == ARM_COLOURS["hard_only"]
+
+
+def test_seeds_are_points_beside_the_interval_of_their_mean():
+    rows = [("balanced", "debate", "recall_na", "mean", 0.1, 0.05, 0.15)]
+    rows += [
+        ("balanced", "debate", "recall_na", str(i), v, np.nan, np.nan)
+        for i, v in ((0, 0.08), (1, 0.12))
+    ]
+    columns = ["arm", "dataset", "metric", "seed", "value", "low", "high"]
+    (ax,) = figures.plot_seeds(pd.DataFrame(rows, columns=columns), metrics=("recall_na",)).axes
+    interval, mean, each = ax.collections
+    assert interval.get_segments()[0][:, 0].tolist() == pytest.approx([5, 15])
+    assert mean.get_offsets()[:, 0].tolist() == pytest.approx([10])
+    assert each.get_offsets()[:, 0].tolist() == pytest.approx([8, 12])
+
+
+def test_reliability_shows_what_is_more_confident_than_right():
+    rows = [("balanced", "debate", c, v, v - 0.1, v + 0.1) for c, v in ((0.9, 0.6), (0.5, 0.4))]
+    columns = ["arm", "dataset", "confidence", "value", "low", "high"]
+    figure = figures.plot_reliability(pd.DataFrame(rows, columns=columns))
+    diagonal, line = figure.axes[0].get_lines()
+    assert list(diagonal.get_xdata()) == list(diagonal.get_ydata()) == [0, 1]
+    assert line.get_xdata().tolist() == [0.5, 0.9] and line.get_ydata().tolist() == [0.4, 0.6]
+    named = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert named == ["balanced", "as sure as right"]
+
+
+def test_risk_has_intervals_where_there_are_any():
+    rows = [("base", "debate", 0.5, 0.3, 0.2, 0.4), ("base", "debate", 1.0, 0.6, np.nan, np.nan)]
+    columns = ["arm", "dataset", "coverage", "value", "low", "high"]
+    (ax,) = figures.plot_risk_coverage(pd.DataFrame(rows, columns=columns)).axes
+    assert ax.get_lines()[0].get_ydata().tolist() == [0.3, 0.6]
+    (segment,) = ax.collections[0].get_segments()
+    assert segment[:, 1].tolist() == [0.2, 0.4]
+
+
+def test_confusion_of_counts_is_that_of_the_answers():
+    answers = [("NA", "NA")] * 3 + [("NA", "PASS")] + [("FAIL", "FAIL")] * 2
+    frame = pd.DataFrame(answers, columns=["gold", "predicted"]).assign(arm="base", dataset="d")
+    counted = frame.groupby(list(frame.columns), as_index=False).size()
+    counted = counted.rename(columns={"size": "n"})
+    texts = [
+        [text.get_text() for text in figures.plot_confusion(each).axes[0].texts]
+        for each in (frame, counted)
+    ]
+    assert texts[0] == texts[1] and texts[0][0] == "75%"
+
+
+def test_speed_is_drawn_with_what_it_is_compared_with():
+    times = pd.DataFrame({"completions": [8, 2], "seconds": [1.0, 0.5]})
+    line, proportional = figures.plot_step_times(times).axes[0].get_lines()
+    assert line.get_ydata().tolist() == [0.5, 1.0]
+    assert proportional.get_ydata().tolist() == [0.25, 1.0]
+    ratios = pd.DataFrame({"tokens": [60, 500], "ratio": [5.0, 15.0]})
+    ax = figures.plot_ratios(ratios).axes[0]
+    assert [line.get_ydata()[0] for line in ax.get_lines()] == [5.0, 1]
+    phases = pd.DataFrame({"phase": ["data", "train balanced-s0"], "seconds": [14.0, 131.6]})
+    ax = figures.plot_phases(phases).axes[0]
+    assert [bar.get_width() for bar in ax.patches] == [14.0, 131.6]
+    assert [text.get_text() for text in ax.texts] == ["14 s", "132 s"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(phases["phase"])

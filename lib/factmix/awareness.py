@@ -79,22 +79,11 @@ def awareness(
     Raises:
         ValueError: a row of probabilities does not sum to 1, or a label has no example.
     """
-    probabilities_NL = np.asarray(probabilities_NL, dtype=float)
-    if probabilities_NL.shape != (len(gold), len(LABELS)):
-        raise ValueError(
-            f"probabilities of shape {probabilities_NL.shape}; expected {(len(gold), len(LABELS))}"
-        )
-    off = np.abs(probabilities_NL.sum(axis=1) - 1)
-    if not (off < 1e-3).all():
-        row = int(np.argmax(~(off < 1e-3)))
-        raise ValueError(
-            f"row {row}: the probabilities {probabilities_NL[row].tolist()} do not sum to 1"
-        )
-    gold_N = np.array([LABELS.index(Label(label)) for label in gold])
+    gold_N = _checked(gold, probabilities_NL)
     strata = [np.flatnonzero(gold_N == label) for label in range(len(LABELS))]
     if not all(map(len, strata)):
         raise ValueError("no example of some gold label; expected some of each")
-    measures = _Measures.of(gold_N, probabilities_NL)
+    measures = _Measures.of(gold_N, np.asarray(probabilities_NL, dtype=float))
     values = measures.values(np.ones((1, len(gold))))
     blocks = [
         measures.values(_weights(strata, min(BLOCK, resamples - start), rng))
@@ -108,6 +97,40 @@ def awareness(
         for name, value in values.items()
     }
     return Awareness(estimates, measures.reliability(confidence))
+
+
+def risks(gold: Sequence[str], probabilities_NL: Floats, coverages: Sequence[float]) -> Floats:
+    """The points of a risk-coverage curve: the risk, as in `Awareness`, at each coverage.
+
+    Args:
+        gold: the gold label of each example.
+        probabilities_NL: of each label, rows sum to 1.
+        coverages: at least this share is answered, fractions above 0 up to 1.
+
+    Returns:
+        fractions, as many as coverages.
+
+    Raises:
+        ValueError: a row of probabilities does not sum to 1.
+    """
+    gold_N = _checked(gold, probabilities_NL)
+    return _Measures.of(gold_N, np.asarray(probabilities_NL, dtype=float)).risks(coverages)
+
+
+def _checked(gold: Sequence[str], probabilities_NL: Floats) -> npt.NDArray[np.intp]:
+    """The gold labels as indices of `LABELS`; ValueError when the probabilities are none."""
+    probabilities_NL = np.asarray(probabilities_NL, dtype=float)
+    if probabilities_NL.shape != (len(gold), len(LABELS)):
+        raise ValueError(
+            f"probabilities of shape {probabilities_NL.shape}; expected {(len(gold), len(LABELS))}"
+        )
+    off = np.abs(probabilities_NL.sum(axis=1) - 1)
+    if not (off < 1e-3).all():
+        row = int(np.argmax(~(off < 1e-3)))
+        raise ValueError(
+            f"row {row}: the probabilities {probabilities_NL[row].tolist()} do not sum to 1"
+        )
+    return np.array([LABELS.index(Label(label)) for label in gold], dtype=np.intp)
 
 
 def _weights(
@@ -172,12 +195,9 @@ class _Measures:
         total = weights_BN.sum(axis=1)
         gaps_BK = np.abs((weights_BN * (self.top - self.right)) @ self.in_bin)
         sorted_BN = weights_BN[:, self.order]
-        # Examples of equal p(NA) are answered, or abstained from, together: sums per such set.
-        answered = np.add.reduceat(sorted_BN, self.starts, axis=1)
-        errors = np.add.reduceat(sorted_BN * self.wrong, self.starts, axis=1)
+        covered, risk = self._risk(sorted_BN)
+        answered = np.diff(covered, axis=1, prepend=0.0)
         na = np.add.reduceat(sorted_BN * self.is_na, self.starts, axis=1)
-        covered = answered.cumsum(axis=1)
-        risk = errors.cumsum(axis=1) / np.maximum(covered, 1)
         other = answered - na
         below = (na * (other.cumsum(axis=1) - other / 2)).sum(axis=1)
         values = {
@@ -186,11 +206,21 @@ class _Measures:
             "auroc_na": below / (na.sum(axis=1) * other.sum(axis=1)),
             "aurc": (answered * risk).sum(axis=1) / total,
         }
-        for coverage in COVERAGES:
-            # The first threshold that answers at least this share.
-            reached = (covered >= coverage * total[:, None] - 1e-9).argmax(axis=1)
-            values[f"risk_at_{round(100 * coverage)}"] = risk[np.arange(len(risk)), reached]
+        for coverage, risk_B in zip(COVERAGES, _at(COVERAGES, covered, risk), strict=True):
+            values[f"risk_at_{round(100 * coverage)}"] = risk_B
         return values
+
+    def risks(self, coverages: Sequence[float]) -> Floats:
+        """The risk of the examples as they are, at each coverage."""
+        covered, risk = self._risk(np.ones((1, len(self.order))))
+        return np.concatenate(_at(coverages, covered, risk))
+
+    def _risk(self, sorted_BN: Floats) -> tuple[Floats, Floats]:
+        """How many are answered, and the risk among them, at each value of p(NA) as threshold."""
+        # Examples of equal p(NA) are answered, or abstained from, together: sums per such set.
+        covered = np.add.reduceat(sorted_BN, self.starts, axis=1).cumsum(axis=1)
+        errors = np.add.reduceat(sorted_BN * self.wrong, self.starts, axis=1).cumsum(axis=1)
+        return covered, errors / np.maximum(covered, 1)
 
     def reliability(self, confidence: float) -> list[Bin]:
         return [
@@ -204,3 +234,10 @@ class _Measures:
             for inside in (self.in_bin.T > 0)
             if inside.any()
         ]
+
+
+def _at(coverages: Sequence[float], covered_BT: Floats, risk_BT: Floats) -> list[Floats]:
+    """For each coverage the risk, shape (B,), at the first threshold that answers that share."""
+    total_B1 = covered_BT[:, -1:]
+    reached = [(covered_BT >= share * total_B1 - 1e-9).argmax(axis=1) for share in coverages]
+    return [risk_BT[np.arange(len(risk_BT)), at_B] for at_B in reached]

@@ -142,21 +142,23 @@ def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
     for source, target in zip(sources, targets, strict=True):
         with written_whole(target) as part:
             shutil.copyfile(source, part)
-    summary = into / "summary.svg"
     results = json.loads(paths.results.read_text(encoding="utf-8"))
-    with written_whole(summary) as part:
-        _draw_summary(results, study.statistics.alpha, part)
-    return [*targets, summary]
+    summaries = {into / "summary.svg": False, into / "summary-dark.svg": True}
+    for summary, dark in summaries.items():
+        with written_whole(summary) as part:
+            _draw_summary(results, study.statistics.alpha, part, dark=dark)
+    return [*targets, *summaries]
 
 
-def _draw_summary(results: dict[str, Any], alpha: float, path: Path) -> None:
-    """The gains at a glance, on white, for the README."""
+def _draw_summary(results: dict[str, Any], alpha: float, path: Path, *, dark: bool) -> None:
+    """The gains at a glance, for the README; the light one on white, for pages of any colour."""
     gains = tidy(results["gains"], ["arm", "dataset", "metric"])
     elsewhere = results["study"].get("baselines", {})  # on other examples: no part of this figure
     gains = gains[~gains["arm"].isin(["base", *elsewhere])]
-    with look.style(dark=False):
+    with look.style(dark=dark):
         figure = figures.plot_gains(gains, metrics=("balanced_accuracy", "recall_na"), alpha=alpha)
-        figure.savefig(path, format="svg", facecolor="white", metadata={"Date": None})
+        paper = "none" if dark else "white"
+        figure.savefig(path, format="svg", facecolor=paper, metadata={"Date": None})
         plt.close(figure)
 
 
@@ -188,7 +190,7 @@ def by_baseline(section: pd.DataFrame, study: Study) -> dict[str, pd.DataFrame]:
     Systems with different baselines answered different examples, so a figure shows one such part.
     """
     baseline_of = {key(name): baseline for name, baseline in reference_of(study).items()}
-    parts = section.groupby(section["arm"].map(baseline_of), sort=False)
+    parts = section.groupby(section["arm"].map(key).map(baseline_of), sort=False)
     return {str(baseline): rows.reset_index(drop=True) for baseline, rows in parts}
 
 

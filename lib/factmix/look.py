@@ -20,9 +20,15 @@ ARM_COLOURS = {
     "hard_weighted": "#c8719f",
     "balanced": "#0072b2",
     "balanced_accuracy": "#009e73",
+    "hard_only_matched": "#8c8c00",
+    "hard_weighted_matched": "#8172c6",
+    "balanced_matched": "#2f96c4",
 }
-SPARE_COLOURS = ("#8172c6", "#8c8c00", "#2f96c4", "#c2556b", "#3f9142")  # for other arms, by name
-MARKERS = "osD^vPX<>"  # for readers who see no colours; in the order of the arms above
+# An arm of the released protocol looks like its namesake: it has a baseline of its own, and no
+# figure shows two baselines.
+TWIN = "_released"
+SPARE_COLOURS = ("#c2556b", "#3f9142", "#5b7f95")  # for other arms, by name
+MARKERS = "osD^vPX<>ph*d"  # for readers who see no colours; in the order of the arms above
 ANSWER_COLOURS = {
     Label.NA: "#b07d00",
     Label.PASS: "#0086a8",
@@ -57,14 +63,21 @@ def style(dark: bool) -> Iterator[None]:
 def arm_colours(arms: Sequence[str]) -> dict[str, str]:
     """A colour for each arm; arms without one of their own share out the spare ones by name."""
     spare = {name: SPARE_COLOURS[i % len(SPARE_COLOURS)] for i, name in enumerate(_others(arms))}
-    return {name: ARM_COLOURS.get(name) or spare[name] for name in dict.fromkeys(arms)}
+    return {name: ARM_COLOURS.get(_known(name)) or spare[name] for name in dict.fromkeys(arms)}
 
 
 def arm_markers(arms: Sequence[str]) -> dict[str, str]:
     """A marker for each arm, given out like the colours."""
     order = [*ARM_COLOURS, *_others(arms)]
-    return {name: MARKERS[order.index(name) % len(MARKERS)] for name in dict.fromkeys(arms)}
+    place = {name: order.index(_known(name)) for name in dict.fromkeys(arms)}
+    return {name: MARKERS[at % len(MARKERS)] for name, at in place.items()}
+
+
+def _known(name: str) -> str:
+    """The arm with a colour of its own whose look a name has, or else the name."""
+    twin = name.removesuffix(TWIN)
+    return twin if twin in ARM_COLOURS else name
 
 
 def _others(arms: Sequence[str]) -> list[str]:
-    return sorted({name for name in arms if name not in ARM_COLOURS})
+    return sorted({name for name in arms if _known(name) not in ARM_COLOURS})

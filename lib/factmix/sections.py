@@ -96,10 +96,23 @@ def self_awareness(given: Answers, study: Study) -> dict[str, Any]:
 def across_seeds(study: Study, paths: Paths) -> dict[str, Any]:
     """Gains over the baseline of the same seed: arm, dataset, metric."""
     by_seed = [read_answers(study, paths, seed) for seed in study.seeds]
+
+    def of_seeds(arm: str, dataset: str, metric: str) -> dict[str, Any]:
+        found = {}
+        for seed, systems in zip(study.seeds, by_seed, strict=True):
+            first, given = systems[study.baseline_of(arm)][dataset], systems[arm][dataset]
+            gain = stats.gains(stats.contingency(given.gold, first.predicted, given.predicted))
+            n, run = len(given.gold), paths.arm(arm, seed).name
+            found[f"seed_{seed}"] = leaf(float(gain[metric]), "points", n, run)
+        return found
+
     return {
         key(arm): {
             key(dataset): {
-                metric: _seed_leaves(gain, len(given.gold), len(study.seeds), arm)
+                metric: {
+                    **_seed_leaves(gain, len(given.gold), len(study.seeds), arm),
+                    "by_seed": of_seeds(arm, dataset, metric),
+                }
                 for metric, gain in seed_gains(
                     given.gold,
                     [systems[study.baseline_of(arm)][dataset].predicted for systems in by_seed],

@@ -36,7 +36,7 @@ def generate(app: Sphinx, config: Config) -> None:
         written = notebooks.copy(committed, generated / "notebooks")
         written |= tables.write(committed, generated / "tables")
         written |= robustness.write(committed, generated / "tables")
-        written |= benchmarks.write(committed.root.parent / "speed", generated / "tables")
+        written |= benchmarks.write(committed.root.parent / "speed", generated)
         written |= drawings.write(committed, generated / "figures" / "committed")
         published = published_study.read(committed)
         written |= published_tables.write(published, generated / "tables")

@@ -1,13 +1,25 @@
-"""The table of the benchmarks page, from the measurements in results/speed/."""
+"""The tables and figures of the benchmarks page, from the measurements in results/speed/."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from factmix_book.sources import SourceError, write_if_changed
-from factmix_book.tables import markdown
+import pandas as pd
 
+from factmix import figures
+from factmix_book.drawings import Drawing, write_drawings
+from factmix_book.sources import SourceError, write_if_changed
+from factmix_book.tables import figure, markdown
+
+# What each benchmark measures, in the order of the page.
+TITLES = {
+    "grpo_step": "A step against stock TRL",
+    "group_size": "Completions per prompt",
+    "prompt_length": "Length of the prompts",
+    "evaluate": "Evaluation",
+    "study": "The whole study",
+}
 NAMES = {
     "step_ratio": "a whole step, times as fast as the stock trainer",
     "sampling_ratio": "sampling, times as fast",
@@ -17,30 +29,49 @@ NAMES = {
     "floor_ratio": "our step over one forward and backward pass of the distinct prompts",
     "zero_spread_share": "share of groups without spread",
     "cost_8_to_32": "a step with 32 completions per prompt over one with 8",
+    "step_seconds": "a step, seconds",
     "ratio": "evaluation, times as fast as `model.generate`",
     "minutes": "the study's compute, minutes",
     "peak_gb": "peak memory of the study, GB",
 }
+PLACES = {"step_ratio": "prompt tokens", "step_seconds": "completions per prompt"}
 NOTHING_YET = "No measurements are committed yet; the commands below make them.\n"
 
 
 def write(folder: Path, into: Path) -> set[Path]:
-    """Writes the table of all measurements in a folder, or that there are none."""
-    files = sorted(folder.glob("*.json"))
-    rows = [row for file in files for row in _rows(file)]
-    text = markdown(["measured", "value", "on"], rows) if rows else NOTHING_YET
-    return {write_if_changed(into / "benchmarks.md", text)}
+    """Writes tables/benchmarks.md, or that nothing was measured, and its figures."""
+    found = {name: folder / f"{name}.json" for name in TITLES}
+    read = {name: _read(file) for name, file in found.items() if file.is_file()}
+    drawn = {
+        name: drawing
+        for name, measured in read.items()
+        for drawing in [_drawing(name, measured)]
+        if drawing is not None
+    }
+    blocks = [_block(name, measured, name in drawn) for name, measured in read.items()]
+    text = "\n".join(blocks) if blocks else NOTHING_YET
+    written = write_drawings(drawn, into / "figures" / "speed")
+    return written | {write_if_changed(into / "tables" / "benchmarks.md", text)}
 
 
-def _rows(file: Path) -> list[list[str]]:
-    measured = json.loads(file.read_text(encoding="utf-8"))
-    try:
-        result, machine, day = measured["result"], measured["machine"], measured["measured"]
-    except KeyError as error:
-        raise SourceError(
-            f"{file}: the key {error} is missing; expected what benchmarks/keep.py writes"
-        ) from error
-    return [[name, value, f"{machine}, {day}"] for name, value in _numbers(result)]
+def _read(file: Path) -> dict[str, Any]:
+    measured: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    for key in ("result", "machine", "measured", "command"):
+        if key not in measured:
+            raise SourceError(
+                f"{file}: the key '{key}' is missing; expected what benchmarks/keep.py writes"
+            )
+    return measured
+
+
+def _block(name: str, measured: Mapping[str, Any], has_figure: bool) -> str:
+    """A heading, where and how it was measured, the figure if there is one, and the table."""
+    where = f"Measured on {measured['machine']}, {measured['measured']}: `{measured['command']}`"
+    shown = figure(f"speed/{name}", f"{TITLES[name]}, on {measured['machine']}.")
+    rows = [[about, value] for about, value in _numbers(measured["result"])]
+    table = markdown(["measured", "value"], rows)
+    parts = [f"## {TITLES[name]}", where, *([shown.rstrip()] if has_figure else []), table]
+    return "\n\n".join(parts)
 
 
 def _numbers(result: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -52,8 +83,48 @@ def _numbers(result: Mapping[str, Any]) -> list[tuple[str, str]]:
                 (f"`{name}`, seconds", f"{each['seconds']:.0f}") for name, each in value.items()
             ]
         elif isinstance(value, Mapping):
-            named = NAMES.get(key, key)
-            found += [(f"{named}, {at} prompt tokens", f"{each:.3g}") for at, each in value.items()]
+            named, place = NAMES.get(key, key), PLACES.get(key, "")
+            found += [(f"{named}, {at} {place}".rstrip(), f"{x:.3g}") for at, x in value.items()]
         else:
             found.append((NAMES.get(key, key), f"{value:.3g}"))
     return found
+
+
+def _drawing(name: str, measured: Mapping[str, Any]) -> Drawing | None:
+    """What a benchmark that measures along something shows."""
+    result, machine = measured["result"], measured["machine"]
+    if name == "group_size":
+        times = _pairs(result["step_seconds"], "completions", "seconds")
+        first, last = times.iloc[0], times.iloc[-1]
+        return Drawing(
+            f"Seconds of a step by completions per prompt, on {machine}: {first.seconds:.3g} for "
+            f"{first.completions:.0f}, {last.seconds:.3g} for {last.completions:.0f}.",
+            times,
+            figures.plot_step_times,
+        )
+    if name == "prompt_length":
+        ratios = _pairs(result["step_ratio"], "tokens", "ratio")
+        first, last = ratios.iloc[0], ratios.iloc[-1]
+        return Drawing(
+            f"Times as fast as the stock trainer on {machine}: {first.ratio:.3g} with prompts of "
+            f"{first.tokens:.0f} tokens, {last.ratio:.3g} with {last.tokens:.0f}.",
+            ratios,
+            figures.plot_ratios,
+        )
+    if name == "study":
+        seconds = [(phase, each["seconds"]) for phase, each in result["phases"].items()]
+        phases = pd.DataFrame(seconds, columns=["phase", "seconds"])
+        longest = phases.loc[phases["seconds"].idxmax()]
+        return Drawing(
+            f"Seconds of each phase of the study on {machine}; the longest is "
+            f"{longest.phase} with {longest.seconds:.0f}.",
+            phases,
+            figures.plot_phases,
+        )
+    return None
+
+
+def _pairs(measured: Mapping[str, float], at: str, value: str) -> pd.DataFrame:
+    """Numbers by the place where each was measured, in the order of the places."""
+    frame = pd.DataFrame([(int(place), x) for place, x in measured.items()], columns=[at, value])
+    return frame.sort_values(at, ignore_index=True)

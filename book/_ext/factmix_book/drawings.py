@@ -1,47 +1,73 @@
-"""The figures of chapters and run pages, drawn from results in a light and a dark version."""
+"""The figures of chapters and run pages: what they are drawn from, and what draws them."""
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from factmix import figures, look
+from factmix import figure_data, figures, look
 from factmix.compare import tidy, training_metrics
+from factmix.labels import ANSWERS, LABELS
+from factmix.results import key
 from factmix.rewards import component_names
-from factmix.runs import Paths
 from factmix_book import alt_texts
+from factmix_book.parts import Part, parts
 from factmix_book.sources import Results, write_if_changed
 
-Drawing = tuple[str, Callable[[], Figure]]  # its alt text, and what draws it
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure that can be drawn.
+
+    Attributes:
+        alt: what it shows, in words.
+        data: what it is drawn from, which readers get as a file.
+        draw: draws that.
+        notebook: the executed notebook that shows it too, such as "compare"; "" where none does.
+    """
+
+    alt: str
+    data: pd.DataFrame
+    draw: Callable[[pd.DataFrame], Figure]
+    notebook: str = ""
 
 
 def write(results: Results, into: Path) -> set[Path]:
-    """Draws every figure that the study has data for, and alt.json with their alt texts."""
+    """Draws every figure that the study has data for, once for each baseline."""
     drawn: dict[str, Drawing] = {}
-    for name, draw in _DRAWINGS.items():
-        alt = alt_texts.TEXTS[name](results)
-        if alt is not None:
-            drawn[name] = (alt, partial(draw, results))
+    for part in parts(results):
+        for name, make in ((_COMPARED if part.compared else {}) | _DRAWINGS).items():
+            drawing = make(part)
+            if drawing is not None:
+                drawn[f"{name}{part.suffix}"] = drawing
+    drawn["mixtures"] = _mixtures(results)
     return write_drawings(drawn, into)
 
 
 def write_drawings(drawn: Mapping[str, Drawing], into: Path) -> set[Path]:
-    """Draws each figure in its light and its dark version, and writes alt.json."""
+    """Draws each figure in its light and its dark version, and writes its data.
+
+    figures.json has for each its alt text and its notebook.
+    """
     written = set()
-    for name, (_, draw) in drawn.items():
+    for name, drawing in drawn.items():
         for theme in ("light", "dark"):
             with look.style(dark=theme == "dark"):
-                figure = draw()
+                figure = drawing.draw(drawing.data)
                 written.add(write_if_changed(into / f"{name}-{theme}.svg", _svg(figure)))
                 plt.close(figure)
-    alts = {name: alt for name, (alt, _) in drawn.items()}
-    text = json.dumps(alts, indent=2, ensure_ascii=False) + "\n"
-    return written | {write_if_changed(into / "alt.json", text)}
+        table = drawing.data.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+        written.add(write_if_changed(into / f"{name}.csv", table))
+    about = {name: {"alt": each.alt, "notebook": each.notebook} for name, each in drawn.items()}
+    text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
+    return written | {write_if_changed(into / "figures.json", text)}
 
 
 def _svg(figure: Figure) -> bytes:
@@ -51,97 +77,150 @@ def _svg(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def _gains(results: Results, metrics: tuple[str, ...]) -> Figure:
-    gains = tidy(results.content["gains"], ["arm", "dataset", "metric"])
-    alpha = results.study.statistics.alpha
-    return figures.plot_gains(gains[gains["arm"] != "base"], metrics=metrics, alpha=alpha)
+def _gains(part: Part, *metrics: str) -> Drawing:
+    gains = part.rows(figure_data.gains(part.results.content, part.results.study))
+    draw = partial(figures.plot_gains, metrics=metrics, alpha=part.results.study.statistics.alpha)
+    rows = gains[gains["metric"].isin(metrics)]
+    return Drawing(alt_texts.gains(part, metrics[0]), rows, draw, "compare")
 
 
-def _curves(results: Results, component: str) -> Figure:
-    """One quantity of all arms, on one axis."""
-    metrics = training_metrics(results.study, results.paths)
-    figure = plt.figure(figsize=(look.WIDTH, 3))
-    figures.plot_training_curves(metrics, component=component, ax=figure.add_subplot())
-    return figure
+def _transfer(part: Part) -> Drawing:
+    rows = part.rows(figure_data.transfer(part.results.content, part.results.study))
+    return Drawing(alt_texts.transfer(part, rows), rows, figures.plot_transfer, "compare")
 
 
-def _reward(results: Results) -> Figure:
-    """The total reward, one panel per kind of reward, as their scales differ."""
-    metrics = training_metrics(results.study, results.paths)
-    reward = metrics["arm"].map({name: arm.reward for name, arm in results.study.arms.items()})
-    rewards = list(dict.fromkeys(reward))
-    figure, axes = plt.subplots(
-        1, len(rewards), figsize=(look.WIDTH, 3), squeeze=False, layout="constrained"
-    )
-    for ax, name in zip(axes.flat, rewards, strict=True):
-        figures.plot_training_curves(metrics[reward == name], ax=ax)
-        ax.set_title(name)
-        ax.set_ylabel("")
-    axes[0, 0].set_ylabel("mean reward")
-    return figure
+def _pairs(part: Part) -> Drawing:
+    rows = part.rows(figure_data.pairs(part.results.content, part.results.study))
+    draw = partial(figures.plot_pairs, alpha=part.results.study.statistics.alpha)
+    return Drawing(alt_texts.pairs(part), rows, draw, "compare")
 
 
-def _components(results: Results) -> Figure:
-    metrics = training_metrics(results.study, results.paths)
-    weighted = results.weighted_arms
-    metrics = metrics[metrics["arm"].isin(weighted)]
-    reward = results.study.rewards[results.study.arms[weighted[0]].reward]
-    figure, axes = plt.subplots(2, 2, figsize=(look.WIDTH, 4.6), sharex=True, layout="constrained")
-    for ax, name in zip(axes.flat, component_names(reward), strict=True):
-        figures.plot_training_curves(metrics, component=name, ax=ax)
-        ax.set_title(name)
-        ax.set_ylabel("")
-        ax.set_xlabel("")
-        legend = ax.get_legend()
-        if ax is not axes[0, 0]:
-            legend.remove()
-    figure.supxlabel("training step", fontsize=plt.rcParams["axes.labelsize"])
-    figure.supylabel("mean per completion", fontsize=plt.rcParams["axes.labelsize"])
-    return figure
+def _seeds(part: Part) -> Drawing | None:
+    if len(part.results.content["seeds"]) < 2:
+        return None
+    metrics = ("balanced_accuracy", "recall_na")
+    rows = part.rows(figure_data.seeds(part.results.content))
+    rows = rows[rows["metric"].isin(metrics)]
+    draw = partial(figures.plot_seeds, metrics=metrics)
+    return Drawing(alt_texts.seeds(part, metrics[0]), rows, draw, "compare")
 
 
-def _trajectory(results: Results, metric: str) -> Figure:
+def _confusion(part: Part) -> Drawing:
+    rows = part.rows(figure_data.confusion(part.results.content))
+    return Drawing(alt_texts.confusion(part), rows, figures.plot_confusion, "compare")
+
+
+def _reliability(part: Part) -> Drawing:
+    rows = part.rows(figure_data.reliability(part.results.content))
+    return Drawing(alt_texts.reliability(part), rows, figures.plot_reliability, "compare")
+
+
+def _risk(part: Part) -> Drawing:
+    results = part.results
+    rows = part.rows(figure_data.risk_coverage(results.content, results.study, results.paths))
+    return Drawing(alt_texts.risk(part), rows, figures.plot_risk_coverage, "compare")
+
+
+def _trajectory(part: Part, metric: str) -> Drawing:
     levels = ["arm", "dataset", "step", "metric"]
-    return figures.plot_trajectory(tidy(results.content["trajectory"], levels), metric=metric)
+    rows = part.rows(tidy(part.results.content["trajectory"], levels))
+    draw = partial(figures.plot_trajectory, metric=metric)
+    alt = alt_texts.trajectory(part, metric)
+    return Drawing(alt, rows[rows["metric"] == metric], draw, "compare")
 
 
-def _confusion(results: Results) -> Figure:
-    return figures.plot_confusion(predictions(results))
+def _logged(part: Part, columns: Iterable[str], arms: Collection[str] = ()) -> pd.DataFrame:
+    """What all seeds of the arms, or of some of them, logged at every step."""
+    metrics = part.rows(training_metrics(part.results.study, part.results.paths))
+    if arms:
+        metrics = metrics[metrics["arm"].map(key).isin(arms)]
+    return metrics[["arm", "seed", "step", *columns]]
 
 
-def predictions(results: Results) -> pd.DataFrame:
-    """Every answer of the untrained model and of each arm's first seed."""
-    paths: Paths = results.paths
-    folders = [paths.base, *(paths.arm(arm, results.seed) for arm in results.study.arms)]
-    return pd.concat([pd.read_parquet(folder / "predictions.parquet") for folder in folders])
+def _weighted(part: Part) -> list[str]:
+    """The arms whose reward has the published parts."""
+    return [arm for arm in part.arms if arm in map(key, part.results.weighted_arms)]
 
 
-def _mixtures(results: Results) -> Figure:
-    rows = [
-        (mixture, dataset, label, count)
-        for mixture, datasets in results.study.mixtures.items()
-        for dataset, counts in datasets.items()
-        for label, count in counts.items()
-    ]
-    return figures.plot_mixtures(
-        pd.DataFrame(rows, columns=["mixture", "dataset", "label", "value"])
-    )
+def _reward(part: Part) -> Drawing:
+    rewards = {key(name): arm.reward for name, arm in part.results.study.arms.items()}
+    metrics = _logged(part, ["reward/total"])
+    metrics = metrics.assign(reward=metrics["arm"].map(key).map(rewards))
+    return Drawing(alt_texts.reward(part), metrics, figures.plot_rewards, "compare")
 
 
-_DRAWINGS: dict[str, Callable[[Results], Figure]] = {
-    "summary": lambda results: _gains(results, ("balanced_accuracy", "recall_na")),
-    "gains": lambda results: _gains(
-        results, ("accuracy", "balanced_accuracy", "macro_f1", "recall_na")
-    ),
+def _curve(part: Part, column: str, about: str) -> Drawing:
+    """One quantity of all arms, on one axis."""
+    metrics = _logged(part, [column])
+
+    def draw(metrics: pd.DataFrame) -> Figure:
+        figure = plt.figure(figsize=(look.WIDTH, 3))
+        figures.plot_training_curves(metrics, component=column, ax=figure.add_subplot())
+        return figure
+
+    return Drawing(alt_texts.ends(metrics, {about: column}), metrics, draw, "compare")
+
+
+def _curves(part: Part, shown: dict[str, str], arms: Collection[str] = (), **look: Any) -> Drawing:
+    """Several quantities, a panel each: title -> column of metrics.parquet."""
+    metrics = _logged(part, shown.values(), arms)
+    draw = partial(figures.plot_curves, components=shown, **look)
+    return Drawing(alt_texts.ends(metrics, shown), metrics, draw, "compare")
+
+
+def _components(part: Part) -> Drawing | None:
+    weighted = _weighted(part)
+    if not weighted:
+        return None
+    study = part.results.study
+    reward = study.rewards[part.results.study.arms[part.results.weighted_arms[0]].reward]
+    shown = {name: f"reward/{name}" for name in component_names(reward)}
+    return _curves(part, shown, weighted, columns=2, ylabel="mean per completion")
+
+
+def _reward_by_label(part: Part) -> Drawing | None:
+    weighted = _weighted(part)
+    if not weighted:
+        return None
+    shown = {f"gold {label}": f"reward/total|{label}" for label in LABELS}
+    return _curves(part, shown, weighted, columns=3, ylabel="mean reward")
+
+
+def _accuracy_by_label(part: Part) -> Drawing:
+    shown = {f"gold {label}": f"accuracy|{label}" for label in LABELS}
+    return _curves(part, shown, columns=3, ylabel="share that is right", sharey=True)
+
+
+def _shares(part: Part) -> Drawing:
+    metrics = _logged(part, [f"share/{answer}" for answer in ANSWERS])
+    alt = alt_texts.ends(metrics, {"share of NA among the answers": "share/NA"})
+    return Drawing(alt, metrics, figures.plot_answer_shares, "compare")
+
+
+def _mixtures(results: Results) -> Drawing:
+    data = figure_data.mixtures(results.study)
+    return Drawing(alt_texts.mixtures(results), data, figures.plot_mixtures, "data")
+
+
+# What a baseline is compared with; there is none where it stands alone.
+_COMPARED: dict[str, Callable[[Part], Drawing | None]] = {
+    "summary": lambda part: _gains(part, "balanced_accuracy", "recall_na"),
+    "gains": lambda part: _gains(part, "accuracy", "balanced_accuracy", "macro_f1", "recall_na"),
+    "transfer": _transfer,
+    "pairs": _pairs,
+    "seeds": _seeds,
+}
+_DRAWINGS: dict[str, Callable[[Part], Drawing | None]] = {
     "reward": _reward,
     "components": _components,
-    "format": lambda results: _curves(results, "format_rate"),
-    "spread": lambda results: _curves(results, "zero_spread"),
-    "shares": lambda results: figures.plot_answer_shares(
-        training_metrics(results.study, results.paths)
-    ),
-    "trajectory": lambda results: _trajectory(results, "balanced_accuracy"),
-    "trajectory-na": lambda results: _trajectory(results, "recall_na"),
+    "reward-by-label": _reward_by_label,
+    "accuracy-by-label": _accuracy_by_label,
+    "format": lambda part: _curve(part, "format_rate", "share of well-formed completions"),
+    "spread": lambda part: _curve(part, "zero_spread", "share of groups that all earn the same"),
+    "shares": _shares,
+    "trajectory": lambda part: _trajectory(part, "balanced_accuracy"),
+    "trajectory-na": lambda part: _trajectory(part, "recall_na"),
     "confusion": _confusion,
-    "mixtures": _mixtures,
+    "reliability": _reliability,
+    "risk": _risk,
 }

@@ -4,80 +4,134 @@ from typing import Any
 
 import numpy as np
 
+from factmix import figure_data
 from factmix.labels import INVALID, LABELS, Label
 from factmix.numbers import amount, show
+from factmix.results import key
 from factmix.rewards import components
 from factmix.study import Reward, Study, WeightedReward
+from factmix_book.parts import Part, parts
 from factmix_book.sources import Results
 
 
 def bullets(results: Results) -> str:
-    """The findings as a Markdown list."""
-    lines = [_best(results, dataset) for dataset in results.datasets]
-    lines += [_na_recall(results), _constant(results), _learned(results)]
+    """The findings as a Markdown list; one for each baseline that arms are compared with."""
+    compared = [part for part in parts(results) if part.compared]
+    blocks = []
+    for part in compared:
+        lines = [_best(part, dataset) for dataset in results.datasets]
+        lines += [_na_recall(part), _constant(part)]
+        named = "" if len(compared) == 1 else f"Compared with `{part.baseline}`:\n\n"
+        blocks.append(named + _list(lines))
+    if len(compared) == 1:
+        return blocks[0] + _list([_learned(results)])
+    return "\n".join([*blocks, "All arms:\n\n" + _list([_learned(results)])])
+
+
+def _list(lines: list[str]) -> str:
     return "".join(f"- {line}\n" for line in lines)
 
 
-def _best(results: Results, dataset: str) -> str:
-    metrics = results.content["metrics"]
-    baseline = results.study.baseline
-    best = max(results.arms, key=lambda arm: metrics[arm][dataset]["balanced_accuracy"]["value"])
+def _best(part: Part, dataset: str) -> str:
+    metrics = part.results.content["metrics"]
+    best = max(part.arms, key=lambda arm: metrics[arm][dataset]["balanced_accuracy"]["value"])
     reached = show(metrics[best][dataset]["balanced_accuracy"], "full")
-    if best == baseline:
+    if best == part.baseline:
         return (
-            f"**{dataset}**: no arm has a higher balanced accuracy than the baseline `{baseline}`, "
+            f"**{dataset}**: no arm has a higher balanced accuracy than the baseline `{best}`, "
             f"{reached}."
         )
-    gain = results.content["gains"][best][dataset]["balanced_accuracy"]
-    established = "" if gain["p"] < results.study.statistics.alpha else "not "
+    gain = part.results.content["gains"][best][dataset]["balanced_accuracy"]
+    established = "" if gain["p"] < part.results.study.statistics.alpha else "not "
     return (
         f"**{dataset}**: `{best}` has the highest balanced accuracy of the arms, {reached}. Its "
         f"difference to the baseline, {show(gain, 'full')}, is {established}established."
     )
 
 
-def _na_recall(results: Results) -> str:
+def _na_recall(part: Part) -> str:
     """Which arms answer NA less often, and which more often, where NA is right."""
+    gains, alpha = part.results.content["gains"], part.results.study.statistics.alpha
     recall = {
-        (arm, dataset): of[dataset]["recall_na"]
-        for arm, of in results.content["gains"].items()
-        for dataset in results.datasets
+        (arm, dataset): gains[arm][dataset]["recall_na"]
+        for arm in part.systems
+        if arm != part.baseline
+        for dataset in part.results.datasets
     }
     sure = {
         f"`{arm}` on {dataset}": gain["value"]
         for (arm, dataset), gain in recall.items()
-        if gain["p"] < results.study.statistics.alpha
+        if gain["p"] < alpha
     }
     lost = [where for where, value in sure.items() if value < 0]
     won = [where for where, value in sure.items() if value > 0]
     return (
         "**Knowing when evidence is not enough** (recall of NA, against the baseline): "
         f"lower for {_listed(lost)}; higher for {_listed(won)}; not established for the rest "
-        f"(p ≥ {results.study.statistics.alpha:g})."
+        f"(p ≥ {alpha:g})."
     )
 
 
-def _constant(results: Results) -> str:
+def _constant(part: Part) -> str:
     """Which trained arms are no more accurate than an answer that never looks."""
-    metrics = results.content["metrics"]
+    metrics, datasets = part.results.content["metrics"], part.results.datasets
+    constant = metrics[part.constants]
     beaten = [
         f"`{arm}` on {dataset}"
-        for arm in results.arms
-        for dataset in results.datasets
-        if metrics[arm][dataset]["accuracy"]["value"]
-        <= metrics["always_na"][dataset]["accuracy"]["value"]
+        for arm in part.arms
+        for dataset in datasets
+        if metrics[arm][dataset]["accuracy"]["value"] <= constant[dataset]["accuracy"]["value"]
     ]
-    na = metrics["always_na"][results.datasets[0]]["accuracy"]
     if not beaten:
         verdict = "Every arm is more accurate than that in every domain."
-    elif len(beaten) == len(results.arms) * len(results.datasets):
+    elif len(beaten) == len(part.arms) * len(datasets):
         verdict = "No arm is more accurate than that in any domain."
     else:
         verdict = f"Not more accurate than that: {_listed(beaten)}."
     return (
-        f"**A constant answer as yardstick**: always answering NA is right in {show(na)} of the "
-        f"evaluation examples. {verdict}"
+        "**A constant answer as yardstick**: always answering NA is right in "
+        f"{show(constant[datasets[0]]['accuracy'])} of the evaluation examples. {verdict}"
     )
+
+
+def transfer(results: Results) -> str:
+    """What happened to datasets that an arm was not trained on, in one sentence each."""
+    gains, alpha = results.content["gains"], results.study.statistics.alpha
+    table = figure_data.transfer(results.content, results.study)
+    lines = []
+    for row in table[~table["trained_on"] & (table["metric"] == "balanced_accuracy")].itertuples():
+        gain = gains[row.arm][row.dataset]["balanced_accuracy"]
+        established = "is established" if gain["p"] < alpha else "is not established"
+        lines.append(
+            f"`{row.arm}` never saw **{row.dataset}**; its change in balanced accuracy there, "
+            f"{show(gain, 'full')}, {established}."
+        )
+    return _list(lines) or "Every arm was trained on every dataset; nothing here is transfer.\n"
+
+
+def awareness(results: Results) -> str:
+    """How calibrated the arms are, and what abstaining buys, by dataset."""
+    measured = results.content["awareness"]
+    lines = []
+    for dataset in results.datasets:
+        best, worst = _lowest_and_highest(measured, results.arms, dataset, "ece")
+        ranks, blurs = _lowest_and_highest(measured, results.arms, dataset, "aurc")
+        lines.append(
+            f"**{dataset}**: the probabilities of `{best}` are nearest to how often it is right "
+            f"(calibration error {show(measured[best][dataset]['ece'], 'full')}), those of "
+            f"`{worst}` farthest ({show(measured[worst][dataset]['ece'], 'full')}). Abstaining by "
+            f"p(NA) leaves the fewest errors with `{ranks}` (area under the curve "
+            f"{show(measured[ranks][dataset]['aurc'], 'full')}), the most with `{blurs}` "
+            f"({show(measured[blurs][dataset]['aurc'], 'full')})."
+        )
+    return _list(lines)
+
+
+def _lowest_and_highest(
+    section: dict[str, Any], arms: list[str], dataset: str, name: str
+) -> tuple[str, str]:
+    ordered = sorted(map(key, arms), key=lambda arm: section[arm][dataset][name]["value"])
+    return ordered[0], ordered[-1]
 
 
 def _learned(results: Results) -> str:

@@ -3,13 +3,10 @@
 from functools import partial
 from pathlib import Path
 
-import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from factmix import audit, figures, look, ternary
-from factmix.labels import ANSWERS, LABELS
+from factmix import audit, figure_data, figures, ternary
+from factmix.labels import LABELS
 from factmix.numbers import show
 from factmix.released import CONTROL, DATASETS, MIXTURES, PRINTED, SYSTEMS, WINDOW
 from factmix.study import AccuracyReward
@@ -17,26 +14,29 @@ from factmix_book import published_study
 from factmix_book.drawings import Drawing, write_drawings
 from factmix_book.published_study import READINGS, Published
 
-_PARTS = {"reward/total": "reward", "reward/r_explore": "explore part", "accuracy": "accuracy"}
+NOTEBOOK = "published"
+_PARTS = {"reward": "reward/total", "explore part": "reward/r_explore", "accuracy": "accuracy"}
 
 
 def write(study: Published, into: Path) -> set[Path]:
-    """Draws each figure, and writes alt.json with what they show in words."""
+    """Draws each figure, and writes figures.json with what they show in words."""
     drawings: dict[str, Drawing] = {
-        "gains": (_gains_alt(study), partial(_gains, study)),
-        "confusion": (_confusion_alt(study), partial(_confusion, study)),
-        "curves": (_curves_alt(study), partial(_curves, study)),
-        "decisions": (_decisions_alt(study), partial(_decisions, study)),
+        "gains": _gains(study),
+        "confusion": _confusion(study),
+        "curves": _curves(study),
+        "decisions": _decisions(study),
     }
     return write_drawings(drawings, into)
 
 
-def _gains(study: Published) -> Figure:
+def _gains(study: Published) -> Drawing:
     gains = pd.DataFrame(study.report["gains"]).rename(
         columns={"mixture": "arm", "recomputed": "value"}
     )
     gains["dataset"] = gains["dataset"].map(DATASETS)
-    return figures.plot_gains(gains, metrics=PRINTED, alpha=study.ledger.alpha)
+    draw = partial(figures.plot_gains, metrics=PRINTED, alpha=study.ledger.alpha)
+    columns = ["arm", "dataset", "metric", "value", "low", "high", "p"]
+    return Drawing(_gains_alt(study), gains[columns], draw, NOTEBOOK)
 
 
 def _gains_alt(study: Published) -> str:
@@ -52,17 +52,10 @@ def _gains_alt(study: Published) -> str:
     )
 
 
-def _confusion(study: Published) -> Figure:
-    rows = [
-        (system, DATASETS[dataset], str(LABELS[gold]), str(ANSWERS[answer]))
-        for system, of in study.report["confusion"].items()
-        for dataset, counts_LA in of.items()
-        for gold, answer in np.ndindex(len(LABELS), len(ANSWERS))
-        for _ in range(counts_LA[gold][answer])
-    ]
-    return figures.plot_confusion(
-        pd.DataFrame(rows, columns=["arm", "dataset", "gold", "predicted"])
-    )
+def _confusion(study: Published) -> Drawing:
+    counts = figure_data.confusion(study.report)
+    counts["dataset"] = counts["dataset"].map(DATASETS)
+    return Drawing(_confusion_alt(study), counts, figures.plot_confusion, NOTEBOOK)
 
 
 def _confusion_alt(study: Published) -> str:
@@ -79,25 +72,18 @@ def _confusion_alt(study: Published) -> str:
     )
 
 
-def _curves(study: Published) -> Figure:
+def _curves(study: Published) -> Drawing:
     """Means of every ten steps: what is kept of the logs."""
     frames = []
     for mixture in MIXTURES:
         logged = study.derived["curves"][mixture]["logged"]
-        columns = {name: logged[name]["windows"] for name in _PARTS}
+        columns = {name: logged[name]["windows"] for name in _PARTS.values()}
         frame = pd.DataFrame(columns).assign(arm=mixture)
         frames.append(frame.assign(step=WINDOW * frame.index + WINDOW / 2))
-    metrics = pd.concat(frames)
-    figure, axes = plt.subplots(1, len(_PARTS), figsize=(look.WIDTH, 2.8), squeeze=False)
-    for i, (ax, (name, title)) in enumerate(zip(axes.flat, _PARTS.items(), strict=True)):
-        figures.plot_training_curves(metrics, component=name, window=1, ax=ax)
-        ax.set_title(title)
-        ax.set_ylabel("mean per completion" if i == 0 else "")
-        ax.get_legend().remove()
-    figure.legend(
-        *axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(MIXTURES)
+    draw = partial(
+        figures.plot_curves, components=_PARTS, columns=3, ylabel="mean per completion", window=1
     )
-    return figure
+    return Drawing(_curves_alt(study), pd.concat(frames), draw, NOTEBOOK)
 
 
 def _curves_alt(study: Published) -> str:
@@ -112,11 +98,21 @@ def _curves_alt(study: Published) -> str:
     return f"Reward, its explore part and accuracy in the three released logs. {found}."
 
 
-def _decisions(study: Published) -> Figure:
+def _decisions(study: Published) -> Drawing:
+    """The data are the corners of the regions in the triangle of beliefs."""
     rewards = published_study.readings(study)
     maps = {READINGS[name]: audit.decision_regions(reward) for name, reward in rewards.items()}
     maps["plain accuracy"] = audit.decision_regions(AccuracyReward(kind="accuracy"))
-    return ternary.plot_decision_maps(maps)
+    corners = [
+        (title, str(label), *corner)
+        for title, regions in maps.items()
+        for label, corners_V3 in regions.items()
+        for corner in corners_V3.tolist()
+    ]
+    data = pd.DataFrame(corners, columns=["reward", "answer", *(f"p({label})" for label in LABELS)])
+    return Drawing(
+        _decisions_alt(study), data, lambda _: ternary.plot_decision_maps(maps), NOTEBOOK
+    )
 
 
 def _decisions_alt(study: Published) -> str:

@@ -1,5 +1,6 @@
 """A page for each study that was run on this machine, all from one template."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 
@@ -7,10 +8,30 @@ import numpy as np
 
 from factmix.compare import difference
 from factmix.numbers import amount
+from factmix.results import key
 from factmix_book import findings, tables
+from factmix_book.parts import parts
 from factmix_book.sources import Results, write_if_changed
 
 TEMPLATE = Path(__file__).with_name("run_page.md")
+_COMPARED = {
+    "gains": "Change against the baseline, in points, with paired bootstrap intervals.",
+    "transfer": "The same by what an arm was trained on.",
+    "seeds": "Every training seed, and the interval of their mean.",
+}
+_PAIRS = {"pairs": "Answers of the baseline that an arm fixes and breaks."}
+_CURVES = {
+    "reward": "Mean reward per training step.",
+    "components": "The parts of the reward.",
+    "accuracy-by-label": "Right answers during training, by gold label.",
+    "shares": "Answers during training.",
+    "trajectory": "Balanced accuracy on a fixed part of the evaluation examples during training.",
+}
+_ANSWERS = {
+    "confusion": "Gold label against answer.",
+    "reliability": "How often the most probable label is right, by its probability.",
+    "risk": "Errors among the answered claims when those with the highest p(NA) are not answered.",
+}
 
 
 def write(run: Results, committed: Results, into: Path) -> set[Path]:
@@ -21,14 +42,19 @@ def write(run: Results, committed: Results, into: Path) -> set[Path]:
         model=run.content["study"]["model"],
         toy=_toy_note(run, committed),
         findings=findings.bullets(run),
+        compared=_figures(run, _COMPARED, compared=True),
         gains=tables.gains(run),
+        pairs=_figures(run, _PAIRS, compared=True),
+        mcnemar=tables.mcnemar(run),
         metrics="\n".join(
             f"### {dataset}\n\n{tables.metrics(run, dataset)}" for dataset in run.datasets
         ),
+        curves=_figures(run, _CURVES),
         training=tables.training(run),
+        answers=_figures(run, _ANSWERS),
+        awareness=tables.awareness(run),
         arms=tables.arms(run),
         mixtures=tables.mixtures(run),
-        components=_components(run),
         difference=_difference(run, committed),
     )
     return {write_if_changed(into / f"{run.name}.md", page)}
@@ -48,10 +74,28 @@ def _toy_note(run: Results, committed: Results) -> str:
     return f":::{{warning}}\n{text}.\n:::\n"
 
 
-def _components(run: Results) -> str:
-    if not run.weighted_arms:
-        return ""
-    return f"```{{drawn}} run-{run.name}/components\nThe parts of the reward.\n```\n"
+def _figures(run: Results, captions: Mapping[str, str], *, compared: bool = False) -> str:
+    """Those of some figures that were drawn of a run, once for each baseline.
+
+    Args:
+        run: the run.
+        captions: name of a figure -> its caption.
+        compared: whether they show a comparison, which needs somebody to compare with.
+    """
+    found = parts(run)
+    texts = []
+    for part in found:
+        if compared and not part.compared:
+            continue
+        of_part = f" Baseline: `{part.baseline}`." if len(found) > 1 else ""
+        for name, caption in captions.items():
+            if name == "components" and not set(part.arms) & set(map(key, run.weighted_arms)):
+                continue
+            if name == "seeds" and len(run.content["seeds"]) < 2:
+                continue
+            drawn = f"run-{run.name}/{name}{part.suffix}"
+            texts.append(tables.figure(drawn, f"{caption}{of_part}"))
+    return "\n".join(texts)
 
 
 def _difference(run: Results, committed: Results, rows: int = 20) -> str:

@@ -42,6 +42,10 @@ def write(results: Results, into: Path) -> set[Path]:
         "data": data_counts(results),
         "overlap": overlap(results),
         "findings": findings.bullets(results),
+        "findings-transfer": findings.transfer(results),
+        "findings-awareness": findings.awareness(results),
+        "awareness": awareness(results),
+        "figure-seeds": seeds(results),
         "reward-verdict": findings.reward_verdict(results.study),
     }
     for dataset in results.datasets:
@@ -57,7 +61,11 @@ def markdown(header: list[str], rows: Iterable[list[str]]) -> str:
 
 
 def arm_name(arm: str) -> str:
-    return ARM_NAMES.get(arm, f"`{arm}`")
+    """Words for what is no arm, also to another evaluation set; an arm's name as code."""
+    for name, words in ARM_NAMES.items():
+        if arm == name or arm.startswith(f"{name}_"):
+            return words + arm.removeprefix(name).replace("_", " ")
+    return f"`{arm}`"
 
 
 def counts_text(counts: Counts) -> str:
@@ -135,7 +143,7 @@ def gains(results: Results) -> str:
         for dataset, by_metric in of.items():
             gains = [by_metric[metric] for metric in chosen]
             cells = [f"{show(gain, 'cell')} {show(gain, 'p')}" for gain in gains]
-            rows.append([arm_name(arm), dataset, *cells])
+            rows.append([_against(results, arm), dataset, *cells])
     header = ["points over the baseline", "dataset", *(METRIC_NAMES[name] for name in chosen)]
     return markdown(header, rows)
 
@@ -146,7 +154,7 @@ def mcnemar(results: Results) -> str:
         ["arm", "dataset", "fixed", "broken", "exact McNemar"],
         [
             [
-                arm_name(arm),
+                _against(results, arm),
                 dataset,
                 show(test["fixed"]),
                 show(test["broken"]),
@@ -156,6 +164,47 @@ def mcnemar(results: Results) -> str:
             for dataset, test in of.items()
         ],
     )
+
+
+def _against(results: Results, arm: str) -> str:
+    """An arm's name, and that of its baseline where it is not the study's."""
+    other = results.content["study"].get("baselines", {}).get(arm)
+    return f"{arm_name(arm)} against `{other}`" if other else arm_name(arm)
+
+
+def awareness(results: Results) -> str:
+    """Calibration, separation of NA, and the risk of answering, by system and dataset."""
+    columns = {
+        "ece": "calibration error",
+        "brier": "Brier score",
+        "auroc_na": "NA told from the rest (AUROC)",
+        "aurc": "risk over all coverages",
+        "risk_at_50": "risk when half is answered, %",
+    }
+    return markdown(
+        ["system", "dataset", *columns.values()],
+        [
+            [arm_name(arm), dataset, *(show(measured[name], "cell") for name in columns)]
+            for arm, of in results.content["awareness"].items()
+            for dataset, measured in of.items()
+        ],
+    )
+
+
+def seeds(results: Results) -> str:
+    """The figure of the spread over seeds; nothing where there is one seed."""
+    if len(results.content["seeds"]) < 2:
+        return ""
+    caption = (
+        "Every training seed as a point, and their mean with Student's interval, against the "
+        "baseline of the same seed."
+    )
+    return figure("seeds", caption)
+
+
+def figure(name: str, caption: str) -> str:
+    """The directive that shows a drawn figure."""
+    return f"```{{drawn}} {name}\n{caption}\n```\n"
 
 
 def training(results: Results) -> str:

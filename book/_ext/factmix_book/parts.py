@@ -1,0 +1,60 @@
+"""A study's systems, apart by the baseline that they are compared with."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from factmix.answers import reference_of
+from factmix.results import key
+from factmix.study import of_variant
+from factmix_book.sources import Results
+
+
+@dataclass(frozen=True)
+class Part:
+    """Systems with one baseline, which all answered the same examples.
+
+    Attributes:
+        results: of the whole study.
+        baseline: their baseline, as results.json writes it, as all names here.
+        arms: trained arms with it, the baseline among them.
+        systems: these, and before them the untrained model if it is compared with this baseline.
+        constants: name of the constant answer NA to the same examples.
+        suffix: what the names of its figures end in; nothing for the study's own baseline.
+    """
+
+    results: Results
+    baseline: str
+    arms: list[str]
+    systems: list[str]
+    constants: str
+    suffix: str
+
+    @property
+    def compared(self) -> list[str]:
+        """The arms that have gains; a baseline has none over itself."""
+        return [arm for arm in self.arms if arm != self.baseline]
+
+    def rows(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The rows of a table with a column arm that are of these systems."""
+        return frame[frame["arm"].map(key).isin(self.systems)].reset_index(drop=True)
+
+
+def parts(results: Results) -> list[Part]:
+    """The parts of a study, that of its own baseline first."""
+    study = results.study
+    references = reference_of(study)
+    found = []
+    for baseline in sorted(set(references.values()), key=lambda name: name != study.baseline):
+        systems = [name for name, reference in references.items() if reference == baseline]
+        found.append(
+            Part(
+                results=results,
+                baseline=key(baseline),
+                arms=[key(name) for name in systems if name in study.arms],
+                systems=[key(name) for name in systems],
+                constants=key(of_variant("always_na", study.evaluation_sample(baseline))),
+                suffix="" if baseline == study.baseline else f"-{key(baseline)}",
+            )
+        )
+    return found
