@@ -19,6 +19,7 @@ TITLES = {
     "prompt_length": "Length of the prompts",
     "evaluate": "Evaluation",
     "study": "The whole study",
+    "curves": "The same arm, trained by both",
 }
 NAMES = {
     "step_ratio": "a whole step, times as fast as the stock trainer",
@@ -32,6 +33,8 @@ NAMES = {
     "step_seconds": "a step, seconds",
     "ratio": "evaluation, times as fast as `model.generate`",
     "minutes": "the study's compute, minutes",
+    "reward_gap": "mean reward over training, ours minus the stock trainer's",
+    "reward_gap_error": "its standard error",
     "peak_gb": "peak memory of the study, GB",
 }
 PLACES = {"step_ratio": "prompt tokens", "step_seconds": "completions per prompt"}
@@ -78,6 +81,8 @@ def _numbers(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Each number with its name; one that was measured in several places has one row for each."""
     found = []
     for key, value in result.items():
+        if key == "rewards":
+            continue  # of every step: in the figure
         if key == "phases":
             found += [
                 (f"`{name}`, seconds", f"{each['seconds']:.0f}") for name, each in value.items()
@@ -120,6 +125,18 @@ def _drawing(name: str, measured: Mapping[str, Any]) -> Drawing | None:
             f"{longest.phase} with {longest.seconds:.0f}.",
             phases,
             figures.plot_phases,
+        )
+    if name == "curves":
+        curves = pd.concat(
+            pd.DataFrame({"arm": trainer, "step": range(1, len(each) + 1), "reward/total": each})
+            for trainer, each in result["rewards"].items()
+        )
+        return Drawing(
+            f"Mean reward over {curves['step'].max()} training steps with the stock trainer and "
+            f"with ours, which differ by {result['reward_gap']:+.2f} on average, standard error "
+            f"{result['reward_gap_error']:.2f}.",
+            curves,
+            lambda data: figures.plot_training_curves(data).get_figure(),
         )
     return None
 
