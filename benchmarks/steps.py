@@ -14,7 +14,7 @@ from trl import GRPOTrainer
 
 from factmix import grpo, mixtures
 from factmix.policy import add_adapter, load_base
-from factmix.prefix import length_buckets, pad_left, read_prompts
+from factmix.prefix import length_buckets, pad_left
 from factmix.runs import Paths
 from factmix.study import Study
 from factmix.trainer import SharedPrefixTrainer
@@ -129,4 +129,5 @@ class Bench:
         model = self.trainer.model
         for bucket in length_buckets([len(prompt) for prompt in prompts]):
             ids, mask = pad_left([list(prompts[i]) for i in bucket], 0, model.device)
-            read_prompts(model, ids, mask).logits.logsumexp(-1).sum().backward()
+            output = model(input_ids=ids, attention_mask=mask, use_cache=False, logits_to_keep=1)
+            output.logits.logsumexp(-1).sum().backward()

@@ -20,14 +20,15 @@ _SMALL: dict[str, Any] = {
     "head_dim": 8,
     "pad_token_id": 0,
 }
-NAMES = ("gpt_oss", "llama")  # those that can share a prefix
+NAMES = ("gpt_oss", "gpt_oss_wide", "llama")  # those that can share a prefix
 
 
 def config(name: str, *, vocabulary: int, sliding_window: int = 16) -> PretrainedConfig:
     """A configuration of that kind.
 
     Args:
-        name: one of `NAMES`, or "mamba", which keeps a recurrent state.
+        name: one of `NAMES`, or "mamba", which keeps a recurrent state. "gpt_oss_wide" has a window
+            of ten times the size.
         vocabulary: its size.
         sliding_window: of gpt-oss; prompts should be longer, so that the sliding layers forget
             their beginnings.
@@ -43,7 +44,7 @@ def config(name: str, *, vocabulary: int, sliding_window: int = 16) -> Pretraine
         vocab_size=vocabulary,
         num_local_experts=4,
         num_experts_per_tok=2,
-        sliding_window=sliding_window,
+        sliding_window=sliding_window * (10 if name == "gpt_oss_wide" else 1),
         router_aux_loss_coef=0.0,
     )
 

@@ -63,7 +63,8 @@ def _trainer(name: str, trainer_class: type[GRPOTrainer], tmp_path: Any) -> GRPO
 def _inputs(trainer: GRPOTrainer) -> dict[str, torch.Tensor]:
     """Three groups of four ragged completions, shuffled; the second group has no spread."""
     rng = np.random.default_rng(3)
-    prompts = [rng.integers(5, 2000, size=n).tolist() for n in (30, 21, 25)]
+    beginning = rng.integers(5, 2000, size=12).tolist()
+    prompts = [beginning + rng.integers(5, 2000, size=n).tolist() for n in (30, 21, 25)]
     lengths = [1, 4, 2, 3, 2, 2, 2, 2, 3, 3, 1, 4]
     completions = [rng.integers(5, 2000, size=n).tolist() for n in lengths]
     completions[9] = completions[8]  # the same answer twice in a group

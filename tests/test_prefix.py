@@ -19,7 +19,9 @@ from factmix.prefix import (
     why_not_shared,
 )
 
-PROMPTS = [list(range(3, 20)), [5, 6, 7], list(range(10, 22))]
+BEGINNING = list(range(38, 48))
+PROMPTS = [BEGINNING + rest for rest in (list(range(3, 20)), [5, 6, 7], list(range(10, 22)))]
+AHEAD = 4
 
 
 @pytest.fixture(params=small_models.NAMES)
@@ -34,13 +36,49 @@ def test_prompts_are_padded_on_the_left() -> None:
     assert mask.tolist() == [[1, 1], [0, 1]]
 
 
+@pytest.fixture
+def shapes_run(model: Any, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """Rows and columns of every pass of the model from now on."""
+    shapes: list[tuple[int, ...]] = []
+    forward = type(model).forward
+
+    def noted(self: Any, *args: Any, **kwargs: Any) -> Any:
+        shapes.append(tuple(kwargs["input_ids"].shape))
+        return forward(self, *args, **kwargs)
+
+    monkeypatch.setattr(type(model), "forward", noted)
+    return shapes
+
+
+@torch.no_grad()
+def test_what_all_prompts_begin_with_is_read_once(
+    model: Any, shapes_run: list[tuple[int, ...]]
+) -> None:
+    sliding = getattr(model.config, "sliding_window", None)
+    read_prompts(model, *pad_left(PROMPTS, 0, "cpu"), AHEAD)
+    narrow = sliding is not None and sliding < 31
+    assert shapes_run == ([(3, 27)] if narrow else [(1, 10), (3, 17)])
+    shapes_run.clear()
+    read_prompts(model, *pad_left([PROMPTS[0]], 0, "cpu"), AHEAD)  # alone
+    little = [BEGINNING[3:], [*BEGINNING[3:], 4]]
+    read_prompts(model, *pad_left(little, 0, "cpu"), AHEAD)
+    assert shapes_run == [(1, 27), (2, 8)]
+    shapes_run.clear()
+    same_length = [BEGINNING + [i] * 9 for i in (1, 2)]
+    prefix = read_prompts(model, *pad_left(same_length, 0, "cpu"), AHEAD)
+    assert shapes_run == [(1, 10), (2, 9)]  # without padding any window is wide enough
+    for row, prompt in enumerate(same_length):
+        whole = model(input_ids=torch.tensor([prompt])).logits[0, -1]
+        torch.testing.assert_close(prefix.logits[row], whole, atol=1e-5, rtol=1e-5)
+
+
 @torch.no_grad()
 def test_completion_logits_are_those_of_the_whole_text(model: Any) -> None:
     completions = [[30, 31, 32, 33], [34], [35, 36], [30, 31]]
     of_prompt = [0, 1, 1, 2]
     padded = torch.tensor([each + [0] * (4 - len(each)) for each in completions])
     mask = torch.tensor([[1] * len(each) + [0] * (4 - len(each)) for each in completions])
-    prefix = read_prompts(model, *pad_left(PROMPTS, 0, "cpu"))
+    prefix = read_prompts(model, *pad_left(PROMPTS, 0, "cpu"), AHEAD)
     logits = completion_logits(model, prefix, torch.tensor(of_prompt), padded, mask)
     for row, (prompt, completion) in enumerate(zip(of_prompt, completions, strict=True)):
         text = torch.tensor([PROMPTS[prompt] + completion])
@@ -52,7 +90,7 @@ def test_completion_logits_are_those_of_the_whole_text(model: Any) -> None:
 def test_a_sample_inverts_the_cumulative_distribution(model: Any) -> None:
     uniforms = torch.tensor([[0.2, 0.9, 0.5], [0.7, 0.1, 0.99], [0.2, 0.9, 0.5]])
     rows = torch.tensor([0, 1, 1])
-    prefix = read_prompts(model, *pad_left(PROMPTS, 0, "cpu"))
+    prefix = read_prompts(model, *pad_left(PROMPTS, 0, "cpu"), AHEAD)
     drawn = sample(model, prefix, rows, uniforms, temperature=0.7, stop_ids=(), pad_id=0)
     for row in range(3):
         text = list(PROMPTS[rows[row]])
@@ -66,10 +104,10 @@ def test_a_sample_inverts_the_cumulative_distribution(model: Any) -> None:
 @torch.no_grad()
 def test_what_follows_a_stop_is_padding(model: Any) -> None:
     uniforms = torch.full((1, 4), 0.5)
-    prefix = read_prompts(model, *pad_left(PROMPTS[:1], 0, "cpu"))
+    prefix = read_prompts(model, *pad_left(PROMPTS[:1], 0, "cpu"), AHEAD)
     rows = torch.tensor([0])
     free = sample(model, prefix, rows, uniforms, temperature=1.0, stop_ids=(), pad_id=0)[0]
-    prefix = read_prompts(model, *pad_left(PROMPTS[:1] * 2, 0, "cpu"))
+    prefix = read_prompts(model, *pad_left(PROMPTS[:1] * 2, 0, "cpu"), AHEAD)
     stopped = sample(
         model,
         prefix,
@@ -86,21 +124,17 @@ def test_what_follows_a_stop_is_padding(model: Any) -> None:
 
 @torch.no_grad()
 def test_equal_continuations_are_one_row_of_the_model(
-    model: Any, monkeypatch: pytest.MonkeyPatch
+    model: Any, shapes_run: list[tuple[int, ...]]
 ) -> None:
-    rows_run = []
-    forward = type(model).forward
-
-    def counted(self: Any, *args: Any, **kwargs: Any) -> Any:
-        rows_run.append(len(kwargs["input_ids"]))
-        return forward(self, *args, **kwargs)
-
-    prefix = read_prompts(model, *pad_left(PROMPTS, 0, "cpu"))
-    monkeypatch.setattr(type(model), "forward", counted)
+    prefix = read_prompts(model, *pad_left(PROMPTS, 0, "cpu"), AHEAD)
+    shapes_run.clear()
     uniforms = torch.tensor([[0.5, 0.5, 0.5]] * 6 + [[0.999, 0.5, 0.5]])
     rows = torch.tensor([0, 0, 0, 1, 1, 2, 2])
     drawn = sample(model, prefix, rows, uniforms, temperature=1.0, stop_ids=(), pad_id=0)
-    assert rows_run == [4, 4]  # one of each of the first two prompts, two of the third
+    assert [rows for rows, _ in shapes_run] == [
+        4,
+        4,
+    ]  # one of each of the first two prompts, two of the third
     assert drawn[0].tolist() == drawn[1].tolist() == drawn[2].tolist()
     assert drawn[5, 0] != drawn[6, 0]
 

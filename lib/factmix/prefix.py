@@ -1,5 +1,7 @@
 """Many short completions of few prompts: each prompt is run once, its cache serves them all.
 
+Prompts that begin alike, with the same instructions, read their beginning once for all of them.
+
 Shapes: P distinct prompts, T prompt tokens, N completions, C completion tokens, V vocabulary.
 """
 
@@ -14,6 +16,7 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
+FEWEST_ALIKE = 8  # tokens at the beginning of all prompts that are worth a pass of their own
 FILLED = 2 / 3  # of a padded row, at least: more buckets pay off less than they cost in passes
 
 
@@ -56,17 +59,58 @@ def why_not_shared(model: Any) -> str | None:
     return None
 
 
-def read_prompts(model: Any, ids: Tensor, mask: Tensor) -> Prefix:
-    """Runs left-padded prompts (P, T) through the model; gradients flow if they are enabled."""
+def read_prompts(model: Any, ids: Tensor, mask: Tensor, ahead: int) -> Prefix:
+    """Runs left-padded prompts (P, T) through the model; gradients flow if they are enabled.
+
+    Args:
+        model: a causal language model of which `why_not_shared` says nothing.
+        ids: (P, T) token ids.
+        mask: (P, T), 1 where a token is real.
+        ahead: how many tokens a completion will add, at most.
+    """
+    cache = DynamicCache(config=extract_model_from_parallel(model).config)
+    alike = _alike(ids, mask)
+    if alike < FEWEST_ALIKE or len(ids) == 1 or not _fits(cache, mask, ahead):
+        alike = 0
+    if alike:
+        model(
+            input_ids=ids[:1, ids.shape[1] - int(mask[0].sum()) :][:, :alike],
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        cache.batch_repeat_interleave(len(ids))
+        # The beginning stands in the first columns now, and padding between it and the rest.
+        rest = mask.cumsum(-1) > alike
+        mask = torch.cat([torch.ones_like(mask[:, :alike]), rest[:, alike:].to(mask.dtype)], dim=1)
     output = model(
-        input_ids=ids,
+        input_ids=ids[:, alike:],
         attention_mask=mask,
-        position_ids=_positions(mask),
-        past_key_values=DynamicCache(config=extract_model_from_parallel(model).config),
+        position_ids=_positions(mask)[:, alike:],
+        past_key_values=cache,
         use_cache=True,
         logits_to_keep=1,
     )
     return Prefix(output.past_key_values, mask, output.logits[:, -1])
+
+
+def _alike(ids: Tensor, mask: Tensor) -> int:
+    """How many tokens all prompts begin with; at least one of each is left over."""
+    lengths = mask.sum(-1)
+    columns = (mask.shape[1] - lengths)[:, None] + torch.arange(
+        int(lengths.min()) - 1, device=ids.device
+    )
+    beginnings = ids.gather(-1, columns)
+    return int((beginnings == beginnings[:1]).all(0).long().cumprod(0).sum())
+
+
+def _fits(cache: DynamicCache, mask: Tensor, ahead: int) -> bool:
+    """Whether padding may stand inside of a prompt.
+
+    A sliding window counts it, and would lose sight of tokens too early.
+    """
+    windows = [layer.sliding_window for layer in cache.layers if layer.is_sliding]
+    return bool(mask.all()) or all(mask.shape[1] + ahead <= window for window in windows)
 
 
 def completion_logits(

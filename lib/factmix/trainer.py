@@ -6,7 +6,7 @@ Departures from a stock `trl.GRPOTrainer` run:
 2. Log-probabilities come from the same shared prefix, once per distinct completion.
 3. A group whose rewards are all equal has no advantage, hence no gradient: it is scored, for the
    metrics, but left out of the backward pass.
-4. Prompts of like length are padded together.
+4. Prompts of like length are padded together, and what all of them begin with is read once.
 5. The drift from the base is measured (Kullback-Leibler divergence), but is no part of the loss.
 
 Losses and gradients are those of the stock trainer; tests/test_grpo.py compares them. A model that
@@ -105,7 +105,7 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
             with torch.no_grad():
                 drawn = sample(
                     model,
-                    read_prompts(model, ids, mask),
+                    read_prompts(model, ids, mask, self.max_completion_length),
                     torch.arange(len(bucket), device=device).repeat_interleave(sizes),
                     uniforms[rows],
                     temperature=self.temperature,
@@ -199,7 +199,7 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         prompt_ids, prompt_mask = prompt_ids[:, padding:], prompt_mask[:, padding:]
 
         def log_probabilities(model: Any) -> Tensor:
-            prefix = read_prompts(model, prompt_ids, prompt_mask)
+            prefix = read_prompts(model, prompt_ids, prompt_mask, length)
             logits = completion_logits(model, prefix, rows, completions, completion_mask)
             scaled: Tensor = logits.float() / self.temperature
             return scaled.log_softmax(-1)
