@@ -109,7 +109,11 @@ def _fits(cache: DynamicCache, mask: Tensor, ahead: int) -> bool:
 
     A sliding window counts it, and would lose sight of tokens too early.
     """
-    windows = [layer.sliding_window for layer in cache.layers if layer.is_sliding]
+    windows = [
+        layer.sliding_window
+        for layer in cache.layers
+        if isinstance(layer, DynamicSlidingWindowLayer)
+    ]
     return bool(mask.all()) or all(mask.shape[1] + ahead <= window for window in windows)
 
 
