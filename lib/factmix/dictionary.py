@@ -183,6 +183,7 @@ RESULTS: dict[str, str] = {
     "data.arms.<arm>.examples.<dataset>.<label>": "examples that they share",
     "across_seeds.<arm>.<dataset>.<metric>.by_t": "mean gain over the seeds, with Student's "
     "interval; only where a study has several seeds",
+    "across_seeds.<arm>.<dataset>.<metric>.by_seed.seed_<number>": "the gain of one seed",
     "across_seeds.<arm>.<dataset>.<metric>.hierarchical": "the same, with seeds and examples "
     "resampled",
     "across_seeds.<arm>.<dataset>.<metric>.seed_variance": "variance of the gain between seeds",

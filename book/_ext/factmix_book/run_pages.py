@@ -5,16 +5,16 @@ from string import Template
 
 import numpy as np
 
-from factmix.compare import difference
+from factmix.drift import comparable
 from factmix.numbers import amount
-from factmix_book import findings, tables
+from factmix_book import downloads, findings, tables
 from factmix_book.sources import Results, write_if_changed
 
 TEMPLATE = Path(__file__).with_name("run_page.md")
 
 
-def write(run: Results, committed: Results, into: Path) -> set[Path]:
-    """Writes the page of one run."""
+def write(run: Results, committed: Results, html: Path, into: Path) -> set[Path]:
+    """Writes the page of one run, whose downloads are in the folder `html`."""
     page = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         name=run.name,
         description=run.content["study"]["description"],
@@ -30,6 +30,8 @@ def write(run: Results, committed: Results, into: Path) -> set[Path]:
         mixtures=tables.mixtures(run),
         components=_components(run),
         difference=_difference(run, committed),
+        downloads=downloads.files(run, html, "../../"),
+        adapters=downloads.adapters(run),
     )
     return {write_if_changed(into / f"{run.name}.md", page)}
 
@@ -61,10 +63,7 @@ def _difference(run: Results, committed: Results, rows: int = 20) -> str:
             f"The committed results are those of the study `{committed.name}`; "
             "there are none to compare this run with.\n"
         )
-    frame = difference(committed.content, run.content)
-    # How long it took, and with how much memory, is of the machine and not of the study.
-    of_machine = frame["key"].str.contains(r"\.(?:seconds|peak_memory_gb)$")
-    frame = frame[~of_machine]
+    frame = comparable(committed.content, run.content)
     changed = frame[frame["difference"] != 0]
     summary = (
         f"Of {len(frame):,} numbers, {len(frame) - len(changed):,} are the same as the committed "
