@@ -5,20 +5,19 @@ from sphinx.application import Sphinx
 
 from factmix_book.sources import Results, of_page
 
-# What it says on pages whose numbers are not from a study of ours.
+# Pages whose numbers are not from a study of ours, and where they are from.
+RELEASED = "answers and logs that the published study released, as kept in results/published/"
 ELSEWHERE = {
-    "appendix/published": "Numbers on this page: answers and logs that the published study released, as kept in "
-    "results/published/",
-    "appendix/audit": "Numbers on this page: answers and logs that the published study released, as kept in "
-    "results/published/",
-    "appendix/statistics": "Numbers on this page: simulations, as kept in results/benchmarks/",
+    "appendix/published": RELEASED,
+    "appendix/audit": RELEASED,
+    "appendix/statistics": "simulations, as kept in results/benchmarks/",
 }
 
 
 def text(results: Results) -> str:
     """Study, model and date of some results in one line."""
     parts = [
-        f"Numbers on this page: study “{results.name}”",
+        f"study “{results.name}”",
         f"model “{results.content['study']['model']}”",
         "a run on this machine" if results.fresh else "committed results",
     ]
@@ -34,7 +33,7 @@ def add(app: Sphinx, doctree: nodes.document) -> None:
         return
     results = of_page(app, docname)
     app.env.note_dependency(str(results.file))
-    line = ELSEWHERE.get(docname) or text(results)
+    line = f"Numbers on this page: {ELSEWHERE.get(docname) or text(results)}"
     box = nodes.container("", nodes.paragraph(line, line), classes=["results-banner"])
     title = section.first_child_matching_class(nodes.title)
     section.insert(0 if title is None else title + 1, box)

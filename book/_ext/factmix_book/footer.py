@@ -48,7 +48,7 @@ def _reproduced(committed: Results) -> str:
         return f"{said}; no share differs"
     return (
         f"{said}; the largest difference of a share is {amount(largest['difference'], 'points')} "
-        f"points ({largest['key']})"
+        f"({largest['key']})"
     )
 
 

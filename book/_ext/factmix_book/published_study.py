@@ -99,6 +99,8 @@ def benchmarks() -> dict[str, Any]:
         "seconds_ours": {"value": speed["ours_seconds"], "unit": "seconds"},
         "seconds_scikit_learn": {"value": speed["scikit_learn_seconds"], "unit": "seconds"},
     }
+    sets = found["coverage"]["data_sets"]
+    found["coverage"]["standard_error"] = share((0.95 * 0.05 / sets) ** 0.5)
     return found
 
 
@@ -201,7 +203,10 @@ def _audit(study: Published) -> dict[str, Any]:
             "longest": count(age["longest"]),
             "mean": count(round(age["mean"])),
         },
-        "settings": {"reward": study.reward.model_dump(mode="json")},
+        "settings": {
+            "reward": study.reward.model_dump(mode="json"),
+            "alpha": study.ledger.alpha,
+        },
         "earned": {
             reading: {
                 str(gold): {

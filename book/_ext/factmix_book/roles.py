@@ -1,4 +1,4 @@
-"""What pages write to show one number: `{num}`, `{study}`, `{published}`, `{claim}`, `{benchmark}`.
+"""What pages write to show one number: `{num}`, `{study}`, `{published}` and their like.
 
 Each shows what it rests on when it is pointed at, focused or tapped, and links to the files that
 it is from. numbers.css does this; numbers.js only adds that Escape hides it.
@@ -42,7 +42,7 @@ class Source:
     Attributes:
         tree: nested, with a leaf or a scalar at every key.
         file: what the tree was read from.
-        place: the file as it is called in the repository.
+        place: the file as it is called in the repository; "" where the book does not offer it.
         study: whose numbers they are; "" where they are of no study.
         confidence: of the intervals.
         page: a page of the book about these numbers; "" where there is none.
@@ -189,6 +189,19 @@ class BenchmarkRole(_KeyRole):
         )
 
 
+class ModelRole(_KeyRole):
+    """{model}: a size of the base model of the page's study, counted in its weights."""
+
+    def run(self) -> tuple[list[nodes.Node], list[Any]]:
+        results = of_page(self.env.app, self.env.docname)
+        tree = {
+            "parameters": {"value": results.parameters, "unit": "count"},
+            "millions": {"value": round(results.parameters / 1e6, 1)},
+        }
+        file = results.weights[0]
+        return self.number(Source(tree, file, "", results.name, page="appendix/model"))
+
+
 def visit_number(translator: HTML5Translator, node: number) -> None:
     translator.body.append(
         f'<span class="num"><span class="num-value" tabindex="0" aria-describedby="{node["tip"]}">'
@@ -234,3 +247,4 @@ def setup(app: Sphinx) -> None:
     app.add_role("published", PublishedRole())
     app.add_role("claim", ClaimRole())
     app.add_role("benchmark", BenchmarkRole())
+    app.add_role("model", ModelRole())

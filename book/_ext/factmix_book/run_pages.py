@@ -41,7 +41,8 @@ def _toy_note(run: Results, committed: Results) -> str:
     if run.study.model.path != committed.study.model.path:
         return ""
     real = [name for name, dataset in run.study.datasets.items() if not dataset.stands_for]
-    text = "The model is that of the default study: a toy model of 1.5 million parameters"
+    size = f"{run.parameters / 1e6:.1f} million parameters"
+    text = f"The model is that of the default study: a toy model of {size}"
     if real:
         text += (
             " that knows only an invented world. On real text its answers show that the pipeline "

@@ -1,12 +1,14 @@
 """Where the book's numbers come from: the committed results, and the runs of this machine."""
 
 import json
+import math
 import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from safetensors import safe_open
 from sphinx.application import Sphinx
 
 from factmix.drift import Origin, origin
@@ -83,6 +85,27 @@ class Results:
     def origin(self) -> Origin:
         """The commits, devices and the day that the arms are from."""
         return origin(self.root)
+
+    @cached_property
+    def parameters(self) -> int:
+        """How many numbers the weights of the base model have."""
+        count = 0
+        for file in self.weights:
+            with safe_open(file, "numpy") as tensors:
+                names = tensors.keys()
+                count += sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
+        return count
+
+    @property
+    def weights(self) -> list[Path]:
+        """Files of the base model; SourceError when it is not a folder of this repository."""
+        files = sorted((ROOT / self.study.model.path).glob("*.safetensors"))
+        if not files:
+            raise SourceError(
+                f"{self.study_file}: no *.safetensors in {ROOT / self.study.model.path}; a page "
+                "can say how many parameters a model has only when its weights are in this folder"
+            )
+        return files
 
     @property
     def seed(self) -> int:
