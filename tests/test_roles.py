@@ -21,7 +21,7 @@ def roles(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return roles
 
 
-def test_facts_are_interval_n_test_study_arm_seed_and_key(
+def test_facts_are_interval_n_test_study_arm_seed_and_name(
     roles: ModuleType, tmp_path: Path
 ) -> None:
     leaf = {
@@ -41,7 +41,7 @@ def test_facts_are_interval_n_test_study_arm_seed_and_key(
         ("study", "toy"),
         ("arm", "hard-s-only"),
         ("seed", "12"),
-        ("key", "metrics.a"),
+        ("name", "metrics.a"),
     ]
 
 
@@ -54,14 +54,14 @@ def test_a_number_of_no_training_has_no_seed(
 ) -> None:
     leaf = {"value": 3, "unit": "count", "run": run}
     found = roles.facts(leaf, "a", roles.Source({}, tmp_path, ""))
-    assert found == [("arm", arm), ("key", "a")]
+    assert found == [("arm", arm), ("name", "a")]
 
 
-def test_a_setting_has_its_key_and_study(roles: ModuleType, tmp_path: Path) -> None:
+def test_a_setting_has_its_name_and_study(roles: ModuleType, tmp_path: Path) -> None:
     source = roles.Source({}, tmp_path, "studies/toy.yaml", "toy")
     assert roles.facts(200, "training.steps", source) == [
         ("study", "toy"),
-        ("key", "training.steps"),
+        ("name", "training.steps"),
     ]
 
 

@@ -93,7 +93,7 @@ class _KeyRole(SphinxRole):
 
 
 def facts(leaf: Any, key: str, source: Source) -> Facts:
-    """What a reader wants to know about a number: interval, n, p, study, arm, seed, key."""
+    """What a reader wants to know about a number: interval, n, p, study, arm, seed, name."""
     found: Facts = []
     if isinstance(leaf, Mapping):
         if leaf.get("interval") is not None:
@@ -114,7 +114,7 @@ def facts(leaf: Any, key: str, source: Source) -> Facts:
         found.append(("arm", "none, it follows from the data"))
     elif run:
         found.append(("arm", f"{run}, the untrained model" if run.startswith("base") else run))
-    return [*found, ("key", key)]
+    return [*found, ("name", key)]
 
 
 class NumberRole(_KeyRole):
