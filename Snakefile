@@ -138,6 +138,7 @@ rule book:
         code("audit", "claims", "compare", "figure_data", "figures", "published", "ternary"),
         "lib/factmix/claims.yaml",
         STYLE,
+        code("dictionary", "drift"),
     output:
         "_build/html/index.html",
     shell:

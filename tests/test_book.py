@@ -14,8 +14,9 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 
-from factmix import claim_evidence, claims
+from factmix import claim_evidence, claims, dictionary, drift
 from factmix.compare import compare, freeze
 from factmix.labels import ANSWERS, LABELS
 from factmix.numbers import show
@@ -552,3 +553,77 @@ def test_statistics_page_shows_the_committed_simulation(built: Path, tables: Pat
     assert rows(tables / "coverage.md")[0][1] == f"{100 * held:.1f}"
     assert found["command"] in (tables / "benchmark-commands.md").read_text()
     assert "benchmarks/coverage.py" in page(built, "appendix/statistics")
+
+
+@pytest.mark.slow
+def test_every_page_ends_with_commit_study_day_and_whether_it_came_again(built: Path) -> None:
+    pages = sorted((built / "_build/html").rglob("*.html"))
+    generated = {"genindex", "search", "py-modindex"}
+    pages = [page for page in pages if page.stem not in generated]
+    assert len(pages) > 20
+    for path in pages:
+        ending = path.read_text(encoding="utf-8").split("results-footer")[1][:400]
+        assert "commit " in ending, path
+        assert "2\u00a0January\u00a02026" in ending, path
+    assert "not yet compared with a rerun" in page(built, "claim").split("results-footer")[1]
+
+
+@pytest.mark.slow
+def test_links_of_numbers_and_downloads_lead_to_files_that_are_there(built: Path) -> None:
+    html = built / "_build" / "html"
+    numbers = 0
+    for path in html.rglob("*.html"):
+        soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        numbers += len(soup.select(".num"))
+        for link in soup.select(".num-tip a, a[download]"):
+            target = str(link["href"])
+            assert (path.parent / target).resolve().is_file(), f"{path}: {target}"
+        for value in soup.select(".num-value"):
+            assert soup.find(id=str(value["aria-describedby"])) is not None
+    assert numbers > 100
+
+
+@pytest.mark.slow
+def test_downloaded_tables_have_the_rows_of_all_runs(built: Path) -> None:
+    study = find_study("embedded")
+    for place in ("results/embedded", "runs/embedded", "runs/real_smoke"):
+        folder = built / "_build/html/downloads" / place
+        for table, columns in dictionary.TABLES.items():
+            found = pd.read_csv(folder / f"{table}.csv", keep_default_na=False)
+            assert found.columns[0] == "run"
+            assert dictionary.undescribed(found.columns[1:], columns) == []
+    answers = pd.read_csv(built / "_build/html/downloads/results/embedded/predictions.csv")
+    assert set(answers["run"]) == {"base", *(f"{arm}-s0" for arm in study.arms)}
+    results = built / "_build/html/downloads/results/embedded/results.json"
+    assert results.read_bytes() == (built / "results/embedded/results.json").read_bytes()
+
+
+def test_footer_says_how_near_a_rerun_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
+    from factmix_book import downloads, footer, sources
+
+    def write(folder: str, day: int, share: float) -> Paths:
+        paths = Paths(tmp_path / folder)
+        metrics = {"a": {"value": share, "unit": "fraction"}, "b": {"value": 1, "unit": "count"}}
+        write_json(paths.results, {"study": {"name": "embedded"}, "metrics": metrics})
+        run = {"git_commit": f"commit{day}", "finished": f"2026-01-0{day}T00:00:00+00:00"}
+        write_json(paths.root / "easy-s0" / "run.json", run)
+        return paths
+
+    def line() -> str:
+        results = sources.read(tmp_path / "embedded")
+        return str(footer.text(results, results))
+
+    committed = write("embedded", 1, 0.5)
+    assert line().endswith("not yet compared with a rerun")
+    drift.freeze(drift.drift(committed, write("fresh", 2, 0.5)), committed)
+    assert line().endswith(
+        "a rerun (commit commit2, 2\u00a0January\u00a02026): all 2 numbers are the same"
+    )
+    drift.freeze(drift.drift(committed, write("fresh", 2, 0.48)), committed)
+    assert "1 of 2 numbers are the same" in line()
+    assert line().endswith("difference of a share is \u22122.0\u00a0points (metrics.a)")
+    shown = downloads.rerun(sources.read(tmp_path / "embedded"))
+    assert "| fraction | `metrics.a` | 0.5 | 0.48 | -0.02 |" in shown
+    write("embedded", 1, 0.25)  # frozen anew: the record is of other results
+    assert line().endswith("not yet compared with a rerun")

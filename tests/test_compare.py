@@ -373,7 +373,7 @@ def test_difference_lists_what_changed_and_what_one_side_lacks():
 
     frame = difference(results(a=0.5, b=0.25), results(a=0.75, c=1.0)).set_index("key")
     assert list(frame.index) == ["metrics.a", "metrics.b", "metrics.c"]
-    assert frame.loc["metrics.a"].tolist() == [0.5, 0.75, 0.25]
+    assert frame.loc["metrics.a"].tolist() == ["fraction", 0.5, 0.75, 0.25]
     assert np.isnan(frame.loc["metrics.b", "fresh"])
     assert np.isnan(frame.loc["metrics.c", "difference"])
 

@@ -174,6 +174,26 @@ def freeze(study_name: StudyName) -> None:
 
 
 @app.command()
+def drift(
+    study_name: StudyName,
+    as_json: AsJson = False,
+    freeze: Annotated[
+        bool, typer.Option("--freeze", help="Keep the comparison in results/, for the book.")
+    ] = False,
+) -> None:
+    """Compare a fresh run of a study with its committed results: the largest differences."""
+    from factmix import drift as rerun
+    from factmix.runs import ROOT, Paths
+
+    study, fresh = _open(study_name)
+    committed = Paths(ROOT / "results" / study.name)
+    compared = rerun.drift(committed, fresh)
+    print(json.dumps(compared, indent=2) if as_json else rerun.as_text(compared))
+    if freeze:
+        print(f"wrote {rerun.freeze(compared, committed)}", file=sys.stderr)
+
+
+@app.command()
 def published(
     as_json: AsJson = False,
     freeze: Annotated[

@@ -67,13 +67,15 @@ def difference(committed: Mapping[str, Any], fresh: Mapping[str, Any]) -> pd.Dat
     """Two results.json of the same study side by side.
 
     Returns:
-        columns key (dotted), committed, fresh and difference (fresh minus committed); one row for
-        each number that either has, NaN where one lacks it.
+        columns key (dotted), unit, committed, fresh and difference (fresh minus committed); one
+        row for each number that either has, NaN where one lacks it.
     """
     left, right = _numbers(committed), _numbers(fresh)
-    keys = list(dict.fromkeys([*left, *right]))
-    rows = [(name, left.get(name, np.nan), right.get(name, np.nan)) for name in keys]
-    frame = pd.DataFrame(rows, columns=["key", "committed", "fresh"])
+    rows = [
+        (name, each["unit"], *(side.get(name, {}).get("value", np.nan) for side in (left, right)))
+        for name, each in (left | right).items()
+    ]
+    frame = pd.DataFrame(rows, columns=["key", "unit", "committed", "fresh"])
     return frame.assign(difference=frame["fresh"] - frame["committed"])
 
 
@@ -99,9 +101,9 @@ def tidy(section: Mapping[str, Any], levels: Sequence[str]) -> pd.DataFrame:
     return frame
 
 
-def _numbers(results: Mapping[str, Any]) -> dict[str, float]:
+def _numbers(results: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {
-        name: leaf["value"]
+        name: leaf
         for name, leaf in leaves(results)
         if isinstance(leaf, Mapping) and isinstance(leaf["value"], int | float)
     }

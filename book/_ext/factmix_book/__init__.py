@@ -15,12 +15,15 @@ from factmix_book import (
     banner,
     benchmarks,
     directives,
+    downloads,
     drawings,
+    footer,
     notebooks,
     published_drawings,
     published_study,
     published_tables,
     robustness,
+    roles,
     run_pages,
     tables,
 )
@@ -30,6 +33,7 @@ from factmix_book.sources import Results, SourceError, committed_results, local_
 def generate(app: Sphinx, config: Config) -> None:
     """Writes book/_generated/ anew, leaving files whose content stays the same untouched."""
     generated = app.srcdir / "_generated"
+    html = generated / "html"
     try:
         committed = committed_results(config.factmix_study)
         # Notebooks first: one that failed is refused before anything takes time.
@@ -41,16 +45,22 @@ def generate(app: Sphinx, config: Config) -> None:
         published = published_study.read(committed)
         written |= published_tables.write(published, generated / "tables")
         written |= published_drawings.write(published, generated / "figures" / "published")
+        written |= downloads.write(committed, html)
+        written |= downloads.write_elsewhere(published, html)
+        written |= downloads.tables(committed, html, generated / "tables")
+        written |= footer.write(committed, generated)
         runs: dict[str, Results] = {}
         for run in local_runs():
             runs[run.name] = run
             written |= drawings.write(run, generated / "figures" / f"run-{run.name}")
-            written |= run_pages.write(run, committed, generated / "runs")
+            written |= downloads.write(run, html)
+            written |= run_pages.write(run, committed, html, generated / "runs")
     except SourceError as error:
         raise ExtensionError(str(error)) from error
     for path in generated.rglob("*"):
         if path.is_file() and path not in written:
             path.unlink()
+    config.html_extra_path.append(str(html))
     app.factmix_committed = committed  # type: ignore[attr-defined]
     app.factmix_published = published  # type: ignore[attr-defined]
     app.factmix_runs = runs  # type: ignore[attr-defined]
@@ -60,6 +70,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("factmix_study", "embedded", "env", str)
     # sphinx-external-toc matches its globs at priority 900; the pages must be there by then.
     app.connect("config-inited", generate, priority=100)
+    roles.setup(app)
     directives.setup(app)
     banner.setup(app)
+    footer.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -3,27 +3,26 @@
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from factmix_book.sources import Results
+from factmix_book.sources import Results, of_page
 
 # Pages whose numbers are not from a study of ours, and where they are from.
+RELEASED = "answers and logs that the published study released, as kept in results/published/"
 ELSEWHERE = {
-    "appendix/published": "answers and logs that the published study released, as kept in "
-    "results/published/",
-    "appendix/audit": "answers and logs that the published study released, as kept in "
-    "results/published/",
+    "appendix/published": RELEASED,
+    "appendix/audit": RELEASED,
     "appendix/statistics": "simulations, as kept in results/benchmarks/, and the committed study",
 }
 
 
-def text(results: Results, *, fresh: bool) -> str:
+def text(results: Results) -> str:
     """Study, model and date of some results in one line."""
     parts = [
-        f"Numbers on this page: study “{results.name}”",
+        f"study “{results.name}”",
         f"model “{results.content['study']['model']}”",
-        "a run on this machine" if fresh else "committed results",
+        "a run on this machine" if results.fresh else "committed results",
     ]
-    if results.finished:
-        parts.append(f"finished {results.finished}")
+    if results.origin.day:
+        parts.append(f"finished {results.origin.day}")
     return " · ".join(parts)
 
 
@@ -32,14 +31,9 @@ def add(app: Sphinx, doctree: nodes.document) -> None:
     section = next(iter(doctree.findall(nodes.section)), None)
     if section is None:
         return
-    runs: dict[str, Results] = app.factmix_runs  # type: ignore[attr-defined]
-    run = runs.get(docname.removeprefix("_generated/runs/"))
-    results = run or app.factmix_committed  # type: ignore[attr-defined]
+    results = of_page(app, docname)
     app.env.note_dependency(str(results.file))
-    if docname in ELSEWHERE:
-        line = f"Numbers on this page: {ELSEWHERE[docname]}"
-    else:
-        line = text(results, fresh=run is not None)
+    line = f"Numbers on this page: {ELSEWHERE.get(docname) or text(results)}"
     box = nodes.container("", nodes.paragraph(line, line), classes=["results-banner"])
     title = section.first_child_matching_class(nodes.title)
     section.insert(0 if title is None else title + 1, box)

@@ -1,4 +1,4 @@
-"""What pages write to show results: roles such as `{num}`, and the `drawn` directive."""
+"""What pages write to show a figure that was drawn from results: the `drawn` directive."""
 
 import json
 from pathlib import Path
@@ -7,99 +7,7 @@ from typing import Any, ClassVar
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
-from sphinx.util import logging
-from sphinx.util.docutils import SphinxDirective, SphinxRole
-
-from factmix.numbers import NumberError, find, show
-from factmix_book.published_study import BENCHMARKS, Published, benchmarks
-from factmix_book.sources import Results
-
-logger = logging.getLogger(__name__)
-
-
-class _KeyRole(SphinxRole):
-    """A role whose text is `key` or `key|form`; a wrong one is a warning with page and line."""
-
-    def number(self, tree: dict[str, Any], file: Path) -> tuple[list[nodes.Node], list[Any]]:
-        self.env.note_dependency(str(file))
-        key, _, form = self.text.partition("|")
-        try:
-            leaf = find(tree, key.strip())
-            text = show(leaf, form.strip() or "value")
-        except NumberError as error:
-            logger.warning(
-                "{%s}`%s`: %s (%s)",
-                self.name,
-                self.text,
-                error,
-                file,
-                location=(self.env.docname, self.lineno),
-                type="factmix",
-                subtype=self.name,
-            )
-            return [nodes.problematic(text=self.text)], []
-        origin = _origin(leaf)
-        if origin:
-            return [nodes.abbreviation(text, text, explanation=origin, classes=["num"])], []
-        return [nodes.inline(text, text, classes=["num"])], []
-
-
-class NumberRole(_KeyRole):
-    """{num}: a number of the committed results.json."""
-
-    def run(self) -> tuple[list[nodes.Node], list[Any]]:
-        committed: Results = self.env.app.factmix_committed
-        return self.number(committed.content, committed.file)
-
-
-class StudyRole(_KeyRole):
-    """{study}: a setting in the YAML file of the committed study."""
-
-    def run(self) -> tuple[list[nodes.Node], list[Any]]:
-        committed: Results = self.env.app.factmix_committed
-        return self.number(committed.study.model_dump(mode="json"), committed.study_file)
-
-
-class PublishedRole(_KeyRole):
-    """{published}: a number of the published study, as recomputed from what was released."""
-
-    def run(self) -> tuple[list[nodes.Node], list[Any]]:
-        published: Published = self.env.app.factmix_published
-        return self.number(published.numbers, published.file)
-
-
-class ClaimRole(_KeyRole):
-    """{claim}: a verdict of the ledger, `claim.published` or `claim.ours`."""
-
-    def run(self) -> tuple[list[nodes.Node], list[Any]]:
-        committed: Results = self.env.app.factmix_committed
-        published: Published = self.env.app.factmix_published
-        self.env.note_dependency(str(published.file))
-        return self.number(published.verdicts, committed.file)
-
-
-class BenchmarkRole(_KeyRole):
-    """{benchmark}: a number of results/benchmarks/."""
-
-    def run(self) -> tuple[list[nodes.Node], list[Any]]:
-        file = BENCHMARKS / f"{self.text.partition('.')[0]}.json"
-        return self.number(benchmarks(), file)
-
-
-def _origin(leaf: Any) -> str:
-    """What a reader who hovers over a number wants to know about it."""
-    if not isinstance(leaf, dict):
-        return ""
-    parts = []
-    if "interval" in leaf:
-        parts.append(f"95 % interval {show(leaf, 'interval')}")
-    if leaf.get("p") is not None:
-        parts.append(show(leaf, "p"))
-    if leaf.get("n"):
-        parts.append(f"n = {show(leaf, 'n')}")
-    if leaf.get("run"):
-        parts.append(f"run {leaf['run']}")
-    return ", ".join(parts)
+from sphinx.util.docutils import SphinxDirective
 
 
 class Drawn(SphinxDirective):
@@ -163,9 +71,4 @@ class Drawn(SphinxDirective):
 
 
 def setup(app: Sphinx) -> None:
-    app.add_role("num", NumberRole())
-    app.add_role("study", StudyRole())
-    app.add_role("published", PublishedRole())
-    app.add_role("claim", ClaimRole())
-    app.add_role("benchmark", BenchmarkRole())
     app.add_directive("drawn", Drawn)

@@ -111,6 +111,8 @@ def benchmarks() -> dict[str, Any]:
         "disk": {"value": whole["database_gb"], "unit": "GB"},
         "search": {"value": whole["seconds_per_search"], "unit": "seconds"},
     }
+    sets = found["coverage"]["data_sets"]
+    found["coverage"]["standard_error"] = share((0.95 * 0.05 / sets) ** 0.5)
     return found
 
 
@@ -213,7 +215,10 @@ def _audit(study: Published) -> dict[str, Any]:
             "longest": count(age["longest"]),
             "mean": count(round(age["mean"])),
         },
-        "settings": {"reward": study.reward.model_dump(mode="json")},
+        "settings": {
+            "reward": study.reward.model_dump(mode="json"),
+            "alpha": study.ledger.alpha,
+        },
         "earned": {
             reading: {
                 str(gold): {

@@ -6,10 +6,10 @@ from string import Template
 
 import numpy as np
 
-from factmix.compare import difference
+from factmix.drift import comparable
 from factmix.numbers import amount
 from factmix.results import key
-from factmix_book import findings, tables
+from factmix_book import downloads, findings, tables
 from factmix_book.parts import parts
 from factmix_book.sources import Results, write_if_changed
 
@@ -34,8 +34,8 @@ _ANSWERS = {
 }
 
 
-def write(run: Results, committed: Results, into: Path) -> set[Path]:
-    """Writes the page of one run."""
+def write(run: Results, committed: Results, html: Path, into: Path) -> set[Path]:
+    """Writes the page of one run, whose downloads are in the folder `html`."""
     page = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         name=run.name,
         description=run.content["study"]["description"],
@@ -56,6 +56,8 @@ def write(run: Results, committed: Results, into: Path) -> set[Path]:
         arms=tables.arms(run),
         mixtures=tables.mixtures(run),
         difference=_difference(run, committed),
+        downloads=downloads.files(run, html, "../../"),
+        adapters=downloads.adapters(run),
     )
     return {write_if_changed(into / f"{run.name}.md", page)}
 
@@ -65,7 +67,8 @@ def _toy_note(run: Results, committed: Results) -> str:
     if run.study.model.path != committed.study.model.path:
         return ""
     real = [name for name, dataset in run.study.datasets.items() if not dataset.stands_for]
-    text = "The model is that of the default study: a toy model of 1.5 million parameters"
+    size = f"{run.parameters / 1e6:.1f} million parameters"
+    text = f"The model is that of the default study: a toy model of {size}"
     if real:
         text += (
             " that knows only an invented world. On real text its answers show that the pipeline "
@@ -105,10 +108,7 @@ def _difference(run: Results, committed: Results, rows: int = 20) -> str:
             f"The committed results are those of the study `{committed.name}`; "
             "there are none to compare this run with.\n"
         )
-    frame = difference(committed.content, run.content)
-    # How long it took, and with how much memory, is of the machine and not of the study.
-    of_machine = frame["key"].str.contains(r"\.(?:seconds|peak_memory_gb)$")
-    frame = frame[~of_machine]
+    frame = comparable(committed.content, run.content)
     changed = frame[frame["difference"] != 0]
     summary = (
         f"Of {len(frame):,} numbers, {len(frame) - len(changed):,} are the same as the committed "

@@ -1,13 +1,17 @@
 """Where the book's numbers come from: the committed results, and the runs of this machine."""
 
 import json
+import math
 import os
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from safetensors import safe_open
+from sphinx.application import Sphinx
+
+from factmix.drift import Origin, origin
 from factmix.runs import ROOT, Paths, find_study
 from factmix.study import Study, StudyError, WeightedReward
 
@@ -23,10 +27,12 @@ class Results:
     Attributes:
         root: the folder that holds results.json and one folder per arm.
         content: results.json.
+        fresh: whether they are of a run on this machine; otherwise they are committed.
     """
 
     root: Path
     content: dict[str, Any]
+    fresh: bool = False
 
     @property
     def name(self) -> str:
@@ -35,6 +41,11 @@ class Results:
     @property
     def file(self) -> Path:
         return self.root / "results.json"
+
+    @property
+    def place(self) -> str:
+        """The folder as it is called in the repository, such as results/embedded."""
+        return f"{'runs' if self.fresh else 'results'}/{self.name}"
 
     @property
     def paths(self) -> Paths:
@@ -70,15 +81,31 @@ class Results:
             if isinstance(rewards[arm.reward], WeightedReward)
         ]
 
+    @cached_property
+    def origin(self) -> Origin:
+        """The commits, devices and the day that the arms are from."""
+        return origin(self.root)
+
+    @cached_property
+    def parameters(self) -> int:
+        """How many numbers the weights of the base model have."""
+        count = 0
+        for file in self.weights:
+            with safe_open(file, "numpy") as tensors:
+                names = tensors.keys()
+                count += sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
+        return count
+
     @property
-    def finished(self) -> str:
-        """The day on which the last arm finished, such as 5 May 2026; empty when no run says."""
-        runs = [
-            json.loads(file.read_text(encoding="utf-8"))
-            for file in sorted(self.root.glob("*/run.json"))
-        ]
-        times = [datetime.fromisoformat(run["finished"]) for run in runs if "finished" in run]
-        return f"{max(times):%-d %B %Y}".replace(" ", "\u00a0") if times else ""
+    def weights(self) -> list[Path]:
+        """Files of the base model; SourceError when it is not a folder of this repository."""
+        files = sorted((ROOT / self.study.model.path).glob("*.safetensors"))
+        if not files:
+            raise SourceError(
+                f"{self.study_file}: no *.safetensors in {ROOT / self.study.model.path}; a page "
+                "can say how many parameters a model has only when its weights are in this folder"
+            )
+        return files
 
     @property
     def seed(self) -> int:
@@ -86,7 +113,7 @@ class Results:
         return self.study.seeds[0]
 
 
-def read(root: Path) -> Results:
+def read(root: Path, *, fresh: bool = False) -> Results:
     """The results in a folder; SourceError when there are none."""
     file = root / "results.json"
     if not file.is_file():
@@ -94,7 +121,7 @@ def read(root: Path) -> Results:
             f"{file} does not exist, and the book takes its numbers from there. "
             "`make study` followed by `make freeze` writes it."
         )
-    return Results(root, json.loads(file.read_text(encoding="utf-8")))
+    return Results(root, json.loads(file.read_text(encoding="utf-8")), fresh)
 
 
 def committed_results(study: str) -> Results:
@@ -108,8 +135,15 @@ def local_runs() -> list[Results]:
     A run whose study is no longer in studies/ has no page.
     """
     folder = Path(os.environ.get("FACTMIX_RUNS", ROOT / "runs"))
-    runs = [read(file.parent) for file in sorted(folder.glob("*/results.json"))]
+    runs = [read(file.parent, fresh=True) for file in sorted(folder.glob("*/results.json"))]
     return [run for run in runs if run.study_file.is_file()]
+
+
+def of_page(app: Sphinx, docname: str) -> Results:
+    """Whose numbers a page shows: of the run that it is the page of, or the committed ones."""
+    runs: dict[str, Results] = app.factmix_runs  # type: ignore[attr-defined]
+    committed: Results = app.factmix_committed  # type: ignore[attr-defined]
+    return runs.get(docname.removeprefix("_generated/runs/"), committed)
 
 
 def write_if_changed(path: Path, content: str | bytes) -> Path:

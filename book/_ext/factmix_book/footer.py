@@ -1,0 +1,82 @@
+"""The end of every page: of which commit, study and day its results are, and if they came again."""
+
+from pathlib import Path
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+
+from factmix import drift
+from factmix.numbers import amount
+from factmix_book.sources import Results, of_page, write_if_changed
+
+DETAILS = "appendix/downloads"
+FILE = "footer.txt"
+_SHARES = ("fraction", "points")
+
+
+def text(results: Results, committed: Results) -> str:
+    """One line about the results of a page."""
+    origin = results.origin
+    commits = ", ".join(origin.commits) or "not recorded"
+    what = "run on this machine" if results.fresh else "committed results"
+    parts = [
+        f"Study “{results.name}”, {what}",
+        f"commit {commits}",
+        f"finished {origin.day}" if origin.day else "date not recorded",
+    ]
+    if not results.fresh:
+        parts.append(_reproduced(results))
+    elif results.name == committed.name:
+        parts.append("compared with the committed results above")
+    else:
+        parts.append("no committed results to compare with")
+    return " · ".join(parts)
+
+
+def _reproduced(committed: Results) -> str:
+    kept = drift.recorded(committed.paths)
+    if kept is None:
+        return "not yet compared with a rerun"
+    rerun = f"compared with a rerun ({drift.Origin(**kept['fresh'])})"
+    if kept["same"] == kept["compared"]:
+        return f"{rerun}: all {kept['compared']:,} numbers are the same"
+    shares = [row for unit, row in kept["largest"].items() if unit in _SHARES]
+    largest = max(shares, key=lambda row: abs(row["difference"]), default=None)
+    said = f"{rerun}: {kept['same']:,} of {kept['compared']:,} numbers are the same"
+    if largest is None:
+        return f"{said}; no share differs"
+    return (
+        f"{said}; the largest difference of a share is {amount(largest['difference'], 'points')} "
+        f"({largest['key']})"
+    )
+
+
+def write(committed: Results, into: Path) -> set[Path]:
+    """Writes the line of the committed results, for pages to depend on."""
+    return {write_if_changed(into / FILE, text(committed, committed))}
+
+
+def add(app: Sphinx, doctree: nodes.document) -> None:
+    docname = app.env.docname
+    app.env.note_dependency(str(app.srcdir / "_generated" / FILE))
+    committed: Results = app.factmix_committed  # type: ignore[attr-defined]
+    line = text(of_page(app, docname), committed)
+    paragraph = nodes.paragraph(line, line)
+    if DETAILS in app.env.found_docs:
+        paragraph += nodes.Text(" · ")
+        paragraph += addnodes.pending_xref(
+            "",
+            nodes.inline("", "files and checksums"),
+            refdomain="std",
+            reftype="doc",
+            reftarget=f"/{DETAILS}",
+            refdoc=docname,
+            refexplicit=True,
+            refwarn=True,
+        )
+    doctree += nodes.container("", paragraph, classes=["results-footer"])
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("doctree-read", add)
