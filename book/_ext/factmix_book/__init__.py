@@ -16,12 +16,16 @@ from factmix_book import (
     benchmarks,
     directives,
     drawings,
+    examples,
+    explorer,
+    interactive,
     notebooks,
     published_drawings,
     published_study,
     published_tables,
     run_pages,
     tables,
+    theme,
 )
 from factmix_book.sources import Results, SourceError, committed_results, local_runs
 
@@ -39,6 +43,8 @@ def generate(app: Sphinx, config: Config) -> None:
         published = published_study.read(committed)
         written |= published_tables.write(published, generated / "tables")
         written |= published_drawings.write(published, generated / "figures" / "published")
+        shown = examples.data(committed)
+        written |= examples.write(shown, generated / "static")
         runs: dict[str, Results] = {}
         for run in local_runs():
             runs[run.name] = run
@@ -49,8 +55,10 @@ def generate(app: Sphinx, config: Config) -> None:
     for path in generated.rglob("*"):
         if path.is_file() and path not in written:
             path.unlink()
+    config.html_static_path.append(str(generated / "static"))
     app.factmix_committed = committed  # type: ignore[attr-defined]
     app.factmix_published = published  # type: ignore[attr-defined]
+    app.factmix_examples = shown  # type: ignore[attr-defined]
     app.factmix_runs = runs  # type: ignore[attr-defined]
 
 
@@ -60,4 +68,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", generate, priority=100)
     directives.setup(app)
     banner.setup(app)
+    interactive.setup(app)
+    explorer.setup(app)
+    examples.setup(app)
+    theme.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
