@@ -167,14 +167,19 @@
       labelled("Gold label", controls.gold),
       labelled("Arm", controls.arm),
       labelled("Answer of the arm", controls.answer),
-      labelled("Show", controls.show),
-      labelled("Search claim, evidence and id", controls.q),
+      wide(labelled("Show", controls.show)),
+      wide(labelled("Search claim, evidence and id", controls.q)),
       reset);
     form.addEventListener("submit", (event) => event.preventDefault());
     box.replaceChildren(form, status, rates, pagers[0].nav, list, pagers[1].nav);
     window.addEventListener("hashchange", load);
     select();
     load();
+  }
+
+  function wide(label) {
+    label.classList.add("wide");
+    return label;
   }
 
   function card(example, names, colours) {
@@ -185,7 +190,7 @@
       const shown = answer === "INVALID" ? "no label" : answer;
       return make("tr", {},
         make("th", { scope: "row" }, name),
-        make("td", { class: right ? "right" : "wrong" }, right ? `${shown} \u2713` : shown),
+        make("td", { class: right ? "right" : "wrong" }, right ? `${shown}\u00a0\u2713` : shown),
         ...example.chances(arm).map((p, i) => make("td", {
           class: "chance",
           style: `--share: ${100 * p}%; --colour: ${colours[ANSWERS[i]]}`,
@@ -199,7 +204,10 @@
         make("strong", {}, example.gold), ", ", make("a", { href: `#${link}` }, example.id)),
       make("table", {},
         make("thead", {}, make("tr", {},
-          ...head.map((text) => make("th", { scope: "col" }, text)))),
+          ...head.map((text) => make("th", {
+            scope: "col",
+            class: text.startsWith("p(") ? "chance" : undefined,
+          }, text)))),
         make("tbody", {}, ...rows)));
   }
 

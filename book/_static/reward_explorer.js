@@ -199,7 +199,7 @@
 
     const rows = make("tbody");
     const table = make("table", {},
-      make("caption", {}, "What each answer earns, by the gold label, and what it is expected to"),
+      make("caption", {}, "What each answer earns by the gold label, and on average at this belief"),
       make("thead", {}, make("tr", {},
         ...["answer", ...LABELS.map((label) => `gold ${label}`), "expected"].map(
           (text) => make("th", { scope: "col" }, text)))),
