@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -163,12 +164,7 @@ def test_headings_begin_with_one_title_and_skip_no_level(visits: dict[str, Visit
         levels = visits[name].headings
         assert levels[:1] == [1], name
         assert levels.count(1) == 1, name
-        assert all(
-            after - before <= 1 for before, after in zip(levels, levels[1:], strict=False)
-        ), (
-            name,
-            levels,
-        )
+        assert all(after - before <= 1 for before, after in pairwise(levels)), (name, levels)
 
 
 def test_no_page_has_a_serious_fault_in_accessibility(visits: dict[str, Visit]) -> None:
