@@ -135,7 +135,7 @@ rule book:
         "_config.yml",
         BOOK,
         [path for path in Path("results").rglob("*") if path.is_file()],
-        code("audit", "claims", "compare", "figure_data", "figures", "published", "ternary"),
+        code("audit", "claims", "compare", "datasets", "figure_data", "figures", "published", "ternary"),
         "lib/factmix/claims.yaml",
         STYLE,
         code("dictionary", "drift"),

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+import invented_book
 from factmix.runs import find_study
 from factmix.study import Study
 
@@ -26,3 +27,11 @@ def mirror() -> Path:
 @pytest.fixture
 def smoke() -> Study:
     return find_study("smoke")
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a book that was built from invented results; _build/html has its pages."""
+    folder = tmp_path_factory.mktemp("book")
+    invented_book.build_with_runs(folder)
+    return folder

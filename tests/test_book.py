@@ -1,191 +1,23 @@
 """The book builds from a study's results, and refuses what must not be published."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import nbformat
-import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
 from factmix import claim_evidence, claims, dictionary, drift
-from factmix.compare import compare, freeze
-from factmix.labels import ANSWERS, LABELS
 from factmix.numbers import show
 from factmix.released import DATASETS
-from factmix.rewards import component_names
 from factmix.runs import ROOT, Paths, find_study, write_json, write_parquet
-from factmix.study import Study, of_variant
-
-EXAMPLES = 24  # per dataset; enough for every label and answer to occur
-
-
-def invent_run(study: Study, paths: Paths, seed: int = 0) -> None:
-    """Writes every file that a finished run of the study has, with invented content."""
-    rng = np.random.default_rng(seed)
-    write_json(paths.data_report, _report(study))
-    for variant in study.evaluation_samples():
-        answers = _answers(study, of_variant("base", variant), rng)
-        write_parquet(paths.base_of(variant) / "predictions.parquet", answers)
-    for arm in study.arms:
-        for each in study.seeds:
-            answers = _answers(study, arm, rng)
-            write_parquet(paths.arm(arm, each) / "predictions.parquet", answers)
-        folder = paths.arm(arm, study.seeds[0])
-        steps = study.steps(arm)
-        write_parquet(folder / "metrics.parquet", _metrics(study, arm, steps, rng))
-        at = [step for step in study.evaluation.trajectory_steps if step <= steps]
-        write_parquet(
-            folder / "trajectory.parquet",
-            pd.concat([_answers(study, arm, rng).assign(step=step) for step in at]),
-        )
-        write_parquet(
-            folder / "rewards.parquet",
-            pd.DataFrame({"before": rng.normal(size=30), "after": rng.normal(1, size=30)}),
-        )
-        write_json(
-            folder / "run.json",
-            {
-                "study": study.name,
-                "arm": arm,
-                "seed": study.seeds[0],
-                "steps": steps,
-                "data_fingerprint": "invented",
-                "finished": "2026-01-02T03:04:05+00:00",
-                "wall_seconds": 754.0,
-                "peak_memory_gb": 1.9,
-            },
-        )
-    compare(study, paths)
-
-
-def _report(study: Study) -> dict[str, object]:
-    counts = {"NA": 14, "PASS": 12, "FAIL": 10, "with_evidence": 34, "without_evidence": 2}
-    return {
-        "fingerprint": "invented",
-        "datasets": {
-            name: {"pool": counts, "evaluation": counts, "excluded": {"group": 5, "claim": 1}}
-            for name in study.datasets
-        },
-        "mixtures": {
-            name: dict.fromkeys(mixture, counts) for name, mixture in study.mixtures.items()
-        },
-        "overlap": {name: {"groups": 0, "claims": 0} for name in study.mixtures},
-    }
-
-
-def _answers(study: Study, arm: str, rng: np.random.Generator) -> pd.DataFrame:
-    frames = []
-    for dataset in study.datasets:
-        gold = np.repeat([str(label) for label in LABELS], EXAMPLES // len(LABELS))
-        guess = rng.choice(ANSWERS, size=EXAMPLES)
-        predicted = np.where(rng.random(EXAMPLES) < 0.5, gold, guess)
-        chances = rng.dirichlet([1, 1, 1], size=EXAMPLES)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "arm": arm,
-                    "seed": study.seeds[0],
-                    "dataset": dataset,
-                    "id": [f"{dataset}-{i}" for i in range(EXAMPLES)],
-                    "group": [f"group-{i // 2}" for i in range(EXAMPLES)],
-                    "gold": gold,
-                    "predicted": predicted,
-                    "p_na": chances[:, 0],
-                    "p_pass": chances[:, 1],
-                    "p_fail": chances[:, 2],
-                    "format_valid": predicted != "INVALID",
-                    "completion": predicted,
-                }
-            )
-        )
-    return pd.concat(frames, ignore_index=True)
-
-
-def _metrics(study: Study, arm: str, steps: int, rng: np.random.Generator) -> pd.DataFrame:
-    rise = 1 - np.exp(-np.arange(1, steps + 1) / max(1, steps / 4))
-    columns = {"step": np.arange(1, steps + 1)}
-    names = component_names(study.rewards[study.arms[arm].reward])
-    for name in ("total", *names):
-        for suffix in ("", *(f"|{label}" for label in LABELS)):
-            columns[f"reward/{name}{suffix}"] = rise + rng.normal(0, 0.1, steps)
-    for name in ("accuracy", *(f"accuracy|{label}" for label in LABELS), "zero_spread"):
-        columns[name] = np.clip(0.5 + 0.2 * rise + rng.normal(0, 0.05, steps), 0, 1)
-    shares = rng.dirichlet([3, 5, 3, 1], size=steps)
-    for i, answer in enumerate(ANSWERS):
-        columns[f"share/{answer}"] = shares[:, i]
-    columns["format_rate"] = 1 - shares[:, -1]
-    for name in ("entropy", "kl", "grad_norm", "loss", "learning_rate", "seconds"):
-        columns[name] = rise * 0.1 + 0.01
-    return pd.DataFrame(columns)
-
-
-def invent_book(folder: Path) -> dict[str, str]:
-    """A copy of the book in a folder, invented results for it, and the environment to build it."""
-    ignore = shutil.ignore_patterns("_generated", "__pycache__")
-    shutil.copytree(ROOT / "book", folder / "book", ignore=ignore)
-    shutil.copy(ROOT / "_config.yml", folder)
-    study = find_study("embedded")
-    quick = study.model_copy(
-        update={"statistics": study.statistics.model_copy(update={"resamples": 100})}
-    )
-    invent_run(quick, Paths(folder / "invented"))
-    freeze(quick, Paths(folder / "invented"), folder / "results" / study.name)
-    environment = {
-        "FACTMIX_RESULTS": str(folder / "results"),
-        "FACTMIX_RUNS": str(folder / "runs"),
-        "PYTHONPATH": str(ROOT / "lib"),
-    }
-    return os.environ | environment
-
-
-def build(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Builds the book of a folder as `jupyter-book build book/ -W --keep-going -n` does."""
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "book/"]
-    return subprocess.run(
-        [*command, "-W", "--keep-going", "-n"],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-
-
-def write_notebook(path: Path, *outputs: nbformat.NotebookNode) -> None:
-    """An executed notebook with a heading and one code cell."""
-    cells = [
-        nbformat.v4.new_markdown_cell("# One arm"),
-        nbformat.v4.new_code_cell("train()", execution_count=1, outputs=list(outputs)),
-    ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    metadata = {"language_info": {"name": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a book that was built from invented results and two invented runs."""
-    folder = tmp_path_factory.mktemp("book")
-    environment = invent_book(folder)
-    for name in ("embedded", "real_smoke"):
-        study = find_study(name)
-        invent_run(study, Paths(folder / "runs" / study.name), seed=1)
-    printed = nbformat.v4.new_output("stream", name="stdout", text="trained")
-    progress = nbformat.v4.new_output("stream", name="stderr", text="99%|#########9|")
-    notebook = folder / "results/embedded/notebooks/hard_only-s0.ipynb"
-    write_notebook(notebook, printed, progress)
-    write_notebook(notebook.with_name("compare.ipynb"))
-    done = build(folder, environment)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder
+from factmix.study import Study
+from invented_book import build, invent_book, invent_run, write_notebook
 
 
 def page(built: Path, name: str) -> str:
@@ -257,7 +89,8 @@ def test_figures_link_to_their_data_and_to_the_notebook_if_the_book_has_it(built
     expected = results["gains"]["hard_only"]["debate"]["accuracy"]["value"]
     assert row["value"] == pytest.approx(expected, rel=1e-5)
     assert "_generated/notebooks/compare.html" in links[0]
-    assert "notebook" not in re.findall(r'figure-links">(.*?)</p>', page(built, "appendix/data"))[0]
+    released = re.findall(r'figure-links">(.*?)</p>', page(built, "appendix/published"))
+    assert released and not any("notebook" in link for link in released)
 
 
 @pytest.mark.slow

@@ -18,6 +18,9 @@ from factmix_book import (
     downloads,
     drawings,
     footer,
+    examples,
+    explorer,
+    interactive,
     notebooks,
     published_drawings,
     published_study,
@@ -26,6 +29,7 @@ from factmix_book import (
     roles,
     run_pages,
     tables,
+    theme,
 )
 from factmix_book.sources import Results, SourceError, committed_results, local_runs
 
@@ -49,6 +53,8 @@ def generate(app: Sphinx, config: Config) -> None:
         written |= downloads.write_elsewhere(published, html)
         written |= downloads.tables(committed, html, generated / "tables")
         written |= footer.write(committed, generated)
+        shown = examples.data(committed)
+        written |= examples.write(shown, generated / "static")
         runs: dict[str, Results] = {}
         for run in local_runs():
             runs[run.name] = run
@@ -61,8 +67,10 @@ def generate(app: Sphinx, config: Config) -> None:
         if path.is_file() and path not in written:
             path.unlink()
     config.html_extra_path.append(str(html))
+    config.html_static_path.append(str(generated / "static"))
     app.factmix_committed = committed  # type: ignore[attr-defined]
     app.factmix_published = published  # type: ignore[attr-defined]
+    app.factmix_examples = shown  # type: ignore[attr-defined]
     app.factmix_runs = runs  # type: ignore[attr-defined]
 
 
@@ -74,4 +82,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     directives.setup(app)
     banner.setup(app)
     footer.setup(app)
+    interactive.setup(app)
+    explorer.setup(app)
+    examples.setup(app)
+    theme.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

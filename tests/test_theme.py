@@ -1,0 +1,13 @@
+"""What the book mends of its theme."""
+
+import pytest
+
+from factmix.runs import ROOT
+
+
+def test_each_toggle_of_the_sidebar_is_named_by_its_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
+    from factmix_book.theme import name_toggles
+
+    html = '<li><a href="a.html">Arms</a><details><summary></summary><ul></ul></details></li>'
+    assert '<summary aria-label="Pages below Arms">' in name_toggles(html)
