@@ -60,4 +60,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", generate, priority=100)
     directives.setup(app)
     banner.setup(app)
+    notebooks.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

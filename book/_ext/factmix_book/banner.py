@@ -9,6 +9,8 @@ from factmix_book.sources import Results
 ELSEWHERE = {
     "appendix/published": "answers and logs that the published study released, as kept in "
     "results/published/",
+    "_generated/notebooks/published": "answers and logs that the published study released, as kept "
+    "in results/published/",
     "appendix/audit": "answers and logs that the published study released, as kept in "
     "results/published/",
     "appendix/statistics": "simulations, as kept in results/benchmarks/",
