@@ -15,7 +15,7 @@ from bs4 import BeautifulSoup
 from factmix import claim_evidence, claims, dictionary, drift
 from factmix.numbers import show
 from factmix.released import DATASETS
-from factmix.runs import ROOT, Paths, find_study, write_json, write_parquet
+from factmix.runs import ROOT, Paths, find_study, write_json
 from factmix.study import Study
 from invented_book import build, invent_book, invent_run, write_notebook
 

@@ -163,13 +163,15 @@ def compare(
 
 @app.command()
 def freeze(study_name: StudyName) -> None:
-    """Copy the small results of a finished study to results/, to be committed."""
+    """Copy the small results of a finished study to results/, and recompute them from there."""
     from factmix import compare as comparison
+    from factmix import notebooks
     from factmix.runs import ROOT
 
     study, paths = _open(study_name)
     into = ROOT / "results" / study.name
     comparison.freeze(study, paths, into)
+    notebooks.execute_kept("reevaluate", into / "notebooks", {"study": study.name})
     print(f"wrote {into}")
 
 
@@ -201,10 +203,12 @@ def published(
     ] = False,
 ) -> None:
     """Show the published study's gains beside those recomputed from its released answers."""
+    from factmix import notebooks
     from factmix import published as study
 
     if freeze:
         print(f"wrote {study.freeze()}", file=sys.stderr)
+        print(f"wrote {notebooks.execute_kept('published', study.FROZEN, {})}", file=sys.stderr)
     derived = study.load()
     if as_json:
         print(json.dumps(study.report(derived), indent=2, allow_nan=False))

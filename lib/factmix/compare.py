@@ -23,6 +23,7 @@ __all__ = [
     "CompareError",
     "by_baseline",
     "compare",
+    "compute",
     "difference",
     "freeze",
     "tidy",
@@ -34,7 +35,14 @@ WINDOW = 25  # training steps whose mean counts as the start, or the end, of a c
 
 
 def compare(study: Study, paths: Paths) -> dict[str, Any]:
-    """Computes all results of a study and writes them to `paths.results`.
+    """Writes what `compute` returns to `paths.results`, and returns it."""
+    results = compute(study, paths)
+    write_json(paths.results, results)
+    return results
+
+
+def compute(study: Study, paths: Paths) -> dict[str, Any]:
+    """All results of a study, from what its arms answered and how they were trained.
 
     With several seeds the numbers are those of the first, and `across_seeds` has the gains
     over all.
@@ -97,7 +105,6 @@ def compare(study: Study, paths: Paths) -> dict[str, Any]:
         results["across_seeds"] = sections.across_seeds(study, paths)
     correct(results["gains"], lambda path: path.rsplit(".", 1)[1])
     correct(results["mcnemar"], lambda path: path.rsplit(".", 1)[1])
-    write_json(paths.results, results)
     return results
 
 

@@ -8,8 +8,11 @@ from typing import Any
 
 import jupytext
 import papermill
+import yaml
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
+
+from factmix.runs import ROOT
 
 # Kernels warn that they talk over local TCP, and tqdm that it cannot draw its bars as widgets.
 QUIET_KERNEL = [
@@ -72,6 +75,31 @@ def execute(source: Path, output: Path, parameters: Mapping[str, Any]) -> None:
         _clean(executed)
         executed.replace(output)
     failed.unlink(missing_ok=True)
+
+
+def execute_kept(name: str, folder: Path, parameters: Mapping[str, Any]) -> Path:
+    """Runs a notebook of the project that is committed with its outputs, and that readers launch.
+
+    Args:
+        name: of the notebook in notebooks/, without suffix.
+        folder: below results/, that receives <name>.ipynb.
+        parameters: as for `execute`; `repository` is added from _config.yml.
+
+    Returns:
+        the executed notebook.
+
+    Raises:
+        NotebookError: as `execute` does.
+    """
+    output = folder / f"{name}.ipynb"
+    execute(ROOT / "notebooks" / f"{name}.md", output, {**parameters, "repository": repository()})
+    return output
+
+
+def repository() -> str:
+    """URL of the public repository, as _config.yml has it; empty while there is none."""
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    return str(config["repository"]["url"])
 
 
 def _check_names(source: Path, converted: Path, parameters: Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """The shape of results.json: nested keys that end in leaves, and the tables made of them."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,45 @@ def difference(committed: Mapping[str, Any], fresh: Mapping[str, Any]) -> pd.Dat
     ]
     frame = pd.DataFrame(rows, columns=["key", "unit", "committed", "fresh"])
     return frame.assign(difference=frame["fresh"] - frame["committed"])
+
+
+def agreement(committed: Any, fresh: Any, tolerance: float = 1e-9) -> dict[str, bool]:
+    """Whether two results.json say the same, number by number and word by word.
+
+    Args:
+        committed: what json.loads made of the one.
+        fresh: the same of the other.
+        tolerance: by which fractions may differ, relative to their size if that is above 1:
+            processors add in different orders. Whole numbers and words have to be the same.
+
+    Returns:
+        for every entry of either, by its dotted key (an interval's ends are its .0 and .1),
+        whether both have it and it is the same.
+    """
+    left, right = dict(_entries(committed)), dict(_entries(fresh))
+
+    def same(name: str) -> bool:
+        if name not in left or name not in right:
+            return False
+        one, other = left[name], right[name]
+        if isinstance(one, float) and isinstance(other, float):
+            return abs(one - other) <= tolerance * max(1.0, abs(one))
+        return type(one) is type(other) and bool(one == other)
+
+    return {name: same(name) for name in dict.fromkeys([*left, *right])}
+
+
+def _entries(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Everything in nested mappings and lists that is neither, by dotted key."""
+    if isinstance(tree, Mapping):
+        branches: Iterable[tuple[Any, Any]] = tree.items()
+    elif isinstance(tree, list | tuple):
+        branches = enumerate(tree)
+    else:
+        yield prefix.removesuffix("."), tree
+        return
+    for name, branch in branches:
+        yield from _entries(branch, f"{prefix}{name}.")
 
 
 def tidy(section: Mapping[str, Any], levels: Sequence[str]) -> pd.DataFrame:

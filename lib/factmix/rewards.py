@@ -4,21 +4,22 @@ The weighted reward is the one that the blog's section "Reward function deep-div
 code describe; where the two differ, the study's YAML chooses a reading.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from factmix.labels import INVALID, Label
-from factmix.study import AccuracyReward, Reward, WeightedReward
+from factmix.study import AccuracyReward, FormatReward, Reward, WeightedReward
 
 
 def component_names(reward: Reward) -> tuple[str, ...]:
     """The components of a reward, in the order in which `components` returns them."""
-    if isinstance(reward, WeightedReward):
-        return ("correct", "false_na", "explore", "format")
-    return (reward.kind,)
+    return tuple(components(reward, predicted=Label.NA, format_valid=True, gold=Label.NA))
 
 
 def components(
     reward: Reward, *, predicted: str, format_valid: bool, gold: Label
 ) -> dict[str, float]:
-    """What one answer earns, by component.
+    """What one answer earns, by component; every answer has the same components.
 
     Args:
         reward: of the study.
@@ -26,11 +27,7 @@ def components(
         format_valid: whether the completion was one label and nothing else.
         gold: the verdict of the example.
     """
-    if isinstance(reward, WeightedReward):
-        return _weighted(reward, predicted, format_valid, gold)
-    if isinstance(reward, AccuracyReward):
-        return {"accuracy": float(predicted == gold)}
-    return {"format_only": 1.0 if format_valid else -1.0}
+    return REWARDS[reward.kind](reward, predicted, format_valid, gold)
 
 
 def _weighted(
@@ -56,3 +53,23 @@ def _weighted(
         "explore": 0.0 if answer is Label.NA else reward.explore,
         "format": format_,
     }
+
+
+def _accuracy(
+    reward: AccuracyReward, predicted: str, format_valid: bool, gold: Label
+) -> dict[str, float]:
+    return {"accuracy": float(predicted == gold)}
+
+
+def _format_only(
+    reward: FormatReward, predicted: str, format_valid: bool, gold: Label
+) -> dict[str, float]:
+    return {"format_only": 1.0 if format_valid else -1.0}
+
+
+# By the kind that a study's YAML names; the settings of each are in study_parts.py.
+REWARDS: dict[str, Callable[[Any, str, bool, Label], dict[str, float]]] = {
+    "weighted": _weighted,
+    "accuracy": _accuracy,
+    "format_only": _format_only,
+}

@@ -17,9 +17,9 @@ from factmix_book import (
     directives,
     downloads,
     drawings,
-    footer,
     examples,
     explorer,
+    footer,
     interactive,
     notebooks,
     published_drawings,
@@ -86,4 +86,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     explorer.setup(app)
     examples.setup(app)
     theme.setup(app)
+    notebooks.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -9,6 +9,7 @@ from factmix_book.sources import Results, of_page
 RELEASED = "answers and logs that the published study released, as kept in results/published/"
 ELSEWHERE = {
     "appendix/published": RELEASED,
+    "_generated/notebooks/published": RELEASED,
     "appendix/audit": RELEASED,
     "appendix/statistics": "simulations, as kept in results/benchmarks/, and the committed study",
 }

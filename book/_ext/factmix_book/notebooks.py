@@ -5,17 +5,31 @@ import re
 from pathlib import Path
 from typing import Any
 
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+from factmix import published
 from factmix_book.sources import Results, SourceError, write_if_changed
+
+# Notebooks that need nothing but the repository, and where they are in it. Their pages have launch
+# buttons; what the others need is training, or is not committed.
+LAUNCHED = {
+    "reevaluate": "results/{study}/notebooks/reevaluate.ipynb",
+    "published": "results/published/published.ipynb",
+}
 
 
 def copy(results: Results, into: Path) -> set[Path]:
-    """Copies the executed notebooks of a study; what belongs only to the terminal is left out.
+    """Copies the executed notebooks of a study, and that of the published one.
+
+    What belongs only to the terminal is left out.
 
     Raises:
         SourceError: when a notebook holds an error, naming the notebook, the cell and the error.
     """
     written = set()
-    for source in sorted((results.root / "notebooks").glob("*.ipynb")):
+    folders = (results.root / "notebooks", published.FROZEN)
+    for source in [file for folder in folders for file in sorted(folder.glob("*.ipynb"))]:
         notebook = json.loads(source.read_text(encoding="utf-8"))
         refuse_errors(notebook, source)
         for cell in notebook["cells"]:
@@ -47,6 +61,38 @@ def title(notebook: dict[str, Any], source: Path, results: Results) -> None:
     if arm in results.study.arms and first["cell_type"] == "markdown":
         text = "".join(first["source"])
         first["source"] = re.sub(r"\A# .*", f"# Arm {arm}, seed {seed}", text)
+
+
+def launch(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object
+) -> None:
+    """Points the theme's launch buttons to where a notebook is in the repository.
+
+    The theme takes each page's own file, which for these is below _generated/. Pages of notebooks
+    that cannot be launched lose their buttons.
+    """
+    name = pagename.removeprefix("_generated/notebooks/")
+    path = LAUNCHED.get(name, "").format(study=app.config.factmix_study)
+    kept = []
+    for group in context.get("header_buttons", []):
+        if group.get("label") == "launch-buttons":
+            if not path:
+                continue
+            for button in group["buttons"]:
+                button["url"] = button["url"].replace(f"{pagename}.ipynb", path)
+        kept.append(group)
+    context["header_buttons"] = kept
+
+
+def without_repository(app: Sphinx, config: Config) -> None:
+    """No launch buttons while nothing says where the repository is: the theme would fail."""
+    if not config.html_theme_options.get("repository_url"):
+        config.html_theme_options.pop("launch_buttons", None)
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("config-inited", without_repository)
+    app.connect("html-page-context", launch, priority=502)  # after the theme's own at 501
 
 
 def _progress(output: dict[str, Any]) -> bool:
