@@ -28,7 +28,7 @@ def phases_of(study: Study, arms: list[str]) -> dict[str, list[str]]:
             phases[f"train {arm}-s{seed}"] = ["train", name, arm, "--seed", str(seed)]
             phases[f"evaluate {arm}-s{seed}"] = ["evaluate", name, arm, "--seed", str(seed)]
     if set(arms) == set(study.arms):
-        phases["compare"] = ["compare", name]
+        phases["results"] = ["results", name]
     return phases
 
 

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
-from factmix.runs import ROOT
+from factmix.cli import app
+from factmix.runs import ROOT, find_study
 
 Run = Callable[..., dict[str, Any]]
 FOLDER = ROOT / "benchmarks"
@@ -90,6 +92,15 @@ def test_the_phases_of_a_study_are_measured(run: Run) -> None:
     assert found["peak_gb"] == max(each["peak_gb"] for each in phases.values())
     trained = phases["train hard_only-s0"]
     assert 0 < trained["run_seconds"] < trained["seconds"]
+
+
+def test_the_phases_of_a_study_are_commands_that_there_are(run: Run) -> None:
+    study = find_study("embedded")
+    phases = importlib.import_module("study").phases_of(study, list(study.arms))
+    assert {"data", "base", "results"} < set(phases)
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    for name, *arguments in phases.values():
+        commands[name].make_context(name, arguments)  # raises when one is missing or unknown
 
 
 def test_every_benchmark_is_tested_and_says_what_it_takes(
