@@ -13,7 +13,7 @@ import pandas as pd
 
 from factmix.compare import compare, freeze
 from factmix.datasets import FILES, load
-from factmix.labels import ANSWERS, LABELS
+from factmix.labels import ANSWERS, INVALID, LABELS
 from factmix.rewards import component_names
 from factmix.runs import ROOT, Paths, find_study, write_json, write_parquet
 from factmix.study import Study, of_variant
@@ -82,6 +82,7 @@ def _answers(study: Study, arm: str, rng: np.random.Generator) -> pd.DataFrame:
         gold = np.array([gold for _, gold in examples])
         guess = rng.choice(ANSWERS, size=EXAMPLES)
         predicted = np.where(rng.random(EXAMPLES) < 0.5, gold, guess)
+        predicted[0] = INVALID  # one example that no arm gets right
         chances = rng.dirichlet([1, 1, 1], size=EXAMPLES)
         frames.append(
             pd.DataFrame(

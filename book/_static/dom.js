@@ -22,8 +22,12 @@
   }
 
   // A control with its visible label before it.
+  let fields = 0;
+
   function labelled(text, control) {
-    return make("label", {}, make("span", {}, text), control);
+    fields += 1;
+    control.id = `field-${fields}`;
+    return make("div", { class: "field" }, make("label", { for: control.id }, text), control);
   }
 
   // What `act` does, but only when it was not called again for a while; for what follows typing.

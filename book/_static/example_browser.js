@@ -177,9 +177,9 @@
     load();
   }
 
-  function wide(label) {
-    label.classList.add("wide");
-    return label;
+  function wide(field) {
+    field.classList.add("wide");
+    return field;
   }
 
   function card(example, names, colours) {

@@ -1,11 +1,14 @@
 """Mends of what the theme and Jupyter Book's other extensions put on every page."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from bs4 import BeautifulSoup
 from docutils import nodes
 from sphinx.application import Sphinx
+
+_THEMED_IMAGE = re.compile(r"<img (?=[^>]*\bonly-(?:light|dark)\b)")
 
 
 def mend(
@@ -16,13 +19,15 @@ def mend(
     1. Without the scripts for live code, which the book does not offer: they declare their
        constants twice, an error in the browser's console, and name another server.
     2. With a name for each button that opens a part of the sidebar.
-    3. With list items in the list of references; its roles are from before ARIA 1.2.
+    3. With figures that load when they are seen: of each there is one for the theme not chosen.
+    4. With list items in the list of references; its roles are from before ARIA 1.2.
     """
     context["script_files"] = [s for s in context["script_files"] if not _live_code(s)]
     if "generate_toctree_html" in context:
         context["generate_toctree_html"] = _named(context["generate_toctree_html"])
     if "body" in context:
-        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+        body = _THEMED_IMAGE.sub('<img loading="lazy" ', context["body"])
+        context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')
 
 
 def _live_code(script: Any) -> bool:
@@ -31,19 +36,18 @@ def _live_code(script: Any) -> bool:
 
 def _named(generate: Callable[..., Any]) -> Callable[..., Any]:
     def generate_named(*args: Any, **kwargs: Any) -> Any:
-        made = generate(*args, **kwargs)
-        return name_toggles(made) if isinstance(made, str) else made
+        toctree = generate(*args, **kwargs)
+        name_toggles(toctree)
+        return toctree
 
     return generate_named
 
 
-def name_toggles(toctree: str) -> str:
+def name_toggles(toctree: BeautifulSoup) -> None:
     """Gives each <summary> of a sidebar the name of the page whose parts it shows."""
-    soup = BeautifulSoup(toctree, "html.parser")
-    for summary in soup("summary"):
+    for summary in toctree("summary"):
         link = summary.find_parent("li").find("a")
         summary["aria-label"] = f"Pages below {link.get_text(strip=True)}"
-    return str(soup)
 
 
 def setup(app: Sphinx) -> None:
