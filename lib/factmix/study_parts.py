@@ -111,7 +111,10 @@ class FormatReward(Part):
     kind: Literal["format_only"]
 
 
-Reward = Annotated[WeightedReward | AccuracyReward | FormatReward, Field(discriminator="kind")]
+Reward = Annotated[
+    WeightedReward | AccuracyReward | FormatReward,
+    Field(discriminator="kind"),
+]
 
 
 class Arm(Part):
