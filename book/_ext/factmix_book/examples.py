@@ -128,8 +128,6 @@ class ExampleBrowser(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         committed: Results = self.env.app.factmix_committed
         shown: dict[str, Any] = self.env.app.factmix_examples
-        for file in files(committed).values():
-            self.env.note_dependency(str(file))
         chosen = _some(shown)
         text = (
             f"These are {len(chosen)} of the {len(shown['ids']):,} examples. Searching them all "
@@ -138,7 +136,7 @@ class ExampleBrowser(SphinxDirective):
         )
         names = {arm: ARM_NAMES.get(arm, arm) for arm in shown["arms"]}
         colours = {str(label): ANSWER_COLOURS[label] for label in LABELS}
-        browser = box(CLASS, {"names": names, "colours": colours})
+        browser = box(self.env, CLASS, {"names": names, "colours": colours})
         browser += nodes.paragraph(text, text)
         browser += _table(
             ["claim", "evidence", "dataset", "gold", *names.values()],

@@ -48,7 +48,7 @@ class RewardExplorer(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         committed: Results = self.env.app.factmix_committed
         self.env.note_dependency(str(committed.study_file))
-        explorer = box(CLASS, settings(committed))
+        explorer = box(self.env, CLASS, settings(committed))
         self.state.nested_parse(self.content, self.content_offset, explorer)
         return [explorer]
 
