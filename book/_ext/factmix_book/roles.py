@@ -196,7 +196,7 @@ class ModelRole(_KeyRole):
         results = of_page(self.env.app, self.env.docname)
         tree = {
             "parameters": {"value": results.parameters, "unit": "count"},
-            "millions": {"value": round(results.parameters / 1e6, 1)},
+            "millions": round(results.parameters / 1e6, 1),
         }
         file = results.weights[0]
         return self.number(Source(tree, file, "", results.name, page="appendix/model"))
