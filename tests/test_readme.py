@@ -21,8 +21,13 @@ TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULT
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_the_commands_that_are_named_exist(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
-    assert set(re.findall(r"(?:^|`)make ([a-z]+)", text, re.MULTILINE)) <= TARGETS
-    assert set(re.findall(r"(?:^|`)factmix ([a-z-]+)", text, re.MULTILINE)) <= COMMANDS
+    blocks = re.findall(r"^```bash\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    code = "\n".join([*blocks, *re.findall(r"(?<!`)`([^`\n]+)`(?!`)", text)])
+    made = set(re.findall(r"^make ([a-z]+)", code, re.MULTILINE))
+    run = set(re.findall(r"^(?:FACTMIX_MIRROR=\w+ )?factmix ([a-z-]+)", code, re.MULTILINE))
+    assert made
+    assert made <= TARGETS
+    assert run <= COMMANDS
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
