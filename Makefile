@@ -14,7 +14,7 @@ SNAKEMAKE = snakemake --profile profiles/local --cores $(CORES) --config study=$
 BOOK = _build/html/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study plan book freeze test lint clean unlock
+.PHONY: help setup study plan book screenshot freeze test lint clean unlock
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|'
@@ -40,6 +40,9 @@ plan: $(INSTALLED) ## show what `make study` would run, and why
 book: $(INSTALLED) ## build the book from the committed results and the runs there are
 	jupyter-book build book/ --path-output . -W --keep-going -n
 	@echo "The book: $(CURDIR)/$(BOOK)"
+
+screenshot: book ## take the picture of the book that the README shows (needs Chromium)
+	$(BIN)/python book/screenshot.py
 
 freeze: $(INSTALLED) ## copy the small results of a study (STUDY=embedded) to results/
 	factmix freeze $(STUDY)

@@ -1,0 +1,75 @@
+"""What a newcomer reads first is true: files, commands, licences and the picture of the book."""
+
+import re
+import tomllib
+
+import pytest
+import yaml
+
+from factmix.cli import app
+from factmix.runs import ROOT
+
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "book/appendix/rerun.md")
+COMMANDS = {
+    (each.name or each.callback.__name__).replace("_", "-")
+    for each in app.registered_commands
+    if each.callback
+}
+TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_commands_that_are_named_exist(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```bash\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    code = "\n".join([*blocks, *re.findall(r"(?<!`)`([^`\n]+)`(?!`)", text)])
+    made = set(re.findall(r"^make ([a-z]+)", code, re.MULTILINE))
+    run = set(re.findall(r"^(?:FACTMIX_MIRROR=\w+ )?factmix ([a-z-]+)", code, re.MULTILINE))
+    assert made
+    assert made <= TARGETS
+    assert run <= COMMANDS
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_files_that_are_linked_exist(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    linked = [target for target in re.findall(r"\]\(([^)]+)\)", text) if "://" not in target]
+    assert linked
+    assert [target for target in linked if not (ROOT / target).is_file()] == []
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_notebooks_and_studies_that_are_named_exist(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    named = re.findall(r"\b(?:notebooks|studies)/[a-z_]+\.(?:md|yaml)\b", text)
+    assert [path for path in named if not (ROOT / path).is_file() and "name" not in path] == []
+
+
+def test_badges_say_what_the_project_says() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    badges = re.findall(r"img\.shields\.io/badge/([a-z]+)-(.+?)-blue", readme)
+    python = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    licence = (ROOT / "LICENSE").read_text()
+    assert dict(badges) == {
+        "python": python.removeprefix(">=") + "%2B",
+        "code": "MIT",
+        "text": "CC%20BY%204.0",
+    }
+    assert "MIT License" in licence
+    assert "CC BY 4.0" in licence
+
+
+def test_citation_has_what_its_format_requires_and_the_version_of_the_package() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    assert citation["version"] == project["version"]
+    assert citation["license"] == ["MIT", "CC-BY-4.0"]
+    assert {each["type"] for each in citation["references"]} == {"blog", "software-code"}
+
+
+def test_the_picture_of_the_book_is_small() -> None:
+    picture = ROOT / "results" / "book.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert picture.stat().st_size < 200_000
+    assert str(picture.relative_to(ROOT)) in (ROOT / "README.md").read_text()
