@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -19,10 +18,6 @@ from factmix_book import alt_texts
 from factmix_book.sources import Results, write_if_changed
 
 Drawing = tuple[str, Callable[[], Figure]]  # its alt text, and what draws it
-
-# Two decimals of a point are finer than any screen; the others are a fifth of a figure of curves.
-_PATH = re.compile(rb' d="[^"]*"')
-_LONG = re.compile(rb"(\.\d\d)\d+")
 
 
 def write(results: Results, into: Path) -> set[Path]:
@@ -53,7 +48,7 @@ def _svg(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     # Without a date the same figure is the same file, and its page is not built again.
     figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return _PATH.sub(lambda path: _LONG.sub(rb"\1", path[0]), buffer.getvalue())
+    return look.shortened(buffer.getvalue())
 
 
 def _gains(results: Results, metrics: tuple[str, ...]) -> Figure:
