@@ -177,9 +177,3 @@ def test_mixtures_show_each_count_and_say_where_there_is_none():
     assert [ax.get_title(loc="left") for ax in axes] == ["encyclopedia", "revision"]
     texts = [sorted(text.get_text() for text in ax.texts if text.get_text()) for ax in axes]
     assert texts == [["5", "5", "5", "none"], ["1", "2", "3", "5", "5", "5"]]
-
-
-def test_drawings_are_shortened_in_their_points_alone() -> None:
-    svg = b'<path d="M 1.23456 20 L 3.1 -0.98765" transform="scale(0.015625)"/>'
-    short = b'<path d="M 1.23 20 L 3.1 -0.98" transform="scale(0.015625)"/>'
-    assert look.shortened(svg) == short
