@@ -1,5 +1,6 @@
 """The look of every figure: one style for light and dark pages, a colour per arm and per answer."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +59,11 @@ def style(dark: bool) -> Iterator[None]:
     """
     with plt.style.context([STYLE, _DARK if dark else {}]):
         yield
+
+
+def shortened(svg: bytes) -> bytes:
+    """A drawing whose points have two decimals: the others are a fifth of a figure of curves."""
+    return re.sub(rb' d="[^"]*"', lambda path: re.sub(rb"(\.\d\d)\d+", rb"\1", path[0]), svg)
 
 
 def arm_colours(arms: Sequence[str]) -> dict[str, str]:

@@ -74,7 +74,7 @@ def _svg(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     # Without a date the same figure is the same file, and its page is not built again.
     figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()
+    return look.shortened(buffer.getvalue())
 
 
 def _gains(part: Part, *metrics: str) -> Drawing:
