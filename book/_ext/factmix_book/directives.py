@@ -45,7 +45,9 @@ class Drawn(SphinxDirective):
         if caption.children and isinstance(caption[0], nodes.paragraph):
             first = caption[0]
             figure += nodes.caption(first.rawsource, "", *first.children)
-        figure += nodes.legend("", self._links(f"/{place}/{name}.csv", drawn[name]["notebook"]))
+        # the notebooks in the book are those of the committed results, not of the runs made here
+        notebook = "" if folder.startswith("run-") else drawn[name]["notebook"]
+        figure += nodes.legend("", self._links(f"/{place}/{name}.csv", notebook))
         self.set_source_info(figure)
         self.add_name(figure)
         return [figure]
