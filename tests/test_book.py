@@ -1,5 +1,6 @@
 """The book builds from a study's results, and refuses what must not be published."""
 
+import copy
 import json
 import re
 import shutil
@@ -256,13 +257,22 @@ def test_findings_name_the_baseline_of_each_part_and_no_gain_over_oneself(
     two_protocols: Drawn,
 ) -> None:
     from factmix_book import findings
+    from factmix_book.parts import parts
 
-    results, _, _ = two_protocols
+    results = copy.deepcopy(two_protocols[0])
     text = findings.bullets(results)
     first, second = text.split("Compared with `format_only_released`:")
     assert first.startswith("Compared with `format_only`:")
     assert "_released" not in first
     assert "`hard_only`" not in second.split("All arms:")[0]
+    rates = results.content["format_rate"]
+    for line in re.findall(r"- \*\*Format\*\*.*", text):
+        assert "`format_only` on" not in line and "`format_only_released` on" not in line
+    assert findings._format(parts(results)[0]) in first
+    for dataset in results.datasets:  # well above any interval of so few examples
+        rates["format_only"][dataset]["interval"] = [2.0, 2.0]
+    every = findings._format(parts(results)[0])
+    assert all(f"`hard_only` on {dataset}, " in every for dataset in results.datasets)
     metrics = results.content["metrics"]
     arms = ["format_only_released", "hard_only_released"]
     for dataset in results.datasets:

@@ -1,9 +1,9 @@
 """Which examples are trained on and which are evaluated: drawn by seed, never the same.
 
-The evaluation set is drawn first and does not depend on any mixture. What it touches is then kept
-out of training by construction: every group of which it holds an example, and every row whose claim
-reads like one of its claims. A group's name means the same unit in all datasets of a study, and
-groups that a dataset links, such as pages that decide one claim, are linked in all of them.
+The evaluation set is drawn first, dataset by dataset in the study's order, whatever the mixtures.
+What it touches is then kept out of training by construction: every group of which it holds an
+example, and every row whose claim reads like one of its claims. A group's name means the same unit
+in all datasets of a study, and groups that a dataset links, as pages that decide one claim, are so.
 
 An arm whose protocol splits as the released code did gets other samples: training and evaluation
 are drawn at random from the same examples, and what they share is reported.

@@ -11,6 +11,7 @@ ELSEWHERE = {
     "appendix/published": RELEASED,
     "_generated/notebooks/published": RELEASED,
     "appendix/audit": RELEASED,
+    "appendix/benchmarks": "measurements, as kept in results/speed/",
     "appendix/statistics": "simulations, as kept in results/benchmarks/, and the committed study",
 }
 

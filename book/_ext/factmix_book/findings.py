@@ -20,7 +20,7 @@ def bullets(results: Results) -> str:
     blocks = []
     for part in compared:
         lines = [_best(part, dataset) for dataset in results.datasets]
-        lines += [_na_recall(part), _constant(part)]
+        lines += [_na_recall(part), _format(part), _constant(part)]
         named = "" if len(compared) == 1 else f"Compared with `{part.baseline}`:\n\n"
         blocks.append(named + _list(lines))
     if len(compared) == 1:
@@ -70,6 +70,20 @@ def _na_recall(part: Part) -> str:
         f"lower for {_listed(lost)}; higher for {_listed(won)}; not established for the rest "
         f"(p ≥ {alpha:g})."
     )
+
+
+def _format(part: Part) -> str:
+    """Which arms answer in the asked format less often than the baseline, beyond all doubt."""
+    rates = part.results.content["format_rate"]
+    lost = [
+        f"`{arm}` on {dataset}, {show(rates[arm][dataset])}"
+        for arm in part.systems
+        for dataset in part.results.datasets
+        if rates[arm][dataset]["interval"][1] < rates[part.baseline][dataset]["interval"][0]
+    ]
+    verdict = _listed(lost) if lost else "none"
+    about = "**Format** (answers that are one label and nothing else), lower than the baseline's"
+    return f"{about}: {verdict}."
 
 
 def _constant(part: Part) -> str:

@@ -39,7 +39,7 @@ def _reproduced(committed: Results) -> str:
     if kept is None:
         return "not yet compared with a rerun"
     rerun = f"compared with a rerun ({drift.Origin(**kept['fresh'])})"
-    if kept["same"] == kept["compared"]:
+    if kept["same"] == kept["compared"] and not kept["only_committed"] + kept["only_fresh"]:
         return f"{rerun}: all {kept['compared']:,} numbers are the same"
     shares = [row for unit, row in kept["largest"].items() if unit in _SHARES]
     largest = max(shares, key=lambda row: abs(row["difference"]), default=None)

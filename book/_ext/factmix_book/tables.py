@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from factmix.labels import ANSWERS, INVALID, LABELS
-from factmix.numbers import amount, probability, show
+from factmix.numbers import NOT_COMPUTED, amount, probability, show
 from factmix.rewards import component_names, components
 from factmix.study import Counts, WeightedReward
 from factmix_book import findings
@@ -117,7 +117,7 @@ def reward_values(results: Results) -> str:
 def metrics(results: Results, dataset: str) -> str:
     """Metrics of every arm on a dataset in percent, with the rows of the constant answers."""
     names = [name for name in METRIC_NAMES if not name.startswith("f1")]
-    return _metrics(results, dataset, names)
+    return _metrics(results, dataset, names, formats=True)
 
 
 def f1(results: Results, dataset: str) -> str:
@@ -125,14 +125,16 @@ def f1(results: Results, dataset: str) -> str:
     return _metrics(results, dataset, [name for name in METRIC_NAMES if name.startswith("f1")])
 
 
-def _metrics(results: Results, dataset: str, names: list[str]) -> str:
-    return markdown(
-        ["percent", *(METRIC_NAMES[name] for name in names)],
-        [
-            [arm_name(arm), *(show(of[dataset][name], "cell") for name in names)]
-            for arm, of in results.content["metrics"].items()
-        ],
-    )
+def _metrics(results: Results, dataset: str, names: list[str], formats: bool = False) -> str:
+    header = ["percent", *(METRIC_NAMES[name] for name in names)]
+    rows = []
+    for arm, of in results.content["metrics"].items():
+        row = [arm_name(arm), *(show(of[dataset][name], "cell") for name in names)]
+        if formats:
+            rate = results.content["format_rate"].get(arm)  # a constant answer has none
+            row.append(show(rate[dataset], "cell") if rate else NOT_COMPUTED)
+        rows.append(row)
+    return markdown([*header, *(["format valid"] if formats else [])], rows)
 
 
 def gains(results: Results) -> str:
