@@ -2,7 +2,7 @@
 #   snakemake --profile profiles/local --cores 4 --config study=smoke
 #
 # A step runs again when a file that it reads is newer than what it wrote, or when the settings that
-# it takes from the study's YAML have changed. So prose rebuilds the book, figures.py draws the pages
+# it takes from the study's YAML have changed. So prose rebuilds the book, figures/ draws the pages
 # again, grpo.py trains again, and a new arm trains that arm only. (A file with a new time and the
 # same content counts as old: the profiles compare checksums.)
 

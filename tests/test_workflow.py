@@ -113,7 +113,7 @@ def test_training_jobs_never_overlap(finished: Project) -> None:
     ("path", "again"),
     [
         ("book/claim.md", {"book": 1}),
-        ("lib/factmix/figures.py", {"arm": ARMS, "compare": 1, "book": 1}),
+        ("lib/factmix/figures/comparison.py", {"arm": ARMS, "compare": 1, "book": 1}),
         ("lib/factmix/stats.py", {"arm": ARMS, "compare": 1, "book": 1}),
         ("notebooks/arm.md", {"arm": ARMS, "book": 1}),
     ],
