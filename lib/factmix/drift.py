@@ -1,6 +1,5 @@
 """How far a fresh run of a study is from its committed results."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from factmix.results import difference
-from factmix.runs import Paths, write_json
+from factmix.runs import Paths, sha256, write_json
 
 # How long it took, and with how much memory, is of the machine and not of the study.
 OF_MACHINE = r"\.(?:seconds|peak_memory_gb)$"
@@ -50,7 +49,7 @@ class Origin:
 
 def origin(root: Path) -> Origin:
     """Where the arms of a folder, such as results/embedded, are from."""
-    runs = list(_runs(root).values())
+    runs = list(run_records(root).values())
 
     def each(key: str) -> tuple[str, ...]:
         return tuple(sorted({run[key] for run in runs if run.get(key)}))
@@ -94,7 +93,7 @@ def drift(committed: Paths, fresh: Paths) -> dict[str, Any]:
     changed = both[both["difference"] != 0]
     order = changed["difference"].abs().sort_values(ascending=False, kind="stable").index
     largest = changed.loc[order].drop_duplicates("unit").set_index("unit")
-    before, after = _runs(committed.root), _runs(fresh.root)
+    before, after = run_records(committed.root), run_records(fresh.root)
     return {
         "study": names[0],
         "committed_sha256": sha256(committed.results),
@@ -158,12 +157,8 @@ def as_text(compared: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _runs(root: Path) -> dict[str, dict[str, Any]]:
-    """run.json of every arm of a folder, by the name of its run."""
+def run_records(root: Path) -> dict[str, dict[str, Any]]:
+    """run.json of every arm of a folder such as results/embedded, by the name of its run."""
     return {
         file.parent.name: json.loads(file.read_text(encoding="utf-8"))
         for file in sorted(root.glob("*/run.json"))

@@ -28,7 +28,7 @@ from factmix.examples import from_frame
 from factmix.leaks import check_disjoint
 from factmix.policy import Policy, add_adapter, device, dtype_of, load_base, prompt_text
 from factmix.reward_functions import reward_functions
-from factmix.runs import ROOT, Paths, write_json, write_parquet
+from factmix.runs import ROOT, Paths, sha256, write_json, write_parquet
 from factmix.study import Study
 
 
@@ -195,7 +195,7 @@ def train(study: Study, arm: str, seed: int, paths: Paths) -> None:
             "trainable_parameters": sum(
                 each.numel() for each in trainer.model.parameters() if each.requires_grad
             ),
-            "adapter_sha256": _sha256(folder / "adapter" / "adapter_model.safetensors"),
+            "adapter_sha256": sha256(folder / "adapter" / "adapter_model.safetensors"),
         },
     )
     shutil.rmtree(checkpoints)
@@ -258,10 +258,10 @@ def _identity(study: Study, arm: str, seed: int, paths: Paths) -> dict[str, Any]
         "arm": arm,
         "seed": seed,
         "configuration_sha256": hashlib.sha256(described.encode()).hexdigest(),
-        "data_fingerprint": _sha256(paths.train(*study.training_sample(arm))),
-        "evaluation_fingerprint": _sha256(paths.evaluation_of(study.evaluation_sample(arm))),
+        "data_fingerprint": sha256(paths.train(*study.training_sample(arm))),
+        "evaluation_fingerprint": sha256(paths.evaluation_of(study.evaluation_sample(arm))),
         "weights_sha256": {  # none for a model of the hub, which its revision identifies
-            file.name: _sha256(file)
+            file.name: sha256(file)
             for file in sorted((ROOT / study.model.path).glob("*.safetensors"))
         },
     }
@@ -276,10 +276,6 @@ def _same(path: Path, identity: dict[str, Any]) -> bool:
 
 def _is_done(folder: Path, identity: dict[str, Any]) -> bool:
     return _same(folder / "run.json", identity)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _processes() -> int:

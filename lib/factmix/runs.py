@@ -1,5 +1,6 @@
 """Where everything is, and files that are written whole or not at all."""
 
+import hashlib
 import json
 import os
 import tempfile
@@ -110,3 +111,9 @@ def write_json(path: Path, content: Any) -> None:
 def write_parquet(path: Path, frame: pd.DataFrame) -> None:
     with written_whole(path) as part:
         frame.to_parquet(part, index=False)
+
+
+def sha256(path: Path) -> str:
+    """Of a file's content, as hexadecimal digits."""
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

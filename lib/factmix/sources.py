@@ -4,7 +4,6 @@ The project does not contain them. A file is taken from the folder that FACTMIX_
 is there, and otherwise downloaded once into a cache (FACTMIX_CACHE, or the user's cache folder).
 """
 
-import hashlib
 import os
 import sys
 import zipfile
@@ -17,6 +16,8 @@ from typing import IO
 import pooch
 import requests
 from tqdm import tqdm
+
+from factmix.runs import sha256
 
 CHUNK = 2**20  # bytes
 TIMEOUT = 60  # seconds without an answer from a server
@@ -119,7 +120,7 @@ def fetch(name: str) -> Path:
     held = _in_mirror(source)
     if held:
         expected = _sums(held.parent).get(source.file, source.sha256)
-        got = _sha256(held)
+        got = sha256(held)
         if got != expected:
             raise SourceError(
                 f"{held}: expected SHA-256 {expected}; got {got}. The file was left as it is: it"
@@ -128,7 +129,7 @@ def fetch(name: str) -> Path:
             )
         return held
     path = cache() / source.file
-    if path.is_file() and (got := _sha256(path)) != source.sha256:
+    if path.is_file() and (got := sha256(path)) != source.sha256:
         print(
             f"{path}: expected SHA-256 {source.sha256}; got {got}. It was kept as"
             f" {_set_aside(path)}, and is downloaded again",
@@ -136,7 +137,7 @@ def fetch(name: str) -> Path:
         )
     if not path.is_file():
         _download(name, source, path)
-        got = _sha256(path)
+        got = sha256(path)
         if got != source.sha256:
             raise SourceError(
                 f"{name}: {source.url} gave another file: expected SHA-256 {source.sha256}; got"
@@ -192,14 +193,9 @@ def _sums(folder: Path) -> dict[str, str]:
     return {pair[1].strip().removeprefix("*"): pair[0] for pair in pairs if len(pair) == 2}
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
-
-
 def _set_aside(path: Path) -> Path:
     """Renames a file after its own checksum, so that none that is set aside replaces another."""
-    return path.rename(path.with_name(f"{path.name}.unexpected-{_sha256(path)[:12]}"))
+    return path.rename(path.with_name(f"{path.name}.unexpected-{sha256(path)[:12]}"))
 
 
 def _download(name: str, source: Source, path: Path) -> None:

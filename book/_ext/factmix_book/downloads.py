@@ -52,7 +52,7 @@ def write(results: Results, into: Path) -> set[Path]:
     }
     for table in dictionary.TABLES:
         written.add(write_if_changed(folder / f"{table}.csv", _csv(results, table)))
-    text = json.dumps(_runs(results), indent=2) + "\n"
+    text = json.dumps(drift.run_records(results.root), indent=2) + "\n"
     written.add(write_if_changed(folder / "runs.json", text))
     place = f"studies/{results.study_file.name}"
     written.add(_copy(results.study_file, into / address(place)))
@@ -77,13 +77,6 @@ def _csv(results: Results, table: str) -> str:
     frames = [pd.read_parquet(file).assign(run=file.parent.name) for file in files]
     rows = pd.concat(frames, ignore_index=True)
     return str(rows[["run", *rows.columns.drop("run")]].to_csv(index=False))
-
-
-def _runs(results: Results) -> dict[str, dict[str, object]]:
-    return {
-        file.parent.name: json.loads(file.read_text(encoding="utf-8"))
-        for file in sorted(results.root.glob("*/run.json"))
-    }
 
 
 def files(results: Results, written: Path, up: str) -> str:
@@ -111,7 +104,7 @@ def adapters(results: Results) -> str:
             f"`{name}`",
             f"`{run['adapter_sha256']}`" if "adapter_sha256" in run else "not recorded",
         ]
-        for name, run in _runs(results).items()
+        for name, run in drift.run_records(results.root).items()
     ]
     return markdown(["run", "SHA-256 of adapter_model.safetensors"], rows).replace("--:", ":--", 1)
 
