@@ -11,17 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
-from transformers import TrainerCallback
 from trl import GRPOTrainer
 
 from factmix import grpo
+from factmix.callbacks import Progress
 from factmix.policy import add_adapter, load_base
 from factmix.runs import find_study
 from factmix.study import Study
 from factmix.trainer import SharedPrefixTrainer
 from steps import drawn_data
-from timing import machine, progress, report, table
+from timing import machine, report, table
 
 BLOCK = 20  # steps; of neighbouring ones the policies are much the same
 
@@ -34,18 +33,9 @@ def trained(study: Study, arm: str, kind: type[GRPOTrainer], training: pd.DataFr
         trainer = grpo.make_trainer(
             study, arm, seed, training, Path(folder), policy=policy, trainer_class=kind
         )
-        with progress(study.steps(arm), kind.__name__) as bar:
-            trainer.add_callback(_Bar(bar))
-            trainer.train()
+        trainer.add_callback(Progress(kind.__name__))
+        trainer.train()
     return [entry["reward"] for entry in trainer.state.log_history if "reward" in entry]
-
-
-class _Bar(TrainerCallback):  # type: ignore[misc]
-    def __init__(self, bar: tqdm) -> None:
-        self._bar = bar
-
-    def on_step_end(self, *_: object, **__: object) -> None:
-        self._bar.update()
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -4,11 +4,11 @@ import argparse
 import json
 import subprocess
 import sys
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from factmix.runs import ROOT, write_json
+from origin import origin
 from timing import machine
 
 ALL = ("grpo_step", "group_size", "prompt_length", "evaluate", "study", "curves")
@@ -19,19 +19,19 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "names", nargs="*", metavar="name", help=f"any of {', '.join(ALL)} (all of them)"
     )
-    parser.add_argument("--machine", default=machine(), help="in words (%(default)s)")
     parser.add_argument("--into", type=Path, default=ROOT / "results" / "speed")
     chosen = parser.parse_args(arguments)
     for name in chosen.names:
         if name not in ALL:
             parser.error(f"'{name}' is no benchmark; expected any of: {', '.join(ALL)}")
+    where = origin()
     for name in chosen.names or ALL:
         command = [sys.executable, str(Path(__file__).with_name(f"{name}.py")), "--json"]
         printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
         content = {
             "command": f"python benchmarks/{name}.py --json",
-            "machine": chosen.machine,
-            "measured": f"{datetime.now(UTC):%Y-%m-%d}",
+            "machine": f"{where['machine']}; {machine()}",
+            "measured": where["measured"],
             "versions": {each: version(each) for each in ("torch", "transformers", "trl", "peft")},
             "result": json.loads(printed),
         }
