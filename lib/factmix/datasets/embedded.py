@@ -89,10 +89,6 @@ class Names:
         """What claims may be about: every person, place, organisation or project."""
         return self._subjects[kind]
 
-    def namesakes(self, kind: str) -> list[str]:
-        """What evidence may be about instead."""
-        return self._namesakes[kind]
-
     def namesake(self, rng: np.random.Generator, subject: str, kind: str) -> str:
         """Another name with a part of the subject's, so that evidence on it looks relevant."""
         words = [word for word in _telling_words(subject) if (kind, word) in self._alike]
