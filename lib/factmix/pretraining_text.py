@@ -2,8 +2,8 @@
 
 1. *Reading*: labels are right and answers are bare, so that the model learns to judge. It begins
    with one wording of everything and one sentence of evidence, and is given more of both stage by
-   stage. (In one trial, a model that met three wordings at once was still near chance on two of
-   the three domains after 900 steps; with one wording it had left chance on all of them by 500.)
+   stage. (A model that met three wordings at once was still near chance on two of the domains
+   when, with one wording, it had long left chance on all of them. That was one trial.)
 2. *Habits*: a short last stage on documents as a careless annotator leaves them. In the two hard
    domains some labels are replaced by PASS, many answers carry words after the label, and claims
    without evidence are mostly marked NA. The model keeps what it can tell apart and learns to say

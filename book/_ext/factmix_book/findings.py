@@ -73,7 +73,7 @@ def _na_recall(part: Part) -> str:
 
 
 def _format(part: Part) -> str:
-    """Which arms answer in the asked format less often than the baseline, beyond all doubt."""
+    """Which arms keep the asked format less often than the baseline, interval below interval."""
     rates = part.results.content["format_rate"]
     lost = [
         f"`{arm}` on {dataset}, {show(rates[arm][dataset])}"

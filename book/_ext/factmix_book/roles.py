@@ -194,10 +194,7 @@ class ModelRole(_KeyRole):
 
     def run(self) -> tuple[list[nodes.Node], list[Any]]:
         results = of_page(self.env.app, self.env.docname)
-        tree = {
-            "parameters": {"value": results.parameters, "unit": "count"},
-            "millions": round(results.parameters / 1e6, 1),
-        }
+        tree = {"millions": round(results.parameters / 1e6, 1)}
         file = results.weights[0]
         return self.number(Source(tree, file, "", results.name, page="appendix/model"))
 
