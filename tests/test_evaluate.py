@@ -91,7 +91,7 @@ def test_labels_of_several_tokens_multiply_their_probabilities(policy: Policy) -
     prompts = [[300, 301, 302, 303], [310, 311]]
     ids, mask = evaluate.pad_left(prompts, 0, "cpu")
     with torch.no_grad():
-        prefix = evaluate.read_prompts(policy.model, ids, mask, 4)
+        prefix = evaluate.read_prompts(policy.model, ids, mask)
         spelled = replace(policy, tokenizer=_Spelled(policy))  # type: ignore[arg-type]
         found = evaluate.label_log_probabilities(spelled, prefix)
         for row, prompt in enumerate(prompts):

@@ -21,7 +21,6 @@ from factmix.prefix import (
 
 BEGINNING = list(range(38, 48))
 PROMPTS = [BEGINNING + rest for rest in (list(range(3, 20)), [5, 6, 7], list(range(10, 22)))]
-AHEAD = 4
 
 
 @pytest.fixture(params=small_models.NAMES)
@@ -54,19 +53,17 @@ def shapes_run(model: Any, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, .
 def test_what_all_prompts_begin_with_is_read_once(
     model: Any, shapes_run: list[tuple[int, ...]]
 ) -> None:
-    sliding = getattr(model.config, "sliding_window", None)
-    read_prompts(model, *pad_left(PROMPTS, 0, "cpu"), AHEAD)
-    narrow = sliding is not None and sliding < 31
-    assert shapes_run == ([(3, 27)] if narrow else [(1, 10), (3, 17)])
+    read_prompts(model, *pad_left(PROMPTS, 0, "cpu"))
+    assert shapes_run == [(1, 10), (3, 17)]
     shapes_run.clear()
-    read_prompts(model, *pad_left([PROMPTS[0]], 0, "cpu"), AHEAD)  # alone
+    read_prompts(model, *pad_left([PROMPTS[0]], 0, "cpu"))  # alone
     little = [BEGINNING[3:], [*BEGINNING[3:], 4]]
-    read_prompts(model, *pad_left(little, 0, "cpu"), AHEAD)
+    read_prompts(model, *pad_left(little, 0, "cpu"))
     assert shapes_run == [(1, 27), (2, 8)]
     shapes_run.clear()
     same_length = [BEGINNING + [i] * 9 for i in (1, 2)]
-    prefix = read_prompts(model, *pad_left(same_length, 0, "cpu"), AHEAD)
-    assert shapes_run == [(1, 10), (2, 9)]  # without padding any window is wide enough
+    prefix = read_prompts(model, *pad_left(same_length, 0, "cpu"))
+    assert shapes_run == [(1, 10), (2, 9)]
     for row, prompt in enumerate(same_length):
         whole = model(input_ids=torch.tensor([prompt])).logits[0, -1]
         torch.testing.assert_close(prefix.logits[row], whole, atol=1e-5, rtol=1e-5)
@@ -78,7 +75,7 @@ def test_completion_logits_are_those_of_the_whole_text(model: Any) -> None:
     of_prompt = [0, 1, 1, 2]
     padded = torch.tensor([each + [0] * (4 - len(each)) for each in completions])
     mask = torch.tensor([[1] * len(each) + [0] * (4 - len(each)) for each in completions])
-    prefix = read_prompts(model, *pad_left(PROMPTS, 0, "cpu"), AHEAD)
+    prefix = read_prompts(model, *pad_left(PROMPTS, 0, "cpu"))
     logits = completion_logits(model, prefix, torch.tensor(of_prompt), padded, mask)
     for row, (prompt, completion) in enumerate(zip(of_prompt, completions, strict=True)):
         text = torch.tensor([PROMPTS[prompt] + completion])
@@ -90,7 +87,7 @@ def test_completion_logits_are_those_of_the_whole_text(model: Any) -> None:
 def test_a_sample_inverts_the_cumulative_distribution(model: Any) -> None:
     uniforms = torch.tensor([[0.2, 0.9, 0.5], [0.7, 0.1, 0.99], [0.2, 0.9, 0.5]])
     rows = torch.tensor([0, 1, 1])
-    prefix = read_prompts(model, *pad_left(PROMPTS, 0, "cpu"), AHEAD)
+    prefix = read_prompts(model, *pad_left(PROMPTS, 0, "cpu"))
     drawn = sample(model, prefix, rows, uniforms, temperature=0.7, stop_ids=(), pad_id=0)
     for row in range(3):
         text = list(PROMPTS[rows[row]])
@@ -104,10 +101,10 @@ def test_a_sample_inverts_the_cumulative_distribution(model: Any) -> None:
 @torch.no_grad()
 def test_what_follows_a_stop_is_padding(model: Any) -> None:
     uniforms = torch.full((1, 4), 0.5)
-    prefix = read_prompts(model, *pad_left(PROMPTS[:1], 0, "cpu"), AHEAD)
+    prefix = read_prompts(model, *pad_left(PROMPTS[:1], 0, "cpu"))
     rows = torch.tensor([0])
     free = sample(model, prefix, rows, uniforms, temperature=1.0, stop_ids=(), pad_id=0)[0]
-    prefix = read_prompts(model, *pad_left(PROMPTS[:1] * 2, 0, "cpu"), AHEAD)
+    prefix = read_prompts(model, *pad_left(PROMPTS[:1] * 2, 0, "cpu"))
     stopped = sample(
         model,
         prefix,
@@ -126,7 +123,7 @@ def test_what_follows_a_stop_is_padding(model: Any) -> None:
 def test_equal_continuations_are_one_row_of_the_model(
     model: Any, shapes_run: list[tuple[int, ...]]
 ) -> None:
-    prefix = read_prompts(model, *pad_left(PROMPTS, 0, "cpu"), AHEAD)
+    prefix = read_prompts(model, *pad_left(PROMPTS, 0, "cpu"))
     shapes_run.clear()
     uniforms = torch.tensor([[0.5, 0.5, 0.5]] * 6 + [[0.999, 0.5, 0.5]])
     rows = torch.tensor([0, 0, 0, 1, 1, 2, 2])

@@ -123,7 +123,7 @@ def _answer_batch(
     """Label probabilities (P, L) and completions of a batch of prompts."""
     pad_id = int(policy.tokenizer.pad_token_id)
     ids, mask = pad_left(prompts, pad_id, policy.model.device)
-    prefix = read_prompts(policy.model, ids, mask, uniforms.shape[1])
+    prefix = read_prompts(policy.model, ids, mask)
     share = label_log_probabilities(policy, prefix).softmax(-1)
     drawn = sample(
         policy.model,

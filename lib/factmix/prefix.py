@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from accelerate.utils import extract_model_from_parallel
 from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
@@ -59,39 +58,53 @@ def why_not_shared(model: Any) -> str | None:
     return None
 
 
-def read_prompts(model: Any, ids: Tensor, mask: Tensor, ahead: int) -> Prefix:
+def read_prompts(model: Any, ids: Tensor, mask: Tensor) -> Prefix:
     """Runs left-padded prompts (P, T) through the model; gradients flow if they are enabled.
 
     Args:
         model: a causal language model of which `why_not_shared` says nothing.
         ids: (P, T) token ids.
         mask: (P, T), 1 where a token is real.
-        ahead: how many tokens a completion will add, at most.
     """
-    cache = DynamicCache(config=extract_model_from_parallel(model).config)
+    # Layers with a sliding window keep all they read as well: the masks see to the window, and a
+    # layer that cuts off old columns would count padding among the new ones.
+    cache = DynamicCache()
     alike = _alike(ids, mask)
-    if alike < FEWEST_ALIKE or len(ids) == 1 or not _fits(cache, mask, ahead):
-        alike = 0
-    if alike:
-        model(
-            input_ids=ids[:1, ids.shape[1] - int(mask[0].sum()) :][:, :alike],
+    if alike < FEWEST_ALIKE or len(ids) == 1:
+        output = model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=_positions(mask),
             past_key_values=cache,
             use_cache=True,
             logits_to_keep=1,
         )
-        cache.batch_repeat_interleave(len(ids))
-        # The beginning stands in the first columns now, and padding between it and the rest.
-        rest = mask.cumsum(-1) > alike
-        mask = torch.cat([torch.ones_like(mask[:, :alike]), rest[:, alike:].to(mask.dtype)], dim=1)
+        return Prefix(cache, mask, output.logits[:, -1])
+    padding = ids.shape[1] - mask.sum(-1, keepdim=True)  # (P, 1)
+    columns = torch.arange(ids.shape[1], device=ids.device)
+    # No padding may stand between a beginning and its rest, where a window would count it. So it
+    # follows the rest while the prompts are read, and is moved to the front of the cache then.
+    follows = (columns + padding) % ids.shape[1]  # (P, T)
+    ids, real = ids.gather(-1, follows), mask.gather(-1, follows)
+    model(input_ids=ids[:1, :alike], past_key_values=cache, use_cache=True, logits_to_keep=1)
+    cache.batch_repeat_interleave(len(ids))
     output = model(
         input_ids=ids[:, alike:],
-        attention_mask=mask,
-        position_ids=_positions(mask)[:, alike:],
+        attention_mask=real,
+        position_ids=columns[alike:].expand(len(ids), -1),
         past_key_values=cache,
         use_cache=True,
-        logits_to_keep=1,
+        logits_to_keep=real.sum(-1, keepdim=True) - 1 - alike,
     )
-    return Prefix(output.past_key_values, mask, output.logits[:, -1])
+    if padding.any():
+        leads = (columns - padding) % ids.shape[1]
+        layers: list[Any] = cache.layers
+        for layer in layers:
+            layer.keys, layer.values = (
+                kept.gather(2, leads[:, None, :, None].expand_as(kept))
+                for kept in (layer.keys, layer.values)
+            )
+    return Prefix(cache, mask, output.logits[:, -1])
 
 
 def _alike(ids: Tensor, mask: Tensor) -> int:
@@ -102,19 +115,6 @@ def _alike(ids: Tensor, mask: Tensor) -> int:
     )
     beginnings = ids.gather(-1, columns)
     return int((beginnings == beginnings[:1]).all(0).long().cumprod(0).sum())
-
-
-def _fits(cache: DynamicCache, mask: Tensor, ahead: int) -> bool:
-    """Whether padding may stand inside of a prompt.
-
-    A sliding window counts it, and would lose sight of tokens too early.
-    """
-    windows = [
-        layer.sliding_window
-        for layer in cache.layers
-        if isinstance(layer, DynamicSlidingWindowLayer)
-    ]
-    return bool(mask.all()) or all(mask.shape[1] + ahead <= window for window in windows)
 
 
 def completion_logits(

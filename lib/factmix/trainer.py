@@ -105,7 +105,7 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
             with torch.no_grad():
                 drawn = sample(
                     model,
-                    read_prompts(model, ids, mask, self.max_completion_length),
+                    read_prompts(model, ids, mask),
                     torch.arange(len(bucket), device=device).repeat_interleave(sizes),
                     uniforms[rows],
                     temperature=self.temperature,
@@ -199,7 +199,7 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         prompt_ids, prompt_mask = prompt_ids[:, padding:], prompt_mask[:, padding:]
 
         def log_probabilities(model: Any) -> Tensor:
-            prefix = read_prompts(model, prompt_ids, prompt_mask, length)
+            prefix = read_prompts(model, prompt_ids, prompt_mask)
             logits = completion_logits(model, prefix, rows, completions, completion_mask)
             scaled: Tensor = logits.float() / self.temperature
             return scaled.log_softmax(-1)
