@@ -123,11 +123,16 @@ class _Tests:
     resamples: int
 
     def gains(self, first: str, second: str, datasets: Sequence[str], metric: str) -> Floats:
-        """What `second` has more than `first`, mean over datasets: its value, then B resamples."""
+        """What `second` has more than `first`, mean over datasets: its value, then B resamples.
+
+        Datasets hold different examples, so one stream of random numbers serves them in turn: from
+        the same seed each, datasets with like tables would be drawn alike.
+        """
+        rng = np.random.default_rng(SEED)
         parts = []
         for dataset in datasets:
             counts_LAA = self.study.counts(first, second, dataset)
-            drawn = stats.resample(counts_LAA, self.resamples, np.random.default_rng(SEED))
+            drawn = stats.resample(counts_LAA, self.resamples, rng)
             tables = np.concatenate([counts_LAA[None], drawn])
             parts.append(stats.gains(tables)[metric])
         mean: Floats = np.mean(parts, axis=0)
