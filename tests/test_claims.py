@@ -1,7 +1,6 @@
 import json
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from factmix import claims, stats
@@ -38,7 +37,7 @@ def verdict(study, kind, **fields):
     )
     claim = Claim(text="", source="", quantity="", kind=kind, verdicts={}, **fields)
     ledger = Ledger(alpha=0.01, margin=0.05, claims={"it": claim})
-    return claims.judge_all(ledger, study, resamples=500)["it"].verdict
+    return claims.judge_all(ledger, study, resamples=2000)["it"].verdict
 
 
 def test_committed_verdicts_follow_from_the_committed_data():
@@ -64,6 +63,17 @@ def test_one_dataset_against_it_is_enough():
     mixed = replace(good, counts=lambda a, b, d: (bad if d == "h2" else good).counts(a, b, d))
     assert verdict(mixed, "better") == "not supported"
     assert verdict(replace(mixed, datasets={"hard": ["h1"]}), "better") == "supported"
+
+
+def test_chances_of_a_contrary_are_corrected_and_what_must_all_hold_is_not():
+    def of(*p, value=-0.1):
+        numbers = {str(i): {"value": value, "p": each} for i, each in enumerate(p)}
+        return claims._directed(numbers, [1] * len(p), 0.01)
+
+    assert of(0.006) == of(0.004, 0.5) == "not supported"
+    assert of(0.006, 0.5) == "inconclusive"
+    assert of(0.009, 0.009, value=0.1) == "supported"
+    assert of(0.009, 0.02, value=0.1) == "inconclusive"
 
 
 def test_best_is_over_every_other_mixture():
@@ -123,6 +133,8 @@ def test_every_claim_has_a_test_that_exists_and_a_verdict_on_each_study():
     assert {claim.kind for claim in ledger.claims.values()} == set(claims.KINDS)
     for claim in ledger.claims.values():
         assert set(claim.verdicts) == {"published", "embedded"}
+    of_loss = claims.test_of(ledger, ledger.claims["weighted_keeps_easy"])
+    assert f"less than {ledger.margin:g}, one-sided p < {ledger.alpha:g}" in of_loss
 
 
 def test_json_and_text_say_the_same():
@@ -134,7 +146,8 @@ def test_json_and_text_say_the_same():
     text = claims.as_text(ledger, judged)
     for name, claim in ledger.claims.items():
         assert content[name]["judged"]["made up"]["verdict"] == "inconclusive"
-        assert claim.text in text
+        assert content[name]["test"].endswith("p < 0.01")
+        assert claim.text in text and content[name]["test"] in text
     assert text.count("made up: inconclusive") == 2
 
 

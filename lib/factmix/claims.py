@@ -2,7 +2,8 @@
 
 A claim is supported when its test shows it at level alpha, not supported when the data show the
 contrary, and inconclusive otherwise. Where a claim speaks of several datasets or arms at once, all
-of them have to show it (so that none needs correcting), and one contrary is enough.
+of them have to show it, so that none needs correcting; but one contrary is enough, and with several
+chances of one, its p value counts as corrected by Holm.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,8 +14,9 @@ from typing import Any, Literal
 import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict
+from statsmodels.stats.proportion import proportions_ztest
 
-from factmix import stats
+from factmix import paired, stats
 from factmix.claim_evidence import Evidence
 from factmix.intervals import Floats, percentiles
 from factmix.labels import LABELS, Label
@@ -77,18 +79,26 @@ def judge_all(
 ) -> dict[str, Judgement]:
     """Each claim of the ledger judged on one study."""
     return {
-        name: KINDS[claim.kind](claim, _Tests(evidence, ledger.alpha, ledger.margin, resamples))
+        name: KINDS[claim.kind].judge(
+            claim, _Tests(evidence, ledger.alpha, ledger.margin, resamples)
+        )
         for name, claim in ledger.claims.items()
     }
 
 
+def test_of(ledger: Ledger, claim: Claim) -> str:
+    """What has to hold for a claim to be supported, in words, with its thresholds."""
+    return KINDS[claim.kind].test.format(alpha=ledger.alpha, margin=ledger.margin)
+
+
 def as_json(ledger: Ledger, judged: Mapping[str, Mapping[str, Judgement]]) -> dict[str, Any]:
-    """Claim -> text, source, quantity, and for each study the verdict and its numbers."""
+    """Claim -> text, source, quantity, test, and for each study the verdict and its numbers."""
     return {
         name: {
             "text": claim.text,
             "source": claim.source,
             "quantity": claim.quantity,
+            "test": test_of(ledger, claim),
             "judged": {
                 study: {"verdict": found[name].verdict, "numbers": found[name].numbers}
                 for study, found in judged.items()
@@ -103,6 +113,7 @@ def as_text(ledger: Ledger, judged: Mapping[str, Mapping[str, Judgement]]) -> st
     lines = []
     for name, claim in ledger.claims.items():
         lines.append(f"{claim.text} ({claim.source}; {claim.quantity})")
+        lines.append(f"  supported if {test_of(ledger, claim)}")
         for study, found in judged.items():
             lines.append(f"  {study}: {found[name].verdict}")
             for what, number in found[name].numbers.items():
@@ -150,15 +161,30 @@ class _Tests:
         return self.study.baseline if claim.over == "baseline" else claim.over
 
 
-def _all_of(shown: Sequence[bool], contrary: Sequence[bool]) -> Verdict:
+def _verdict(shown: Sequence[bool], contrary: Sequence[bool]) -> Verdict:
     if any(contrary):
         return "not supported"
     return "supported" if shown and all(shown) else "inconclusive"
 
 
-def _sign(numbers: Mapping[str, dict[str, Any]], alpha: float) -> list[int]:
-    """+1 or -1 where a difference is significant, else 0."""
-    return [int(np.sign(n["value"])) if n["p"] < alpha else 0 for n in numbers.values()]
+def _holm(p: Sequence[float]) -> list[float]:
+    return list(paired.holm(dict(enumerate(p))).values())
+
+
+def _signs(values: Sequence[float], p: Sequence[float], alpha: float) -> list[int]:
+    """+1 or -1 where a value is significantly above or below 0, else 0."""
+    return [int(np.sign(v)) if each < alpha else 0 for v, each in zip(values, p, strict=True)]
+
+
+def _directed(
+    numbers: Mapping[str, dict[str, Any]], claimed: Sequence[int], alpha: float
+) -> Verdict:
+    """Whether each difference has the sign that is claimed for it; 0 claims that it is no gain."""
+    values, p = [n["value"] for n in numbers.values()], [n["p"] for n in numbers.values()]
+    found, sure = _signs(values, p, alpha), _signs(values, _holm(p), alpha)
+    shown = [s == c if c else s <= 0 for s, c in zip(found, claimed, strict=True)]
+    contrary = [s == -c if c else s > 0 for s, c in zip(sure, claimed, strict=True)]
+    return _verdict(shown, contrary)
 
 
 def _better(claim: Claim, tests: _Tests, sign: int = 1) -> Judgement:
@@ -169,8 +195,7 @@ def _better(claim: Claim, tests: _Tests, sign: int = 1) -> Judgement:
         )
         for dataset in tests.study.datasets[claim.datasets]
     }
-    signs = _sign(numbers, tests.alpha)
-    return Judgement(_all_of([s == sign for s in signs], [s == -sign for s in signs]), numbers)
+    return Judgement(_directed(numbers, [sign] * len(numbers), tests.alpha), numbers)
 
 
 def _worse(claim: Claim, tests: _Tests) -> Judgement:
@@ -188,42 +213,40 @@ def _best(claim: Claim, tests: _Tests) -> Judgement:
         for other in MIXTURES
         if other != claim.arm
     }
-    signs = _sign(numbers, tests.alpha)
-    return Judgement(_all_of([s > 0 for s in signs], [s < 0 for s in signs]), numbers)
+    return Judgement(_directed(numbers, [1] * len(numbers), tests.alpha), numbers)
 
 
 def _not_worse(claim: Claim, tests: _Tests) -> Judgement:
     """The arm's loss against another is below the margin on each dataset."""
-    numbers, shown, contrary = {}, [], []
+    numbers, losses = {}, []
     for dataset in tests.study.datasets[claim.datasets]:
         gains = tests.gains(tests.over(claim), claim.arm, [dataset], claim.metric)
         p = stats.noninferiority_p(gains[1:], tests.margin)
         number = tests.number(gains) | {"p": p, "margin": tests.margin}
         numbers[f"{claim.metric}, {dataset}, {claim.arm} over {tests.over(claim)}"] = number
-        shown.append(p < tests.alpha)
-        contrary.append(number["interval"][1] < -tests.margin)
-    return Judgement(_all_of(shown, contrary), numbers)
+        losses.append(stats.noninferiority_p(-gains[1:], -tests.margin))
+    shown = [number["p"] < tests.alpha for number in numbers.values()]
+    return Judgement(_verdict(shown, [p < tests.alpha for p in _holm(losses)]), numbers)
 
 
 def _no_collapse(claim: Claim, tests: _Tests) -> Judgement:
     """No mixture answers NA to more than half of what is PASS or FAIL, on any of the datasets."""
-    numbers, shown, contrary = {}, [], []
+    numbers: dict[str, dict[str, Any]] = {}
     na = LABELS.index(Label.NA)
     for arm in MIXTURES:
         for dataset in tests.study.datasets[claim.datasets]:
             counts_LA = tests.study.counts(tests.study.baseline, arm, dataset).sum(axis=1)
             decided = np.delete(counts_LA, na, axis=0)
-            share = stats.proportion(
-                int(decided[:, na].sum()), int(decided.sum()), confidence=1 - tests.alpha
-            )
-            low, high = share.interval or (share.value, share.value)
+            count, total = int(decided[:, na].sum()), int(decided.sum())
+            share = stats.proportion(count, total, confidence=1 - tests.alpha)
             numbers[f"share of PASS and FAIL answered NA, {dataset}, {arm}"] = {
                 "value": share.value,
-                "interval": [low, high],
+                "interval": list(share.interval or ()),
+                # Wilson's interval holds a half exactly where this test does not reject it.
+                "p": float(proportions_ztest(count, total, 0.5, prop_var=0.5)[1]),
             }
-            shown.append(high < 0.5)
-            contrary.append(low > 0.5)
-    return Judgement(_all_of(shown, contrary), numbers)
+    over = {name: n | {"value": n["value"] - 0.5} for name, n in numbers.items()}
+    return Judgement(_directed(over, [-1] * len(over), tests.alpha), numbers)
 
 
 def _gain_of_one_alone(claim: Claim, tests: _Tests) -> Judgement:
@@ -232,25 +255,18 @@ def _gain_of_one_alone(claim: Claim, tests: _Tests) -> Judgement:
     The difference between "significant" and "not significant" need not be significant itself, so
     the two arms are compared too.
     """
-    pairs = {
-        "arm": (tests.study.baseline, claim.arm),
-        "other": (tests.study.baseline, claim.other),
-        "between": (claim.other, claim.arm),
-    }
-    numbers: dict[str, dict[str, Any]] = {}
-    signs: dict[str, list[int]] = {}
-    for role, (first, second) in pairs.items():
-        part = {
-            f"{claim.metric}, {dataset}, {second} over {first}": tests.number(
-                tests.gains(first, second, [dataset], claim.metric)
-            )
-            for dataset in tests.study.datasets[claim.datasets]
-        }
-        numbers |= part
-        signs[role] = _sign(part, tests.alpha)
-    shown = [s > 0 for s in (*signs["arm"], *signs["between"])] + [s <= 0 for s in signs["other"]]
-    contrary = [s < 0 for s in (*signs["arm"], *signs["between"])] + [s > 0 for s in signs["other"]]
-    return Judgement(_all_of(shown, contrary), numbers)
+    compared = (
+        (tests.study.baseline, claim.arm, 1),
+        (tests.study.baseline, claim.other, 0),
+        (claim.other, claim.arm, 1),
+    )
+    numbers, claimed = {}, []
+    for first, second, sign in compared:
+        for dataset in tests.study.datasets[claim.datasets]:
+            gains = tests.gains(first, second, [dataset], claim.metric)
+            numbers[f"{claim.metric}, {dataset}, {second} over {first}"] = tests.number(gains)
+            claimed.append(sign)
+    return Judgement(_directed(numbers, claimed, tests.alpha), numbers)
 
 
 def _separate(claim: Claim, tests: _Tests) -> Judgement:
@@ -276,13 +292,37 @@ def _highest_reward(claim: Claim, tests: _Tests) -> Judgement:
     return Judgement(verdict, {f"reward, {arm}": {"value": end} for arm, end in ends.items()})
 
 
-KINDS: dict[str, Callable[[Claim, _Tests], Judgement]] = {
-    "better": _better,
-    "worse": _worse,
-    "best": _best,
-    "not_worse": _not_worse,
-    "no_collapse": _no_collapse,
-    "gain_of_one_alone": _gain_of_one_alone,
-    "separate": _separate,
-    "highest_reward": _highest_reward,
+@dataclass(frozen=True)
+class Kind:
+    """How claims of one kind are judged.
+
+    Attributes:
+        judge: gives the verdict.
+        test: what has to hold for "supported", in words; {alpha} and {margin} stand for the
+            ledger's.
+    """
+
+    judge: Callable[[Claim, _Tests], Judgement]
+    test: str
+
+
+KINDS = {
+    "better": Kind(_better, "each difference is above 0, paired bootstrap, p < {alpha:g}"),
+    "worse": Kind(_worse, "each difference is below 0, paired bootstrap, p < {alpha:g}"),
+    "best": Kind(
+        _best, "the difference to each other mixture is above 0, paired bootstrap, p < {alpha:g}"
+    ),
+    "not_worse": Kind(
+        _not_worse,
+        "each loss is less than {margin:g}, one-sided p < {alpha:g} (non-inferiority: a smaller "
+        "loss may be there)",
+    ),
+    "no_collapse": Kind(_no_collapse, "each share is below 0.5, score test, p < {alpha:g}"),
+    "gain_of_one_alone": Kind(
+        _gain_of_one_alone,
+        "each gain of the one and each difference between the two is above 0, and no gain of the "
+        "other, paired bootstrap, p < {alpha:g}",
+    ),
+    "separate": Kind(_separate, "the least number is 0"),
+    "highest_reward": Kind(_highest_reward, "it is the highest of the three; nothing is tested"),
 }

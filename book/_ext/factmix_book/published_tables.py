@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from factmix import audit
-from factmix.claims import Claim
+from factmix.claims import Claim, test_of
 from factmix.labels import LABELS
 from factmix.numbers import NOT_COMPUTED, amount, probability, show
 from factmix.released import DATASETS, MIXTURES, SYSTEMS
@@ -296,10 +296,10 @@ def ledger(study: Published, names: Sequence[str]) -> str:
 
 
 def ledger_numbers(study: Published) -> str:
-    """The numbers that each verdict rests on."""
+    """What each claim would have to show, and the numbers that each verdict rests on."""
     rows = []
     for name, claim in study.ledger.claims.items():
-        first = claim.text
+        first = f"{claim.text} *Supported if {test_of(study.ledger, claim)}.*"
         for by, words in (("published", "published"), ("ours", "ours")):
             for what, number in study.judged[by][name].numbers.items():
                 rows.append([first, words, what.replace("_", " "), *_number(number)])
