@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -55,6 +56,14 @@ def test_comparison_by_hand(write):
     assert result["mcnemar"]["p"] == pytest.approx(10 / 16)
     assert result["mcnemar"]["odds_ratio"] == 3
     assert "McNemar: 3 fixed, 1 broken" in as_text(result)
+    assert "Odds ratio, fixed to broken: 3 [" in as_text(result)
+
+
+def test_a_ratio_to_nothing_broken_is_not_defined(write):
+    better = write("b.json", records(GOLD))
+    result = compare(pair(write("a.json", records(FIRST)), better))
+    assert result["mcnemar"]["odds_ratio"] is None
+    assert "not defined, as nothing was broken" in as_text(result)
 
 
 def test_our_format_and_the_released_one_are_the_same_answers(write):
@@ -106,6 +115,14 @@ def test_a_label_read_amid_other_text_counts_in_our_files_but_can_be_dropped(wri
     assert pair(a, b, invalid="drop_pairwise").dropped == 1
 
 
+@pytest.mark.parametrize("marks", [[None] * 4 + [True] * 4, [np.nan] * 4 + [1.0] * 4])
+def test_what_is_not_marked_is_valid_in_either_format(write, marks):
+    unmarked = write("a.parquet", ours(FIRST).assign(format_valid=marks))
+    a = write("a.json", records(FIRST, format_valid=None))
+    assert not read_predictions(a)["invalid"].any()
+    assert not read_predictions(unmarked)["invalid"].any()
+
+
 def test_ids_of_different_types_are_the_same_examples(write):
     a, b = records(FIRST), records(SECOND)
     for i, row in enumerate(b):
@@ -128,6 +145,24 @@ def test_several_datasets_are_told_apart(write):
     assert one["metrics"]["accuracy"]["difference"] == pytest.approx(0.25)
     with pytest.raises(PredictionsError, match="no dataset 'z'; expected one of: x, y"):
         pair(a, b, dataset="z")
+    alone = write("alone.parquet", ours(FIRST, "x"))
+    with pytest.raises(PredictionsError, match=r"no id in common; .* --dataset takes one"):
+        pair(alone, b)
+    assert compare(pair(alone, b, dataset="x")) == one
+
+
+def test_datasets_may_be_numbers(write):
+    frames = [ours(answers, number) for answers, number in ((FIRST, 1), (SECOND, 2))]
+    both = write("both.parquet", pd.concat(frames))
+    assert compare(pair(both, both))["n"] == 16
+    assert compare(pair(both, both, dataset="2"))["metrics"]["accuracy"]["model"] == 6 / 8
+
+
+def test_a_dataset_is_not_chosen_from_the_released_format(write):
+    a, b = write("a.json", records(FIRST)), write("b.json", records(SECOND))
+    with pytest.raises(PredictionsError, match=r"dataset 'x' cannot be chosen from .* Parquet"):
+        pair(a, b, dataset="x")
+    assert compare(pair(a, write("b.parquet", ours(SECOND)), dataset="x"))["n"] == 8
 
 
 @pytest.mark.parametrize(
@@ -142,6 +177,9 @@ def test_several_datasets_are_told_apart(write):
         (lambda rows: rows[:6], "no paired example with gold label FAIL"),
         (lambda rows: [], "expected predictions; got none"),
         (lambda rows: "text", "expected .*results"),
+        (lambda rows: [rows[0] | {"id": float("nan")}, *rows[1:]], r"results\[0\].id is nan"),
+        (lambda rows: [rows[0] | {"id": [1]}, *rows[1:]], r"results\[0\].id is \[1\]"),
+        (lambda rows: [rows[0] | {"format_valid": "false"}], "format_valid is 'false'"),
     ],
 )
 def test_what_cannot_be_paired_is_refused_by_file(write, change, message):
@@ -158,3 +196,28 @@ def test_unreadable_files_are_named(tmp_path, write):
         read_predictions(tmp_path / "none.parquet")
     with pytest.raises(PredictionsError, match="lacks the columns predicted"):
         read_predictions(write("a.parquet", ours(FIRST).drop(columns="predicted")))
+    (tmp_path / "run").mkdir()
+    write("run/part.parquet", ours(FIRST))
+    with pytest.raises(PredictionsError, match=r"run is a folder; expected a file"):
+        read_predictions(tmp_path / "run")
+
+
+@pytest.mark.parametrize("text", ["", '{"results": [{"id": 1, "golden', "[" * 100_000])
+def test_broken_json_is_named(tmp_path, text):
+    path = tmp_path / "broken.json"
+    path.write_text(text)
+    with pytest.raises(PredictionsError, match=r"broken\.json: cannot be read as JSON"):
+        read_predictions(path)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("id", [None, *"1234567"], r"row 0: dataset 'x', id (None|nan)"),
+        ("dataset", ["x"] * 7 + [None], r"row 7: dataset (None|nan), id '7'"),
+        ("format_valid", ["False"] * 8, r"row 0: format_valid is 'False'; expected true or false"),
+    ],
+)
+def test_what_a_row_lacks_is_said(write, column, values, message):
+    with pytest.raises(PredictionsError, match=message):
+        read_predictions(write("a.parquet", ours(FIRST).assign(**{column: values})))

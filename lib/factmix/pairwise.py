@@ -82,7 +82,15 @@ def as_text(result: dict[str, Any]) -> str:
     lines += [
         f"McNemar: {test['fixed']} fixed, {test['broken']} broken, p = {test['p']:.3g} "
         f"(mid-p {test['mid_p']:.3g})",
+        f"Odds ratio, fixed to broken: {_ratio(test)}",
         f"Shares of answers (Stuart-Maxwell): chi2({shift['df']}) = {shift['statistic']:.2f}, "
         f"p = {shift['p']:.3g}",
     ]
     return "\n".join(lines)
+
+
+def _ratio(test: dict[str, Any]) -> str:
+    if test["odds_ratio"] is None:
+        return "not defined, as nothing was broken"
+    low, high = test["odds_ratio_ci"]
+    return f"{test['odds_ratio']:.3g} [{low:.3g}, {high:.3g}]"

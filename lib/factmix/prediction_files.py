@@ -3,12 +3,14 @@
 Ours is a predictions.parquet (DESIGN: dataset, id, gold, predicted, format_valid, and more). The
 released format is JSON: `{"dataset": ..., "results": [{"id", "golden_label", "predicted_label",
 "raw_response", "format_valid"}, ...]}`, of which only id and golden_label must be there; other
-fields, such as confidences, are ignored.
+fields, such as confidences, are ignored. In both a missing `format_valid` marks nothing as invalid.
 """
 
 import json
+import math
 import re
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any, Literal
 
@@ -67,7 +69,9 @@ def read_predictions(path: Path, *, dataset: str | None = None) -> pd.DataFrame:
     Raises:
         PredictionsError: the file cannot be read, lacks something, or repeats an id.
     """
-    frame = _released(path) if path.suffix.lower() == ".json" else _ours(path, dataset)
+    if path.is_dir():  # a folder of Parquet files would be read as one
+        raise PredictionsError(f"{path} is a folder; expected a file of predictions")
+    frame = _released(path) if _is_json(path) else _ours(path, dataset)
     if not len(frame):
         raise PredictionsError(f"{path}: expected predictions; got none")
     strange = frame[~frame["gold"].isin([str(label) for label in LABELS])]
@@ -98,9 +102,14 @@ def pair(
         dataset: of Parquet files with several datasets, only this one.
 
     Raises:
-        PredictionsError: a file cannot be read, no example is in both, gold labels differ, or no
-            example of some gold label is left.
+        PredictionsError: a file cannot be read, no example is in both, gold labels differ, no
+            example of some gold label is left, or a dataset is named and neither file is Parquet.
     """
+    if dataset is not None and _is_json(baseline) and _is_json(model):
+        raise PredictionsError(
+            f"dataset '{dataset}' cannot be chosen from {baseline} and {model}: a file in the "
+            "released format holds one dataset; expected a Parquet file"
+        )
     first = read_predictions(baseline, dataset=dataset)
     second = read_predictions(model, dataset=dataset)
     common = first.index.intersection(second.index)
@@ -108,7 +117,8 @@ def pair(
     if not len(common):
         raise PredictionsError(
             f"{baseline} and {model} have no id in common; expected answers to the same examples "
-            f"(ids such as {first.index[0]} and {second.index[0]})"
+            f"(ids such as {first.index[0]} and {second.index[0]}; of a Parquet file with several "
+            "datasets --dataset takes one)"
         )
     first, second = first.loc[common], second.loc[common]
     differ = common[(first["gold"] != second["gold"]).to_numpy()]
@@ -148,10 +158,14 @@ def released_answer(record: dict[str, Any]) -> str:
     return predicted if valid else INVALID
 
 
+def _is_json(path: Path) -> bool:
+    return path.suffix.lower() == ".json"
+
+
 def _released(path: Path) -> pd.DataFrame:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise PredictionsError(f"{path}: cannot be read as JSON: {error}") from error
     records = content.get("results") if isinstance(content, dict) else content
     if not isinstance(records, list) or not all(isinstance(each, dict) for each in records):
@@ -164,6 +178,15 @@ def _released(path: Path) -> pd.DataFrame:
         absent = [name for name in ("id", "golden_label") if record.get(name) is None]
         if absent:
             raise PredictionsError(f"{path}: results[{i}] lacks {', '.join(absent)}")
+        if not _is_id(record["id"]):
+            raise PredictionsError(
+                f"{path}: results[{i}].id is {record['id']!r}; expected text or a number"
+            )
+        marked = record.get("format_valid")
+        if marked is not None and not isinstance(marked, bool):
+            raise PredictionsError(
+                f"{path}: results[{i}].format_valid is {marked!r}; expected true or false"
+            )
         answer = released_answer(record)
         gold = str(record["golden_label"]).strip().upper()
         rows.append((_id(record["id"]), gold, answer, answer == INVALID))
@@ -181,25 +204,48 @@ def _ours(path: Path, dataset: str | None) -> pd.DataFrame:
     absent = [name for name in _OURS if name not in frame.columns]
     if absent:
         raise PredictionsError(f"{path}: lacks the columns {', '.join(absent)}")
-    datasets = list(dict.fromkeys(frame["dataset"]))
-    if dataset is not None:
-        if dataset not in datasets:
-            raise PredictionsError(
-                f"{path}: no dataset '{dataset}'; expected one of: {', '.join(datasets)}"
-            )
-        frame = frame[frame["dataset"] == dataset]
+    frame = frame[list(_OURS)].reset_index(drop=True)
+    nameless = frame.index[~frame["id"].map(_is_id) | frame["dataset"].isna()]
+    if len(nameless):
+        row = frame.loc[nameless[0]]
+        raise PredictionsError(
+            f"{path}: row {nameless[0]}: dataset {row['dataset']!r}, id {row['id']!r}; expected a "
+            "name, and text or a number"
+        )
+    marks = frame["format_valid"]
+    odd = marks[~marks.isna() & ~marks.isin([True, False])]
+    if len(odd):
+        raise PredictionsError(
+            f"{path}: row {odd.index[0]}: format_valid is {odd.iloc[0]!r}; expected true or false"
+        )
+    named = frame["dataset"].map(str)
+    datasets = list(dict.fromkeys(named))
     keys = frame["id"].map(_id)
     if dataset is None and len(datasets) > 1:
-        keys = frame["dataset"] + "/" + keys
+        keys = named + "/" + keys
     read = frame["predicted"].isin([str(label) for label in LABELS])
-    return pd.DataFrame(
+    rows = pd.DataFrame(
         {
             "key": keys,
             "gold": frame["gold"],
             "answer": frame["predicted"].where(read, INVALID),
-            "invalid": ~read | ~frame["format_valid"].astype(bool),
+            "invalid": ~read | marks.eq(False),
         }
     )
+    if dataset is None:
+        return rows
+    if dataset not in datasets:
+        raise PredictionsError(
+            f"{path}: no dataset '{dataset}'; expected one of: {', '.join(datasets)}"
+        )
+    return rows[named == dataset]
+
+
+def _is_id(value: Any) -> bool:
+    """Whether a value can tell an example from others: text, or a number."""
+    if isinstance(value, str):
+        return bool(value.strip())
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _id(value: Any) -> str:
