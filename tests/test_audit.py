@@ -96,6 +96,18 @@ def test_accuracy_pays_the_most_probable_label():
         assert len(corners) == 4
 
 
+def test_sizes_of_the_published_mixtures():
+    sizes = audit.mixture_sizes(find_study("paper"))
+    assert {name: of["total"] for name, of in sizes.items()} == {
+        "hard_weighted": 1300,
+        "balanced": 1020,
+        "hard_only": 1020,
+    }
+    assert sizes["hard_weighted"]["easy"] == pytest.approx(280 / 1300)
+    assert (sizes["balanced"]["easy"], sizes["hard_only"]["easy"]) == (1 / 3, 0)
+    assert sizes["hard_only"]["passes"] == pytest.approx(200 * 32 / 1020)
+
+
 def test_sampler_lags_until_it_is_renewed():
     # Renewed after steps 2 and 4: steps 0 to 2 sample with the start, 3 and 4 with three updates.
     assert audit.sampler_age(6, every=2) == {"untrained": 3, "mean": 4 / 6, "longest": 2}

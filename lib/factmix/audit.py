@@ -1,7 +1,8 @@
 """What the released files show about the published study, each finding computed.
 
-Each function takes what `released.derive` kept, or a reward, and returns plain numbers; the
-notebook published.md shows them beside what they can and cannot explain.
+Each function takes what `released.derive` kept, a reward, or a study with the published settings,
+and returns plain numbers; the notebook published.md shows them beside what they can and cannot
+explain.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from factmix.intervals import Floats
 from factmix.labels import ANSWERS, LABELS, Label
 from factmix.released import CONTROL, DATASETS, MIXTURES, SYSTEMS
 from factmix.rewards import components
-from factmix.study import Reward
+from factmix.study import Reward, Study
 
 STEPS = 60  # the simplex of posteriors is looked at in steps of 1 / STEPS
 
@@ -129,6 +130,28 @@ def sampler_age(steps: int, every: int = SAMPLER_REFRESH) -> dict[str, float]:
         "mean": float(lag.mean()),
         "longest": int(lag.max()),
     }
+
+
+def mixture_sizes(study: Study) -> dict[str, dict[str, float]]:
+    """How much each mixture holds, and how often training passes over it.
+
+    Args:
+        study: with the published mixtures, of which "fever" is the easy dataset.
+
+    Returns:
+        mixture -> total examples; easy, the share of them that is FEVER's (fraction); passes.
+    """
+    prompts = study.training.steps * study.training.prompts_per_step
+    sizes = {}
+    for name in MIXTURES:
+        of_dataset = {d: sum(counts.values()) for d, counts in study.mixtures[name].items()}
+        total = sum(of_dataset.values())
+        sizes[name] = {
+            "total": total,
+            "easy": of_dataset.get("fever", 0) / total,
+            "passes": prompts / total,
+        }
+    return sizes
 
 
 def implied_weights(derived: dict[str, Any], mixture: str, wrong: float) -> dict[str, float]:

@@ -26,14 +26,14 @@ def freeze(into: Path = FROZEN) -> Path:
     if not mirror:
         raise PublishedError(
             "FACTMIX_MIRROR is not set; expected the folder that has the released files, as "
-            "factmix.published describes it"
+            "factmix.released describes it"
         )
     write_json(into / "derived.json", derive(Path(mirror)))
     return into / "derived.json"
 
 
 def load(folder: Path = FROZEN) -> dict[str, Any]:
-    """What `derive` returned, from the committed file."""
+    """What `released.derive` returned, from the committed file."""
     path = folder / "derived.json"
     if not path.is_file():
         raise PublishedError(f"{path} does not exist; make it with: factmix published --freeze")

@@ -73,7 +73,7 @@ def derive(mirror: Path) -> dict[str, Any]:
     if absent:
         raise PublishedError(
             f"{mirror}: lacks {', '.join(absent)}; name in FACTMIX_MIRROR a folder that has the "
-            "released files, as factmix.published describes it"
+            "released files, as factmix.released describes it"
         )
     answers = {
         (system, dataset): read_predictions(folder / system / f"{dataset}.json")

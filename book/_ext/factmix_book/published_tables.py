@@ -270,17 +270,12 @@ def decisions(study: Published) -> str:
 
 def sizes(study: Published) -> str:
     """Size of the mixtures, and how often training passes over them."""
-    training = study.study.training
     rows = []
-    for name in MIXTURES:
+    for name, size in audit.mixture_sizes(study.study).items():
         mixture = study.study.mixtures[name]
-        total = sum(sum(counts.values()) for counts in mixture.values())
-        easy = sum(mixture.get("fever", {}).values())
-        passes = training.steps * training.prompts_per_step / total
         cells = [counts_text(mixture[d]) if d in mixture else "0" for d in study.study.datasets]
-        rows.append(
-            [f"`{name}`", *cells, f"{total:,}", f"{100 * easy / total:.1f}", f"{passes:.2f}"]
-        )
+        numbers = [f"{size['total']:,}", f"{100 * size['easy']:.1f}", f"{size['passes']:.2f}"]
+        rows.append([f"`{name}`", *cells, *numbers])
     datasets = [DATASETS[d.replace("_", "")] for d in study.study.datasets]
     return markdown(["NA/PASS/FAIL", *datasets, "total", "percent FEVER", "passes"], rows)
 
