@@ -80,6 +80,17 @@ def test_bins_hold_as_many_examples_each():
     assert [each.n for each in found.reliability] == [10] * 10
 
 
+def test_calibration_error_of_a_calibrated_model_is_not_0_and_its_interval_lies_above():
+    chance = rng(1)
+    probabilities = chance.dirichlet([1, 1, 1], 1000)
+    drawn = (chance.random((1000, 1)) > probabilities.cumsum(axis=1)).sum(axis=1)
+    gold = [LABELS[i] for i in drawn]
+    found = awareness(gold, probabilities, rng=rng(), resamples=400, confidence=0.95)
+    ece = found.estimates["ece"]
+    assert 0.015 < ece.value < 0.06
+    assert sum(ece.interval) / 2 > ece.value
+
+
 def test_perfect_ranking_answers_half_without_risk():
     rows = [("NA", (8, 1, 1))] * 4 + [("PASS", (1, 8, 1))] * 2 + [("FAIL", (1, 1, 8))] * 2
     found = values(rows)
@@ -152,6 +163,7 @@ def test_same_seed_same_intervals():
     [
         (["NA", "PASS", "FAIL"], [[0.5, 0.5, 0.5]] * 3, "row 0: the probabilities .* do not sum"),
         (["NA", "PASS", "FAIL"], [[np.nan, 0.5, 0.5]] * 3, "row 0"),
+        (["NA", "PASS", "FAIL"], [[1, 0, 0], [-0.5, 1, 0.5], [0, 1, 0]], "row 1: .* below 0"),
         (["NA", "PASS"], [[1.0, 0, 0]] * 2, "no example of some gold label"),
         (["NA"], [[0.5, 0.5]], r"probabilities of shape \(1, 2\); expected \(1, 3\)"),
     ],
