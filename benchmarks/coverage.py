@@ -4,7 +4,8 @@
 
 Data sets of 1,000 examples are drawn from a known population in which two systems differ; an
 interval covers when it holds the population's difference of accuracy and of macro F1. For the tests
-both systems are equally good, so that every rejection is a mistake.
+both systems are equally good, or for non-inferiority the second is worse by just the margin, so
+that every rejection is a mistake.
 
 stratified  500/250/250 examples by gold label, as the evaluation sets are drawn
 plain       gold labels drawn too
@@ -29,6 +30,7 @@ GOLD = np.array([500, 250, 250])
 GROUPS, GROUP_SIZE = 200, 5
 METRICS = ("accuracy", "macro_f1")
 ALPHAS = (0.01, 0.05)
+MARGIN = 0.05
 
 
 def population(right_first: float, right_second: float) -> np.ndarray:
@@ -105,11 +107,12 @@ def coverage(data_sets: int, resamples: int, seed: int = 0) -> dict[str, Any]:
 
 
 def type_one(data_sets: int, resamples: int, seed: int = 1) -> dict[str, Any]:
-    """Shares of rejections where both systems are alike: test -> level -> share."""
+    """Shares of rejections of what is true: test -> level -> share."""
     tables_LAA = population(0.5, 0.5)
+    worse_LAA = population(0.5, 0.5 - MARGIN)
     rng = np.random.default_rng(seed)
     p: dict[str, list[float]] = {name: [] for name in ("bootstrap", "mcnemar", "mid_p", "shift")}
-    p["bootstrap_clustered"] = []
+    p["bootstrap_clustered"], p["noninferiority"] = [], []
     for _ in range(data_sets):
         counts_LAA = draw("stratified", tables_LAA, rng)
         settings: dict[str, Any] = {"resamples": resamples, "confidence": 0.95, "rng": rng}
@@ -122,6 +125,9 @@ def type_one(data_sets: int, resamples: int, seed: int = 1) -> dict[str, Any]:
         p["bootstrap_clustered"].append(
             stats.cluster_gains(groups, **settings)["accuracy"].p or 0.0
         )
+        worse = draw("stratified", worse_LAA, rng)
+        against = stats.bootstrap_gains(worse, margin=MARGIN, **settings)["accuracy"]
+        p["noninferiority"].append(against.p_noninferior or 0.0)
     return {
         name: {str(alpha): float(np.mean(np.array(found) < alpha)) for alpha in ALPHAS}
         for name, found in p.items()

@@ -37,6 +37,7 @@ def test_intervals_cover_and_groups_must_not_be_ignored() -> None:
 
 def test_what_is_true_is_rarely_rejected() -> None:
     shares = load("coverage").type_one(data_sets=120, resamples=200)
+    assert "noninferiority" in shares
     for test, levels in shares.items():
         assert levels["0.05"] <= 0.05 + 3 * (0.05 * 0.95 / 120) ** 0.5, test
 

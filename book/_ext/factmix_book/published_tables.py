@@ -44,6 +44,7 @@ KINDS = {
 TESTS = {
     "bootstrap": "paired bootstrap",
     "bootstrap_clustered": "cluster bootstrap (clustered data)",
+    "noninferiority": "non-inferiority, paired bootstrap",
     "mcnemar": "McNemar, exact",
     "mid_p": "McNemar, mid-p",
     "shift": "Stuart-Maxwell",
@@ -339,7 +340,7 @@ def type_one() -> str:
     found = published_study.benchmarks()["coverage"]["type_one"]
     levels = ("0.01", "0.05")
     return markdown(
-        ["percent of rejections where both systems are alike", "level 1 %", "level 5 %"],
+        ["percent of rejections of what is true", "level 1 %", "level 5 %"],
         [
             [words, *(f"{100 * found[test][at]:.2f}" for at in levels)]
             for test, words in TESTS.items()
