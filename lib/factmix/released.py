@@ -9,6 +9,11 @@ blog prints (section "Results") as a table:
     published/blog_gains.csv                                 36 gains over the control
     climate-fever.jsonl                                      the pool of Climate-FEVER's claims
 
+In that repository the control's files are <dataset>_control_results.json and
+training_metrics_format_only.json at the top; the others are <dataset>_grpo_results.json and
+training_metrics.json in "best_mixed 3 datatset training" (hard_weighted), "worse 3 mixed dataset
+training" (balanced) and "two sets training dataset" (hard_only).
+
 They have no licence and are no part of this project: a folder with them is named by FACTMIX_MIRROR.
 What is kept is in results/published/, and `factmix published --freeze` derives it anew.
 
