@@ -185,6 +185,31 @@ def test_another_dump_gets_a_database_of_its_own(write: Write, tmp_path: Path) -
     assert open_wiki(write({"Only": ["One ."]}), tmp_path / "cache").pages == 1
 
 
+def test_only_files_of_pages_are_read_and_each_by_its_whole_name(tmp_path: Path) -> None:
+    """FEVER's own archive holds a binary file of a Mac's beside each file of pages."""
+    path = tmp_path / "wiki-pages.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("__MACOSX/wiki-pages/._wiki-001.jsonl", b"\x00\x05\x16\x07\xb0")
+        archive.writestr("__MACOSX/wiki-pages/wiki-001.jsonl", b"\x00\x05\x16\x07\xb0")
+        archive.writestr("wiki-pages/._wiki-001.jsonl", b"\x00\x05\x16\x07\xb0")
+        archive.writestr("wiki-pages/wiki-001.jsonl", row("Vell", ["A river ."]) + "\n")
+        archive.writestr("more/wiki-001.jsonl", row("Harrow", ["A town ."]) + "\n")
+    built = open_wiki(path, tmp_path / "cache")
+    assert built.pages == 2
+    assert built.sentence(Reference("Harrow", 0)) == "A town ."
+
+
+def test_a_damaged_database_is_named_with_the_way_out(write: Write, tmp_path: Path) -> None:
+    archive = write(PAGES)
+    open_wiki(archive, tmp_path / "cache")
+    for file in (tmp_path / "cache").glob("*-wal"):
+        file.unlink()
+    [database] = (tmp_path / "cache").glob("*.sqlite")
+    database.write_bytes(b"no database" * 1000)
+    with pytest.raises(DataError, match=rf"^{database}: .* delete this file, and it is built anew"):
+        open_wiki(archive, tmp_path / "cache")
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

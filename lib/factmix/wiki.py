@@ -183,7 +183,7 @@ def _build(opened: zipfile.ZipFile, archive: Path, database: sqlite3.Connection)
     _create(database)
     if _meta(database, "finished"):
         return
-    members = [each for each in opened.infolist() if each.filename.endswith(".jsonl")]
+    members = [each for each in opened.infolist() if _holds_pages(each.filename)]
     if not members:
         held = ", ".join(opened.namelist()) or "nothing"
         raise DataError(f"{archive}: expected files of JSON lines (.jsonl); it holds {held}")
@@ -194,7 +194,7 @@ def _build(opened: zipfile.ZipFile, archive: Path, database: sqlite3.Connection)
         before = 0
         for member in members:
             with opened.open(member) as lines:
-                for _ in _read_member(lines, f"{archive}/{member.filename}", database):
+                for _ in _read_member(lines, archive, member.filename, database):
                     bar.update(before + lines.tell() - bar.n)
             before += member.file_size
             bar.update(before - bar.n)
@@ -202,9 +202,25 @@ def _build(opened: zipfile.ZipFile, archive: Path, database: sqlite3.Connection)
     database.execute("INSERT INTO meta VALUES ('finished', 1)")
 
 
-def _read_member(lines: IO[bytes], source: str, database: sqlite3.Connection) -> Iterator[int]:
+def _holds_pages(member: str) -> bool:
+    """Whether a file of the archive is one of JSON lines.
+
+    The dump was packed on a Mac: beside each file of pages is one in binary whose name ends alike,
+    such as __MACOSX/wiki-pages/._wiki-001.jsonl.
+    """
+    folder, _, name = member.rpartition("/")
+    return (
+        name.endswith(".jsonl")
+        and not name.startswith("._")
+        and folder.partition("/")[0] != "__MACOSX"
+    )
+
+
+def _read_member(
+    lines: IO[bytes], archive: Path, member: str, database: sqlite3.Connection
+) -> Iterator[int]:
     """Reads what is left of one file, and yields the pages of it so far after each batch."""
-    member = source.rsplit("/", 1)[1]
+    source = f"{archive}/{member}"
     read = _done(database, member)
     if read == ALL:
         return
