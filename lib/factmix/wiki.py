@@ -31,9 +31,10 @@ from tqdm import tqdm
 from factmix.records import DataError, page_title, read_rows, readable
 from factmix.sources import cache, fetch
 
-LAYOUT = 1  # of the database; a new number lets it be built anew
+LAYOUT = 2  # of the database; a new number lets it be built anew
 RETRIEVAL = 1  # of the way to search; a new number lets all claims be searched for again
 PAGES, SENTENCES = 5, 5  # retrieved per claim
+MOST_LEFT_OUT = 1000  # numbers between two sentences; the longest introductions have fewer
 ALL = -1  # pages of a file that has been read to its end
 BATCH = 20_000  # pages per transaction: what is lost when the building is interrupted
 TITLE_WEIGHT = 5.0  # of a term in a page's title against one in its text
@@ -281,18 +282,29 @@ def _insert(database: sqlite3.Connection, batch: Sequence[_Page], source: str) -
 def sentences_of(lines: str) -> list[str]:
     """The sentences of a page's `lines`, as readable text, at the index that is their number.
 
-    A line that does not begin with a number goes on with the sentence before it, which happens
-    where a sentence held a line break. Numbers that are left out have no text.
+    Numbers that are left out have no text. A line that does not begin with a number goes on with
+    the sentence before it, which held a line break; so does one whose number is that of a sentence
+    with text, or too far off to be one, as a year is.
     """
     sentences: list[str] = []
+    last = 0
     for line in lines.split("\n"):
         number, *parts = line.split("\t")
-        if number.isascii() and number.isdigit() and (parts or not sentences):
-            sentences += [""] * (int(number) + 1 - len(sentences))
-            sentences[int(number)] = " ".join(readable(parts[0]).split()) if parts else ""
+        if (parts or not sentences) and _is_free(number, sentences):
+            last = int(number)
+            sentences += [""] * (last + 1 - len(sentences))
+            sentences[last] = " ".join(readable(parts[0]).split()) if parts else ""
         elif sentences and line.strip():
-            sentences[-1] = " ".join(f"{sentences[-1]} {readable(number)}".split())
+            sentences[last] = " ".join(f"{sentences[last]} {readable(number)}".split())
     return sentences
+
+
+def _is_free(number: str, sentences: list[str]) -> bool:
+    """Whether a word can be the number of a further sentence."""
+    if not re.fullmatch("[0-9]{1,9}", number):
+        return False
+    index = int(number)
+    return index <= len(sentences) + MOST_LEFT_OUT and not any(sentences[index : index + 1])
 
 
 def _create(database: sqlite3.Connection) -> None:
