@@ -147,7 +147,7 @@ def open_wiki(archive: Path | None = None, folder: Path | None = None) -> Wiki:
         folder: for the database; by default the cache.
 
     Raises:
-        DataError: the archive is none, or a line of it is malformed.
+        DataError: the archive is none, a line of it is malformed, or the database fails.
         SourceError: the archive cannot be had.
     """
     archive = archive or fetch("fever_wiki")
@@ -155,9 +155,17 @@ def open_wiki(archive: Path | None = None, folder: Path | None = None) -> Wiki:
     folder.mkdir(parents=True, exist_ok=True)
     with _opened(archive) as opened:
         path = folder / f"fever-wiki-{LAYOUT}-{_content(opened)}.sqlite"
-        database = sqlite3.connect(path, timeout=60, isolation_level=None)
-        _build(opened, archive, database)
-    return Wiki(database)
+        try:
+            database = sqlite3.connect(path, timeout=60, isolation_level=None)
+            _build(opened, archive, database)
+            return Wiki(database)
+        except sqlite3.Error as error:
+            raise DataError(
+                f"{path}: the database of Wikipedia's sentences failed: {error}. If another process"
+                " is building it, wait until it has finished; if the disk is full, free some space"
+                " or name another folder in FACTMIX_CACHE; otherwise delete this file, and it is"
+                " built anew"
+            ) from error
 
 
 @contextlib.contextmanager
