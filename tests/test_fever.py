@@ -4,6 +4,7 @@ import json
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from factmix.datasets.fever import (
     page_recall,
     pool,
     read_claims,
+    retrieval_recall,
 )
 from factmix.examples import Example
 from factmix.labels import Label
@@ -156,6 +158,7 @@ def test_claims_that_read_alike_share_a_group_whatever_their_pages(wiki: Wiki) -
         ({k: v for k, v in ROW.items() if k != "evidence"}, "evidence: Field required"),
         (ROW | {"id": 8, "claim": " "}, "claim: Value error, is empty"),
         (ROW | {"id": 8, "evidence": [[["Vell", 0]]]}, r"evidence\.0\.0\.0: Input should be"),
+        (ROW | {"id": 8, "evidence": [[[1, 2, "Vell", -1]]]}, r"evidence\.0\.0\.3: Input should be"),
         (ROW, "the id '7' is that of .*:1; expected every id once"),
     ],
 )
@@ -178,6 +181,22 @@ def test_page_recall_by_hand(wiki: Wiki) -> None:
         "pages": 4,
     }
     assert page_recall(claims, wiki, at=1, most=2, seed=1)["n"] == 2
+
+
+@pytest.mark.parametrize(
+    ("dataset", "source"), [("fever", "fever_paper_dev"), ("fever_train", "fever_train")]
+)
+def test_recall_is_that_of_the_claims_of_the_dataset(
+    file: Callable[..., Path],
+    wiki: Wiki,
+    monkeypatch: pytest.MonkeyPatch,
+    dataset: str,
+    source: str,
+) -> None:
+    module = import_module("factmix.datasets.fever")  # its name in the package is the dataset's
+    monkeypatch.setattr(module, "fetch", {source: file(ROW)}.__getitem__)
+    monkeypatch.setattr(module, "open_wiki", lambda: wiki)
+    assert retrieval_recall(dataset, most=9, seed=0)["n"] == 1
 
 
 @pytest.fixture(scope="module")

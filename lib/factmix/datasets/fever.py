@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, NonNegativeInt
 from tqdm import tqdm
 
 from factmix.examples import Example
@@ -38,6 +38,7 @@ from factmix.wiki import Reference, Wiki, open_wiki
 
 LABEL_OF = {"SUPPORTS": Label.PASS, "REFUTES": Label.FAIL, "NOT ENOUGH INFO": Label.NA}
 WITHOUT_EVIDENCE = "verifiable claims of which the Wikipedia dump holds no whole evidence set"
+CLAIMS = {"fever": "fever_paper_dev", "fever_train": "fever_train"}  # dataset -> file of claims
 UNRETRIEVED = "undecided claims for which retrieval finds no sentence"
 
 
@@ -47,7 +48,7 @@ class _Row(BaseModel):
     id: int
     claim: Text
     label: Literal["SUPPORTS", "REFUTES", "NOT ENOUGH INFO"]
-    evidence: list[list[tuple[int | None, int | None, str | None, int | None]]]
+    evidence: list[list[tuple[int | None, int | None, str | None, NonNegativeInt | None]]]
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,8 @@ def page_recall(
         seed: of that draw.
 
     Returns:
-        {value, unit, n, pages}: the share of claims of which all pages of at least one whole
-        evidence set are among those retrieved, over n claims, out of that many pages.
+        {value, unit, n, pages}: the share of claims of which all pages of at least one evidence set
+        are among those retrieved, over n claims, out of that many pages.
     """
     decided = [claim for claim in claims if whole_evidence(claim, wiki)]
     if most is not None and len(decided) > most:
@@ -163,16 +164,16 @@ def page_recall(
     return {"value": value, "unit": "fraction", "n": len(decided), "pages": wiki.pages}
 
 
-def retrieval_recall(*, most: int, seed: int) -> dict[str, float | int | str]:
-    """`page_recall` at 5 of the claims that `fever` reads."""
-    return page_recall(read_claims(fetch("fever_paper_dev")), open_wiki(), most=most, seed=seed)
+def retrieval_recall(dataset: str, *, most: int, seed: int) -> dict[str, float | int | str]:
+    """`page_recall` at 5 of the claims of one of the datasets of this file."""
+    return page_recall(read_claims(fetch(CLAIMS[dataset])), open_wiki(), most=most, seed=seed)
 
 
 def fever() -> Pool:
     """The claims of the paper's development split; a group is linked pages."""
-    return pool(read_claims(fetch("fever_paper_dev")), open_wiki(), "fever")
+    return pool(read_claims(fetch(CLAIMS["fever"])), open_wiki(), "fever")
 
 
 def fever_train() -> Pool:
     """The claims of the training split: fifteen times as many, and as long to retrieve for."""
-    return pool(read_claims(fetch("fever_train")), open_wiki(), "fever_train")
+    return pool(read_claims(fetch(CLAIMS["fever_train"])), open_wiki(), "fever_train")
