@@ -42,7 +42,7 @@ def test_the_protocol_decides_which_weights_sample() -> None:
 def test_stale_weights_make_another_run_and_fresh_ones_do_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(grpo, "_sha256", lambda path: "data")
+    monkeypatch.setattr(grpo, "sha256", lambda path: "data")
     content = STUDY.model_dump()
     content["arms"]["fresh"] = {**content["arms"]["stale"], "sampler_refresh": None}
     content["arms"]["one"] = {**content["arms"]["stale"], "sampler_refresh": 1}
