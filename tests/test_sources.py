@@ -20,6 +20,7 @@ def served(monkeypatch, tmp_path):
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             wanted = self.headers.get("Range")
+            assert self.headers["Accept-Encoding"] == "identity"
             requests.append(f"{self.path} {wanted}" if wanted else self.path)
             begin = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
             if self.path not in ("/thing.txt", "/whole.txt"):
@@ -97,6 +98,13 @@ def test_a_server_that_does_not_answer_is_said_in_a_few_words(served, monkeypatc
         fetch("thing")
 
 
+def test_a_cache_that_cannot_be_written_is_said_to_be_so(served, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FACTMIX_CACHE", str(tmp_path / "file"))
+    with pytest.raises(SourceError, match=r"thing: .*thing\.txt could not be written: .*CACHE"):
+        fetch("thing")
+
+
 def test_a_download_of_another_content_is_kept_aside_and_the_error_says_all(served, tmp_path):
     with pytest.raises(SourceError) as caught:
         fetch("other")
@@ -168,7 +176,7 @@ def test_another_content_in_the_mirror_is_refused_and_left_alone(served, folder)
     assert served == []
 
 
-@pytest.mark.parametrize("mark", ["  ", " *"])
+@pytest.mark.parametrize("mark", ["  ", " *", "  ./"])
 def test_a_mirror_may_bring_its_own_checksums(served, folder, mark):
     (folder / "thing.txt").write_text("an excerpt")
     own = hashlib.sha256(b"an excerpt").hexdigest()

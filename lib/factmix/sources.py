@@ -190,7 +190,11 @@ def _sums(folder: Path) -> dict[str, str]:
         return {}
     pairs = (line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines())
     # sha256sum puts an asterisk before the names of files that it read as binary.
-    return {pair[1].strip().removeprefix("*"): pair[0] for pair in pairs if len(pair) == 2}
+    return {
+        pair[1].strip().removeprefix("*").removeprefix("./"): pair[0].lower()
+        for pair in pairs
+        if len(pair) == 2
+    }
 
 
 def _set_aside(path: Path) -> Path:
@@ -205,13 +209,18 @@ def _download(name: str, source: Source, path: Path) -> None:
         pooch.retrieve(
             source.url, None, fname=path.name, path=path.parent, downloader=_resume_into(path)
         )
-    except (OSError, ValueError) as error:
+    except (requests.RequestException, ValueError) as error:
         unanswered = isinstance(error, requests.ConnectionError)
         reason = "there is no connection to the server" if unanswered else error
         raise SourceError(
             f"{name}: {source.url} could not be downloaded: {reason}. What has arrived is kept and"
             f" continued next time. Check the network, or put {source.file} into a folder and name"
             " it in FACTMIX_MIRROR"
+        ) from error
+    except OSError as error:
+        raise SourceError(
+            f"{name}: {path} could not be written: {error}. Free some space, or name a folder that"
+            " can be written to in FACTMIX_CACHE"
         ) from error
 
 
@@ -221,7 +230,10 @@ def _resume_into(path: Path) -> Callable[[str, str, object], None]:
 
     def download(url: str, output_file: str, _: object) -> None:
         there = part.stat().st_size if part.is_file() else 0
-        wanted = {"Range": f"bytes={there}-"} if there else {}
+        # As it is: a range of a compressed answer is none of the file.
+        wanted = {"Accept-Encoding": "identity"}
+        if there:
+            wanted["Range"] = f"bytes={there}-"
         with requests.get(url, headers=wanted, stream=True, timeout=TIMEOUT) as answer:
             # Out of range: all of it had arrived before, and the checksum will tell.
             if answer.status_code != requests.codes.requested_range_not_satisfiable:
