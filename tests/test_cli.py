@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from factmix import cli, mixtures, notebooks
+from factmix import cli, mixtures, notebooks, sources
 from factmix.runs import Paths
 from factmix.study import Study
 
@@ -85,6 +85,22 @@ def test_files_are_fetched_by_name(
     monkeypatch.setenv("FACTMIX_MIRROR", str(tmp_path))
     assert run(monkeypatch, "fetch", "climate_fever") == 0
     assert f"climate_fever: {tmp_path / 'climate-fever.jsonl'} (2 bytes" in capsys.readouterr().out
+
+
+def test_a_file_that_cannot_be_had_does_not_keep_the_others_from_being_fetched(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fetched(name: str) -> Path:
+        if name != "climate_fever":
+            raise sources.SourceError(f"{name}: no connection")
+        (tmp_path / name).touch()
+        return tmp_path / name
+
+    monkeypatch.setattr(sources, "fetch", fetched)
+    assert run(monkeypatch, "fetch", "vitaminc", "climate_fever", "fever_wiki") == 2
+    shown = capsys.readouterr()
+    assert shown.out.startswith("climate_fever: ")
+    assert shown.err == "factmix: vitaminc: no connection\nfever_wiki: no connection\n"
 
 
 def test_notebook_parameters_are_read_as_yaml(

@@ -53,9 +53,16 @@ def fetch(
     """Download public data files, or check those that are there."""
     from factmix import sources
 
+    failures = []
     for name in names or sources.SOURCES:
-        path = sources.fetch(name)
+        try:
+            path = sources.fetch(name)
+        except sources.SourceError as error:  # of this file: the others may be had
+            failures.append(str(error))
+            continue
         print(f"{name}: {path} ({path.stat().st_size:,} bytes; {sources.SOURCES[name].licence})")
+    if failures:
+        raise sources.SourceError("\n".join(failures))
 
 
 @app.command()
