@@ -163,6 +163,32 @@ def test_bad_yaml(broken):
     assert message == f"mine.yaml:{line + 2}: not valid YAML: expected ',' or ']', but got ':'"
 
 
+def test_a_key_that_comes_twice_is_refused(broken):
+    arm = "  hard_only: {mixture: hard_only, reward: published}\n"
+    message, line = broken(arm, arm + arm)
+    assert message.startswith(f"mine.yaml:{line + 1}: hard_only: this key has come before")
+
+
+@pytest.mark.parametrize(
+    ("mistake", "problem"),
+    [
+        (b"# caf\xe9\n", "expected UTF-8; got the byte 0xe9"),
+        (b"# \x07\n", "not valid YAML: special characters are not allowed"),
+    ],
+)
+def test_bytes_that_are_no_yaml_are_named_with_their_line(tmp_path, mistake, problem):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(b"# first\n" + mistake)
+    with pytest.raises(StudyError, match=rf"mine\.yaml:2: {problem}"):
+        load_study(path)
+
+
+@pytest.mark.parametrize("name", ["studies/smoke.yaml", "smoke.yaml", "studies/smoke", "../smoke"])
+def test_a_file_instead_of_a_name_is_answered_with_the_names(name):
+    with pytest.raises(StudyError, match=r"without folder and \.yaml.*: embedded, .*smoke"):
+        find_study(name)
+
+
 def test_a_name_of_its_own_is_refused(broken):
     message, line = broken("sample_seed: 42\n", "name: other\nsample_seed: 42\n")
     assert message == f"mine.yaml:{line}: name: a study is named after its file; remove this key"

@@ -12,14 +12,21 @@ from typing import Any
 
 import pandas as pd
 
-from factmix.study import Study, load_study
+from factmix.study import Study, StudyError, load_study
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def find_study(name: str) -> Study:
     """The study of that name in studies/; StudyError lists the names there are."""
-    return load_study(ROOT / "studies" / f"{name}.yaml")
+    folder = ROOT / "studies"
+    if Path(name).name != name or name.endswith(".yaml"):
+        known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+        raise StudyError(
+            f"'{name}': a study is named without folder and .yaml, and lies in {folder};"
+            f" expected one of: {known}"
+        )
+    return load_study(folder / f"{name}.yaml")
 
 
 @dataclass(frozen=True)

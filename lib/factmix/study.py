@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 from pydantic import Field, NonNegativeInt, ValidationError, model_validator
+from yaml.reader import ReaderError
 
 from factmix.protocol import PROTOCOLS, Protocol, ProtocolName, Split, variant
 from factmix.study_parts import (
@@ -240,12 +241,7 @@ def load_study(path: Path) -> Study:
     if not path.is_file():
         known = ", ".join(sorted(other.stem for other in path.parent.glob("*.yaml")))
         raise StudyError(f"{path}: no such study; expected one of: {known or 'none there'}")
-    text = path.read_text(encoding="utf-8")
-    try:
-        content = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise StudyError(f"{path}:{line}: not valid YAML: {error.problem}") from error
+    text, content = _read_yaml(path)
     if not isinstance(content, dict):
         raise StudyError(f"{path}:1: expected a mapping of keys such as model, datasets, arms")
     if "name" in content:
@@ -257,6 +253,47 @@ def load_study(path: Path) -> Study:
         where, message = _first_mistake(error)
         line = _line_of(where, text)
         raise StudyError(f"{path}:{line}: {'.'.join(where)}: {message}") from error
+
+
+def _read_yaml(path: Path) -> tuple[str, Any]:
+    """A file's text and what it holds."""
+    raw = path.read_bytes()
+    try:
+        text = raw.decode("utf-8")
+        content = yaml.safe_load(text)
+        again = _repeated_key(yaml.compose(text, Loader=yaml.SafeLoader))
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        got = raw[error.start]
+        raise StudyError(f"{path}:{line}: expected UTF-8; got the byte {got:#04x}") from error
+    except ReaderError as error:
+        line = text[: error.position].count("\n") + 1
+        raise StudyError(f"{path}:{line}: not valid YAML: {error.reason}") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise StudyError(f"{path}:{line}: not valid YAML: {error.problem}") from error
+    if again:
+        line = again.start_mark.line + 1
+        raise StudyError(
+            f"{path}:{line}: {again.value}: this key has come before in the same mapping, and only"
+            " one of them can count; remove or rename one"
+        )
+    return text, content
+
+
+def _repeated_key(node: yaml.Node | None) -> yaml.Node | None:
+    """The first key that its mapping has had before, of which YAML keeps the last silently."""
+    parts: list[yaml.Node] = []
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                return key  # type: ignore[no-any-return]
+            seen.add(key.value)
+            parts.append(value)
+    elif isinstance(node, yaml.SequenceNode):
+        parts = node.value
+    return next(filter(None, map(_repeated_key, parts)), None)
 
 
 def _first_mistake(error: ValidationError) -> tuple[list[str], str]:
