@@ -52,6 +52,52 @@ def test_a_mistake_in_the_code_keeps_its_traceback(monkeypatch: pytest.MonkeyPat
         cli.main()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "smoke", "hard_only"], "train-hard_only.parquet does not exist; draw the data"),
+        (["evaluate", "smoke", "hard_only"], "train-hard_only.parquet does not exist; draw the"),
+        (["evaluate", "smoke", "base"], "does not exist; draw the data with: factmix data smoke"),
+    ],
+)
+def test_a_step_before_its_time_names_the_step_that_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    said: str,
+) -> None:
+    monkeypatch.setenv("FACTMIX_RUNS", str(tmp_path))
+    assert run(monkeypatch, *arguments) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_an_arm_is_trained_before_it_is_evaluated(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FACTMIX_RUNS", str(tmp_path))
+    assert run(monkeypatch, "data", "smoke") == 0
+    assert run(monkeypatch, "evaluate", "smoke", "balanced", "--seed", "4") == 2
+    said = capsys.readouterr().err
+    assert "balanced-s4/run.json does not exist; train the arm with: factmix train smoke" in said
+
+
+@pytest.mark.parametrize("seed", ["-1", "4294967296"])
+def test_a_seed_that_is_none_is_refused_before_anything_is_done(
+    monkeypatch: pytest.MonkeyPatch, seed: str
+) -> None:
+    assert run(monkeypatch, "train", "smoke", "balanced", "--seed", seed) == 2
+
+
+def test_a_folder_that_cannot_be_written_to_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FACTMIX_RUNS", str(tmp_path / "file"))
+    assert run(monkeypatch, "data", "smoke") == 2
+    assert "name folders that can be written to in FACTMIX_CACHE" in capsys.readouterr().err
+
+
 def test_data_are_drawn_for_the_named_study_below_its_folder_and_shown(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,7 +15,14 @@ from factmix.datasets import DATASETS
 from factmix.examples import COLUMNS, Example, to_frame
 from factmix.labels import LABELS, Label
 from factmix.leaks import LeakError
-from factmix.mixtures import DataError, development, draw_evaluation, overlap, prepare
+from factmix.mixtures import (
+    DataError,
+    check_drawn,
+    development,
+    draw_evaluation,
+    overlap,
+    prepare,
+)
 from factmix.records import Pool
 from factmix.runs import Paths, find_study
 from factmix.study import Dataset, Study
@@ -598,3 +605,17 @@ def test_the_released_split_of_the_real_claims_shares_what_it_must(mirror):
     assert shared["NA"] >= 180 + 500 - 628 == 52
     # expected: 180 * 500 / 628 + 180 * 250 / 654 + 150 * 250 / 253 = 360
     assert sum(shared.values()) == pytest.approx(360, abs=40)
+
+
+def test_samples_of_other_counts_than_the_study_now_asks_for_are_refused(smoke, tmp_path):
+    paths = Paths(tmp_path)
+    prepare(smoke, paths)
+    check_drawn(smoke, smoke.arms, paths)
+    mixtures = {name: dict(parts) for name, parts in smoke.mixtures.items()}
+    mixtures["hard_only"]["debate"] = {NA: 1, PASS: 6, FAIL: 5}
+    changed = smoke.model_copy(update={"mixtures": mixtures})
+    check_drawn(changed, ["balanced"], paths)
+    with pytest.raises(
+        DataError, match=r"train-hard_only\.parquet: debate, NA: it holds 6 .* 1; draw"
+    ):
+        check_drawn(changed, ["hard_only"], paths)

@@ -2,6 +2,7 @@
 
 # The modules behind a command are imported inside it: torch takes seconds, and --help should not.
 
+import errno
 import json
 import sys
 from enum import Enum
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from factmix.runs import Paths
     from factmix.study import Study
 
+UNWRITABLE = (errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR)
+
 app = typer.Typer(
     help="Train, evaluate and compare the arms of a study, step by step.",
     no_args_is_help=True,
@@ -22,7 +25,10 @@ app = typer.Typer(
 )
 
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="A name from studies/.")]
-Seed = Annotated[int | None, typer.Option(help="Of training; by default the study's first.")]
+Seed = Annotated[
+    int | None,
+    typer.Option(min=0, max=2**32 - 1, help="Of training; by default the study's first."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
@@ -42,6 +48,17 @@ def _open(name: str) -> "tuple[Study, Paths]":
 
 def _seed(study: "Study", seed: int | None) -> int:
     return study.seeds[0] if seed is None else seed
+
+
+def _check_trained(study: "Study", arm: str, seed: int, paths: "Paths") -> None:
+    from factmix.study import StudyError
+
+    record = paths.arm(arm, seed) / "run.json"  # what training writes last
+    if not record.is_file():
+        raise StudyError(
+            f"{record} does not exist; train the arm with:"
+            f" factmix train {study.name} {arm} --seed {seed}"
+        )
 
 
 @app.command()
@@ -108,8 +125,9 @@ def train(
     """Train one arm with GRPO."""
     study, paths = _open(study_name)
     study.arm(arm)
-    from factmix import grpo
+    from factmix import grpo, mixtures
 
+    mixtures.check_drawn(study, [arm], paths)
     grpo.train(study, arm, _seed(study, seed), paths)
     print(f"wrote {paths.arm(arm, _seed(study, seed))}")
 
@@ -125,13 +143,17 @@ def evaluate(
     if arm != "base":
         study.arm(arm)
     from factmix import evaluate as evaluation
+    from factmix import mixtures
 
     if arm == "base":
+        mixtures.check_drawn(study, study.evaluation_samples().values(), paths)
         evaluation.evaluate_base(study, paths)
         folder = paths.base
     else:
-        evaluation.evaluate_arm(study, arm, _seed(study, seed), paths)
+        mixtures.check_drawn(study, [arm], paths)
         folder = paths.arm(arm, _seed(study, seed))
+        _check_trained(study, arm, _seed(study, seed), paths)
+        evaluation.evaluate_arm(study, arm, _seed(study, seed), paths)
     print(f"wrote {folder / 'predictions.parquet'}")
 
 
@@ -275,15 +297,20 @@ def notebook(
 def main() -> None:
     """Runs the command line; a user's mistake is one line on stderr and exit status 2.
 
-    The errors that factmix defines say what is wrong and what to do about it. Any other is a
-    mistake in the code, and keeps its traceback.
+    The errors that factmix defines say what is wrong and what to do about it; a folder that cannot
+    be written to is the machine's. Any other is a mistake in the code, and keeps its traceback.
     """
     try:
         app()
     except Exception as error:
-        if not type(error).__module__.startswith("factmix."):
+        unwritable = isinstance(error, OSError) and error.errno in UNWRITABLE
+        if not (unwritable or type(error).__module__.startswith("factmix.")):
             raise
-        print(f"factmix: {error}", file=sys.stderr)
+        remedy = (
+            "; free some space, or name folders that can be written to in FACTMIX_CACHE (downloads)"
+            " and FACTMIX_RUNS (results)"
+        )
+        print(f"factmix: {error}{remedy if unwritable else ''}", file=sys.stderr)
         raise SystemExit(2) from None
 
 

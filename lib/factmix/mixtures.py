@@ -11,7 +11,8 @@ are drawn at random from the same examples, and what they share is reported.
 
 import hashlib
 import json
-from collections.abc import Mapping, Set
+from collections import Counter
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,7 @@ from factmix.records import DataError, Pool, normalised
 from factmix.runs import Paths, write_json, write_parquet
 from factmix.study import Study
 
-__all__ = ["DataError", "development", "draw_evaluation", "overlap", "prepare"]
+__all__ = ["DataError", "check_drawn", "development", "draw_evaluation", "overlap", "prepare"]
 
 # A page of VitaminC may hold hundreds of rows: while there are others, no group fills more than
 # this part of a label's evaluation examples.
@@ -158,6 +159,37 @@ def _draw(study: Study, pools: dict[str, pd.DataFrame], split: Split) -> _Drawn:
     for mixture, train in training.items():
         check_disjoint(train, evaluation, f"study {study.name}, mixture {mixture}")
     return _Drawn(evaluation, training, excluded)
+
+
+def check_drawn(study: Study, arms: Iterable[str], paths: Paths) -> None:
+    """Stops when samples of these arms are not there, or are not what the study now asks for.
+
+    Raises:
+        DataError: naming the file and how to draw it.
+    """
+    remedy = f"draw the data with: factmix data {study.name}"
+    for arm in arms:
+        split = study.protocol_of(arm).split
+        evaluated = {name: study.evaluation_counts(name, split) for name in study.datasets}
+        for file, wanted in (
+            (paths.train(*study.training_sample(arm)), study.mixtures[study.arm(arm).mixture]),
+            (paths.evaluation_of(study.evaluation_sample(arm)), evaluated),
+        ):
+            if not file.is_file():
+                raise DataError(f"{file} does not exist; {remedy}")
+            sample = pd.read_parquet(file, columns=["dataset", "label"])
+            held = Counter(zip(sample["dataset"], sample["label"], strict=True))
+            asked = {
+                (name, str(label)): count
+                for name, counts in wanted.items()
+                for label, count in counts.items()
+            }
+            for name, label in asked | held:
+                if held[name, label] != asked.get((name, label), 0):
+                    raise DataError(
+                        f"{file}: {name}, {label}: it holds {held[name, label]} examples, and the"
+                        f" study now asks for {asked.get((name, label), 0)}; {remedy}"
+                    )
 
 
 def development(study: Study, paths: Paths) -> pd.DataFrame:
