@@ -72,7 +72,7 @@ def prepared(study, pools):
     fakes = {name: lambda pool=pool: pool for name, pool in pools.items()}
     with (
         tempfile.TemporaryDirectory() as folder,
-        patch.dict("factmix.mixtures.DATASETS", fakes, clear=True),
+        patch.dict("factmix.datasets.DATASETS", fakes, clear=True),
     ):
         paths = Paths(Path(folder))
         report = prepare(study, paths)
@@ -390,7 +390,7 @@ def test_an_id_that_occurs_twice_is_refused():
 def test_nothing_is_written_when_the_data_do_not_suffice(tmp_path):
     study = study_of({"m": {"one": {FAIL: 9}}}, counts(0, 0, 1))
     fakes = {"one": lambda: [example(i, FAIL) for i in range(5)]}
-    with patch.dict("factmix.mixtures.DATASETS", fakes), pytest.raises(DataError):
+    with patch.dict("factmix.datasets.DATASETS", fakes), pytest.raises(DataError):
         prepare(study, Paths(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
@@ -405,7 +405,7 @@ def test_development_examples_share_nothing_with_training_or_evaluation(tmp_path
     pools["two"].append(example("same", NA, group="x", claim="One 7!", dataset="two"))
     fakes = {name: lambda pool=pool: pool for name, pool in pools.items()}
     paths = Paths(tmp_path)
-    with patch.dict("factmix.mixtures.DATASETS", fakes):
+    with patch.dict("factmix.datasets.DATASETS", fakes):
         prepare(study, paths)
     left = development(study, paths)
     files = [paths.evaluation, paths.train("m"), paths.train("n")]
@@ -479,7 +479,7 @@ def variants(study, pools):
     fakes = {name: lambda pool=pool: pool for name, pool in pools.items()}
     with (
         tempfile.TemporaryDirectory() as folder,
-        patch.dict("factmix.mixtures.DATASETS", fakes, clear=True),
+        patch.dict("factmix.datasets.DATASETS", fakes, clear=True),
     ):
         paths = Paths(Path(folder))
         report = prepare(study, paths)
@@ -575,7 +575,7 @@ def test_a_leak_stops_the_drawing_with_the_ids(tmp_path):
     study = study_of({"m": {"one": {FAIL: 3}}}, counts(0, 0, 2))
     fakes = {"one": lambda: [example(i, FAIL, group="same") for i in range(5)]}
     with (
-        patch.dict("factmix.mixtures.DATASETS", fakes),
+        patch.dict("factmix.datasets.DATASETS", fakes),
         patch("factmix.mixtures._training", lambda study, pools, free: {"m": pools["one"]}),
         pytest.raises(LeakError, match=r"study smoke, mixture m: 5 .*one one-0, one one-1"),
     ):

@@ -7,8 +7,9 @@ import pytest
 
 from factmix import plan as planning
 from factmix.plan import KNOWN, parameters, plan, text
+from factmix.records import DataError
 from factmix.runs import Paths, find_study
-from factmix.study import Study
+from factmix.study import Dataset, Study
 
 
 @pytest.fixture(autouse=True)
@@ -95,3 +96,9 @@ def test_a_model_of_unknown_shape_is_said_to_be_so(tmp_path: Path) -> None:
     assert planned["missing"][0]["remedy"] == "hf download nobody/nothing"
     assert planned["model"]["parameters"] is None
     assert "the shape of the model is not known" in text(planned)
+
+
+def test_an_unknown_dataset_is_answered_with_the_known_ones(smoke: Study, tmp_path: Path) -> None:
+    datasets = {"fewer": Dataset(), **smoke.datasets}
+    with pytest.raises(DataError, match=r"datasets\.fewer: .* expected one of: climate_fever, "):
+        plan(smoke.model_copy(update={"datasets": datasets}), Paths(tmp_path))

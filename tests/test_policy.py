@@ -21,7 +21,7 @@ from factmix.policy import (
     whole_prompt,
 )
 from factmix.prompts import ANSWER_FORMAT
-from factmix.study import Model, Prompt, Study
+from factmix.study import Model, Prompt, Study, StudyError
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +84,21 @@ def test_an_adapter_may_train_whole_parameters_such_as_those_of_experts(smoke: S
     trained = [name for name, each in model.named_parameters() if each.requires_grad]
     assert any("experts" in name for name in trained) and any("q_proj" in name for name in trained)
     assert all("lora_" in name for name in trained)
+
+
+@pytest.mark.parametrize(
+    ("lora", "problem"),
+    [
+        ({"target_modules": ["q_proj", "o_prj"]}, "modules: 'o_prj' is in no part .* k_proj, "),
+        ({"target_parameters": ["mlp.experts.up"]}, "parameters: 'mlp.experts.up' is in no part"),
+        ({"target_modules": []}, "target_modules: expected at least one"),
+    ],
+)
+def test_targets_that_the_model_lacks_are_named(
+    smoke: Study, lora: dict[str, list[str]], problem: str
+) -> None:
+    with pytest.raises(StudyError, match=rf"model\.lora\.(target_)?{problem}"):
+        add_adapter(load_base(smoke.model), smoke.model.lora.model_copy(update=lora), 0)
 
 
 def test_a_tokenizer_that_was_not_downloaded_is_not_asked_for(smoke: Study) -> None:

@@ -150,6 +150,14 @@ def test_unknown_kind_of_reward(broken):
     assert message.startswith(f"mine.yaml:{line}: rewards.format_only: Input tag 'form'")
 
 
+def test_unknown_scheduler(broken):
+    message, line = broken("lr_scheduler: constant", "lr_scheduler: constat")
+    assert message.startswith(
+        f"mine.yaml:{line}: training.lr_scheduler: Input should be 'constant'"
+    )
+    assert message.endswith("got 'constat'")
+
+
 def test_a_weight_for_every_label(broken):
     message, line = broken("weights: {NA: 0.15, PASS: 2.5, FAIL: 3.5}", "weights: {PASS: 2.5}")
     assert message.startswith(

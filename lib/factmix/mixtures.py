@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from factmix.datasets import DATASETS, load
+from factmix.datasets import check_known, load
 from factmix.evidence import shown
 from factmix.examples import COLUMNS, to_frame
 from factmix.groups import linked
@@ -79,7 +79,8 @@ def prepare(study: Study, paths: Paths) -> Report:
         DataError: a dataset is not known, or too small for what is asked of it.
         LeakError: training and evaluation share something, although the protocol says not to.
     """
-    loaded = {name: _pool(study, name) for name in study.datasets}
+    check_known(study)
+    loaded = {name: _pool(name) for name in study.datasets}
     pools = linked({name: (pool, raw.pages) for name, (pool, raw) in loaded.items()})
     usual = PROTOCOLS[study.protocol]
     splits = dict.fromkeys([usual.split, *(study.protocol_of(arm).split for arm in study.arms)])
@@ -272,13 +273,8 @@ def draw_evaluation(
     return sorted(taken)
 
 
-def _pool(study: Study, name: str) -> tuple[pd.DataFrame, Pool]:
+def _pool(name: str) -> tuple[pd.DataFrame, Pool]:
     """A dataset's examples, and what else was said of them when they were read."""
-    if name not in DATASETS:
-        raise DataError(
-            f"study {study.name}: datasets.{name}: there is no such dataset;"
-            f" expected one of: {', '.join(sorted(DATASETS))}"
-        )
     loaded = load(name)
     pool = to_frame(loaded.examples)
     repeated = pool["id"][pool["id"].duplicated()].tolist()

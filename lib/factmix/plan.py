@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from huggingface_hub import try_to_load_from_cache
-from peft import get_peft_model
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -15,8 +14,8 @@ from transformers import (
     Qwen2Config,
 )
 
-from factmix.datasets import FILES
-from factmix.policy import download_command, lora_config, source_of
+from factmix.datasets import FILES, check_known
+from factmix.policy import adapted, download_command, source_of
 from factmix.runs import ROOT, Paths
 from factmix.sources import SOURCES, locate
 from factmix.study import BASE, Lora, Model, Study
@@ -51,7 +50,12 @@ def plan(study: Study, paths: Paths) -> Plan:
         training reads and writes), evaluated (examples) and commands; commands: what comes before
         all arms; model: parameters, trainable, and most_gib as of `memory`, None where the shape of
         the model is not known; missing: what has to be had before, each with its remedy.
+
+    Raises:
+        DataError: a dataset is not known.
+        StudyError: the adapter's targets are in no part of the model.
     """
+    check_known(study)
     numbers, prompt = study.training, study.prompt
     arms = {}
     for arm in study.arms:
@@ -126,8 +130,8 @@ def parameters(shape: PreTrainedConfig, lora: Lora) -> tuple[int, int]:
         warnings.simplefilter("ignore")  # transformers warns of its own renamed attributes
         model = AutoModelForCausalLM.from_config(shape)
         count = sum(each.numel() for each in model.parameters())
-        adapted = get_peft_model(model, lora_config(lora))
-    return count, sum(each.numel() for each in adapted.parameters() if each.requires_grad)
+        trained = adapted(model, lora)
+    return count, sum(each.numel() for each in trained.parameters() if each.requires_grad)
 
 
 def memory(study: Study, shape: PreTrainedConfig, count: int, trainable: int) -> float:

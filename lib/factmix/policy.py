@@ -173,7 +173,31 @@ def stopping_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
 def add_adapter(policy: Policy, lora: study_module.Lora, seed: int) -> Policy:
     """The policy with a fresh LoRA adapter, whose random half is drawn from `seed`."""
     torch.manual_seed(seed)
-    return replace(policy, model=get_peft_model(policy.model, lora_config(lora)))
+    return replace(policy, model=adapted(policy.model, lora))
+
+
+def adapted(model: PreTrainedModel, lora: study_module.Lora) -> PeftModel:
+    """A model with the study's adapter.
+
+    Raises:
+        StudyError: a target is in no part of the model; PEFT passes over all but the last of such.
+    """
+    modules = {name for name, part in model.named_modules() if not list(part.children())}
+    parameters = {name for name, _ in model.named_parameters()}
+    for key, targets, known in (
+        ("target_modules", lora.target_modules, modules),
+        ("target_parameters", lora.target_parameters, parameters),
+    ):
+        for target in targets:
+            if not any(f".{name}".endswith(f".{target}") for name in known):
+                ends = sorted({name.rsplit(".", 1)[-1] for name in known})
+                raise study_module.StudyError(
+                    f"model.lora.{key}: '{target}' is in no part of this"
+                    f" {type(model).__name__}; expected ends of names such as: {', '.join(ends)}"
+                )
+    if not lora.target_modules and not lora.target_parameters:
+        raise study_module.StudyError("model.lora.target_modules: expected at least one; got none")
+    return get_peft_model(model, lora_config(lora))
 
 
 def lora_config(lora: study_module.Lora) -> LoraConfig:

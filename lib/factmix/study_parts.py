@@ -142,7 +142,7 @@ class Training(Part):
     group_size: int = Field(ge=2)
     learning_rate: PositiveFloat
     learning_rate_grid: list[PositiveFloat] = []
-    lr_scheduler: str
+    lr_scheduler: Literal["constant", "linear", "cosine", "polynomial", "inverse_sqrt"]
     weight_decay: NonNegativeFloat
     temperature: PositiveFloat
     clip_epsilon: PositiveFloat

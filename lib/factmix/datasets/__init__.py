@@ -7,7 +7,8 @@ from factmix.datasets.embedded import debate, encyclopedia, revision
 from factmix.datasets.fever import fever, fever_train
 from factmix.datasets.vitaminc import vitaminc, vitaminc_full
 from factmix.examples import Example
-from factmix.records import Pool
+from factmix.records import DataError, Pool
+from factmix.study import Study
 
 # A dataset that uses all its rows returns examples; one that cannot says how many it left out.
 DATASETS: dict[str, Callable[[], Sequence[Example] | Pool]] = {
@@ -29,6 +30,16 @@ FILES = {
     "vitaminc_full": ("vitaminc",),
     "climate_fever": ("climate_fever",),
 }
+
+
+def check_known(study: Study) -> None:
+    """Stops with a DataError when a study names a dataset that is none of `DATASETS`."""
+    for name in study.datasets:
+        if name not in DATASETS:
+            raise DataError(
+                f"study {study.name}: datasets.{name}: there is no such dataset;"
+                f" expected one of: {', '.join(sorted(DATASETS))}"
+            )
 
 
 def load(name: str) -> Pool:
