@@ -1,11 +1,12 @@
+import dataclasses
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from factmix import published, released, stats
 from factmix.released import SYSTEMS, PublishedError
+from factmix.sources import SOURCES, SourceError
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,8 @@ def gains(derived):
 
 
 def test_what_is_committed_follows_from_the_released_files(mirror, derived):
-    assert released.derive(mirror) == derived
+    printed = released.read_printed(mirror / "published" / "blog_gains.csv")
+    assert released.derive(printed) == derived
 
 
 def test_freezing_writes_what_is_derived(mirror, derived, tmp_path):
@@ -84,11 +86,30 @@ def test_curves_keep_what_the_logs_show(derived):
     assert len(derived["curves"]["control"]["logged"]["accuracy"]["windows"]) == 10
 
 
-def test_missing_files_are_named(tmp_path, monkeypatch):
-    with pytest.raises(PublishedError, match=r"lacks published/control/fever\.json, "):
-        released.derive(tmp_path)
+def test_without_a_mirror_the_files_are_fetched_and_the_printed_gains_kept(
+    mirror, derived, tmp_path, monkeypatch
+):
+    fetched = []
+
+    def fetch(name):
+        fetched.append(name)
+        return mirror / ("climate-fever.jsonl" if name == "climate_fever" else f"{name}.json")
+
+    monkeypatch.setattr(released, "fetch", fetch)
+    monkeypatch.delenv("FACTMIX_MIRROR")
+    assert json.loads(published.freeze(tmp_path).read_text()) == derived
+    assert set(fetched) <= set(SOURCES) and len(set(fetched)) == 17
+
+
+def test_a_file_that_cannot_be_had_is_named(tmp_path, monkeypatch):
     monkeypatch.delenv("FACTMIX_MIRROR", raising=False)
-    with pytest.raises(PublishedError, match="FACTMIX_MIRROR is not set"):
-        published.freeze(Path("nowhere"))
+    monkeypatch.setenv("FACTMIX_CACHE", str(tmp_path))
+    unreachable = dataclasses.replace(
+        SOURCES["published/control/fever"], url="http://127.0.0.1:1/fever.json"
+    )
+    monkeypatch.setitem(SOURCES, "published/control/fever", unreachable)
+    with pytest.raises(SourceError, match="published/control/fever: "):
+        published.freeze(tmp_path / "results")
+    assert not (tmp_path / "results").exists()
     with pytest.raises(PublishedError, match="factmix published --freeze"):
         published.load(tmp_path)

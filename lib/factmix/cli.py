@@ -64,14 +64,15 @@ def _check_trained(study: "Study", arm: str, seed: int, paths: "Paths") -> None:
 @app.command()
 def fetch(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="By default all there are.")
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="By default every dataset.")
     ] = None,
 ) -> None:
     """Download public data files, or check those that are there."""
     from factmix import sources
 
     failures = []
-    for name in names or sources.SOURCES:
+    datasets = [name for name in sources.SOURCES if not name.startswith("published/")]
+    for name in names or datasets:
         try:
             path = sources.fetch(name)
         except sources.SourceError as error:  # of this file: the others may be had
@@ -228,7 +229,8 @@ def drift(
 def published(
     as_json: AsJson = False,
     freeze: Annotated[
-        bool, typer.Option("--freeze", help="Derive results/published/ from FACTMIX_MIRROR first.")
+        bool,
+        typer.Option("--freeze", help="Derive results/published/ from the released files first."),
     ] = False,
 ) -> None:
     """Show the published study's gains beside those recomputed from its released answers."""

@@ -14,21 +14,29 @@ import pandas as pd
 from factmix import paired, stats
 from factmix.intervals import Counts
 from factmix.labels import ANSWERS, LABELS, Label
-from factmix.released import CONTROL, DATASETS, MIXTURES, PRINTED, SYSTEMS, PublishedError, derive
+from factmix.released import (
+    CONTROL,
+    DATASETS,
+    MIXTURES,
+    PRINTED,
+    SYSTEMS,
+    PublishedError,
+    derive,
+    read_printed,
+)
 from factmix.runs import ROOT, write_json
 
 FROZEN = ROOT / "results" / "published"
 
 
 def freeze(into: Path = FROZEN) -> Path:
-    """Derives from the files in FACTMIX_MIRROR and writes derived.json into a folder."""
-    mirror = os.environ.get("FACTMIX_MIRROR")
-    if not mirror:
-        raise PublishedError(
-            "FACTMIX_MIRROR is not set; expected the folder that has the released files, as "
-            "factmix.released describes it"
-        )
-    write_json(into / "derived.json", derive(Path(mirror)))
+    """Derives from the released files, fetched where they are not there, and writes derived.json.
+
+    The blog's own gains are those of FACTMIX_MIRROR's table, and without one those of before.
+    """
+    table = Path(os.environ.get("FACTMIX_MIRROR", ""), "published", "blog_gains.csv")
+    printed = read_printed(table) if table.is_file() else load()["printed"]
+    write_json(into / "derived.json", derive(printed))
     return into / "derived.json"
 
 

@@ -1,21 +1,18 @@
 """The released files of the published study, and what is kept of them: counts and curves.
 
 The files are those of github pranavc28/self-awareness-grpo at commit
-d6f221e8b8275bed914713870ae652a7bb5f498e, sorted into one folder per system, with the gains that the
-blog prints (section "Results") as a table:
+d6f221e8b8275bed914713870ae652a7bb5f498e, which `sources` names by system and dataset:
 
-    published/<system>/{fever,vitaminc,climatefever}.json    1,000 answers each
-    published/<system>/training_metrics.json                 the training log
-    published/blog_gains.csv                                 36 gains over the control
-    climate-fever.jsonl                                      the pool of Climate-FEVER's claims
+    published/<system>/{fever,vitaminc,climatefever}         1,000 answers each
+    published/<system>/training_metrics                      the training log
+    climate_fever                                            the pool of Climate-FEVER's claims
 
-In that repository the control's files are <dataset>_control_results.json and
-training_metrics_format_only.json at the top; the others are <dataset>_grpo_results.json and
-training_metrics.json in "best_mixed 3 datatset training" (hard_weighted), "worse 3 mixed dataset
-training" (balanced) and "two sets training dataset" (hard_only).
+The 36 gains over the control that the blog prints (section "Results") are read from a table,
+published/blog_gains.csv, where FACTMIX_MIRROR has one. They are no file of that repository, and are
+otherwise kept as they were.
 
-They have no licence and are no part of this project: a folder with them is named by FACTMIX_MIRROR.
-What is kept is in results/published/, and `factmix published --freeze` derives it anew.
+The files have no licence and are no part of this project. What is kept of them is in
+results/published/, and `factmix published --freeze` derives it anew.
 
 An answer of which nothing could be read is INVALID here (see `prediction_files`); the files store
 it as NA. The published study left such examples out, pairwise.
@@ -33,6 +30,7 @@ from factmix import stats
 from factmix.intervals import Counts
 from factmix.labels import LABELS, Label
 from factmix.prediction_files import read_predictions
+from factmix.sources import fetch
 
 CONTROL = "control"  # rewarded for the format only
 MIXTURES = ("hard_weighted", "balanced", "hard_only")
@@ -52,40 +50,35 @@ class PublishedError(ValueError):
     """The released files, or what was derived from them, are not there."""
 
 
-def derive(mirror: Path) -> dict[str, Any]:
+def derive(printed: dict[str, Any]) -> dict[str, Any]:
     """Counts and means of curves from the released files: everything that is kept of them.
 
     Args:
-        mirror: the folder with the files named above.
+        printed: what the blog prints, see `read_printed`.
 
     Returns:
         pairs: "first/second" -> dataset -> counts gold x first x second, nested lists (3, 4, 4);
         evidence: dataset -> gold label -> examples with, and without, evidence;
-        printed: mixture -> dataset -> metric -> the blog's gain (fractions);
+        printed: as it was given;
         curves: system -> steps, and for each logged quantity its mean over the first and last
         `WINDOW` steps, least and greatest value, and means of every `WINDOW` steps; by_gold, for
         each gold label and part of the reward, the least and greatest mean of a step;
         climate_fever_pool: gold label -> claims there are.
 
     Raises:
-        PublishedError: a file is missing.
+        SourceError: a file cannot be had, or is another.
     """
-    folder = mirror / "published"
-    expected = [folder / s / f"{d}.json" for s in SYSTEMS for d in DATASETS]
-    expected += [folder / s / "training_metrics.json" for s in SYSTEMS]
-    expected += [folder / "blog_gains.csv", mirror / "climate-fever.jsonl"]
-    absent = [str(path.relative_to(mirror)) for path in expected if not path.is_file()]
-    if absent:
-        raise PublishedError(
-            f"{mirror}: lacks {', '.join(absent)}; name in FACTMIX_MIRROR a folder that has the "
-            "released files, as factmix.released describes it"
-        )
+    files = {
+        (system, name): fetch(f"published/{system}/{name}")
+        for system in SYSTEMS
+        for name in (*DATASETS, "training_metrics")
+    }
     answers = {
-        (system, dataset): read_predictions(folder / system / f"{dataset}.json")
+        (system, dataset): read_predictions(files[system, dataset])
         for system in SYSTEMS
         for dataset in DATASETS
     }
-    claims = (mirror / "climate-fever.jsonl").read_text(encoding="utf-8").splitlines()
+    claims = fetch("climate_fever").read_text(encoding="utf-8").splitlines()
     pool = Counter(str(CLIMATE_LABELS[json.loads(line)["claim_label"]]) for line in claims if line)
     return {
         "pairs": {
@@ -95,9 +88,9 @@ def derive(mirror: Path) -> dict[str, Any]:
             }
             for first, second in combinations(SYSTEMS, 2)
         },
-        "evidence": {d: _evidence(folder / CONTROL / f"{d}.json") for d in DATASETS},
-        "printed": _printed(folder / "blog_gains.csv"),
-        "curves": {s: _curves(folder / s / "training_metrics.json") for s in SYSTEMS},
+        "evidence": {d: _evidence(files[CONTROL, d]) for d in DATASETS},
+        "printed": printed,
+        "curves": {s: _curves(files[s, "training_metrics"]) for s in SYSTEMS},
         "climate_fever_pool": {str(label): pool[str(label)] for label in LABELS},
     }
 
@@ -122,7 +115,8 @@ def _evidence(path: Path) -> dict[str, dict[str, int]]:
     }
 
 
-def _printed(path: Path) -> dict[str, dict[str, dict[str, float]]]:
+def read_printed(path: Path) -> dict[str, dict[str, dict[str, float]]]:
+    """The gains of blog_gains.csv: mixture -> dataset -> metric -> gain (fractions)."""
     frame = pd.read_csv(path)
     frame["accuracy"] = (frame["accuracy_points"] / 100).round(6)
     return {
