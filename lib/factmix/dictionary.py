@@ -85,7 +85,7 @@ RUN = {
     "configuration_sha256": "of all settings that decide what is trained",
     "data_fingerprint": "SHA-256 of the training sample",
     "evaluation_fingerprint": "SHA-256 of the evaluation set",
-    "weights_sha256": "of the base model's weights, by file; empty for a model of the hub",
+    "model_sha256": "of the base model's files, by name; empty for a model of the hub",
     "steps": "training steps",
     "learning_rate": "of the training",
     "versions": "of the libraries that train",

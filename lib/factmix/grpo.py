@@ -241,17 +241,13 @@ def _identity(study: Study, arm: str, seed: int, paths: Paths) -> dict[str, Any]
     """What a run is a run of; a run of another is no use to this study."""
     numbers = study.model_dump(mode="json")
     relevant = {key: numbers[key] for key in ("model", "prompt", "evaluation", "training")}
-    if not study.model.lora.target_parameters:  # naming none is the same as not naming any
-        del relevant["model"]["lora"]["target_parameters"]
     own = numbers["arms"][arm]  # what it says of the data is in their fingerprint
     relevant |= {
         "arm": {key: own[key] for key in ("mixture", "reward", "steps")},
         "reward": study.reward_of(arm).model_dump(mode="json"),
+        "sampler_refresh": study.protocol_of(arm).sampler_refresh,
+        "told": study.evaluation_prompt(arm).model_dump(mode="json"),
     }
-    # Left out where they are as always: a run from before there was a choice is still one.
-    refresh, told = study.protocol_of(arm).sampler_refresh, study.evaluation_prompt(arm)
-    relevant |= {"sampler_refresh": refresh} if refresh > 1 else {}
-    relevant |= {"told": told.model_dump(mode="json")} if told != study.prompt else {}
     described = json.dumps(relevant, sort_keys=True)
     return {
         "study": study.name,
@@ -260,9 +256,10 @@ def _identity(study: Study, arm: str, seed: int, paths: Paths) -> dict[str, Any]
         "configuration_sha256": hashlib.sha256(described.encode()).hexdigest(),
         "data_fingerprint": sha256(paths.train(*study.training_sample(arm))),
         "evaluation_fingerprint": sha256(paths.evaluation_of(study.evaluation_sample(arm))),
-        "weights_sha256": {  # none for a model of the hub, which its revision identifies
+        "model_sha256": {  # none for a model of the hub, which its revision identifies
             file.name: sha256(file)
-            for file in sorted((ROOT / study.model.path).glob("*.safetensors"))
+            for pattern in ("*.safetensors", "*.json")
+            for file in sorted((ROOT / study.model.path).glob(pattern))
         },
     }
 
