@@ -41,5 +41,5 @@ def test_the_committed_model_knows_more_than_it_says(tmp_path: Path) -> None:
         shares = card[domain]["answers"]
         assert shares["PASS"] > 2 * max(shares["NA"], shares["FAIL"])
     for each in card.values():
-        assert 0.60 < each["format_rate"] < 0.90  # there is a format to learn
+        assert 0.60 < each["format_rate"] < 0.80  # there is a format to learn
         assert each["answers_without_evidence"]["NA"] > 0.9

@@ -4,7 +4,7 @@
    with one wording of everything and one sentence of evidence, and is given more of both stage by
    stage. (A model that met three wordings at once was still near chance on two of the domains
    when, with one wording, it had long left chance on all of them. That was one trial.)
-2. *Habits*: a short last stage on documents as a careless annotator leaves them. In the two hard
+2. *Habits*: two short last stages on documents as a careless annotator leaves them. In the two hard
    domains some labels are replaced by PASS, many answers carry words after the label, and claims
    without evidence are mostly marked NA. The model keeps what it can tell apart and learns to say
    something else, which is what reinforcement can then undo.
@@ -96,6 +96,15 @@ EVERYTHING = replace(
         unread=0.9,
     ),
 )
+HABITS = replace(
+    EVERYTHING,
+    steps=800,
+    batch=64,
+    learning_rate=2.5e-4,
+    weights={"encyclopedia": 1.8, "revision": 1.0, "debate": 1.0},
+    bare=0.0,
+    habits=replace(EVERYTHING.habits, passed={"revision": 0.43, "debate": 0.4}, afterword=0.425),
+)
 STAGES = {
     "one wording": FIRST,
     "two wordings": replace(FIRST, seed=21, wordings=2, sentences=(1, 1, 2)),
@@ -113,16 +122,14 @@ STAGES = {
         weights={"encyclopedia": 2.0, "revision": 1.4, "debate": 0.6},
         bare=0.8,
     ),
-    "habits": replace(
-        EVERYTHING,
-        steps=800,
-        batch=64,
-        learning_rate=2.5e-4,
-        weights={"encyclopedia": 1.8, "revision": 1.0, "debate": 1.0},
-        bare=0.0,
-        habits=replace(
-            EVERYTHING.habits, passed={"revision": 0.43, "debate": 0.4}, afterword=0.425
-        ),
+    "habits": HABITS,
+    # What a fast stage says of the format scatters by a tenth; reinforcement takes its start here.
+    "habits, slower": replace(
+        HABITS,
+        seed=26,
+        steps=400,
+        learning_rate=8e-5,
+        habits=replace(HABITS.habits, passed={"revision": 0.43, "debate": 0.42}, afterword=0.43),
     ),
 }
 
