@@ -163,6 +163,19 @@ def test_no_page_scrolls_sideways_on_a_phone(visits: dict[str, Visit]) -> None:
     assert faulty(visits, "overflow") == {}
 
 
+def test_a_wide_table_fades_where_there_is_more_until_it_is_scrolled_there(
+    html: Path, page: Page
+) -> None:
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.goto((html / "results.html").as_uri())
+    table = page.wait_for_selector(".pst-scrollable-table-container[data-more]")
+    assert table
+    assert table.evaluate("area => getComputedStyle(area).maskImage") != "none"
+    table.evaluate("area => area.scrollTo(area.scrollWidth, 0)")
+    page.wait_for_function("area => !area.hasAttribute('data-more')", arg=table)
+    assert table.evaluate("area => getComputedStyle(area).maskImage") == "none"
+
+
 def test_every_image_loads_and_has_words(visits: dict[str, Visit]) -> None:
     assert faulty(visits, "images") == {}
 

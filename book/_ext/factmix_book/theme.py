@@ -54,4 +54,4 @@ def setup(app: Sphinx) -> None:
     # The theme and the other extensions connect at 500.
     app.connect("html-page-context", mend, priority=900)
     app.add_js_file("offline_search.js")
-    app.add_js_file("scrolling_figures.js", loading_method="defer")
+    app.add_js_file("scrolling.js", loading_method="defer")

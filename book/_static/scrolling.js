@@ -1,0 +1,16 @@
+// What is wider than the page scrolls by itself: figures on a phone, and tables. It can then be
+// reached by the keyboard, and fades on the side where there is more.
+"use strict";
+
+(() => {
+  const look = (area) => {
+    const hidden = area.scrollWidth - area.clientWidth;
+    area.tabIndex = hidden > 0 ? 0 : -1;
+    area.toggleAttribute("data-more", hidden - area.scrollLeft > 1);
+  };
+  const sizes = new ResizeObserver((changes) => changes.forEach(({ target }) => look(target)));
+  document.querySelectorAll(".light-and-dark, .pst-scrollable-table-container").forEach((area) => {
+    sizes.observe(area);
+    area.addEventListener("scroll", () => look(area), { passive: true });
+  });
+})();
