@@ -13,7 +13,7 @@ import torch
 from trl import GRPOTrainer
 
 import small_models
-from factmix import grpo, mixtures
+from factmix import grpo, mixtures, prefix
 from factmix.evaluate import evaluate_arm
 from factmix.examples import Example, to_frame
 from factmix.labels import LABELS
@@ -87,6 +87,12 @@ def _inputs(trainer: GRPOTrainer) -> dict[str, torch.Tensor]:
     return shuffled | {"num_items_in_batch": completion_mask.sum()}
 
 
+@pytest.fixture(params=[2, 8, 256], ids=["a bucket for each", "shared beginnings", "neither"])
+def cost_of_a_pass(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prefix, "PASS", request.param)
+
+
+@pytest.mark.usefixtures("cost_of_a_pass")
 @pytest.mark.parametrize("name", small_models.NAMES)
 def test_loss_gradients_and_metrics_equal_the_stock_trainer(name: str, tmp_path: Any) -> None:
     outcomes = {}
@@ -107,6 +113,7 @@ def test_loss_gradients_and_metrics_equal_the_stock_trainer(name: str, tmp_path:
     assert (our_gradients - gradients).norm() / gradients.norm() < 1e-5
 
 
+@pytest.mark.usefixtures("cost_of_a_pass")
 @pytest.mark.parametrize("name", small_models.NAMES)
 def test_log_probabilities_equal_the_stock_trainer(name: str, tmp_path: Any) -> None:
     logps = []

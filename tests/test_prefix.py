@@ -1,5 +1,6 @@
 """Shared prefixes against plain forward passes without a cache."""
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from transformers import T5Config, T5ForConditionalGeneration
 
 import small_models
+from factmix import prefix
 from factmix.prefix import (
     completion_logits,
     length_buckets,
@@ -21,6 +23,11 @@ from factmix.prefix import (
 
 BEGINNING = list(range(38, 48))
 PROMPTS = [BEGINNING + rest for rest in (list(range(3, 20)), [5, 6, 7], list(range(10, 22)))]
+
+
+@pytest.fixture(autouse=True)
+def cheap_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prefix, "PASS", 8)  # or prompts as short as these would not be shared
 
 
 @pytest.fixture(params=small_models.NAMES)
@@ -62,11 +69,11 @@ def test_what_all_prompts_begin_with_is_read_once(
     assert shapes_run == [(1, 27), (2, 8)]
     shapes_run.clear()
     same_length = [BEGINNING + [i] * 9 for i in (1, 2)]
-    prefix = read_prompts(model, *pad_left(same_length, 0, "cpu"))
+    read = read_prompts(model, *pad_left(same_length, 0, "cpu"))
     assert shapes_run == [(1, 10), (2, 9)]
     for row, prompt in enumerate(same_length):
         whole = model(input_ids=torch.tensor([prompt])).logits[0, -1]
-        torch.testing.assert_close(prefix.logits[row], whole, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(read.logits[row], whole, atol=1e-5, rtol=1e-5)
 
 
 @torch.no_grad()
@@ -75,8 +82,8 @@ def test_completion_logits_are_those_of_the_whole_text(model: Any) -> None:
     of_prompt = [0, 1, 1, 2]
     padded = torch.tensor([each + [0] * (4 - len(each)) for each in completions])
     mask = torch.tensor([[1] * len(each) + [0] * (4 - len(each)) for each in completions])
-    prefix = read_prompts(model, *pad_left(PROMPTS, 0, "cpu"))
-    logits = completion_logits(model, prefix, torch.tensor(of_prompt), padded, mask)
+    read = read_prompts(model, *pad_left(PROMPTS, 0, "cpu"))
+    logits = completion_logits(model, read, torch.tensor(of_prompt), padded, mask)
     for row, (prompt, completion) in enumerate(zip(of_prompt, completions, strict=True)):
         text = torch.tensor([PROMPTS[prompt] + completion])
         whole = model(text, use_cache=False).logits[0, len(PROMPTS[prompt]) - 1 : -1]
@@ -87,8 +94,8 @@ def test_completion_logits_are_those_of_the_whole_text(model: Any) -> None:
 def test_a_sample_inverts_the_cumulative_distribution(model: Any) -> None:
     uniforms = torch.tensor([[0.2, 0.9, 0.5], [0.7, 0.1, 0.99], [0.2, 0.9, 0.5]])
     rows = torch.tensor([0, 1, 1])
-    prefix = read_prompts(model, *pad_left(PROMPTS, 0, "cpu"))
-    drawn = sample(model, prefix, rows, uniforms, temperature=0.7, stop_ids=(), pad_id=0)
+    read = read_prompts(model, *pad_left(PROMPTS, 0, "cpu"))
+    drawn = sample(model, read, rows, uniforms, temperature=0.7, stop_ids=(), pad_id=0)
     for row in range(3):
         text = list(PROMPTS[rows[row]])
         for column in range(3):
@@ -101,13 +108,13 @@ def test_a_sample_inverts_the_cumulative_distribution(model: Any) -> None:
 @torch.no_grad()
 def test_what_follows_a_stop_is_padding(model: Any) -> None:
     uniforms = torch.full((1, 4), 0.5)
-    prefix = read_prompts(model, *pad_left(PROMPTS[:1], 0, "cpu"))
+    read = read_prompts(model, *pad_left(PROMPTS[:1], 0, "cpu"))
     rows = torch.tensor([0])
-    free = sample(model, prefix, rows, uniforms, temperature=1.0, stop_ids=(), pad_id=0)[0]
-    prefix = read_prompts(model, *pad_left(PROMPTS[:1] * 2, 0, "cpu"))
+    free = sample(model, read, rows, uniforms, temperature=1.0, stop_ids=(), pad_id=0)[0]
+    read = read_prompts(model, *pad_left(PROMPTS[:1] * 2, 0, "cpu"))
     stopped = sample(
         model,
-        prefix,
+        read,
         torch.tensor([0, 1]),
         torch.tensor([[0.5] * 4, [0.5, 0.9999, 0.0001, 0.5]]),
         temperature=1.0,
@@ -123,11 +130,11 @@ def test_what_follows_a_stop_is_padding(model: Any) -> None:
 def test_equal_continuations_are_one_row_of_the_model(
     model: Any, shapes_run: list[tuple[int, ...]]
 ) -> None:
-    prefix = read_prompts(model, *pad_left(PROMPTS, 0, "cpu"))
+    read = read_prompts(model, *pad_left(PROMPTS, 0, "cpu"))
     shapes_run.clear()
     uniforms = torch.tensor([[0.5, 0.5, 0.5]] * 6 + [[0.999, 0.5, 0.5]])
     rows = torch.tensor([0, 0, 0, 1, 1, 2, 2])
-    drawn = sample(model, prefix, rows, uniforms, temperature=1.0, stop_ids=(), pad_id=0)
+    drawn = sample(model, read, rows, uniforms, temperature=1.0, stop_ids=(), pad_id=0)
     assert [rows for rows, _ in shapes_run] == [
         4,
         4,
@@ -136,13 +143,28 @@ def test_equal_continuations_are_one_row_of_the_model(
     assert drawn[5, 0] != drawn[6, 0]
 
 
-@given(st.lists(st.integers(1, 500), max_size=40))
-def test_buckets_hold_every_sequence_once_and_little_padding(lengths: list[int]) -> None:
-    buckets = length_buckets(lengths)
-    assert sorted(i for bucket in buckets for i in bucket) == list(range(len(lengths)))
-    for bucket in buckets:
-        longest = max(lengths[i] for i in bucket)
-        assert all(lengths[i] >= longest * 2 / 3 for i in bucket)
+def _cost(buckets: list[list[int]], lengths: list[int]) -> int:
+    return sum(prefix.PASS + len(each) * max(lengths[i] for i in each) for each in buckets)
+
+
+@given(st.lists(st.integers(1, 500), max_size=9))
+def test_no_other_buckets_cost_less(lengths: list[int]) -> None:
+    found = length_buckets(lengths)
+    assert sorted(i for bucket in found for i in bucket) == list(range(len(lengths)))
+    order = sorted(range(len(lengths)), key=lambda i: lengths[i])
+    for cuts in product((False, True), repeat=max(len(order) - 1, 0)):
+        others: list[list[int]] = [order[:1]] if order else []
+        for i, cut in zip(order[1:], cuts, strict=True):
+            others.append([i]) if cut else others[-1].append(i)
+        assert _cost(found, lengths) <= _cost(others, lengths)
+
+
+def test_a_long_sequence_does_not_lengthen_many_short_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(prefix, "PASS", 256)
+    assert length_buckets([20, 500, 21, 20, 19]) == [[1], [2, 0, 3, 4]]
+    assert length_buckets([20, 90, 21, 20, 19]) == [[1, 2, 0, 3, 4]]
 
 
 def test_a_prompts_keys_and_values_are_all_that_may_be_left_of_it(model: Any) -> None:

@@ -15,8 +15,9 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
-FEWEST_ALIKE = 8  # tokens at the beginning of all prompts that are worth a pass of their own
-FILLED = 2 / 3  # of a padded row, at least: more buckets pay off less than they cost in passes
+# Tokens that a model could read in the time that one more pass of it takes; measured on two CPU
+# cores with the embedded model, of the same order on a GPU with larger ones.
+PASS = 256
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def read_prompts(model: Any, ids: Tensor, mask: Tensor) -> Prefix:
     # layer that cuts off old columns would count padding among the new ones.
     cache = DynamicCache()
     alike = _alike(ids, mask)
-    if alike < FEWEST_ALIKE or len(ids) == 1:
+    if alike * (len(ids) - 1) < PASS:
         output = model(
             input_ids=ids,
             attention_mask=mask,
@@ -189,8 +190,10 @@ def sample(
             dim=1, return_inverse=True
         )
         row_of = torch.zeros_like(row_of).masked_scatter(going, next_row)
-        prefix.cache.batch_select_indices(source)
-        mask = torch.nn.functional.pad(mask[source], (0, 1), value=1)
+        if not torch.equal(source, torch.arange(len(mask), device=source.device)):
+            prefix.cache.batch_select_indices(source)  # a copy, which most batches can do without
+            mask = mask[source]
+        mask = torch.nn.functional.pad(mask, (0, 1), value=1)
         logits = model(
             input_ids=drawn[:, None],
             attention_mask=mask,
@@ -213,13 +216,25 @@ def pad_left(sequences: list[list[int]], pad_id: int, device: Any) -> tuple[Tens
 
 
 def length_buckets(lengths: Sequence[int]) -> list[list[int]]:
-    """Indices of sequences to pad together: none is less than `FILLED` of its bucket's longest."""
+    """Indices of sequences to pad together, so that padding and passes cost least.
+
+    A pass of the model is counted as `PASS` tokens. Each bucket is a run of the sequences in order
+    of length, longest first.
+    """
+    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
+    costs, starts = [0], [0]  # of the cheapest way for the first n, and where its last run begins
+    for end in range(1, len(order) + 1):
+        cost, start = min(
+            (costs[start] + PASS + (end - start) * lengths[order[start]], start)
+            for start in range(end)
+        )
+        costs.append(cost)
+        starts.append(start)
     buckets: list[list[int]] = []
-    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if buckets and lengths[i] >= FILLED * lengths[buckets[-1][0]]:
-            buckets[-1].append(i)
-        else:
-            buckets.append([i])
+    end = len(order)
+    while end:
+        buckets.insert(0, order[starts[end] : end])
+        end = starts[end]
     return buckets
 
 

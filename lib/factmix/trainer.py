@@ -154,19 +154,14 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         lengths[prompt_of] = attention_mask[:, :columns].sum(1)
         logps = torch.zeros(len(input_ids), logits_to_keep, device=input_ids.device)
         entropies, drift = torch.zeros_like(logps), torch.zeros_like(logps)
-        passes = ((live, model, contextlib.nullcontext()), (~live, base, torch.no_grad()))
-        for chosen, through, context in passes:
-            rows = chosen.nonzero()[:, 0]
-            for bucket in length_buckets(lengths[rows].tolist()):
-                part = torch.isin(prompt_of, rows[bucket]).nonzero()[:, 0]
-                with context:
-                    outcome = self._score(
-                        through, base, input_ids[part], attention_mask[part], logits_to_keep
-                    )
-                # out of place, so that the graph of the live part is kept
-                logps = logps.index_put((part,), outcome[0])
-                entropies = entropies.index_put((part,), outcome[1])
-                drift = drift.index_put((part,), outcome[2])
+        for bucket in length_buckets(lengths.tolist()):
+            chosen = torch.tensor(bucket, device=input_ids.device)
+            part = torch.isin(prompt_of, chosen).nonzero()[:, 0]
+            text = (input_ids[part], attention_mask[part], logits_to_keep)
+            scored, entropies[part], drift[part] = self._score(
+                model, base, *text, live[prompt_of[part]]
+            )
+            logps = logps.index_put((part,), scored)  # out of place: the graph is kept
         self._log_drift(drift)
         return logps, entropies, None
 
@@ -176,7 +171,13 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         self._metrics["train"]["kl"].append((total[0] / total[1]).item())
 
     def _score(
-        self, model: Any, base: Any, input_ids: Tensor, attention_mask: Tensor, length: int
+        self,
+        model: Any,
+        base: Any,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        length: int,
+        live: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Log-probability, entropy and drift from the base (nats), each (N, C), of completions.
 
@@ -186,32 +187,46 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
             input_ids: (N, T + C), with left-padded prompts.
             attention_mask: of the same shape.
             length: C.
+            live: (N,), which log-probabilities need a gradient; all or none of a prompt.
         """
         both = torch.cat([input_ids, attention_mask], dim=1)
         distinct, sequence_of = both.unique(dim=0, return_inverse=True)
         ids, mask = distinct.split(input_ids.shape[1], dim=1)
-        completions, completion_mask = ids[:, -length:], mask[:, -length:]
-        prompts, rows = torch.cat([ids[:, :-length], mask[:, :-length]], dim=1).unique(
-            dim=0, return_inverse=True
-        )
+        live = torch.zeros_like(ids[:, 0], dtype=torch.bool).index_put((sequence_of,), live)
+        with torch.no_grad(), base.disable_adapter():
+            untrained = self._log_probabilities(base, ids, mask, length)
+        logps = torch.zeros(len(ids), length, device=ids.device)
+        entropies, drift = torch.zeros_like(logps), torch.zeros_like(logps)
+        passes = ((live, model, contextlib.nullcontext()), (~live, base, torch.no_grad()))
+        for chosen, through, context in passes:
+            if not chosen.any():
+                continue
+            with context:
+                policy = self._log_probabilities(through, ids[chosen], mask[chosen], length)
+            scored = policy.gather(-1, ids[chosen, -length:, None])[..., 0]
+            logps = logps.index_put((chosen,), scored)
+            policy = policy.detach()
+            entropies[chosen] = -(policy.exp() * policy).sum(-1)
+            drift[chosen] = (policy.exp() * (policy - untrained[chosen])).sum(-1)
+        return logps[sequence_of], entropies[sequence_of], drift[sequence_of]
+
+    def _log_probabilities(self, model: Any, ids: Tensor, mask: Tensor, length: int) -> Tensor:
+        """Of all tokens, (N, C, V) in nats, at each place of N completions of left-padded prompts.
+
+        Args:
+            model: the one that reads.
+            ids: (N, T + C); each distinct prompt among them is read once.
+            mask: of the same shape.
+            length: C.
+        """
+        texts = torch.cat([ids[:, :-length], mask[:, :-length]], dim=1)
+        prompts, rows = texts.unique(dim=0, return_inverse=True)
         prompt_ids, prompt_mask = prompts.split(ids.shape[1] - length, dim=1)
         padding = int((prompt_mask.sum(0) == 0).sum())  # columns that none of these prompts needs
-        prompt_ids, prompt_mask = prompt_ids[:, padding:], prompt_mask[:, padding:]
-
-        def log_probabilities(model: Any) -> Tensor:
-            prefix = read_prompts(model, prompt_ids, prompt_mask)
-            logits = completion_logits(model, prefix, rows, completions, completion_mask)
-            scaled: Tensor = logits.float() / self.temperature
-            return scaled.log_softmax(-1)
-
-        policy = log_probabilities(model)
-        with torch.no_grad(), base.disable_adapter():
-            untrained = log_probabilities(base)
-        share = policy.detach().exp()
-        logps = policy.gather(-1, completions[..., None])[..., 0]
-        entropies = -(share * policy.detach()).sum(-1)
-        drift = (share * (policy.detach() - untrained)).sum(-1)
-        return logps[sequence_of], entropies[sequence_of], drift[sequence_of]
+        prefix = read_prompts(model, prompt_ids[:, padding:], prompt_mask[:, padding:])
+        logits = completion_logits(model, prefix, rows, ids[:, -length:], mask[:, -length:])
+        scaled: Tensor = logits.float() / self.temperature
+        return scaled.log_softmax(-1)
 
 
 def _until(tokens: list[int], stops: set[int]) -> list[int]:
