@@ -162,12 +162,10 @@ def main(arguments: list[str] | None = None) -> None:
     if chosen.memory_of:
         print(peak_of_this_process(study, chosen.arm, chosen.steps, chosen.memory_of))
         return
+    # Before this process grows: what its children report as their peak is at least its size.
+    memory = {} if chosen.json else peak_memory(study, chosen.arm, chosen.steps)
     found = measure(study, chosen.arm, chosen.steps)
-    if chosen.json:
-        report(summary(found), "", as_json=True)
-        return
-    memory = peak_memory(study, chosen.arm, chosen.steps)
-    report(summary(found), text(found, memory), as_json=False)
+    report(summary(found), text(found, memory), as_json=chosen.json)
 
 
 if __name__ == "__main__":
