@@ -1,12 +1,13 @@
 """Sentences whose verdict depends on the results: written from the numbers, never typed."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from factmix import figure_data
 from factmix.labels import INVALID, LABELS, Label
-from factmix.numbers import amount, show
+from factmix.numbers import amount
 from factmix.results import key
 from factmix.rewards import components
 from factmix.study import Reward, Study, WeightedReward
@@ -28,6 +29,112 @@ def bullets(results: Results) -> str:
     return "\n".join([*blocks, "All arms:\n\n" + _list([_learned(results)])])
 
 
+def headlines(results: Results) -> str:
+    """Three findings as a Markdown list: about NA, about the two levers, and about accuracy.
+
+    They are of the largest set of arms that differ in nothing but their mixture.
+    """
+    part = parts(results)[0]
+    mixtures = max(_alike(part, "mixture"), key=len, default=[])
+    lines = [_na_recall_of(part, mixtures), _levers(part, mixtures)] if len(mixtures) > 1 else []
+    return _list([*lines, _constant_in_short(part)])
+
+
+def _alike(part: Part, but: str) -> list[list[str]]:
+    """Compared arms with the same settings except for one."""
+    sets: dict[str, list[str]] = {}
+    for arm in part.compared:
+        settings = part.results.study.arm(_named(part)[arm]).model_dump_json(exclude={but})
+        sets.setdefault(settings, []).append(arm)
+    return list(sets.values())
+
+
+def _na_recall_of(part: Part, arms: list[str]) -> str:
+    """What arms that differ in their mixture do to the recall of NA, where they do most."""
+    gains, alpha = part.results.content["gains"], part.results.study.statistics.alpha
+
+    def changes(dataset: str) -> list[dict[str, Any]]:
+        return [gains[arm][dataset]["recall_na"] for arm in arms]
+
+    most = max(part.results.datasets, key=lambda d: sum(abs(c["value"]) for c in changes(d)))
+    sure = [change["value"] > 0 for change in changes(most) if change["p"] < alpha]
+    verdicts = [
+        f"{_of_all(sure.count(rose), len(arms))} {words} NA claims than the baseline"
+        for rose, words in ((False, "fewer"), (True, "more"))
+        if rose in sure
+    ]
+    verdict = ", and ".join(verdicts) or "no mixture recognises more or fewer NA claims for sure"
+    reward = part.results.study.arm(_named(part)[arms[0]]).reward
+    each = _listed([f"{_num('gains', arm, most, 'recall_na')} (`{arm}`)" for arm in arms])
+    return (
+        f"**Knowing when evidence is not enough.** Trained with the reward `{reward}`, {verdict} on"
+        f" **{most}**: recall of NA changes by {each}."
+    )
+
+
+def _levers(part: Part, mixtures: list[str]) -> str:
+    """Whether the mixture or the reward moves balanced accuracy further."""
+    study, metrics = part.results.study, part.results.content["metrics"]
+
+    def apart(arms: list[str]) -> tuple[float, str]:
+        reached = {
+            dataset: [metrics[arm][dataset]["balanced_accuracy"]["value"] for arm in arms]
+            for dataset in part.results.datasets
+        }
+        return max((max(values) - min(values), dataset) for dataset, values in reached.items())
+
+    by_mixture, there = apart(mixtures)
+    first = (
+        f"**Mixture or reward.** With the mixture alone changed, balanced accuracy differs by at"
+        f" most {_distance(by_mixture)}, on **{there}**"
+    )
+    pairs = [arms for arms in _alike(part, "reward") if set(arms) & set(mixtures) and arms[1:]]
+    if not pairs:
+        return f"{first}."
+    arms = max(pairs, key=apart)
+    by_reward, where = apart(arms)
+    mixture = study.arm(_named(part)[arms[0]]).mixture
+    larger = "reward" if by_reward > by_mixture else "mixture"
+    return (
+        f"{first}; with the reward alone changed, on the mixture `{mixture}`, by"
+        f" {_distance(by_reward)}, on **{where}**. The larger lever of the two is the"
+        f" **{larger}**."
+    )
+
+
+def _distance(fraction: float) -> str:
+    return amount(fraction, "points").removeprefix("+")
+
+
+def _constant_in_short(part: Part) -> str:
+    datasets = part.results.datasets
+    beaten = _no_better_than_constant(part)
+    results = len(part.arms) * len(datasets)
+    where = f": all but {_places(beaten)}" if beaten and 2 * len(beaten) < results else ""
+    return (
+        "**Accuracy alone tells little.** Always answering NA is right in "
+        f"{_num('metrics', part.constants, datasets[0], 'accuracy')} of the evaluation examples;"
+        f" of the {results} results of an arm in a domain, {results - len(beaten)} are better than"
+        f" that{where}."
+    )
+
+
+def _of_all(count: int, total: int) -> str:
+    if count == total:
+        return "every mixture recognises"
+    return f"{count} of {total} mixtures recognise{'s' if count == 1 else ''}"
+
+
+def _named(part: Part) -> dict[str, str]:
+    """The names of arms in the study by those in results.json."""
+    return {key(arm): arm for arm in part.results.study.arms}
+
+
+def _num(*path: str, form: str = "") -> str:
+    """A number of results.json as a role, which shows where it is from."""
+    return f"{{num}}`{'.'.join(path)}{'|' if form else ''}{form}`"
+
+
 def _list(lines: list[str]) -> str:
     return "".join(f"- {line}\n" for line in lines)
 
@@ -35,7 +142,7 @@ def _list(lines: list[str]) -> str:
 def _best(part: Part, dataset: str) -> str:
     metrics = part.results.content["metrics"]
     best = max(part.arms, key=lambda arm: metrics[arm][dataset]["balanced_accuracy"]["value"])
-    reached = show(metrics[best][dataset]["balanced_accuracy"], "full")
+    reached = _num("metrics", best, dataset, "balanced_accuracy", form="full")
     if best == part.baseline:
         return (
             f"**{dataset}**: no arm has a higher balanced accuracy than the baseline `{best}`, "
@@ -43,9 +150,10 @@ def _best(part: Part, dataset: str) -> str:
         )
     gain = part.results.content["gains"][best][dataset]["balanced_accuracy"]
     established = "" if gain["p"] < part.results.study.statistics.alpha else "not "
+    difference = _num("gains", best, dataset, "balanced_accuracy", form="full")
     return (
         f"**{dataset}**: `{best}` has the highest balanced accuracy of the arms, {reached}. Its "
-        f"difference to the baseline, {show(gain, 'full')}, is {established}established."
+        f"difference to the baseline, {difference}, is {established}established."
     )
 
 
@@ -58,16 +166,12 @@ def _na_recall(part: Part) -> str:
         if arm != part.baseline
         for dataset in part.results.datasets
     }
-    sure = {
-        f"`{arm}` on {dataset}": gain["value"]
-        for (arm, dataset), gain in recall.items()
-        if gain["p"] < alpha
-    }
+    sure = {where: gain["value"] for where, gain in recall.items() if gain["p"] < alpha}
     lost = [where for where, value in sure.items() if value < 0]
     won = [where for where, value in sure.items() if value > 0]
     return (
         "**Knowing when evidence is not enough** (recall of NA, against the baseline): "
-        f"lower for {_listed(lost)}; higher for {_listed(won)}; not established for the rest "
+        f"lower for {_places(lost)}; higher for {_places(won)}; not established for the rest "
         f"(p ≥ {alpha:g})."
     )
 
@@ -76,7 +180,7 @@ def _format(part: Part) -> str:
     """Which arms keep the asked format less often than the baseline, interval below interval."""
     rates = part.results.content["format_rate"]
     lost = [
-        f"`{arm}` on {dataset}, {show(rates[arm][dataset])}"
+        f"`{arm}` on {dataset}, {_num('format_rate', arm, dataset)}"
         for arm in part.systems
         for dataset in part.results.datasets
         if rates[arm][dataset]["interval"][1] < rates[part.baseline][dataset]["interval"][0]
@@ -88,24 +192,43 @@ def _format(part: Part) -> str:
 
 def _constant(part: Part) -> str:
     """Which trained arms are no more accurate than an answer that never looks."""
-    metrics, datasets = part.results.content["metrics"], part.results.datasets
-    constant = metrics[part.constants]
-    beaten = [
-        f"`{arm}` on {dataset}"
-        for arm in part.arms
-        for dataset in datasets
-        if metrics[arm][dataset]["accuracy"]["value"] <= constant[dataset]["accuracy"]["value"]
-    ]
+    datasets = part.results.datasets
+    beaten = _no_better_than_constant(part)
     if not beaten:
         verdict = "Every arm is more accurate than that in every domain."
     elif len(beaten) == len(part.arms) * len(datasets):
         verdict = "No arm is more accurate than that in any domain."
     else:
-        verdict = f"Not more accurate than that: {_listed(beaten)}."
+        verdict = f"Not more accurate than that: {_places(beaten)}."
     return (
         "**A constant answer as yardstick**: always answering NA is right in "
-        f"{show(constant[datasets[0]]['accuracy'])} of the evaluation examples. {verdict}"
+        f"{_num('metrics', part.constants, datasets[0], 'accuracy')} of the evaluation examples."
+        f" {verdict}"
     )
+
+
+def _no_better_than_constant(part: Part) -> list[tuple[str, str]]:
+    """Arm and dataset of every result that always answering NA reaches too."""
+    metrics = part.results.content["metrics"]
+    return [
+        (arm, dataset)
+        for arm in part.arms
+        for dataset in part.results.datasets
+        if metrics[arm][dataset]["accuracy"]["value"]
+        <= metrics[part.constants][dataset]["accuracy"]["value"]
+    ]
+
+
+def _places(found: list[tuple[str, str]]) -> str:
+    """Arms and datasets in words, arms with the same datasets together."""
+    datasets_of: dict[str, list[str]] = {}
+    for arm, dataset in found:
+        datasets_of.setdefault(arm, []).append(dataset)
+    arms_of: dict[tuple[str, ...], list[str]] = {}
+    for arm, datasets in datasets_of.items():
+        arms_of.setdefault(tuple(datasets), []).append(f"`{arm}`")
+    groups = [f"{_listed(arms)} on {_listed(list(on))}" for on, arms in arms_of.items()]
+    return ", ".join(groups) or "none"
 
 
 def transfer(results: Results) -> str:
@@ -118,7 +241,8 @@ def transfer(results: Results) -> str:
         established = "is established" if gain["p"] < alpha else "is not established"
         lines.append(
             f"`{row.arm}` never saw **{row.dataset}**; its change in balanced accuracy there, "
-            f"{show(gain, 'full')}, {established}."
+            f"{_num('gains', row.arm, row.dataset, 'balanced_accuracy', form='full')}, "
+            f"{established}."
         )
     return _list(lines) or "Every arm was trained on every dataset; nothing here is transfer.\n"
 
@@ -130,15 +254,19 @@ def awareness(results: Results) -> str:
     for dataset in results.datasets:
         best, worst = _lowest_and_highest(measured, results.arms, dataset, "ece")
         ranks, blurs = _lowest_and_highest(measured, results.arms, dataset, "aurc")
+        of = partial(_of_awareness, dataset)
         lines.append(
             f"**{dataset}**: the probabilities of `{best}` are nearest to how often it is right "
-            f"(calibration error {show(measured[best][dataset]['ece'], 'full')}), those of "
-            f"`{worst}` farthest ({show(measured[worst][dataset]['ece'], 'full')}). Abstaining by "
-            f"p(NA) leaves the fewest errors with `{ranks}` (area under the curve "
-            f"{show(measured[ranks][dataset]['aurc'], 'full')}), the most with `{blurs}` "
-            f"({show(measured[blurs][dataset]['aurc'], 'full')})."
+            f"(calibration error {of(best, 'ece')}), those of `{worst}` farthest "
+            f"({of(worst, 'ece')}). Abstaining by p(NA) leaves the fewest errors with `{ranks}` "
+            f"(area under the curve {of(ranks, 'aurc')}), the most with `{blurs}` "
+            f"({of(blurs, 'aurc')})."
         )
     return _list(lines)
+
+
+def _of_awareness(dataset: str, arm: str, name: str) -> str:
+    return _num("awareness", arm, dataset, name, form="full")
 
 
 def _lowest_and_highest(

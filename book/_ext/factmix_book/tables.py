@@ -42,6 +42,7 @@ def write(results: Results, into: Path) -> set[Path]:
         "data": data_counts(results),
         "overlap": overlap(results),
         "findings": findings.bullets(results),
+        "findings-headlines": findings.headlines(results),
         "findings-transfer": findings.transfer(results),
         "findings-awareness": findings.awareness(results),
         "awareness": awareness(results),
