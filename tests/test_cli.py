@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from factmix import cli, mixtures, notebooks, sources
+from factmix import cli, fetch, mixtures, notebooks
 from factmix.runs import Paths
 from factmix.study import Study
 
@@ -138,11 +138,11 @@ def test_a_file_that_cannot_be_had_does_not_keep_the_others_from_being_fetched(
 ) -> None:
     def fetched(name: str) -> Path:
         if name != "climate_fever":
-            raise sources.SourceError(f"{name}: no connection")
+            raise fetch.SourceError(f"{name}: no connection")
         (tmp_path / name).touch()
         return tmp_path / name
 
-    monkeypatch.setattr(sources, "fetch", fetched)
+    monkeypatch.setattr(fetch, "fetch", fetched)
     assert run(monkeypatch, "fetch", "vitaminc", "climate_fever", "fever_wiki") == 2
     shown = capsys.readouterr()
     assert shown.out.startswith("climate_fever: ")

@@ -21,9 +21,9 @@ from factmix.datasets.fever import (
     retrieval_recall,
 )
 from factmix.examples import Example
+from factmix.fetch import fetch
 from factmix.labels import Label
 from factmix.records import DataError, Pool
-from factmix.sources import fetch
 from factmix.wiki import Reference, Wiki, open_wiki
 
 ROW: dict[str, Any] = {

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from factmix import published, released, stats
+from factmix.fetch import SourceError
 from factmix.released import SYSTEMS, PublishedError
-from factmix.sources import SOURCES, SourceError
+from factmix.sources import SOURCES
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ import pytest
 from factmix.datasets import DATASETS
 from factmix.datasets.vitaminc import FULL, REAL, read
 from factmix.examples import Example
+from factmix.fetch import SourceError
 from factmix.labels import Label
 from factmix.records import DataError
-from factmix.sources import SourceError
 
 [MEMBER] = REAL
 ROW = {

@@ -68,19 +68,20 @@ def fetch(
     ] = None,
 ) -> None:
     """Download public data files, or check those that are there."""
-    from factmix import sources
+    from factmix import fetch as fetching
+    from factmix.sources import SOURCES
 
     failures = []
-    datasets = [name for name in sources.SOURCES if not name.startswith("published/")]
+    datasets = [name for name in SOURCES if not name.startswith("published/")]
     for name in names or datasets:
         try:
-            path = sources.fetch(name)
-        except sources.SourceError as error:  # of this file: the others may be had
+            path = fetching.fetch(name)
+        except fetching.SourceError as error:  # of this file: the others may be had
             failures.append(str(error))
             continue
-        print(f"{name}: {path} ({path.stat().st_size:,} bytes; {sources.SOURCES[name].licence})")
+        print(f"{name}: {path} ({path.stat().st_size:,} bytes; {SOURCES[name].licence})")
     if failures:
-        raise sources.SourceError("\n".join(failures))
+        raise fetching.SourceError("\n".join(failures))
 
 
 @app.command()

@@ -15,9 +15,10 @@ from transformers import (
 )
 
 from factmix.datasets import FILES, check_known
+from factmix.fetch import locate
 from factmix.policy import adapted, download_command, source_of
 from factmix.runs import ROOT, Paths
-from factmix.sources import SOURCES, locate
+from factmix.sources import SOURCES
 from factmix.study import BASE, Lora, Model, Study
 
 Plan = dict[str, Any]

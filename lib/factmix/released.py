@@ -27,10 +27,10 @@ from typing import Any
 import pandas as pd
 
 from factmix import stats
+from factmix.fetch import fetch
 from factmix.intervals import Counts
 from factmix.labels import LABELS, Label
 from factmix.prediction_files import read_predictions
-from factmix.sources import fetch
 
 CONTROL = "control"  # rewarded for the format only
 MIXTURES = ("hard_weighted", "balanced", "hard_only")

@@ -28,8 +28,8 @@ from typing import IO, NamedTuple
 from pydantic import BaseModel, ConfigDict
 from tqdm import tqdm
 
+from factmix.fetch import cache, fetch
 from factmix.records import DataError, page_title, read_rows, readable
-from factmix.sources import cache, fetch
 
 LAYOUT = 2  # of the database; a new number lets it be built anew
 RETRIEVAL = 1  # of the way to search; a new number lets all claims be searched for again

@@ -17,9 +17,9 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from factmix.examples import Example
+from factmix.fetch import fetch
 from factmix.labels import Label
 from factmix.records import Row, Text, normalised, read_examples
-from factmix.sources import fetch
 
 LABEL_OF = {
     "SUPPORTS": Label.PASS,

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt
 from tqdm import tqdm
 
 from factmix.examples import Example
+from factmix.fetch import fetch
 from factmix.groups import Groups
 from factmix.labels import Label
 from factmix.records import (
@@ -33,7 +34,6 @@ from factmix.records import (
     page_title,
     read_rows,
 )
-from factmix.sources import fetch
 from factmix.wiki import Reference, Wiki, open_wiki
 
 LABEL_OF = {"SUPPORTS": Label.PASS, "REFUTES": Label.FAIL, "NOT ENOUGH INFO": Label.NA}

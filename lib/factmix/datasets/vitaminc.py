@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Literal
 
 from factmix.examples import Example
+from factmix.fetch import fetch, open_member
 from factmix.labels import Label
 from factmix.records import Row, Text, page_title, read_examples
-from factmix.sources import fetch, open_member
 
 REAL = ("vitaminc_real/test.jsonl",)
 FULL = ("vitaminc/train.jsonl", "vitaminc/dev.jsonl", "vitaminc/test.jsonl")
