@@ -12,7 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from factmix.study import Study, StudyError, load_study
+from factmix.study import Study, StudyError
+from factmix.study_file import load_study
 
 ROOT = Path(__file__).resolve().parents[2]
 

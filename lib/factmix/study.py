@@ -1,11 +1,8 @@
 """A study as its YAML file states it: the one place where the numbers live."""
 
-from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import Field, NonNegativeInt, ValidationError, model_validator
-from yaml.reader import ReaderError
+from pydantic import Field, NonNegativeInt, model_validator
 
 from factmix.protocol import PROTOCOLS, Protocol, ProtocolName, Split, variant
 from factmix.study_parts import (
@@ -33,13 +30,13 @@ __all__ = [
     "Dataset",
     "FormatReward",
     "Lora",
+    "MistakeError",
     "Model",
     "Prompt",
     "Reward",
     "Study",
     "StudyError",
     "WeightedReward",
-    "load_study",
     "of_variant",
 ]
 
@@ -49,6 +46,14 @@ RESERVED = ("base_", "always_")
 
 class StudyError(ValueError):
     """A study's YAML, or a name that should be in it, is wrong."""
+
+
+class MistakeError(ValueError):
+    """A mistake that concerns several keys, with the dotted key to report it at."""
+
+    def __init__(self, where: str, message: str) -> None:
+        super().__init__(message)
+        self.where = where
 
 
 class Study(Part):
@@ -82,7 +87,7 @@ class Study(Part):
             if arm.baseline is not None:
                 _defined(arm.baseline, self.arms, f"arms.{name}.baseline")
             if name == BASE or name.startswith(RESERVED):
-                raise _MistakeError(
+                raise MistakeError(
                     f"arms.{name}",
                     f"names that are '{BASE}' or begin with {' or '.join(map(repr, RESERVED))} are"
                     " kept for the untrained model and for constant answers; expected another one",
@@ -92,7 +97,7 @@ class Study(Part):
     @model_validator(mode="after")
     def _arms_fit_together(self) -> "Study":
         if self.evaluation_sample(self.baseline):
-            raise _MistakeError(
+            raise MistakeError(
                 "baseline",
                 f"'{self.baseline}' is not evaluated on what protocol {self.protocol} evaluates;"
                 " name an arm that departs neither from its split nor from its evidence_eval",
@@ -100,19 +105,19 @@ class Study(Part):
         for name in self.arms:
             where, baseline = f"arms.{name}.baseline", self.baseline_of(name)
             if self.baseline_of(baseline) != baseline:
-                raise _MistakeError(
+                raise MistakeError(
                     where,
                     f"'{baseline}' is itself compared with '{self.baseline_of(baseline)}';"
                     " expected an arm that is the baseline of no other than itself",
                 )
             if self.evaluation_sample(name) != self.evaluation_sample(baseline):
-                raise _MistakeError(
+                raise MistakeError(
                     where,
                     f"'{baseline}' answers another evaluation sample; expected an arm with the"
                     " same split and evidence_eval, or the arm itself",
                 )
             if self.training.generation == "vllm" and self.protocol_of(name).sampler_refresh > 1:
-                raise _MistakeError(
+                raise MistakeError(
                     f"arms.{name}.sampler_refresh",
                     "stale weights are sampled with training.generation: transformers only;"
                     " set this to 1, or change that",
@@ -217,113 +222,8 @@ def of_variant(system: str, variant: str) -> str:
     return f"{system}_{variant}" if variant else system
 
 
-class _MistakeError(ValueError):
-    """A mistake that concerns several keys, with the dotted key to report it at."""
-
-    def __init__(self, where: str, message: str) -> None:
-        super().__init__(message)
-        self.where = where
-
-
 def _defined(name: str, among: dict[str, Any], where: str) -> None:
     if name not in among:
-        raise _MistakeError(
+        raise MistakeError(
             where, f"'{name}' is not defined; expected one of: {', '.join(sorted(among))}"
         )
-
-
-def load_study(path: Path) -> Study:
-    """Reads and checks a study's YAML; the study is named after the file.
-
-    Raises:
-        StudyError: naming file, line and key of the first mistake.
-    """
-    if not path.is_file():
-        known = ", ".join(sorted(other.stem for other in path.parent.glob("*.yaml")))
-        raise StudyError(f"{path}: no such study; expected one of: {known or 'none there'}")
-    text, content = _read_yaml(path)
-    if not isinstance(content, dict):
-        raise StudyError(f"{path}:1: expected a mapping of keys such as model, datasets, arms")
-    if "name" in content:
-        line = _line_of(["name"], text)
-        raise StudyError(f"{path}:{line}: name: a study is named after its file; remove this key")
-    try:
-        return Study.model_validate({"name": path.stem, **content})
-    except ValidationError as error:
-        where, message = _first_mistake(error)
-        line = _line_of(where, text)
-        raise StudyError(f"{path}:{line}: {'.'.join(where)}: {message}") from error
-
-
-def _read_yaml(path: Path) -> tuple[str, Any]:
-    """A file's text and what it holds."""
-    raw = path.read_bytes()
-    try:
-        text = raw.decode("utf-8")
-        content = yaml.safe_load(text)
-        again = _repeated_key(yaml.compose(text, Loader=yaml.SafeLoader))
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        got = raw[error.start]
-        raise StudyError(f"{path}:{line}: expected UTF-8; got the byte {got:#04x}") from error
-    except ReaderError as error:
-        line = text[: error.position].count("\n") + 1
-        raise StudyError(f"{path}:{line}: not valid YAML: {error.reason}") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise StudyError(f"{path}:{line}: not valid YAML: {error.problem}") from error
-    if again:
-        line = again.start_mark.line + 1
-        raise StudyError(
-            f"{path}:{line}: {again.value}: this key has come before in the same mapping, and only"
-            " one of them can count; remove or rename one"
-        )
-    return text, content
-
-
-def _repeated_key(node: yaml.Node | None) -> yaml.Node | None:
-    """The first key that its mapping has had before, of which YAML keeps the last silently."""
-    parts: list[yaml.Node] = []
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                return key  # type: ignore[no-any-return]
-            seen.add(key.value)
-            parts.append(value)
-    elif isinstance(node, yaml.SequenceNode):
-        parts = node.value
-    return next(filter(None, map(_repeated_key, parts)), None)
-
-
-def _first_mistake(error: ValidationError) -> tuple[list[str], str]:
-    """The key path of the mistake to report, and what is wrong there."""
-    # A misspelt key is also a missing one, and the misspelling is what the author can see.
-    first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
-    cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, _MistakeError):
-        return cause.where.split("."), str(cause)
-    where = [str(part) for part in first["loc"] if part != "[key]"]
-    if where[0] == "rewards" and len(where) > 3:
-        del where[2]  # the kind of reward, by which pydantic tells the members of the union apart
-    if first["type"] == "extra_forbidden":
-        return where, "there is no such key"
-    if first["type"] == "missing":
-        return where, "this key is missing"
-    return where, f"{first['msg']}; got {first['input']!r}"
-
-
-def _line_of(where: list[str], text: str) -> int:
-    """The line (from 1) of the deepest part of a key path that the YAML text has."""
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
-    line = 1
-    for part in where:
-        if isinstance(node, yaml.MappingNode):
-            found = next((kv for kv in node.value if kv[0].value == part), None)
-            if found is None:
-                continue  # such as the tag of a union, which is no key of the file
-            line, node = found[0].start_mark.line + 1, found[1]
-        elif isinstance(node, yaml.SequenceNode) and part.isdigit():
-            node = node.value[int(part)]
-            line = node.start_mark.line + 1
-    return line

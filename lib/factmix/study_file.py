@@ -1,0 +1,107 @@
+"""The YAML file of a study: read and checked, and each mistake named with its line."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from yaml.reader import ReaderError
+
+from factmix.study import MistakeError, Study, StudyError
+
+
+def load_study(path: Path) -> Study:
+    """Reads and checks a study's YAML; the study is named after the file.
+
+    Raises:
+        StudyError: naming file, line and key of the first mistake.
+    """
+    if not path.is_file():
+        known = ", ".join(sorted(other.stem for other in path.parent.glob("*.yaml")))
+        raise StudyError(f"{path}: no such study; expected one of: {known or 'none there'}")
+    text, content = _read_yaml(path)
+    if not isinstance(content, dict):
+        raise StudyError(f"{path}:1: expected a mapping of keys such as model, datasets, arms")
+    if "name" in content:
+        line = _line_of(["name"], text)
+        raise StudyError(f"{path}:{line}: name: a study is named after its file; remove this key")
+    try:
+        return Study.model_validate({"name": path.stem, **content})
+    except ValidationError as error:
+        where, message = _first_mistake(error)
+        line = _line_of(where, text)
+        raise StudyError(f"{path}:{line}: {'.'.join(where)}: {message}") from error
+
+
+def _read_yaml(path: Path) -> tuple[str, Any]:
+    """A file's text and what it holds."""
+    raw = path.read_bytes()
+    try:
+        text = raw.decode("utf-8")
+        content = yaml.safe_load(text)
+        again = _repeated_key(yaml.compose(text, Loader=yaml.SafeLoader))
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        got = raw[error.start]
+        raise StudyError(f"{path}:{line}: expected UTF-8; got the byte {got:#04x}") from error
+    except ReaderError as error:
+        line = text[: error.position].count("\n") + 1
+        raise StudyError(f"{path}:{line}: not valid YAML: {error.reason}") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise StudyError(f"{path}:{line}: not valid YAML: {error.problem}") from error
+    if again:
+        line = again.start_mark.line + 1
+        raise StudyError(
+            f"{path}:{line}: {again.value}: this key has come before in the same mapping, and only"
+            " one of them can count; remove or rename one"
+        )
+    return text, content
+
+
+def _repeated_key(node: yaml.Node | None) -> yaml.Node | None:
+    """The first key that its mapping has had before, of which YAML keeps the last silently."""
+    parts: list[yaml.Node] = []
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                return key  # type: ignore[no-any-return]
+            seen.add(key.value)
+            parts.append(value)
+    elif isinstance(node, yaml.SequenceNode):
+        parts = node.value
+    return next(filter(None, map(_repeated_key, parts)), None)
+
+
+def _first_mistake(error: ValidationError) -> tuple[list[str], str]:
+    """The key path of the mistake to report, and what is wrong there."""
+    # A misspelt key is also a missing one, and the misspelling is what the author can see.
+    first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, MistakeError):
+        return cause.where.split("."), str(cause)
+    where = [str(part) for part in first["loc"] if part != "[key]"]
+    if where[0] == "rewards" and len(where) > 3:
+        del where[2]  # the kind of reward, by which pydantic tells the members of the union apart
+    if first["type"] == "extra_forbidden":
+        return where, "there is no such key"
+    if first["type"] == "missing":
+        return where, "this key is missing"
+    return where, f"{first['msg']}; got {first['input']!r}"
+
+
+def _line_of(where: list[str], text: str) -> int:
+    """The line (from 1) of the deepest part of a key path that the YAML text has."""
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    line = 1
+    for part in where:
+        if isinstance(node, yaml.MappingNode):
+            found = next((kv for kv in node.value if kv[0].value == part), None)
+            if found is None:
+                continue  # such as the tag of a union, which is no key of the file
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and part.isdigit():
+            node = node.value[int(part)]
+            line = node.start_mark.line + 1
+    return line

@@ -1,0 +1,184 @@
+import shutil
+
+import pytest
+
+from factmix.runs import ROOT, find_study
+from factmix.study import StudyError
+from factmix.study_file import load_study
+
+STUDIES = sorted((ROOT / "studies").glob("*.yaml"))
+
+
+@pytest.fixture
+def broken(tmp_path):
+    """Loads the smoke study with one piece of its text replaced; gives the error and its line."""
+
+    def load(old, new):
+        text = (ROOT / "studies" / "smoke.yaml").read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        path = tmp_path / "mine.yaml"
+        path.write_text(text.replace(old, new), encoding="utf-8")
+        with pytest.raises(StudyError) as caught:
+            load_study(path)
+        line = text[: text.index(old)].count("\n") + 1
+        return str(caught.value).replace(str(path), "mine.yaml"), line
+
+    return load
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_every_study_of_the_project_loads_under_the_name_of_its_file(path):
+    study = load_study(path)
+    assert study.name == path.stem
+    assert study.baseline in study.arms
+
+
+def test_an_unknown_study_is_answered_with_the_known_ones():
+    with pytest.raises(StudyError, match=r"nothing\.yaml: no such study; .*embedded.*smoke"):
+        find_study("nothing")
+
+
+def test_unknown_mixture(broken):
+    message, line = broken("  balanced: {mixture: balanced,", "  balanced: {mixture: even,")
+    assert message == (
+        f"mine.yaml:{line}: arms.balanced.mixture: 'even' is not defined;"
+        " expected one of: balanced, hard_only"
+    )
+
+
+def test_unknown_reward(broken):
+    message, line = broken(
+        "hard_only: {mixture: hard_only, reward: published}",
+        "hard_only: {mixture: hard_only, reward: printed}",
+    )
+    assert message == (
+        f"mine.yaml:{line}: arms.hard_only.reward: 'printed' is not defined;"
+        " expected one of: format_only, published"
+    )
+
+
+def test_unknown_dataset_in_a_mixture(broken):
+    message, line = broken(
+        "debate: {NA: 6, PASS: 6, FAIL: 5}", "debates: {NA: 6, PASS: 6, FAIL: 5}"
+    )
+    assert message == (
+        f"mine.yaml:{line}: mixtures.hard_only.debates: 'debates' is not defined;"
+        " expected one of: debate, encyclopedia, revision"
+    )
+
+
+def test_unknown_baseline(broken):
+    message, line = broken("baseline: format_only", "baseline: control")
+    assert message.startswith(f"mine.yaml:{line}: baseline: 'control' is not defined; ")
+
+
+def test_negative_count(broken):
+    message, line = broken("counts: {NA: 20, PASS: 10, FAIL: 10}", "counts: {NA: 20, PASS: -1}")
+    assert message == (
+        f"mine.yaml:{line}: evaluation.counts.PASS: "
+        "Input should be greater than or equal to 0; got -1"
+    )
+
+
+def test_a_label_that_is_none(broken):
+    message, line = broken("counts: {NA: 20, PASS: 10, FAIL: 10}", "counts: {NEI: 20}")
+    assert message.startswith(
+        f"mine.yaml:{line}: evaluation.counts.NEI: Input should be 'NA', 'PAS"
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("training:\n", "trainig:\n", "trainig"),
+        ("  group_size: 4", "  groupsize: 4", "training.groupsize"),
+        ("mixture: hard_only,", "mixtures: hard_only,", "arms.hard_only.mixtures"),
+        ("    explore: 8.0", "    explored: 8.0", "rewards.published.explored"),
+    ],
+)
+def test_misspelt_key(broken, old, new, key):
+    message, line = broken(old, new)
+    assert message == f"mine.yaml:{line}: {key}: there is no such key"
+
+
+def test_missing_key_is_reported_where_it_should_be(broken):
+    message, line = broken("evaluation:\n  seed: 43\n", "evaluation:\n")
+    assert message == f"mine.yaml:{line}: evaluation.seed: this key is missing"
+
+
+def test_unknown_kind_of_reward(broken):
+    message, line = broken(
+        "  format_only:\n    kind: format_only", "  format_only:\n    kind: form"
+    )
+    assert message.startswith(f"mine.yaml:{line}: rewards.format_only: Input tag 'form'")
+
+
+def test_unknown_scheduler(broken):
+    message, line = broken("lr_scheduler: constant", "lr_scheduler: constat")
+    assert message.startswith(
+        f"mine.yaml:{line}: training.lr_scheduler: Input should be 'constant'"
+    )
+    assert message.endswith("got 'constat'")
+
+
+def test_a_weight_for_every_label(broken):
+    message, line = broken("weights: {NA: 0.15, PASS: 2.5, FAIL: 3.5}", "weights: {PASS: 2.5}")
+    assert message.startswith(
+        f"mine.yaml:{line}: rewards.published.weights: Value error, there is no weight for NA, FAIL"
+    )
+
+
+def test_bad_yaml(broken):
+    message, line = broken("seeds: [0]", "seeds: [0")
+    # The parser notices at the next key that the list was never closed.
+    assert message == f"mine.yaml:{line + 2}: not valid YAML: expected ',' or ']', but got ':'"
+
+
+def test_a_key_that_comes_twice_is_refused(broken):
+    arm = "  hard_only: {mixture: hard_only, reward: published}\n"
+    message, line = broken(arm, arm + arm)
+    assert message.startswith(f"mine.yaml:{line + 1}: hard_only: this key has come before")
+
+
+@pytest.mark.parametrize(
+    ("mistake", "problem"),
+    [
+        (b"# caf\xe9\n", "expected UTF-8; got the byte 0xe9"),
+        (b"# \x07\n", "not valid YAML: special characters are not allowed"),
+    ],
+)
+def test_bytes_that_are_no_yaml_are_named_with_their_line(tmp_path, mistake, problem):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(b"# first\n" + mistake)
+    with pytest.raises(StudyError, match=rf"mine\.yaml:2: {problem}"):
+        load_study(path)
+
+
+@pytest.mark.parametrize("name", ["studies/smoke.yaml", "smoke.yaml", "studies/smoke", "../smoke"])
+def test_a_file_instead_of_a_name_is_answered_with_the_names(name):
+    with pytest.raises(StudyError, match=r"without folder and \.yaml.*: embedded, .*smoke"):
+        find_study(name)
+
+
+def test_a_name_of_its_own_is_refused(broken):
+    message, line = broken("sample_seed: 42\n", "name: other\nsample_seed: 42\n")
+    assert message == f"mine.yaml:{line}: name: a study is named after its file; remove this key"
+
+
+def test_an_empty_file_is_no_study(tmp_path):
+    (tmp_path / "empty.yaml").write_text("")
+    with pytest.raises(StudyError, match=r"empty\.yaml:1: expected a mapping"):
+        load_study(tmp_path / "empty.yaml")
+
+
+def test_a_copy_of_a_study_is_a_study_of_another_name(tmp_path):
+    shutil.copy(ROOT / "studies" / "smoke.yaml", tmp_path / "mine.yaml")
+    assert load_study(tmp_path / "mine.yaml").name == "mine"
+
+
+def test_an_unknown_protocol(broken):
+    message, line = broken(
+        "hard_only: {mixture: hard_only, reward: published}",
+        "hard_only: {mixture: hard_only, reward: published, protocol: released}",
+    )
+    assert message.startswith(f"mine.yaml:{line}: arms.hard_only.protocol: Input should be 'as_des")
