@@ -9,7 +9,8 @@ from typing import Any
 
 from factmix import audit, claims, published
 from factmix.claim_evidence import ClaimsError, published_evidence, study_evidence
-from factmix.claims import Judgement, Ledger
+from factmix.claim_tests import Judgement
+from factmix.claims import Ledger
 from factmix.labels import LABELS
 from factmix.released import DATASETS, MIXTURES, SYSTEMS
 from factmix.results import key

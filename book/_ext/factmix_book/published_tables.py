@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from factmix import audit
-from factmix.claims import Claim, test_of
+from factmix.claim_tests import Claim
+from factmix.claims import test_of
 from factmix.labels import LABELS
 from factmix.numbers import NOT_COMPUTED, amount, probability, show
 from factmix.released import DATASETS, MIXTURES, SYSTEMS
