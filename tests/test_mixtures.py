@@ -14,16 +14,9 @@ from hypothesis import strategies as st
 from factmix.datasets import DATASETS
 from factmix.examples import COLUMNS, Example, to_frame
 from factmix.labels import LABELS, Label
-from factmix.leaks import LeakError
-from factmix.mixtures import (
-    DataError,
-    check_drawn,
-    development,
-    draw_evaluation,
-    overlap,
-    prepare,
-)
-from factmix.records import Pool
+from factmix.leaks import LeakError, overlap
+from factmix.mixtures import check_drawn, development, prepare
+from factmix.records import DataError, Pool
 from factmix.runs import Paths, find_study
 from factmix.study import Dataset, Study
 
@@ -293,46 +286,6 @@ def test_a_part_of_the_evaluation_set_is_marked_for_the_trajectory():
     assert Counter(marked["label"]) == {"NA": 4, "PASS": 3, "FAIL": 2}
 
 
-def drawn(pool, wanted, seed=0):
-    return to_frame(pool).iloc[draw_evaluation(to_frame(pool), wanted, np.random.default_rng(seed))]
-
-
-def test_groups_give_a_fiftieth_of_each_label_so_that_few_are_reserved():
-    # A fiftieth of 100 is 2 per label and group: 25 groups of 4 + 4 would do without that limit.
-    pool = [
-        example(f"{g}-{label}-{i}", label, group=f"g{g}")
-        for g in range(80)
-        for label in (PASS, FAIL)
-        for i in range(4)
-    ]
-    sizes = drawn(pool, {PASS: 100, FAIL: 100}).groupby("group")["label"].value_counts()
-    assert len(sizes) == 2 * 50
-    assert set(sizes) == {2}
-
-
-def test_one_large_group_does_not_fill_the_evaluation_set_while_there_are_others():
-    pool = [example(i, PASS, group="large") for i in range(500)]
-    pool += [example(500 + i, PASS) for i in range(99)]
-    for seed in range(5):
-        assert Counter(drawn(pool, {PASS: 100}, seed)["group"])["large"] in (1, 2)
-
-
-def test_large_groups_give_more_when_there_are_no_others():
-    pool = [example(i, PASS, group=f"g{i % 3}") for i in range(60)]
-    assert len(drawn(pool, {PASS: 50})) == 50
-    assert len(drawn(pool, {PASS: 60})) == 60
-
-
-def test_no_group_is_split_as_long_as_that_can_be_avoided():
-    # 98 groups of two and one of one: only with that one can 63 be drawn without splitting a pair.
-    pool = [example(i, FAIL, group=f"pair {i // 2}") for i in range(196)]
-    pool.append(example(196, FAIL))
-    for seed in range(10):
-        part = drawn(pool, {FAIL: 63}, seed)
-        reserved = sum(each.group in set(part["group"]) for each in pool)
-        assert reserved == len(part) == 63
-
-
 def shortage(study, pools):
     with pytest.raises(DataError) as caught:
         prepared(study, pools)
@@ -581,13 +534,6 @@ def test_a_leak_stops_the_drawing_with_the_ids(tmp_path):
     ):
         prepare(study, Paths(tmp_path))
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_group_that_holds_much_of_a_dataset_is_left_to_training():
-    pool = [example(i, FAIL, group="giant") for i in range(50)]
-    pool += [example(50 + i, FAIL) for i in range(60)]
-    for seed in range(5):
-        assert set(drawn(pool, {FAIL: 60}, seed)["group"]).isdisjoint({"giant"})
 
 
 def test_the_released_split_of_the_real_claims_shares_what_it_must(mirror):

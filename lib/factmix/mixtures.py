@@ -12,7 +12,7 @@ are drawn at random from the same examples, and what they share is reported.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,25 +20,16 @@ import numpy as np
 import pandas as pd
 
 from factmix.datasets import check_known, load
+from factmix.evaluation_set import draw_evaluation
 from factmix.evidence import shown
 from factmix.examples import COLUMNS, to_frame
 from factmix.groups import linked
-from factmix.labels import LABELS, Label
+from factmix.labels import LABELS
 from factmix.leaks import check_disjoint, overlap, shared_examples
 from factmix.protocol import PROTOCOLS, Split
 from factmix.records import DataError, Pool, normalised
 from factmix.runs import Paths, write_json, write_parquet
 from factmix.study import Study
-
-__all__ = ["DataError", "check_drawn", "development", "draw_evaluation", "overlap", "prepare"]
-
-# A page of VitaminC may hold hundreds of rows: while there are others, no group fills more than
-# this part of a label's evaluation examples.
-GROUP_SHARE = 1 / 50
-
-# A group of more than this part of a dataset is left to training while there are others: it would
-# be reserved whole. FEVER's training claims may be linked that far through the pages they share.
-LARGEST_GROUP = 1 / 20
 
 Report = dict[str, Any]
 
@@ -140,7 +131,8 @@ def _draw(study: Study, pools: dict[str, pd.DataFrame], split: Split) -> _Drawn:
     parts: list[pd.DataFrame] = []
     for name, pool in pools.items():
         reserved = {group for part in parts for group in part["group"]}
-        parts.append(_evaluation(study, name, pool, split, reserved))
+        rng = _rng(study.evaluation.seed, "evaluation", name)
+        parts.append(draw_evaluation(study, name, pool, split, reserved, rng))
     evaluation = pd.concat(parts, ignore_index=True)
     if split == "as_released":
         everything = {name: [True] * len(pool) for name, pool in pools.items()}
@@ -214,65 +206,6 @@ def development(study: Study, paths: Paths) -> pd.DataFrame:
     return pool[~seen].reset_index(drop=True)
 
 
-def draw_evaluation(
-    pool: pd.DataFrame,
-    counts: Mapping[Label, int],
-    rng: np.random.Generator,
-    reserved: Set[str] = frozenset(),
-) -> list[int]:
-    """Draws examples so that few groups are touched and none of them dominates.
-
-    Groups come in random order, those that are lost to training anyway first; each gives what is
-    still needed of every label, at most `GROUP_SHARE` of the label's count. A group is passed over
-    while it would have to be split, for its remainder would be lost to training. Only if the groups
-    do not suffice do they give more.
-
-    Args:
-        pool: examples of one dataset, index 0, 1, 2...; at least `counts` of each label.
-        counts: examples per label.
-        rng: decides order and choice.
-        reserved: groups from which other datasets have drawn evaluation examples.
-
-    Returns:
-        Row numbers of `pool`, ascending.
-    """
-    rows_of: dict[str, dict[Label, list[int]]] = {}
-    groups, labels = pool["group"].tolist(), pool["label"].tolist()
-    for row in rng.permutation(len(pool)).tolist():
-        rows_of.setdefault(groups[row], {}).setdefault(Label(labels[row]), []).append(row)
-    shuffled = rng.permutation(sorted(rows_of)).tolist()
-    order = sorted(shuffled, key=lambda name: name not in reserved)
-
-    need = {label: count for label, count in counts.items() if count}
-    limit = {label: int(np.ceil(count * GROUP_SHARE)) for label, count in need.items()}
-    taken: set[int] = set()
-    used: set[str] = set()
-
-    def take(group: str, offer: dict[Label, list[int]]) -> None:
-        for label, rows in offer.items():
-            taken.update(rows)
-            need[label] -= len(rows)
-        if any(offer.values()):
-            used.add(group)
-
-    for group in order:
-        offer = {
-            label: rows[: limit[label]]
-            for label, rows in rows_of[group].items()
-            if need.get(label, 0)
-        }
-        large = sum(map(len, rows_of[group].values())) > LARGEST_GROUP * len(pool)
-        if not large and all(len(rows) <= need[label] for label, rows in offer.items()):
-            take(group, offer)
-    for group in sorted(order, key=lambda name: name not in used):
-        left = {
-            label: [row for row in rows if row not in taken]
-            for label, rows in rows_of[group].items()
-        }
-        take(group, {label: rows[: need[label]] for label, rows in left.items() if label in need})
-    return sorted(taken)
-
-
 def _pool(name: str) -> tuple[pd.DataFrame, Pool]:
     """A dataset's examples, and what else was said of them when they were read."""
     loaded = load(name)
@@ -281,38 +214,6 @@ def _pool(name: str) -> tuple[pd.DataFrame, Pool]:
     if repeated:
         raise DataError(f"dataset {name}: the id '{repeated[0]}' occurs more than once")
     return pool, loaded
-
-
-def _evaluation(
-    study: Study, name: str, pool: pd.DataFrame, split: Split, reserved: Set[str]
-) -> pd.DataFrame:
-    wanted, counts = study.evaluation, study.evaluation_counts(name, split)
-    for label in LABELS:
-        needed, available = counts.get(label, 0), int((pool["label"] == label).sum())
-        if needed > available:
-            raise DataError(
-                f"study {study.name}: evaluation.counts: {name}, {label}: {needed} examples needed,"
-                f" {available} available"
-            )
-        part = wanted.trajectory_counts.get(label, 0)
-        if part > needed:
-            raise DataError(
-                f"study {study.name}: evaluation.trajectory_counts: {label}: {part} examples"
-                f" needed, {needed} available, which is evaluation.counts"
-            )
-    rng = _rng(wanted.seed, "evaluation", name)
-    if split == "group_disjoint":
-        taken = draw_evaluation(pool, counts, rng, reserved)
-    else:
-        of_label = {label: np.flatnonzero(pool["label"] == label) for label in counts}
-        parts = [rng.permutation(rows)[: counts[label]] for label, rows in of_label.items()]
-        taken = np.sort(np.concatenate(parts)).tolist()
-    drawn = pool.iloc[taken].reset_index(drop=True)
-    trajectory = np.zeros(len(drawn), dtype=bool)
-    for label in LABELS:
-        rows = np.flatnonzero(drawn["label"] == label)
-        trajectory[rng.permutation(rows)[: wanted.trajectory_counts.get(label, 0)]] = True
-    return drawn.assign(trajectory=trajectory)
 
 
 def _training(
