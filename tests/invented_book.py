@@ -11,8 +11,9 @@ import nbformat
 import numpy as np
 import pandas as pd
 
-from factmix.compare import compare, freeze
+from factmix.compare import compare
 from factmix.datasets import FILES, load
+from factmix.freeze import freeze
 from factmix.labels import ANSWERS, INVALID, LABELS
 from factmix.rewards import component_names
 from factmix.runs import ROOT, Paths, find_study, write_json, write_parquet

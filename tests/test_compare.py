@@ -9,8 +9,8 @@ from statsmodels.stats.multitest import multipletests
 
 from factmix import compare as comparison
 from factmix import stats
-from factmix.answers import CONSTANTS, predictions
-from factmix.compare import CompareError, compare, difference, freeze, training_metrics
+from factmix.answers import CONSTANTS
+from factmix.compare import CompareError, compare, difference, training_metrics
 from factmix.labels import ANSWERS
 from factmix.results import key, tidy
 from factmix.runs import Paths, find_study, write_json, write_parquet
@@ -376,47 +376,6 @@ def test_difference_lists_what_changed_and_what_one_side_lacks():
     assert frame.loc["metrics.a"].tolist() == ["fraction", 0.5, 0.75, 0.25]
     assert np.isnan(frame.loc["metrics.b", "fresh"])
     assert np.isnan(frame.loc["metrics.c", "difference"])
-
-
-def test_freeze_copies_what_is_small_in_the_layout_of_the_run(study, paths, tmp_path):
-    results = compare(study, paths)
-    (paths.arm("balanced", 0) / "adapter").mkdir()
-    (paths.arm("balanced", 0) / "adapter" / "model.safetensors").write_bytes(b"large")
-    notebook = paths.root / "notebooks" / "compare.ipynb"
-    notebook.parent.mkdir()
-    notebook.write_text("{}")
-    into = tmp_path / "results" / "embedded"
-    written = freeze(study, paths, into)
-    light_and_dark = 2
-    assert len(written) == 3 + 5 * len(study.arms) + 1 + light_and_dark
-    for summary in ("summary.svg", "summary-dark.svg"):
-        assert (into / summary).read_text().lstrip().startswith("<?xml")
-    assert "#ffffff" in (into / "summary.svg").read_text()
-    assert "#e6edf3" in (into / "summary-dark.svg").read_text()
-    assert {path for path in into.rglob("*") if path.is_file()} == set(written)
-    assert into / "notebooks" / "compare.ipynb" in written
-    frozen = Paths(into)
-    assert json.loads(frozen.results.read_text()) == results
-    assert predictions(study, frozen).equals(predictions(study, paths))
-    assert compare(study, frozen) == results
-
-
-def test_freeze_removes_runs_that_the_study_no_longer_has_and_nothing_else(study, paths, tmp_path):
-    compare(study, paths)
-    into = tmp_path / "results"
-    for name in ("given_up-s0/run.json", "learning_rate.json", "notes/mine.txt"):
-        (into / name).parent.mkdir(parents=True, exist_ok=True)
-        (into / name).write_text("{}")
-    freeze(study, paths, into)
-    assert not (into / "given_up-s0").exists()
-    assert (into / "learning_rate.json").exists()
-    assert (into / "notes" / "mine.txt").exists()
-
-
-def test_freeze_asks_for_the_comparison_first(study, paths, tmp_path):
-    with pytest.raises(CompareError, match="make it with: factmix results embedded"):
-        freeze(study, paths, tmp_path / "results")
-    assert not (tmp_path / "results").exists()
 
 
 def test_training_metrics_are_named_by_arm_and_seed(study, paths):

@@ -11,8 +11,9 @@ import pytest
 
 from factmix import figures, mixtures
 from factmix.answers import CONSTANTS, CompareError, predictions, reference_of
-from factmix.compare import by_baseline, compare, freeze
+from factmix.compare import by_baseline, compare
 from factmix.evaluate import PREDICTION_COLUMNS
+from factmix.freeze import freeze
 from factmix.plan import plan, text
 from factmix.results import tidy
 from factmix.runs import Paths, find_study, write_json, write_parquet

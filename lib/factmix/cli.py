@@ -195,13 +195,13 @@ def compare(
 @app.command()
 def freeze(study_name: StudyName) -> None:
     """Copy the small results of a finished study to results/, and recompute them from there."""
-    from factmix import compare as comparison
+    from factmix import freeze as freezing
     from factmix import notebooks
     from factmix.runs import ROOT
 
     study, paths = _open(study_name)
     into = ROOT / "results" / study.name
-    comparison.freeze(study, paths, into)
+    freezing.freeze(study, paths, into)
     notebooks.execute_kept("reevaluate", into / "notebooks", {"study": study.name})
     print(f"wrote {into}")
 

@@ -1,21 +1,18 @@
 """Every arm's answers and training in, results.json out: all the numbers that the book cites."""
 
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pandas as pd
 
-from factmix import figures, look, sections, stats
+from factmix import sections, stats
 from factmix.answers import Answers, CompareError, check_files, read_answers, reference_of
 from factmix.intervals import Counts
 from factmix.labels import ANSWERS
 from factmix.results import correct, counts, difference, key, leaf, tidy
-from factmix.runs import Paths, write_json, written_whole
+from factmix.runs import Paths, write_json
 from factmix.stats import Estimate
 from factmix.study import Study
 
@@ -25,7 +22,6 @@ __all__ = [
     "compare",
     "compute",
     "difference",
-    "freeze",
     "tidy",
     "training_metrics",
 ]
@@ -106,67 +102,6 @@ def compute(study: Study, paths: Paths) -> dict[str, Any]:
     correct(results["gains"], lambda path: path.rsplit(".", 1)[1])
     correct(results["mcnemar"], lambda path: path.rsplit(".", 1)[1])
     return results
-
-
-def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
-    """Copies what is small of a finished study: its results, and what figures are drawn from.
-
-    The copy has the layout of the run, so that `Paths(into)` finds everything in it. Runs in it of
-    arms or seeds that the study no longer has are removed.
-
-    Args:
-        study: the study.
-        paths: its finished run.
-        into: the folder that receives the copy, such as results/embedded.
-
-    Returns:
-        the files that were written.
-
-    Raises:
-        CompareError: something is missing; nothing has been copied then.
-    """
-    check_files(study, paths)
-    if not paths.results.is_file():
-        raise CompareError(
-            f"study {study.name}: {paths.results} does not exist; "
-            f"make it with: factmix results {study.name}"
-        )
-    folders = [paths.arm(arm, seed) for arm in study.arms for seed in study.seeds]
-    tables = ("metrics", "trajectory", "rewards", "predictions")
-    names = ("run.json", *(f"{table}.parquet" for table in tables))
-    sources = [paths.results, paths.data_report]
-    sources += [
-        paths.base_of(variant) / "predictions.parquet" for variant in study.evaluation_samples()
-    ]
-    sources += [folder / name for folder in folders for name in names if (folder / name).is_file()]
-    sources += sorted((paths.root / "notebooks").glob("*.ipynb"))
-    optional = (paths.learning_rate, paths.shortcuts)
-    sources += [source for source in optional if source.is_file()]
-    for run in sorted(into.glob("*/run.json")):
-        if paths.root / run.parent.name not in folders:
-            shutil.rmtree(run.parent)
-    targets = [into / source.relative_to(paths.root) for source in sources]
-    for source, target in zip(sources, targets, strict=True):
-        with written_whole(target) as part:
-            shutil.copyfile(source, part)
-    results = json.loads(paths.results.read_text(encoding="utf-8"))
-    summaries = {into / "summary.svg": False, into / "summary-dark.svg": True}
-    for summary, dark in summaries.items():
-        with written_whole(summary) as part:
-            _draw_summary(results, study.statistics.alpha, part, dark=dark)
-    return [*targets, *summaries]
-
-
-def _draw_summary(results: dict[str, Any], alpha: float, path: Path, *, dark: bool) -> None:
-    """The gains at a glance, for the README; the light one on white, for pages of any colour."""
-    gains = tidy(results["gains"], ["arm", "dataset", "metric"])
-    elsewhere = results["study"].get("baselines", {})  # on other examples: no part of this figure
-    gains = gains[~gains["arm"].isin(["base", *elsewhere])]
-    with look.style(dark=dark):
-        figure = figures.plot_gains(gains, metrics=("balanced_accuracy", "recall_na"), alpha=alpha)
-        paper = "none" if dark else "white"
-        figure.savefig(path, format="svg", facecolor=paper, metadata={"Date": None})
-        plt.close(figure)
 
 
 def training_metrics(study: Study, paths: Paths) -> pd.DataFrame:

@@ -1,0 +1,65 @@
+import json
+
+import pytest
+
+from factmix.answers import CompareError, predictions
+from factmix.compare import compare
+from factmix.freeze import freeze
+from factmix.runs import Paths, find_study
+from invented_book import invent_run
+
+
+@pytest.fixture
+def study():
+    full = find_study("embedded")
+    fewer = full.statistics.model_copy(update={"resamples": 200})
+    return full.model_copy(update={"statistics": fewer})
+
+
+@pytest.fixture
+def paths(study, tmp_path):
+    """A finished run of the study with few and made-up answers."""
+    paths = Paths(tmp_path / "run")
+    invent_run(study, paths)
+    return paths
+
+
+def test_freeze_copies_what_is_small_in_the_layout_of_the_run(study, paths, tmp_path):
+    results = json.loads(paths.results.read_text())
+    (paths.arm("balanced", 0) / "adapter").mkdir()
+    (paths.arm("balanced", 0) / "adapter" / "model.safetensors").write_bytes(b"large")
+    notebook = paths.root / "notebooks" / "compare.ipynb"
+    notebook.parent.mkdir()
+    notebook.write_text("{}")
+    into = tmp_path / "results" / "embedded"
+    written = freeze(study, paths, into)
+    light_and_dark = 2
+    assert len(written) == 3 + 5 * len(study.arms) + 1 + light_and_dark
+    for summary in ("summary.svg", "summary-dark.svg"):
+        assert (into / summary).read_text().lstrip().startswith("<?xml")
+    assert "#ffffff" in (into / "summary.svg").read_text()
+    assert "#e6edf3" in (into / "summary-dark.svg").read_text()
+    assert {path for path in into.rglob("*") if path.is_file()} == set(written)
+    assert into / "notebooks" / "compare.ipynb" in written
+    frozen = Paths(into)
+    assert json.loads(frozen.results.read_text()) == results
+    assert predictions(study, frozen).equals(predictions(study, paths))
+    assert compare(study, frozen) == results
+
+
+def test_freeze_removes_runs_that_the_study_no_longer_has_and_nothing_else(study, paths, tmp_path):
+    into = tmp_path / "results"
+    for name in ("given_up-s0/run.json", "learning_rate.json", "notes/mine.txt"):
+        (into / name).parent.mkdir(parents=True, exist_ok=True)
+        (into / name).write_text("{}")
+    freeze(study, paths, into)
+    assert not (into / "given_up-s0").exists()
+    assert (into / "learning_rate.json").exists()
+    assert (into / "notes" / "mine.txt").exists()
+
+
+def test_freeze_asks_for_the_comparison_first(study, paths, tmp_path):
+    paths.results.unlink()
+    with pytest.raises(CompareError, match="make it with: factmix results embedded"):
+        freeze(study, paths, tmp_path / "results")
+    assert not (tmp_path / "results").exists()
