@@ -6,7 +6,8 @@ Departures from a stock `trl.GRPOTrainer` run:
 2. Log-probabilities come from the same shared prefix, once per distinct completion.
 3. A group whose rewards are all equal has no advantage, hence no gradient: it is scored, for the
    metrics, but left out of the backward pass.
-4. Prompts of like length are padded together, and what all of them begin with is read once.
+4. Prompts of like length are padded together, and what all of them begin with is read once, where
+   that saves more time than another pass of the model takes.
 5. The drift from the base is measured (Kullback-Leibler divergence), but is no part of the loss.
 
 Losses and gradients are those of the stock trainer; tests/test_grpo.py compares them. A model that
