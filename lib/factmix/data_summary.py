@@ -178,7 +178,8 @@ def tables(summary: Summary) -> str:
         ]
         for arm, each in summary["overlap"].items()
     ]
-    head = ["arm", "split", "evidence: train", "evaluation", "groups", "claims", *map(str, LABELS)]
+    examples = [f"{label} examples" for label in LABELS]
+    head = ["arm", "split", "evidence: train", "evaluation", "groups", "claims", *examples]
     return f"{text}\nShared by training and evaluation\n{_table(head, shared)}"
 
 
