@@ -41,7 +41,7 @@ def trained(study: Study, arm: str, kind: type[GRPOTrainer], training: pd.DataFr
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--study", default="embedded", help="its configuration (%(default)s)")
-    parser.add_argument("--arm", default="balanced", help="which is trained (%(default)s)")
+    parser.add_argument("--arm", default="format_only", help="which is trained (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print one object instead of a table")
     chosen = parser.parse_args(arguments)
     study = find_study(chosen.study)

@@ -1,11 +1,13 @@
 """What the compute of `make study` costs: wall time and peak memory, phase by phase.
 
 Runs the steps of the Snakefile that compute, with the same commands, one after another and each in
-a process of its own, into a folder that goes away. Set-up, pages and book are not part of it. The
-time of a step includes starting Python; `train` also shows what its run.json says, which does not.
+a process of its own, into a folder that goes away, or that FACTMIX_RUNS names (to compare the run
+with the committed results: factmix drift). Set-up, pages and book are not part of it. The time of a
+step includes starting Python; `train` also shows what its run.json says, which does not.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -57,7 +59,13 @@ def measure(study: Study, arms: list[str]) -> dict[str, dict[str, float]]:
     """By phase: seconds, peak_gb, and for training the seconds that its run.json states."""
     found: dict[str, dict[str, float]] = {}
     phases = phases_of(study, arms)
-    with tempfile.TemporaryDirectory() as folder, progress(len(phases), "phases") as bar:
+    kept = os.environ.get("FACTMIX_RUNS")
+    if kept and (Path(kept) / study.name).exists():
+        sys.exit(f"{Path(kept) / study.name} is there, and nothing would be left to measure")
+    place: contextlib.AbstractContextManager[str] = (
+        contextlib.nullcontext(kept) if kept else tempfile.TemporaryDirectory()
+    )
+    with place as folder, progress(len(phases), "phases") as bar:
         environment = {**os.environ, "FACTMIX_RUNS": folder}
         for name, arguments in phases.items():
             bar.set_postfix_str(name)

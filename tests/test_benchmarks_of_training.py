@@ -4,6 +4,7 @@ import importlib
 import json
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,6 +94,15 @@ def test_the_phases_of_a_study_are_measured(run: Run) -> None:
     assert found["peak_gb"] == max(each["peak_gb"] for each in phases.values())
     trained = phases["train hard_only-s0"]
     assert 0 < trained["run_seconds"] < trained["seconds"]
+
+
+def test_a_run_that_is_there_is_not_measured(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "smoke").mkdir()
+    monkeypatch.setenv("FACTMIX_RUNS", str(tmp_path))
+    with pytest.raises(SystemExit, match="smoke is there, and nothing would be left to measure"):
+        run("study")
 
 
 def test_the_phases_of_a_study_are_commands_that_there_are(run: Run) -> None:
