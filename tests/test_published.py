@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from factmix import published, released, stats
-from factmix.fetch import SourceError
+from factmix.fetch import SourceError, fetch
 from factmix.released import SYSTEMS, PublishedError
 from factmix.sources import SOURCES
 
@@ -22,7 +22,7 @@ def gains(derived):
 
 def test_what_is_committed_follows_from_the_released_files(mirror, derived):
     printed = released.read_printed(mirror / "published" / "blog_gains.csv")
-    assert released.derive(printed) == derived
+    assert released.derive(fetch, printed) == derived
 
 
 def test_freezing_writes_what_is_derived(mirror, derived, tmp_path):
@@ -92,11 +92,11 @@ def test_without_a_mirror_the_files_are_fetched_and_the_printed_gains_kept(
 ):
     fetched = []
 
-    def fetch(name):
+    def found(name):
         fetched.append(name)
         return mirror / ("climate-fever.jsonl" if name == "climate_fever" else f"{name}.json")
 
-    monkeypatch.setattr(released, "fetch", fetch)
+    monkeypatch.setattr("factmix.fetch.fetch", found)
     monkeypatch.delenv("FACTMIX_MIRROR")
     assert json.loads(published.freeze(tmp_path).read_text()) == derived
     assert set(fetched) <= set(SOURCES) and len(set(fetched)) == 17

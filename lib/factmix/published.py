@@ -33,10 +33,15 @@ def freeze(into: Path = FROZEN) -> Path:
     """Derives from the released files, fetched where they are not there, and writes derived.json.
 
     The blog's own gains are those of FACTMIX_MIRROR's table, and without one those of before.
+
+    Raises:
+        SourceError: a file cannot be had, or is another.
     """
+    from factmix.fetch import fetch  # its libraries are not needed to read what is kept
+
     table = Path(os.environ.get("FACTMIX_MIRROR", ""), "published", "blog_gains.csv")
     printed = read_printed(table) if table.is_file() else load()["printed"]
-    write_json(into / "derived.json", derive(printed))
+    write_json(into / "derived.json", derive(fetch, printed))
     return into / "derived.json"
 
 

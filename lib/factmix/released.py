@@ -20,6 +20,7 @@ it as NA. The published study left such examples out, pairwise.
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,6 @@ from typing import Any
 import pandas as pd
 
 from factmix import stats
-from factmix.fetch import fetch
 from factmix.intervals import Counts
 from factmix.labels import LABELS, Label
 from factmix.prediction_files import read_predictions
@@ -50,10 +50,11 @@ class PublishedError(ValueError):
     """The released files, or what was derived from them, are not there."""
 
 
-def derive(printed: dict[str, Any]) -> dict[str, Any]:
+def derive(fetch: Callable[[str], Path], printed: dict[str, Any]) -> dict[str, Any]:
     """Counts and means of curves from the released files: everything that is kept of them.
 
     Args:
+        fetch: gives the local copy of a file of `sources`, by its name.
         printed: what the blog prints, see `read_printed`.
 
     Returns:
@@ -64,9 +65,6 @@ def derive(printed: dict[str, Any]) -> dict[str, Any]:
         `WINDOW` steps, least and greatest value, and means of every `WINDOW` steps; by_gold, for
         each gold label and part of the reward, the least and greatest mean of a step;
         climate_fever_pool: gold label -> claims there are.
-
-    Raises:
-        SourceError: a file cannot be had, or is another.
     """
     files = {
         (system, name): fetch(f"published/{system}/{name}")
