@@ -94,7 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--study", default="embedded", help="its examples (%(default)s)")
     parser.add_argument("--examples", type=int, default=3000, help="at most (%(default)s)")
-    parser.add_argument("--repeats", type=int, default=5, help="of each way (%(default)s)")
+    parser.add_argument("--repeats", type=int, default=3, help="of each way (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print one object instead of a table")
     chosen = parser.parse_args(arguments)
     found = measure(find_study(chosen.study), chosen.examples, chosen.repeats)
