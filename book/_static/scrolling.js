@@ -1,5 +1,5 @@
-// What is wider than the page scrolls by itself: figures on a phone, and tables. It can then be
-// reached by the keyboard, and fades on the side where there is more.
+// What is wider than the page scrolls by itself: figures on a phone, tables, code and what it shows.
+// It can then be reached by the keyboard, and fades on the side where there is more.
 "use strict";
 
 (() => {
@@ -9,7 +9,8 @@
     area.toggleAttribute("data-more", hidden - area.scrollLeft > 1);
   };
   const sizes = new ResizeObserver((changes) => changes.forEach(({ target }) => look(target)));
-  document.querySelectorAll(".light-and-dark, .pst-scrollable-table-container").forEach((area) => {
+  const wide = [".light-and-dark", ".pst-scrollable-table-container", ".highlight pre", ".text_html"];
+  document.querySelectorAll(wide.join()).forEach((area) => {
     sizes.observe(area);
     area.addEventListener("scroll", () => look(area), { passive: true });
   });
