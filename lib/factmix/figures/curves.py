@@ -9,7 +9,16 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from factmix.figures.layout import below, beside, dotted, legend_above, names, panels, words
+from factmix.figures.layout import (
+    below,
+    beside,
+    dotted,
+    legend_above,
+    legend_columns,
+    names,
+    panels,
+    words,
+)
 from factmix.labels import ANSWERS, LABELS
 from factmix.look import ANSWER_COLOURS, WIDTH, arm_colours, arm_markers
 
@@ -55,7 +64,10 @@ def plot_training_curves(
     ax.margins(x=0.01)
     if len(colours) > 1:
         entries = _entries([ax])
-        ax.legend(entries.values(), entries)
+        ax.legend(
+            entries.values(), entries, ncols=legend_columns(list(entries)),
+            loc="lower center", bbox_to_anchor=(0.5, 1),
+        )  # fmt: skip
     return ax
 
 

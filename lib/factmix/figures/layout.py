@@ -42,9 +42,13 @@ def beside(figure: Figure, text: str) -> None:
 
 
 def legend_above(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> None:
+    figure.legend(handles, labels, loc="outside upper center", ncols=legend_columns(labels))
+
+
+def legend_columns(labels: Sequence[str]) -> int:
+    """Of a legend as wide as a figure: one row where the entries fit it, two otherwise."""
     in_one_row = sum(map(len, labels)) + 5 * len(labels) <= LETTERS
-    columns = len(labels) if in_one_row else -(-len(labels) // 2)
-    figure.legend(handles, labels, loc="outside upper center", ncols=columns)
+    return len(labels) if in_one_row else -(-len(labels) // 2)
 
 
 def arm_handles(arms: Sequence[str]) -> list[Artist]:
