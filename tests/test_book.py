@@ -185,7 +185,7 @@ def test_benchmarks_page_shows_numbers_and_figures_with_their_machine(
         f"{benchmarks.NAMES['step_ratio']}, 500 prompt tokens | 14.9",
         "the study's compute, minutes | 9.88",
         "`base`, seconds | 41",
-        f"{benchmarks.NAMES['reward_gap']} | -0.0314",
+        f"{benchmarks.NAMES['reward_gap']} | \u22120.0314",
     ):
         assert f"| {row} |" in text
     assert benchmarks.TITLES["grpo_step"] not in text  # it was not measured
@@ -270,7 +270,10 @@ def test_findings_name_the_baseline_of_each_part_and_no_gain_over_oneself(
     for dataset in results.datasets:  # well above any interval of so few examples
         rates["format_only"][dataset]["interval"] = [2.0, 2.0]
     every = findings._format(parts(results)[0])
-    assert all(f"`hard_only` on {dataset}, " in every for dataset in results.datasets)
+    (of_arm,) = re.findall(r"`hard_only` \(([^)]*)\)", every)
+    assert of_arm.split(", ") == [
+        f"{dataset} {{num}}`format_rate.hard_only.{dataset}`" for dataset in results.datasets
+    ]
     metrics = results.content["metrics"]
     arms = ["format_only_released", "hard_only_released"]
     for dataset in results.datasets:
@@ -278,6 +281,25 @@ def test_findings_name_the_baseline_of_each_part_and_no_gain_over_oneself(
         (line,) = [line for line in second.splitlines() if line.startswith(f"- **{dataset}**")]
         assert f"`{best}`" in line
         assert ("no arm has a higher" in line) == (best == "format_only_released")
+
+
+def test_columns_of_numbers_are_aligned_right_and_those_of_words_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
+    from factmix_book import tables
+
+    cells = [
+        "F1\u00a0NA",
+        "`8e5ba`",
+        "p of a test",
+        "p\u00a0=\u00a00.1",
+        "\u22120.2",
+        "**18**",
+        "\u2013",
+    ]
+    text = tables.markdown(["1", *"abcdefg"], [["1", *cells]])
+    assert text.splitlines()[1] == "| :-- | :-- | :-- | :-- | --: | --: | --: | --: |"
 
 
 def test_run_page_shows_the_figures_of_every_baseline(two_protocols: Drawn) -> None:

@@ -102,7 +102,7 @@ def test_value_that_was_not_computed_is_a_dash() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(12.34, f"12.3{NB}s"), (200, f"3{NB}min 20{NB}s"), (3725, f"1{NB}h 2{NB}min")],
+    [(12.34, f"12.3{NB}s"), (200, f"3{NB}min{NB}20{NB}s"), (3725, f"1{NB}h{NB}2{NB}min")],
 )
 def test_duration_has_the_units_a_reader_would_use(seconds: float, text: str) -> None:
     assert duration(seconds) == text

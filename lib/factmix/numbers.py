@@ -109,9 +109,9 @@ def duration(seconds: float) -> str:
         return f"{seconds:.3g}{_NO_BREAK}s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
-        return f"{minutes}{_NO_BREAK}min {rest}{_NO_BREAK}s"
+        return f"{minutes}{_NO_BREAK}min{_NO_BREAK}{rest}{_NO_BREAK}s"
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}{_NO_BREAK}h {minutes}{_NO_BREAK}min"
+    return f"{hours}{_NO_BREAK}h{_NO_BREAK}{minutes}{_NO_BREAK}min"
 
 
 # What follows the number; units that are not listed follow as they are.

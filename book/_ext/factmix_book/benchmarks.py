@@ -90,10 +90,14 @@ def _numbers(result: Mapping[str, Any]) -> list[tuple[str, str]]:
             ]
         elif isinstance(value, Mapping):
             named, place = NAMES.get(key, key), PLACES.get(key, "")
-            found += [(f"{named}, {at} {place}".rstrip(), f"{x:.3g}") for at, x in value.items()]
+            found += [(f"{named}, {at} {place}".rstrip(), _short(x)) for at, x in value.items()]
         else:
-            found.append((NAMES.get(key, key), f"{value:.3g}"))
+            found.append((NAMES.get(key, key), _short(value)))
     return found
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}".replace("-", "\u2212")
 
 
 def _drawing(name: str, measured: Mapping[str, Any]) -> Drawing | None:

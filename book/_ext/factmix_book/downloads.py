@@ -94,7 +94,7 @@ def files(results: Results, written: Path, up: str) -> str:
         if file.is_file():
             link = f'<a href="{up}{address(place)}" download>{name}</a>'
             rows.append([link, content, f"{amount(max(1, file.stat().st_size // 1000))}\u00a0kB"])
-    return markdown(["file", "content", "size"], rows).replace("--:", ":--", 1)
+    return markdown(["file", "content", "size"], rows)
 
 
 def adapters(results: Results) -> str:
@@ -106,7 +106,7 @@ def adapters(results: Results) -> str:
         ]
         for name, run in drift.run_records(results.root).items()
     ]
-    return markdown(["run", "SHA-256 of adapter_model.safetensors"], rows).replace("--:", ":--", 1)
+    return markdown(["run", "SHA-256 of adapter_model.safetensors"], rows)
 
 
 def tables(results: Results, html: Path, into: Path) -> set[Path]:
@@ -131,7 +131,7 @@ def tables(results: Results, html: Path, into: Path) -> set[Path]:
 
 def _meanings(described: Mapping[str, str], of: str) -> str:
     rows = [[f"`{entry}`".replace("|", "\\|"), meaning] for entry, meaning in described.items()]
-    return markdown([of, "meaning"], rows).replace("--:", ":--", 1)
+    return markdown([of, "meaning"], rows)
 
 
 def rerun(results: Results) -> str:

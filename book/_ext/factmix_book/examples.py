@@ -20,8 +20,8 @@ from factmix.examples import Example
 from factmix.labels import ANSWERS, LABELS
 from factmix.look import ANSWER_COLOURS
 from factmix_book.interactive import box
+from factmix_book.parts import ARM_NAMES
 from factmix_book.sources import Results, SourceError, write_if_changed
-from factmix_book.tables import ARM_NAMES
 
 CLASS = "example-browser"
 WITHOUT_SCRIPTS = 4  # examples of each dataset and gold label

@@ -11,7 +11,7 @@ from factmix.numbers import amount
 from factmix.results import key
 from factmix.rewards import components
 from factmix.study import Reward, Study, WeightedReward
-from factmix_book.parts import Part, parts
+from factmix_book.parts import Part, arm_name, parts
 from factmix_book.sources import Results
 
 
@@ -38,6 +38,11 @@ def headlines(results: Results) -> str:
     mixtures = max(_alike(part, "mixture"), key=len, default=[])
     lines = [_na_recall_of(part, mixtures), _levers(part, mixtures)] if len(mixtures) > 1 else []
     return _list([*lines, _constant_in_short(part)])
+
+
+def _system(arm: str) -> str:
+    words = arm_name(arm)
+    return words if words.startswith("`") else f"the {words}"
 
 
 def _alike(part: Part, but: str) -> list[list[str]]:
@@ -179,12 +184,15 @@ def _na_recall(part: Part) -> str:
 def _format(part: Part) -> str:
     """Which arms keep the asked format less often than the baseline, interval below interval."""
     rates = part.results.content["format_rate"]
-    lost = [
-        f"`{arm}` on {dataset}, {_num('format_rate', arm, dataset)}"
-        for arm in part.systems
-        for dataset in part.results.datasets
-        if rates[arm][dataset]["interval"][1] < rates[part.baseline][dataset]["interval"][0]
-    ]
+    lost = []
+    for arm in part.systems:
+        where = [
+            f"{dataset} {_num('format_rate', arm, dataset)}"
+            for dataset in part.results.datasets
+            if rates[arm][dataset]["interval"][1] < rates[part.baseline][dataset]["interval"][0]
+        ]
+        if where:
+            lost.append(f"{_system(arm)} ({', '.join(where)})")
     verdict = _listed(lost) if lost else "none"
     about = "**Format** (answers that are one label and nothing else), lower than the baseline's"
     return f"{about}: {verdict}."
@@ -226,7 +234,7 @@ def _places(found: list[tuple[str, str]]) -> str:
         datasets_of.setdefault(arm, []).append(dataset)
     arms_of: dict[tuple[str, ...], list[str]] = {}
     for arm, datasets in datasets_of.items():
-        arms_of.setdefault(tuple(datasets), []).append(f"`{arm}`")
+        arms_of.setdefault(tuple(datasets), []).append(_system(arm))
     groups = [f"{_listed(arms)} on {_listed(list(on))}" for on, arms in arms_of.items()]
     return ", ".join(groups) or "none"
 

@@ -9,6 +9,13 @@ from factmix.results import key
 from factmix.study import of_variant
 from factmix_book.sources import Results
 
+# What is no arm, in words.
+ARM_NAMES = {
+    "base": "untrained model",
+    "always_na": "always NA",
+    "always_pass": "always PASS",
+}
+
 
 @dataclass(frozen=True)
 class Part:
@@ -38,6 +45,14 @@ class Part:
     def rows(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The rows of a table with a column arm that are of these systems."""
         return frame[frame["arm"].map(key).isin(self.systems)].reset_index(drop=True)
+
+
+def arm_name(arm: str) -> str:
+    """Words for what is no arm, also to another evaluation set; an arm's name as code."""
+    for name, words in ARM_NAMES.items():
+        if arm == name or arm.startswith(f"{name}_"):
+            return words + arm.removeprefix(name).replace("_", " ")
+    return f"`{arm}`"
 
 
 def parts(results: Results) -> list[Part]:

@@ -12,9 +12,10 @@ from factmix.numbers import NOT_COMPUTED, amount, probability, show
 from factmix.released import DATASETS, MIXTURES, SYSTEMS
 from factmix.study import AccuracyReward
 from factmix_book import published_study
+from factmix_book.parts import arm_name
 from factmix_book.published_study import READINGS, Published
 from factmix_book.sources import write_if_changed
-from factmix_book.tables import METRIC_NAMES, arm_name, counts_text, markdown
+from factmix_book.tables import METRIC_NAMES, counts_text, markdown
 
 # The claims of the blog that bear on each statement of the chapter Claim.
 STATEMENTS = {
@@ -101,7 +102,7 @@ def gains(study: Published, dataset: str) -> str:
                 _minus(f"{100 * row['printed']:+.{digits}f}")
                 + ("" if row["reproduces"] else " **differs**"),
                 show(recomputed, "cell"),
-                _minus(f"{100 * row['plain_low']:+.1f}, {100 * row['plain_high']:+.1f}"),
+                _minus(f"{100 * row['plain_low']:+.1f},\u00a0{100 * row['plain_high']:+.1f}"),
                 _probability(row["p"]),
                 _probability(row["p_holm"]),
                 _minus(f"{100 * row['gain_wrong']:+.1f}"),
@@ -164,7 +165,7 @@ def curves(study: Published) -> str:
     for system in SYSTEMS:
         curve = study.derived["curves"][system]
         cells = [
-            f"{_rounded(of['start'])} → {_rounded(of['end'])}"
+            f"{_rounded(of['start'])}\u00a0→ {_rounded(of['end'])}"
             if (of := curve["logged"].get(name))
             else amount(None)
             for name in columns
@@ -183,7 +184,8 @@ def evidence(study: Published) -> str:
     rows = []
     for dataset, name in DATASETS.items():
         of = numbers["evidence"][dataset]
-        cells = [f"{show(of[lb]['with'])} / {show(of[lb]['without'])}" for lb in map(str, LABELS)]
+        counts = [(show(of[str(lb)]["with"]), show(of[str(lb)]["without"])) for lb in LABELS]
+        cells = [f"{with_}\u00a0/\u00a0{without}" for with_, without in counts]
         rows.append([name, *cells, show(numbers["rule"][dataset]["accuracy"])])
     header = ["with / without evidence", *map(str, LABELS), "rule right, NA or not"]
     return markdown(header, rows)

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from factmix.numbers import NOT_COMPUTED, probability, show
+from factmix_book.parts import arm_name
 from factmix_book.sources import Results, write_if_changed
-from factmix_book.tables import arm_name, markdown
+from factmix_book.tables import markdown
 
 
 def write(results: Results, into: Path) -> set[Path]:

@@ -1,20 +1,17 @@
 """The chapters' tables, as Markdown that the chapters include."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from factmix.labels import ANSWERS, INVALID, LABELS
-from factmix.numbers import NOT_COMPUTED, amount, probability, show
+from factmix.numbers import NOT_COMPUTED, Leaf, amount, probability, show
 from factmix.rewards import component_names, components
 from factmix.study import Counts, WeightedReward
 from factmix_book import findings
+from factmix_book.parts import arm_name
 from factmix_book.sources import Results, write_if_changed
 
-ARM_NAMES = {
-    "base": "untrained model",
-    "always_na": "always NA",
-    "always_pass": "always PASS",
-}
 METRIC_NAMES = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
@@ -26,6 +23,9 @@ METRIC_NAMES = {
     "f1_pass": "F1 PASS",
     "f1_fail": "F1 FAIL",
 }
+
+# How a cell with a number begins: perhaps in bold, with a relation, a sign; or there is none.
+_NUMBER = re.compile(rf"[^\w`]*\d|p\u00a0|{NOT_COMPUTED}$")
 
 
 def write(results: Results, into: Path) -> set[Path]:
@@ -56,17 +56,11 @@ def write(results: Results, into: Path) -> set[Path]:
 
 
 def markdown(header: list[str], rows: Iterable[list[str]]) -> str:
-    """A Markdown table; the first column is text, the others are aligned right."""
-    lines = [header, [":--", *("--:" for _ in header[1:])], *rows]
+    """A Markdown table; columns with a number are aligned right, but for the first, others left."""
+    rows = list(rows)
+    numeric = [any(map(_NUMBER.match, column)) for column in list(zip(*rows, strict=True))[1:]]
+    lines = [header, [":--", *("--:" if right else ":--" for right in numeric)], *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def arm_name(arm: str) -> str:
-    """Words for what is no arm, also to another evaluation set; an arm's name as code."""
-    for name, words in ARM_NAMES.items():
-        if arm == name or arm.startswith(f"{name}_"):
-            return words + arm.removeprefix(name).replace("_", " ")
-    return f"`{arm}`"
 
 
 def counts_text(counts: Counts) -> str:
@@ -145,10 +139,16 @@ def gains(results: Results) -> str:
     for arm, of in results.content["gains"].items():
         for dataset, by_metric in of.items():
             gains = [by_metric[metric] for metric in chosen]
-            cells = [f"{show(gain, 'cell')} {show(gain, 'p')}" for gain in gains]
+            # Value and p stand in one line, the interval below where room is scarce.
+            cells = [f"{value},\u00a0{p} {interval}" for value, p, interval in map(_tested, gains)]
             rows.append([_against(results, arm), dataset, *cells])
     header = ["points over the baseline", "dataset", *(METRIC_NAMES[name] for name in chosen)]
     return markdown(header, rows)
+
+
+def _tested(gain: Leaf) -> tuple[str, str, str]:
+    value, _, interval = show(gain, "cell").partition(" ")
+    return value, show(gain, "p"), interval
 
 
 def mcnemar(results: Results) -> str:
