@@ -1,7 +1,7 @@
 """Evaluation of the base model against `model.generate` in batches.
 
-Ours gives label probabilities and a sampled answer from one reading of each prompt, batched by
-length. `generate` takes the examples in their order; it is timed alone, sampling the answers (and
+Ours gives label probabilities and a sampled answer from one reading of each prompt. All are given
+the same batches, of prompts of like length. `generate` is timed alone, sampling the answers (and
 keeping the first token's logits, which are the probabilities of labels of one token), and together
 with what scoring whole label strings takes without a shared prefix: one pass of prompt and label
 for each of the three. In `--json`, `ratio` is that to `generate` alone, and `ratio_with_scores`
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from factmix.evaluate import BATCH_PROMPTS, answer
+from factmix.evaluate import answer, by_length
 from factmix.examples import from_frame
 from factmix.labels import LABELS
 from factmix.policy import Policy, load_base, prompt_text
@@ -68,7 +68,7 @@ def scored(policy: Policy, examples: pd.DataFrame, study: Study) -> None:
 def _batches(policy: Policy, examples: pd.DataFrame, study: Study) -> list[list[list[int]]]:
     texts = [prompt_text(policy.tokenizer, each, study.prompt)[0] for each in from_frame(examples)]
     tokens = policy.tokenizer(texts)["input_ids"]
-    return [tokens[i : i + BATCH_PROMPTS] for i in range(0, len(tokens), BATCH_PROMPTS)]
+    return [[tokens[i] for i in batch] for batch in by_length([len(each) for each in tokens])]
 
 
 def measure(study: Study, examples: int, repeats: int) -> dict[str, list[float]]:

@@ -3,7 +3,8 @@
 Both take the first steps of an arm from the base model, in turns, in one process and with the same
 weights: sampling is each trainer's own, training is on the same completions, and so the gradients
 can be compared. The auxiliary loss is off on both sides. Only ours measures the drift from the
-base at every step, and pays for it.
+base at every step, and pays for it. On a CPU, TRL's own scoring projects every position onto the
+vocabulary, those of the prompt included; on a GPU it does not, so ratios there will be others.
 
 Ratios are the stock trainer's time over ours, medians over the steps; the floor's is our step over
 one forward and one backward pass of the distinct prompts.

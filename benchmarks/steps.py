@@ -14,7 +14,7 @@ from trl import GRPOTrainer
 
 from factmix import grpo, mixtures
 from factmix.policy import add_adapter, load_base
-from factmix.prefix import length_buckets, pad_left
+from factmix.prefix import length_buckets, pad_left, read_prompts
 from factmix.runs import Paths
 from factmix.study import Study
 from factmix.trainer import SharedPrefixTrainer
@@ -123,11 +123,10 @@ class Bench:
                 mine.copy_(theirs)
 
     def floor(self, inputs: Inputs) -> None:
-        """One forward and one backward pass of the distinct prompts, and nothing else."""
+        """One forward and one backward pass of the distinct prompts, shared as in training."""
         tokens, real = inputs["prompt_ids"], inputs["prompt_mask"].bool()
         prompts = list({tuple(tokens[row][real[row]].tolist()) for row in range(len(tokens))})
         model = self.trainer.model
         for bucket in length_buckets([len(prompt) for prompt in prompts]):
             ids, mask = pad_left([list(prompts[i]) for i in bucket], 0, model.device)
-            output = model(input_ids=ids, attention_mask=mask, use_cache=False, logits_to_keep=1)
-            output.logits.logsumexp(-1).sum().backward()
+            read_prompts(model, ids, mask).logits.logsumexp(-1).sum().backward()

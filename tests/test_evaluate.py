@@ -105,7 +105,7 @@ def test_labels_of_several_tokens_multiply_their_probabilities(policy: Policy) -
 
 def test_batches_hold_every_index_once_within_both_limits() -> None:
     lengths = [5, 4000, 90, 3000, 2500, *range(100, 400)]
-    batches = list(evaluate._batches(lengths))
+    batches = list(evaluate.by_length(lengths))
     assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
     for batch in batches:
         assert len(batch) <= evaluate.BATCH_PROMPTS

@@ -21,7 +21,7 @@ from factmix.policy import Policy, add_adapter, load_base
 from factmix.prefix import pad_left
 from factmix.reward_functions import reward_functions
 from factmix.runs import Paths, find_study, write_json
-from factmix.trainer import GroupError, SharedPrefixTrainer, _until
+from factmix.trainer import GroupError, SharedPrefixTrainer, UnsharedTermError, _until
 
 STUDY = find_study("smoke")
 
@@ -64,7 +64,7 @@ def _inputs(trainer: GRPOTrainer) -> dict[str, torch.Tensor]:
     """Three groups of four ragged completions, shuffled; the second group has no spread."""
     rng = np.random.default_rng(3)
     beginning = rng.integers(5, 2000, size=12).tolist()
-    prompts = [beginning + rng.integers(5, 2000, size=n).tolist() for n in (30, 21, 25)]
+    prompts = [beginning + rng.integers(5, 2000, size=n).tolist() for n in (30, 21, 29)]
     lengths = [1, 4, 2, 3, 2, 2, 2, 2, 3, 3, 1, 4]
     completions = [rng.integers(5, 2000, size=n).tolist() for n in lengths]
     completions[9] = completions[8]  # the same answer twice in a group
@@ -89,7 +89,7 @@ def _inputs(trainer: GRPOTrainer) -> dict[str, torch.Tensor]:
 
 @pytest.fixture(params=[2, 8, 256], ids=["a bucket for each", "shared beginnings", "neither"])
 def cost_of_a_pass(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prefix, "PASS", request.param)
+    monkeypatch.setattr(prefix, "TOKENS_PER_PASS", request.param)
 
 
 @pytest.mark.usefixtures("cost_of_a_pass")
@@ -113,6 +113,39 @@ def test_loss_gradients_and_metrics_equal_the_stock_trainer(name: str, tmp_path:
     assert (our_gradients - gradients).norm() / gradients.norm() < 1e-5
 
 
+def test_gradients_flow_through_a_beginning_that_is_read_once(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prefix, "TOKENS_PER_PASS", 8)
+    trainer = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
+    trainer.current_gradient_accumulation_steps = 1
+    passes = []
+    trainer.model.get_base_model().get_input_embeddings().register_forward_pre_hook(
+        lambda _, given: passes.append((tuple(given[0].shape), torch.is_grad_enabled()))
+    )
+    trainer._compute_loss(trainer.model, _inputs(trainer))
+    assert [shape for shape, grad in passes if grad] == [(1, 12), (2, 30), (7, 3)]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("gradient_checkpointing", True),
+        ("beta", 0.1),
+        ("entropy_coef", 0.01),
+        ("router_aux_loss_coef", 0.01),
+    ],
+)
+def test_terms_of_the_loss_that_sharing_would_change_are_refused(
+    option: str, value: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configuration = grpo.GRPOConfig
+    monkeypatch.setattr(grpo, "GRPOConfig", lambda **k: configuration(**k | {option: value}))
+    with pytest.raises(UnsharedTermError, match=f"{option} is {value}; expected it to be off"):
+        _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
+    assert _trainer("gpt_oss", GRPOTrainer, tmp_path)
+
+
 @pytest.mark.usefixtures("cost_of_a_pass")
 @pytest.mark.parametrize("name", small_models.NAMES)
 def test_log_probabilities_equal_the_stock_trainer(name: str, tmp_path: Any) -> None:
@@ -120,10 +153,6 @@ def test_log_probabilities_equal_the_stock_trainer(name: str, tmp_path: Any) -> 
     for trainer_class in (GRPOTrainer, SharedPrefixTrainer):
         trainer = _trainer(name, trainer_class, tmp_path)
         inputs = _inputs(trainer)
-        trainer._live, trainer._completion_mask = (
-            inputs["advantages"] != 0,
-            inputs["completion_mask"],
-        )
         with torch.no_grad():
             scored, _, _ = trainer._get_per_token_logps_and_entropies(
                 trainer.model,

@@ -27,7 +27,8 @@ PROMPTS = [BEGINNING + rest for rest in (list(range(3, 20)), [5, 6, 7], list(ran
 
 @pytest.fixture(autouse=True)
 def cheap_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prefix, "PASS", 8)  # or prompts as short as these would not be shared
+    # or prompts as short as these would not be shared
+    monkeypatch.setattr(prefix, "TOKENS_PER_PASS", 8)
 
 
 @pytest.fixture(params=small_models.NAMES)
@@ -144,7 +145,9 @@ def test_equal_continuations_are_one_row_of_the_model(
 
 
 def _cost(buckets: list[list[int]], lengths: list[int]) -> int:
-    return sum(prefix.PASS + len(each) * max(lengths[i] for i in each) for each in buckets)
+    return sum(
+        prefix.TOKENS_PER_PASS + len(each) * max(lengths[i] for i in each) for each in buckets
+    )
 
 
 @given(st.lists(st.integers(1, 500), max_size=9))
@@ -162,7 +165,7 @@ def test_no_other_buckets_cost_less(lengths: list[int]) -> None:
 def test_a_long_sequence_does_not_lengthen_many_short_ones(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(prefix, "PASS", 256)
+    monkeypatch.setattr(prefix, "TOKENS_PER_PASS", 256)
     assert length_buckets([20, 500, 21, 20, 19]) == [[1], [2, 0, 3, 4]]
     assert length_buckets([20, 80, 21, 20, 19]) == [[1, 2, 0, 3, 4]]
 

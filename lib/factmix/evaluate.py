@@ -97,7 +97,7 @@ def answer(
     probabilities = np.zeros((len(examples), len(LABELS)))
     completions = [""] * len(examples)
     with tqdm(total=len(examples), desc=f"answers of {name}", disable=None, leave=False) as bar:
-        for batch in _batches([len(each) for each in tokens]):
+        for batch in by_length([len(each) for each in tokens]):
             share, texts = _answer_batch(
                 policy, [tokens[i] for i in batch], uniforms[batch], study.evaluation.temperature
             )
@@ -164,7 +164,7 @@ def _uniforms(seed: int, dataset: str, example: str, study: Study) -> np.ndarray
     return rng.random(study.prompt.max_completion_tokens)
 
 
-def _batches(lengths: list[int]) -> Iterator[list[int]]:
+def by_length(lengths: list[int]) -> Iterator[list[int]]:
     """Indices of like length together, within BATCH_TOKENS and BATCH_PROMPTS; longest first."""
     batch: list[int] = []
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):

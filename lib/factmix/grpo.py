@@ -120,6 +120,9 @@ def make_trainer(
         save_strategy="steps",
         save_steps=numbers.checkpoint_steps,
         save_total_limit=1,
+        # Passes differ in number from process to process, and would wait for each other's buffers.
+        ddp_broadcast_buffers=False,
+        ddp_find_unused_parameters=False,
         report_to="none",
         disable_tqdm=True,
         dataloader_pin_memory=cuda,

@@ -136,7 +136,7 @@ def parameters(shape: PreTrainedConfig, lora: Lora) -> tuple[int, int]:
 
 
 def memory(study: Study, shape: PreTrainedConfig, count: int, trainable: int) -> float:
-    """A rough upper estimate of what a training step takes, in GiB.
+    """A rough estimate of what a training step of the longest prompts takes, in GiB.
 
     Weights in bfloat16 (float32 for a model that a CPU can train), the adapter with its gradient
     and moments, and the activations of all prompts of a step at full length, once, with all their

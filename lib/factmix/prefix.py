@@ -17,7 +17,7 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 # Tokens that a model reads in the time that one more pass of it takes: 6 ms of the embedded one on
 # two CPU cores. For other models it is a guess, which decides how fast they are and nothing else.
-PASS = 256
+TOKENS_PER_PASS = 256
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ def read_prompts(model: Any, ids: Tensor, mask: Tensor) -> Prefix:
     # Layers with a sliding window keep all they read as well: the masks see to the window, and a
     # layer that cuts off old columns would count padding among the new ones.
     cache = DynamicCache()
-    alike = _alike(ids, mask)
-    if alike * (len(ids) - 1) < PASS:
+    alike = _alike(ids, mask) if len(ids) > 1 else 0
+    if alike * (len(ids) - 1) < TOKENS_PER_PASS:
         output = model(
             input_ids=ids,
             attention_mask=mask,
@@ -85,8 +85,8 @@ def read_prompts(model: Any, ids: Tensor, mask: Tensor) -> Prefix:
     columns = torch.arange(ids.shape[1], device=ids.device)
     # No padding may stand between a beginning and its rest, where a window would count it. So it
     # follows the rest while the prompts are read, and is moved to the front of the cache then.
-    follows = (columns + padding) % ids.shape[1]  # (P, T)
-    ids, real = ids.gather(-1, follows), mask.gather(-1, follows)
+    padding_last = (columns + padding) % ids.shape[1]  # (P, T)
+    ids, real = ids.gather(-1, padding_last), mask.gather(-1, padding_last)
     model(input_ids=ids[:1, :alike], past_key_values=cache, use_cache=True, logits_to_keep=1)
     cache.batch_repeat_interleave(len(ids))
     output = model(
@@ -98,11 +98,11 @@ def read_prompts(model: Any, ids: Tensor, mask: Tensor) -> Prefix:
         logits_to_keep=real.sum(-1, keepdim=True) - 1 - alike,
     )
     if padding.any():
-        leads = (columns - padding) % ids.shape[1]
+        padding_first = (columns - padding) % ids.shape[1]
         layers: list[Any] = cache.layers
         for layer in layers:
             layer.keys, layer.values = (
-                kept.gather(2, leads[:, None, :, None].expand_as(kept))
+                kept.gather(2, padding_first[:, None, :, None].expand_as(kept))
                 for kept in (layer.keys, layer.values)
             )
     return Prefix(cache, mask, output.logits[:, -1])
@@ -216,16 +216,16 @@ def pad_left(sequences: list[list[int]], pad_id: int, device: Any) -> tuple[Tens
 
 
 def length_buckets(lengths: Sequence[int]) -> list[list[int]]:
-    """Indices of sequences to pad together, so that padding and passes cost least.
+    """Indices of sequences to pad together, so that padding and reading passes cost least.
 
-    A pass of the model is counted as `PASS` tokens. Each bucket is a run of the sequences in order
-    of length, longest first.
+    One pass per bucket is counted, as `TOKENS_PER_PASS` tokens. Each bucket is a run of the
+    sequences in order of length, longest first.
     """
     order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
     costs, starts = [0], [0]  # of the cheapest way for the first n, and where its last run begins
     for end in range(1, len(order) + 1):
         cost, start = min(
-            (costs[start] + PASS + (end - start) * lengths[order[start]], start)
+            (costs[start] + TOKENS_PER_PASS + (end - start) * lengths[order[start]], start)
             for start in range(end)
         )
         costs.append(cost)

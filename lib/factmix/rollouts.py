@@ -79,10 +79,6 @@ class StaleSampler(SharedPrefixTrainer):
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
         self._keep_up()
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
-        self._live = self.takes_part(output["advantages"])
-        self._completion_mask = output["completion_mask"]
-        drifts = self._metrics["train"]["kl"]
-        logged = len(drifts)
         with torch.no_grad(), self._sampler():
             output["old_per_token_logps"], *_ = self._get_per_token_logps_and_entropies(
                 self.model,
@@ -90,7 +86,6 @@ class StaleSampler(SharedPrefixTrainer):
                 torch.cat([output["prompt_mask"], output["completion_mask"]], dim=1),
                 output["completion_ids"].shape[1],
             )
-        del drifts[logged:]  # that of the sampler; the trained weights' follows
         return output
 
     def _generate_single_turn(self, *args: Any, **kwargs: Any) -> Any:

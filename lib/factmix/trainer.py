@@ -5,12 +5,14 @@ Departures from a stock `trl.GRPOTrainer` run:
 1. Sampling reads each distinct prompt once and continues its cache once per distinct continuation.
 2. Log-probabilities come from the same shared prefix, once per distinct completion.
 3. A group whose rewards are all equal has no advantage, hence no gradient: it is scored, for the
-   metrics, but left out of the backward pass.
+   metrics, but left out of the backward pass, unless there are so few that this would take longer.
 4. Prompts of like length are padded together, and what all of them begin with is read once, where
    that saves more time than another pass of the model takes.
 5. The drift from the base is measured (Kullback-Leibler divergence), but is no part of the loss.
+6. Positions are counted from a prompt's first token, also where padding stands before it.
 
-Losses and gradients are those of the stock trainer; tests/test_grpo.py compares them. A model that
+Losses and gradients are those of the stock trainer, with relative positions; tests/test_grpo.py
+compares them. Terms of the loss that this would not hold for are refused. A model that
 `prefix.why_not_shared` names keeps the stock trainer's passes, and says so.
 """
 
@@ -22,6 +24,7 @@ import torch
 from torch import Tensor
 from trl import GRPOTrainer
 
+from factmix import prefix
 from factmix.prefix import (
     completion_logits,
     length_buckets,
@@ -36,11 +39,16 @@ class GroupError(ValueError):
     """A group of completions of one prompt would be split."""
 
 
+class UnsharedTermError(ValueError):
+    """An option of TRL's whose part of the loss would be lost or wrong with shared prompts."""
+
+
 class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
     """TRL's trainer with the departures that the module's docstring lists.
 
     Raises:
         GroupError: the completions of a process are not whole groups.
+        UnsharedTermError: the configuration has a term that needs every completion's own pass.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -53,6 +61,17 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
                 f"{self.accelerator.num_processes} processes; start fewer processes, or change the "
                 "number of prompts per step or of completions per prompt"
             )
+        for name, asked in (
+            ("gradient_checkpointing", self.args.gradient_checkpointing),  # drops the cache
+            ("beta", self.beta != 0),
+            ("entropy_coef", self._entropy_bonus_enabled),
+            ("router_aux_loss_coef", self.aux_loss_enabled),
+        ):
+            if asked:
+                raise UnsharedTermError(
+                    f"{name} is {getattr(self.args, name)}; expected it to be off, as prompts are"
+                    " shared: train with trl.GRPOTrainer to use it"
+                )
         model = self.accelerator.unwrap_model(self.model)
         reason = why_not_shared(model.get_base_model())
         self._shared = reason is None
@@ -119,7 +138,6 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
 
     def _compute_loss(self, model: Any, inputs: dict[str, Tensor]) -> Tensor:
         self._live = self.takes_part(inputs["advantages"])
-        self._completion_mask = inputs["completion_mask"]
         loss: Tensor = super()._compute_loss(model, inputs)
         return loss
 
@@ -134,40 +152,47 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         compute_aux_loss: bool = False,
         **multimodal: Any,
     ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """As TRL's; logs the drift when it is scored for the loss, which is when gradients flow."""
         base = self.accelerator.unwrap_model(model)
+        training = torch.is_grad_enabled()
         if not self._shared:
             whole = (input_ids, attention_mask, logits_to_keep, batch_size)
             scored = super()._get_per_token_logps_and_entropies(
                 model, *whole, compute_entropy, compute_aux_loss, **multimodal
             )
-            with torch.no_grad(), base.disable_adapter():
-                without = super()._get_per_token_logps_and_entropies(base, *whole)
-            self._log_drift(scored[0].detach() - without[0])
+            if training:
+                with torch.no_grad(), base.disable_adapter():
+                    without = super()._get_per_token_logps_and_entropies(base, *whole)
+                self._log_drift(scored[0].detach() - without[0], attention_mask)
             stock: tuple[Tensor, Tensor, Tensor | None] = scored
             return stock
         columns = input_ids.shape[1] - logits_to_keep
         prompts, prompt_of = input_ids[:, :columns].unique(dim=0, return_inverse=True)
         live = torch.zeros(len(prompts), dtype=torch.bool, device=input_ids.device)
-        live[prompt_of[self._live]] = True
-        if not live.any():
-            live[0] = True  # the backward pass needs a graph, even for a gradient of zero
+        if training:
+            live[prompt_of[self._live]] = True
+            live[0] |= ~live.any()  # the backward pass needs a graph, even for a gradient of zero
         lengths = torch.zeros_like(prompts[:, 0])
         lengths[prompt_of] = attention_mask[:, :columns].sum(1)
         logps = torch.zeros(len(input_ids), logits_to_keep, device=input_ids.device)
         entropies, drift = torch.zeros_like(logps), torch.zeros_like(logps)
         for bucket in length_buckets(lengths.tolist()):
             chosen = torch.tensor(bucket, device=input_ids.device)
+            idle = chosen[~live[chosen]]
+            if training and lengths[idle].sum() < prefix.TOKENS_PER_PASS:
+                live[idle] = True  # so few cost less in the others' passes than in their own
             part = torch.isin(prompt_of, chosen).nonzero()[:, 0]
             text = (input_ids[part], attention_mask[part], logits_to_keep)
             scored, entropies[part], drift[part] = self._score(
                 model, base, *text, live[prompt_of[part]]
             )
             logps = logps.index_put((part,), scored)  # out of place: the graph is kept
-        self._log_drift(drift)
+        if training:
+            self._log_drift(drift, attention_mask)
         return logps, entropies, None
 
-    def _log_drift(self, drift: Tensor) -> None:
-        mask = self._completion_mask
+    def _log_drift(self, drift: Tensor, attention_mask: Tensor) -> None:
+        mask = attention_mask[:, -drift.shape[1] :]
         total = self.accelerator.reduce(torch.stack([(drift * mask).sum(), mask.sum().float()]))
         self._metrics["train"]["kl"].append((total[0] / total[1]).item())
 
@@ -224,8 +249,8 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         prompts, rows = texts.unique(dim=0, return_inverse=True)
         prompt_ids, prompt_mask = prompts.split(ids.shape[1] - length, dim=1)
         padding = int((prompt_mask.sum(0) == 0).sum())  # columns that none of these prompts needs
-        prefix = read_prompts(model, prompt_ids[:, padding:], prompt_mask[:, padding:])
-        logits = completion_logits(model, prefix, rows, ids[:, -length:], mask[:, -length:])
+        read = read_prompts(model, prompt_ids[:, padding:], prompt_mask[:, padding:])
+        logits = completion_logits(model, read, rows, ids[:, -length:], mask[:, -length:])
         scaled: Tensor = logits.float() / self.temperature
         return scaled.log_softmax(-1)
 
