@@ -5,9 +5,11 @@ from typing import Any
 import torch
 from transformers import (
     AutoModelForCausalLM,
+    Gemma3TextConfig,
     GptOssConfig,
     LlamaConfig,
     MambaConfig,
+    MistralConfig,
     PretrainedConfig,
 )
 
@@ -20,7 +22,8 @@ _SMALL: dict[str, Any] = {
     "head_dim": 8,
     "pad_token_id": 0,
 }
-NAMES = ("gpt_oss", "gpt_oss_wide", "llama")  # those that can share a prefix
+# Those that can share a prefix: with sliding and full layers in turn, or with one kind only.
+NAMES = ("gpt_oss", "gpt_oss_wide", "llama", "mistral", "gemma3")
 
 
 def config(name: str, *, vocabulary: int, sliding_window: int = 16) -> PretrainedConfig:
@@ -30,8 +33,8 @@ def config(name: str, *, vocabulary: int, sliding_window: int = 16) -> Pretraine
         name: one of `NAMES`, or "mamba", which keeps a recurrent state. "gpt_oss_wide" has a window
             of ten times the size.
         vocabulary: its size.
-        sliding_window: of gpt-oss; prompts should be longer, so that the sliding layers forget
-            their beginnings.
+        sliding_window: of all but llama; prompts should be longer, so that the sliding layers
+            forget their beginnings.
     """
     if name == "mamba":
         return MambaConfig(
@@ -39,6 +42,15 @@ def config(name: str, *, vocabulary: int, sliding_window: int = 16) -> Pretraine
         )
     if name == "llama":
         return LlamaConfig(**_SMALL, vocab_size=vocabulary)
+    if name == "mistral":  # every layer slides
+        return MistralConfig(**_SMALL, vocab_size=vocabulary, sliding_window=sliding_window)
+    if name == "gemma3":
+        return Gemma3TextConfig(
+            **_SMALL,
+            vocab_size=vocabulary,
+            sliding_window=sliding_window,
+            layer_types=["sliding_attention", "full_attention"],
+        )
     return GptOssConfig(
         **_SMALL,
         vocab_size=vocabulary,

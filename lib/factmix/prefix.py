@@ -179,6 +179,7 @@ def sample(
     tokens: list[Tensor] = []
     for column in range(uniforms.shape[1]):
         cumulative = (logits.float() / temperature).softmax(-1).double().cumsum(-1)
+        cumulative = cumulative / cumulative[:, -1:]  # or rounding leaves a gap below 1
         below = cumulative[row_of] <= uniforms[:, column, None]
         token = below.sum(-1).clamp(max=logits.shape[-1] - 1).masked_fill(ended, pad_id)
         tokens.append(token)
