@@ -1,6 +1,8 @@
 """The shared-prefix trainer against TRL's own, and what a training run writes."""
 
 import json
+import os
+import socket
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -241,6 +243,58 @@ def test_gradients_pass_through_the_wrapper_that_shares_them(tmp_path: Path) -> 
         assert torch.cat([*sent, torch.zeros(0)]).norm().item() == pytest.approx(norm, rel=1e-5)
     finally:
         torch.distributed.destroy_process_group()
+
+
+def _of_groups(inputs: dict[str, torch.Tensor], groups: list[int]) -> dict[str, torch.Tensor]:
+    """Rows of `_inputs` of the groups with prompts of that rank by length, as often as named."""
+    lengths = inputs["prompt_mask"].sum(1)
+    longest_first = lengths.unique().flip(0)
+    rows = torch.cat([(lengths == longest_first[group]).nonzero()[:, 0] for group in groups])
+    return {key: value[rows] if value.ndim else value for key, value in inputs.items()}
+
+
+def _gradients(model: Any, trainer: GRPOTrainer, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    trainer.current_gradient_accumulation_steps = 1
+    trainer.model.train()
+    trainer._compute_loss(model, inputs).backward()
+    return torch.cat([p.grad.flatten() for p in trainer.model.parameters() if p.requires_grad])
+
+
+SHARES = ([0, 2], [1, 1])  # two prompts on the first process, one on the second
+
+
+def _one_of_two(rank: int, folder: str) -> None:
+    """A process that trains on its share; saves the gradients that both agreed on."""
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": Path(folder, "port").read_text()}
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"} | address
+    torch.set_num_threads(1)
+    prefix.TOKENS_PER_PASS = 8
+    trainer = _trainer("gpt_oss", SharedPrefixTrainer, folder)
+    parallel = torch.nn.parallel.DistributedDataParallel(
+        trainer.model,
+        broadcast_buffers=trainer.args.ddp_broadcast_buffers,
+        find_unused_parameters=trainer.args.ddp_find_unused_parameters,
+    )
+    gradients = _gradients(parallel, trainer, _of_groups(_inputs(trainer), SHARES[rank]))
+    torch.save(gradients, Path(folder, f"{rank}.pt"))
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_processes_with_other_numbers_of_passes_agree_on_the_gradients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        (tmp_path / "port").write_text(str(free.getsockname()[1]))
+    torch.multiprocessing.spawn(_one_of_two, args=(str(tmp_path),), nprocs=2)
+    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+    assert torch.equal(first, second)
+    monkeypatch.setattr(prefix, "TOKENS_PER_PASS", 8)
+    alone = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
+    together = _of_groups(_inputs(alone), [*SHARES[0], *SHARES[1]])
+    expected = _gradients(alone.model, alone, together)
+    assert (first - expected).norm() / expected.norm() < 1e-5
 
 
 def test_a_group_is_never_split_between_processes(
