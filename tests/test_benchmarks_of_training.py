@@ -62,7 +62,7 @@ def test_group_sizes_are_compared(run: Run) -> None:
 @pytest.mark.slow
 def test_an_arm_is_trained_by_both(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.import_module("curves"), "BLOCK", 1)
-    found = run("curves")
+    found = run("curves", "--arm", "balanced")
     assert list(found) == ["reward_gap", "reward_gap_error", "rewards"]
     stock, ours = found["rewards"]["stock"], found["rewards"]["ours"]
     assert len(stock) == len(ours) == 2
