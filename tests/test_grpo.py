@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -148,6 +149,15 @@ def test_terms_of_the_loss_that_sharing_would_change_are_refused(
     assert _trainer("gpt_oss", GRPOTrainer, tmp_path)
 
 
+def test_terms_of_the_loss_are_left_to_a_model_that_shares_nothing(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configuration = grpo.GRPOConfig
+    monkeypatch.setattr(grpo, "GRPOConfig", lambda **k: configuration(**k | {"beta": 0.1}))
+    with pytest.warns(UserWarning, match="every completion reads its prompt"):
+        assert _trainer("mamba", SharedPrefixTrainer, tmp_path).beta == 0.1
+
+
 @pytest.mark.usefixtures("cost_of_a_pass")
 @pytest.mark.parametrize("name", small_models.NAMES)
 def test_log_probabilities_equal_the_stock_trainer(name: str, tmp_path: Any) -> None:
@@ -260,7 +270,7 @@ def _gradients(model: Any, trainer: GRPOTrainer, inputs: dict[str, torch.Tensor]
     return torch.cat([p.grad.flatten() for p in trainer.model.parameters() if p.requires_grad])
 
 
-SHARES = ([0, 2], [1, 1])  # two prompts on the first process, one on the second
+SHARES = ([0, 1], [1, 2])  # of the second process, the last group has no spread
 
 
 def _one_of_two(rank: int, folder: str) -> None:
@@ -275,8 +285,10 @@ def _one_of_two(rank: int, folder: str) -> None:
         broadcast_buffers=trainer.args.ddp_broadcast_buffers,
         find_unused_parameters=trainer.args.ddp_find_unused_parameters,
     )
+    passes: list[None] = []
+    parallel.register_forward_pre_hook(lambda *_: passes.append(None))
     gradients = _gradients(parallel, trainer, _of_groups(_inputs(trainer), SHARES[rank]))
-    torch.save(gradients, Path(folder, f"{rank}.pt"))
+    torch.save((len(passes), gradients), Path(folder, f"{rank}.pt"))
     torch.distributed.destroy_process_group()
 
 
@@ -287,8 +299,15 @@ def test_processes_with_other_numbers_of_passes_agree_on_the_gradients(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         (tmp_path / "port").write_text(str(free.getsockname()[1]))
-    torch.multiprocessing.spawn(_one_of_two, args=(str(tmp_path),), nprocs=2)
-    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+    both = torch.multiprocessing.spawn(_one_of_two, args=(str(tmp_path),), nprocs=2, join=False)
+    end = time.monotonic() + 180  # seconds; where they wait for each other, they do for ever
+    while not both.join(timeout=5):
+        if time.monotonic() > end:
+            for process in both.processes:
+                process.kill()
+            pytest.fail("the processes wait for each other")
+    (more, first), (fewer, second) = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+    assert more > fewer
     assert torch.equal(first, second)
     monkeypatch.setattr(prefix, "TOKENS_PER_PASS", 8)
     alone = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)

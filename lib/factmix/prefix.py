@@ -59,6 +59,11 @@ def why_not_shared(model: Any) -> str | None:
     return None
 
 
+def worth_a_pass(tokens: int | Tensor) -> bool:
+    """Whether reading so many tokens takes longer than one more pass of the model."""
+    return bool(tokens >= TOKENS_PER_PASS)
+
+
 def read_prompts(model: Any, ids: Tensor, mask: Tensor) -> Prefix:
     """Runs left-padded prompts (P, T) through the model; gradients flow if they are enabled.
 
@@ -71,7 +76,7 @@ def read_prompts(model: Any, ids: Tensor, mask: Tensor) -> Prefix:
     # layer that cuts off old columns would count padding among the new ones.
     cache = DynamicCache()
     alike = _alike(ids, mask) if len(ids) > 1 else 0
-    if alike * (len(ids) - 1) < TOKENS_PER_PASS:
+    if not worth_a_pass(alike * (len(ids) - 1)):
         output = model(
             input_ids=ids,
             attention_mask=mask,

@@ -123,7 +123,7 @@ STAGES = {
         bare=0.8,
     ),
     "habits": HABITS,
-    # What a fast stage says of the format scatters by a tenth; reinforcement takes its start here.
+    # A fast stage leaves to chance how often the format is kept; a slow one settles it.
     "habits, slower": replace(
         HABITS,
         seed=26,

@@ -5,6 +5,7 @@ All of it follows from results/published/, so that nothing has to be there to re
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,13 @@ def freeze(into: Path = FROZEN) -> Path:
     """
     from factmix.fetch import fetch  # its libraries are not needed to read what is kept
 
-    table = Path(os.environ.get("FACTMIX_MIRROR", ""), "published", "blog_gains.csv")
-    printed = read_printed(table) if table.is_file() else load()["printed"]
+    mirror = os.environ.get("FACTMIX_MIRROR")
+    table = Path(mirror, "published", "blog_gains.csv") if mirror else None
+    if table and table.is_file():
+        printed = read_printed(table)
+    else:
+        printed = load()["printed"]
+        print("no table of what the blog prints; kept as it was", file=sys.stderr)
     write_json(into / "derived.json", derive(fetch, printed))
     return into / "derived.json"
 

@@ -24,7 +24,6 @@ import torch
 from torch import Tensor
 from trl import GRPOTrainer
 
-from factmix import prefix
 from factmix.prefix import (
     completion_logits,
     length_buckets,
@@ -32,6 +31,7 @@ from factmix.prefix import (
     read_prompts,
     sample,
     why_not_shared,
+    worth_a_pass,
 )
 
 
@@ -48,7 +48,7 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
 
     Raises:
         GroupError: the completions of a process are not whole groups.
-        UnsharedTermError: the configuration has a term that needs every completion's own pass.
+        UnsharedTermError: prompts are shared, and the configuration has a term that sharing loses.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -61,17 +61,6 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
                 f"{self.accelerator.num_processes} processes; start fewer processes, or change the "
                 "number of prompts per step or of completions per prompt"
             )
-        for name, asked in (
-            ("gradient_checkpointing", self.args.gradient_checkpointing),  # drops the cache
-            ("beta", self.beta != 0),
-            ("entropy_coef", self._entropy_bonus_enabled),
-            ("router_aux_loss_coef", self.aux_loss_enabled),
-        ):
-            if asked:
-                raise UnsharedTermError(
-                    f"{name} is {getattr(self.args, name)}; expected it to be off, as prompts are"
-                    " shared: train with trl.GRPOTrainer to use it"
-                )
         model = self.accelerator.unwrap_model(self.model)
         reason = why_not_shared(model.get_base_model())
         self._shared = reason is None
@@ -82,6 +71,17 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
                 "tokens",
                 stacklevel=2,
             )
+        for name, asked in (
+            ("gradient_checkpointing", self.args.gradient_checkpointing),  # drops the cache
+            ("beta", self.beta != 0),
+            ("entropy_coef", self._entropy_bonus_enabled),
+            ("router_aux_loss_coef", self.aux_loss_enabled),
+        ):
+            if asked and self._shared:
+                raise UnsharedTermError(
+                    f"{name} is {getattr(self.args, name)}; expected it to be off, as prompts are"
+                    " shared: train with trl.GRPOTrainer to use it"
+                )
 
     def takes_part(self, advantages: Tensor) -> Tensor:
         """Which completions have a gradient, (N,); the others' groups have no backward pass."""
@@ -179,7 +179,7 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         for bucket in length_buckets(lengths.tolist()):
             chosen = torch.tensor(bucket, device=input_ids.device)
             idle = chosen[~live[chosen]]
-            if training and lengths[idle].sum() < prefix.TOKENS_PER_PASS:
+            if training and not worth_a_pass(lengths[idle].sum()):
                 live[idle] = True  # so few cost less in the others' passes than in their own
             part = torch.isin(prompt_of, chosen).nonzero()[:, 0]
             text = (input_ids[part], attention_mask[part], logits_to_keep)
