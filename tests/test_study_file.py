@@ -182,3 +182,64 @@ def test_an_unknown_protocol(broken):
         "hard_only: {mixture: hard_only, reward: published, protocol: released}",
     )
     assert message.startswith(f"mine.yaml:{line}: arms.hard_only.protocol: Input should be 'as_des")
+
+
+@pytest.fixture
+def extending(tmp_path):
+    """Loads a study with this text, which may extend the smoke study beside it."""
+    (tmp_path / "smoke.yaml").write_text(
+        (ROOT / "studies" / "smoke.yaml").read_text(encoding="utf-8"), encoding="utf-8"
+    )
+
+    def load(text):
+        path = tmp_path / "mine.yaml"
+        path.write_text(text, encoding="utf-8")
+        try:
+            return load_study(path)
+        except StudyError as error:
+            return str(error).replace(f"{tmp_path}/", "")
+
+    return load
+
+
+def test_a_study_takes_from_the_one_it_extends_what_it_does_not_say(extending):
+    smoke = find_study("smoke")
+    mine = extending("extends: smoke\ndescription: More seeds.\nseeds: [3, 4]\n")
+    changed = {"name": "mine", "description": "More seeds.", "seeds": [3, 4]}
+    assert mine == smoke.model_copy(update=changed)
+
+
+def test_a_key_of_the_extending_study_stands_in_the_place_of_the_whole_other(extending):
+    mine = extending(
+        "extends: smoke\narms:\n  format_only: {mixture: hard_only, reward: format_only}\n"
+    )
+    assert list(mine.arms) == ["format_only"]
+    assert mine.arms["format_only"].mixture == "hard_only"
+
+
+def test_mistakes_in_the_extending_study_are_told_with_its_own_line(extending):
+    assert extending("extends: smoke\nseeds: [-1]\n") == (
+        "mine.yaml:2: seeds.0: Input should be greater than or equal to 0; got -1"
+    )
+
+
+def test_what_no_longer_fits_is_told_with_both_lines(extending):
+    text = (ROOT / "studies" / "smoke.yaml").read_text(encoding="utf-8")
+    line = text[: text.index("\nbaseline:")].count("\n") + 2
+    assert extending("extends: smoke\narms:\n  mine: {mixture: balanced, reward: published}\n") == (
+        "mine.yaml:1: baseline: 'format_only' is not defined; expected one of: mine"
+        f" (baseline is from smoke.yaml:{line})"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("nothing", "nothing.yaml: no such study; expected one of: mine, smoke"),
+        ("../smoke", "extends: expected the name of a study beside this one; got '../smoke'"),
+        ("[smoke]", "extends: expected the name of a study beside this one; got ['smoke']"),
+        ("mine", "mine.yaml:1: extends: 'mine' extends 'mine'; expected a study that extends no"),
+    ],
+)
+def test_only_a_whole_study_beside_it_is_extended(extending, name, complaint):
+    assert complaint in extending(f"extends: {name}\n")

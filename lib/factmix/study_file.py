@@ -13,9 +13,39 @@ from factmix.study import MistakeError, Study, StudyError
 def load_study(path: Path) -> Study:
     """Reads and checks a study's YAML; the study is named after the file.
 
+    With `extends: name` every key at the top that the file does not have is that of the study of
+    this name, which lies beside it.
+
     Raises:
         StudyError: naming file, line and key of the first mistake.
     """
+    text, own = _read_mapping(path)
+    inherited: dict[str, Any] = {}
+    if "extends" in own:
+        name, here = own.pop("extends"), f"{path}:{_line_of(['extends'], text)}: extends"
+        if not isinstance(name, str) or Path(name).name != name:
+            raise StudyError(f"{here}: expected the name of a study beside this one; got {name!r}")
+        extended = path.with_name(f"{name}.yaml")
+        extended_text, inherited = _read_mapping(extended)
+        if "extends" in inherited:
+            raise StudyError(
+                f"{here}: '{name}' extends '{inherited['extends']}'; expected a study that extends"
+                " no other: name that one, and repeat here what differs from it"
+            )
+    try:
+        return Study.model_validate({"name": path.stem, **inherited, **own})
+    except ValidationError as error:
+        where, message = _first_mistake(error)
+        if where[0] in inherited and where[0] not in own:
+            message += f" ({where[0]} is from {extended}:{_line_of(where, extended_text)})"
+            line = _line_of(["extends"], text)
+        else:
+            line = _line_of(where, text)
+        raise StudyError(f"{path}:{line}: {'.'.join(where)}: {message}") from error
+
+
+def _read_mapping(path: Path) -> tuple[str, dict[str, Any]]:
+    """A study file's text and its keys."""
     if not path.is_file():
         known = ", ".join(sorted(other.stem for other in path.parent.glob("*.yaml")))
         raise StudyError(f"{path}: no such study; expected one of: {known or 'none there'}")
@@ -25,12 +55,7 @@ def load_study(path: Path) -> Study:
     if "name" in content:
         line = _line_of(["name"], text)
         raise StudyError(f"{path}:{line}: name: a study is named after its file; remove this key")
-    try:
-        return Study.model_validate({"name": path.stem, **content})
-    except ValidationError as error:
-        where, message = _first_mistake(error)
-        line = _line_of(where, text)
-        raise StudyError(f"{path}:{line}: {'.'.join(where)}: {message}") from error
+    return text, content
 
 
 def _read_yaml(path: Path) -> tuple[str, Any]:
