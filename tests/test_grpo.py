@@ -37,13 +37,18 @@ def _training() -> pd.DataFrame:
     )
 
 
-def _policy(name: str) -> Policy:
+EXPERTS = ["mlp.experts.gate_up_proj", "mlp.experts.down_proj"]
+
+
+def _policy(name: str, dtype: torch.dtype = torch.float32, experts: bool = False) -> Policy:
     base = load_base(STUDY.model)
-    model = small_models.build(small_models.config(name, vocabulary=2100), seed=1)
+    model = small_models.build(small_models.config(name, vocabulary=2100), seed=1).to(dtype)
     model.generation_config.eos_token_id = list(base.stop_ids)
     lora = STUDY.model.lora
     if name == "mamba":
         lora = lora.model_copy(update={"target_modules": ["in_proj", "x_proj"]})
+    if experts:
+        lora = lora.model_copy(update={"target_parameters": EXPERTS})
     policy = add_adapter(replace(base, model=model), lora, 0)
     for key, parameter in policy.model.named_parameters():
         if "lora_B" in key:  # zero at the start, which would leave half of the gradients zero
@@ -51,14 +56,16 @@ def _policy(name: str) -> Policy:
     return policy
 
 
-def _trainer(name: str, trainer_class: type[GRPOTrainer], tmp_path: Any) -> GRPOTrainer:
+def _trainer(
+    name: str, trainer_class: type[GRPOTrainer], tmp_path: Any, **policy: Any
+) -> GRPOTrainer:
     return grpo.make_trainer(
         STUDY,
         "hard_only",
         0,
         _training(),
         tmp_path,
-        policy=_policy(name),
+        policy=_policy(name, **policy),
         trainer_class=trainer_class,
     )
 
@@ -114,6 +121,68 @@ def test_loss_gradients_and_metrics_equal_the_stock_trainer(name: str, tmp_path:
     assert our_loss == pytest.approx(loss, abs=1e-5)
     assert our_entropy == pytest.approx(entropy, rel=1e-5)
     assert (our_gradients - gradients).norm() / gradients.norm() < 1e-5
+
+
+@pytest.mark.usefixtures("cost_of_a_pass")
+def test_gradients_of_adapted_experts_equal_the_stock_trainer(tmp_path: Any) -> None:
+    found = []
+    for trainer_class in (GRPOTrainer, SharedPrefixTrainer):
+        trainer = _trainer("gpt_oss", trainer_class, tmp_path, experts=True)
+        gradients = _gradients(trainer.model, trainer, _inputs(trainer))
+        of_experts = [
+            p.grad.norm()
+            for key, p in trainer.model.named_parameters()
+            if p.requires_grad and "experts" in key
+        ]
+        assert len(of_experts) == 8 and min(of_experts) > 1e-4  # A and B of both, in two layers
+        found.append(gradients)
+    assert (found[1] - found[0]).norm() / found[0].norm() < 1e-5
+
+
+@pytest.mark.usefixtures("cost_of_a_pass")
+@pytest.mark.parametrize("name", small_models.NAMES)
+def test_in_bfloat16_gradients_are_as_near_to_the_truth_as_the_stock_trainers(
+    name: str, tmp_path: Any
+) -> None:
+    def gradients(trainer_class: type[GRPOTrainer], dtype: torch.dtype) -> torch.Tensor:
+        trainer = _trainer(name, trainer_class, tmp_path, dtype=dtype)
+        return _gradients(trainer.model, trainer, _inputs(trainer)).float()
+
+    exact = gradients(GRPOTrainer, torch.float32)
+    stock, ours = (
+        (gradients(each, torch.bfloat16) - exact).norm() / exact.norm()
+        for each in (GRPOTrainer, SharedPrefixTrainer)
+    )
+    assert 1e-4 < ours < 1.5 * stock
+
+
+def test_accumulated_gradients_make_the_step_of_one_batch(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configuration, weights, norms = grpo.GRPOConfig, [], []
+    for parts in (1, 2):
+        changed = {
+            "max_steps": 1,
+            "gradient_accumulation_steps": parts,
+            "steps_per_generation": parts,
+            "per_device_train_batch_size": 16 // parts,
+            "optim": "sgd",  # of which the step is in proportion to the gradient
+        }
+        monkeypatch.setattr(grpo, "GRPOConfig", lambda c=changed, **k: configuration(**k | c))
+        trainer = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
+        # what a model with random weights says earns the study's reward nothing
+        trainer.reward_funcs[0] = lambda completions, **_: [float(len(c)) for c in completions]
+        before = torch.cat([p.detach().flatten() for p in _trained(trainer)])
+        trainer.train()
+        weights.append(torch.cat([p.detach().flatten() for p in _trained(trainer)]) - before)
+        norms.append(trainer.state.log_history[0]["grad_norm"])
+    assert norms[0] > 1e-3
+    assert norms[1] == pytest.approx(norms[0], rel=1e-4)
+    assert (weights[1] - weights[0]).norm() / weights[0].norm() < 1e-3
+
+
+def _trained(trainer: GRPOTrainer) -> list[torch.nn.Parameter]:
+    return [each for each in trainer.model.parameters() if each.requires_grad]
 
 
 def test_gradients_flow_through_a_beginning_that_is_read_once(

@@ -207,6 +207,8 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Log-probability, entropy and drift from the base (nats), each (N, C), of completions.
 
+        The drift is measured where gradients flow, and 0 elsewhere.
+
         Args:
             model: as the trainer holds it: through it gradients are shared between processes.
             base: the same, unwrapped, so that its adapter can be disabled.
@@ -219,8 +221,10 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         distinct, sequence_of = both.unique(dim=0, return_inverse=True)
         ids, mask = distinct.split(input_ids.shape[1], dim=1)
         live = torch.zeros_like(ids[:, 0], dtype=torch.bool).index_put((sequence_of,), live)
-        with torch.no_grad(), base.disable_adapter():
-            untrained = self._log_probabilities(base, ids, mask, length)
+        untrained = None
+        if torch.is_grad_enabled():
+            with torch.no_grad(), base.disable_adapter():
+                untrained = self._log_probabilities(base, ids, mask, length)
         logps = torch.zeros(len(ids), length, device=ids.device)
         entropies, drift = torch.zeros_like(logps), torch.zeros_like(logps)
         passes = ((live, model, contextlib.nullcontext()), (~live, base, torch.no_grad()))
@@ -233,7 +237,8 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
             logps = logps.index_put((chosen,), scored)
             policy = policy.detach()
             entropies[chosen] = -(policy.exp() * policy).sum(-1)
-            drift[chosen] = (policy.exp() * (policy - untrained[chosen])).sum(-1)
+            if untrained is not None:
+                drift[chosen] = (policy.exp() * (policy - untrained[chosen])).sum(-1)
         return logps[sequence_of], entropies[sequence_of], drift[sequence_of]
 
     def _log_probabilities(self, model: Any, ids: Tensor, mask: Tensor, length: int) -> Tensor:
