@@ -24,7 +24,7 @@ from factmix.prefix import pad_left
 from factmix.runs import find_study
 from factmix.study import Study
 from steps import drawn_data
-from timing import in_turns, machine, progress, ratios, report, seconds, spread, table
+from timing import in_turns, machine, progress, quartiles, ratios, report, seconds, spread, table
 
 
 @torch.no_grad()
@@ -110,10 +110,14 @@ def main(arguments: list[str] | None = None) -> None:
         ),
     ]
     text = table([f"{found['examples'][0]} examples", "time", "over ours"], rows)
+    measured = {
+        "ratio": ratios(found["generate"], found["ours"]),
+        "ratio_with_scores": ratios(both, found["ours"]),
+    }
     report(
         {
-            "ratio": float(np.median(ratios(found["generate"], found["ours"]))),
-            "ratio_with_scores": float(np.median(ratios(both, found["ours"]))),
+            **{name: float(np.median(values)) for name, values in measured.items()},
+            "quartiles": {name: quartiles(values) for name, values in measured.items()},
         },
         f"{text}\n{chosen.repeats} times each on {machine()}",
         as_json=chosen.json,

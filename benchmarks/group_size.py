@@ -14,7 +14,7 @@ import numpy as np
 from factmix.runs import find_study
 from factmix.study import Study
 from steps import TRAINERS, Bench, drawn_data, with_group_size
-from timing import in_turns, machine, progress, ratios, report, seconds, spread, table
+from timing import in_turns, machine, progress, quartiles, ratios, report, seconds, spread, table
 
 SIZES = (1, 2, 4, 8, 16, 32)
 
@@ -66,6 +66,10 @@ def main(arguments: list[str] | None = None) -> None:
         {
             "cost_8_to_32": float(np.median(ratios(found[32], found[8]))),
             "step_seconds": {str(size): float(np.median(times)) for size, times in found.items()},
+            "quartiles": {
+                "cost_8_to_32": quartiles(ratios(found[32], found[8])),
+                "step_seconds": {str(size): quartiles(times) for size, times in found.items()},
+            },
         },
         f"{text}\n{chosen.steps} steps each on {machine()}",
         as_json=chosen.json,

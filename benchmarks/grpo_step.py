@@ -7,7 +7,8 @@ base at every step, and pays for it. On a CPU, TRL's own scoring projects every 
 vocabulary, those of the prompt included; on a GPU it does not, so ratios there will be others.
 
 Ratios are the stock trainer's time over ours, medians over the steps; the floor's is our step over
-one forward and one backward pass of the distinct prompts.
+one forward and one backward pass of the distinct prompts. Peak memory is that of a process of its
+own, which takes the same steps with one of the trainers.
 """
 
 import argparse
@@ -24,17 +25,7 @@ import numpy as np
 from factmix.runs import find_study
 from factmix.study import Study
 from steps import TRAINERS, Bench, drawn_data
-from timing import in_turns, machine, progress, ratios, report, seconds, spread, table
-
-KEYS = (
-    "step_ratio",
-    "sampling_ratio",
-    "training_ratio",
-    "training_ratio_no_skip",
-    "gradient_relative_error",
-    "floor_ratio",
-    "zero_spread_share",
-)
+from timing import in_turns, machine, progress, quartiles, ratios, report, seconds, spread, table
 
 
 def measure(study: Study, arm: str, steps: int) -> dict[str, list[float]]:
@@ -82,27 +73,31 @@ def _one_step(
         benches[name].follow(stock)
 
 
-def summary(found: dict[str, list[float]]) -> dict[str, float]:
-    """The numbers of `--json`."""
+def summary(found: dict[str, list[float]], memory: dict[str, float]) -> dict[str, Any]:
+    """What `--json` prints: medians, quartiles of the ratios, and the peak memory in GB."""
 
-    def ratio(part: str, name: str = "ours") -> float:
-        return float(np.median(ratios(found[f"{part}|stock"], found[f"{part}|{name}"])))
+    def over(part: str, name: str = "ours") -> np.ndarray:
+        return ratios(found[f"{part}|stock"], found[f"{part}|{name}"])
 
-    values = (
-        ratio("step"),
-        ratio("sampling"),
-        ratio("training"),
-        ratio("training", "ours, every group"),
-        max(found.get("gradient", [0.0])),
-        float(np.median(ratios(found["step|ours"], found["floor"]))),
-        float(np.mean(found["zero_spread"])),
-    )
-    return dict(zip(KEYS, values, strict=True))
+    measured = {
+        "step_ratio": over("step"),
+        "sampling_ratio": over("sampling"),
+        "training_ratio": over("training"),
+        "training_ratio_no_skip": over("training", "ours, every group"),
+        "floor_ratio": ratios(found["step|ours"], found["floor"]),
+    }
+    return {
+        **{name: float(np.median(values)) for name, values in measured.items()},
+        "gradient_relative_error": max(found.get("gradient", [0.0])),
+        "zero_spread_share": float(np.mean(found["zero_spread"])),
+        "quartiles": {name: quartiles(values) for name, values in measured.items()},
+        "memory_gb": memory,
+    }
 
 
 def text(found: dict[str, list[float]], memory: dict[str, float]) -> str:
     """The tables."""
-    numbers = summary(found)
+    numbers = summary(found, memory)
     rows = []
     for label, part, name in (
         ("sampling", "sampling", "ours"),
@@ -154,9 +149,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--study", default="embedded", help="its configuration (%(default)s)")
     parser.add_argument("--arm", default="balanced", help="its prompts and reward (%(default)s)")
     parser.add_argument("--steps", type=int, default=20, help="to time (%(default)s)")
-    parser.add_argument(
-        "--json", action="store_true", help="print one object instead of tables, without memory"
-    )
+    parser.add_argument("--json", action="store_true", help="print one object instead of tables")
     parser.add_argument("--memory-of", choices=("stock", "ours"), help="its peak in GB, alone")
     chosen = parser.parse_args(arguments)
     study = find_study(chosen.study)
@@ -164,9 +157,9 @@ def main(arguments: list[str] | None = None) -> None:
         print(peak_of_this_process(study, chosen.arm, chosen.steps, chosen.memory_of))
         return
     # Before this process grows: what its children report as their peak is at least its size.
-    memory = {} if chosen.json else peak_memory(study, chosen.arm, chosen.steps)
+    memory = peak_memory(study, chosen.arm, chosen.steps)
     found = measure(study, chosen.arm, chosen.steps)
-    report(summary(found), text(found, memory), as_json=chosen.json)
+    report(summary(found, memory), text(found, memory), as_json=chosen.json)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from factmix.prefix import pad_left
 from factmix.runs import find_study
 from factmix.study import Study
 from steps import TRAINERS, Bench, Inputs, drawn_data
-from timing import in_turns, machine, progress, ratios, report, seconds, spread, table
+from timing import in_turns, machine, progress, quartiles, ratios, report, seconds, spread, table
 
 LENGTHS = (60, 125, 250, 500)
 
@@ -109,12 +109,16 @@ def main(arguments: list[str] | None = None) -> None:
     ]
     text = table(["prompt tokens", "stock", "ours", "ratio"], rows)
     group = study.training.group_size
-    medians = {
-        str(length): float(np.median(ratios(times["stock"], times["ours"])))
-        for length, times in found.items()
+    measured = {
+        str(length): ratios(times["stock"], times["ours"]) for length, times in found.items()
     }
     report(
-        {"step_ratio": medians},
+        {
+            "step_ratio": {length: float(np.median(each)) for length, each in measured.items()},
+            "quartiles": {
+                "step_ratio": {length: quartiles(each) for length, each in measured.items()}
+            },
+        },
         f"{text}\n{chosen.prompts} prompts x {group} completions, {chosen.repeats} times each, "
         f"on {machine()}",
         as_json=chosen.json,

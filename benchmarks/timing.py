@@ -38,8 +38,14 @@ def ratios(slow: Sequence[float], fast: Sequence[float]) -> np.ndarray:
 
 def spread(values: Sequence[float] | np.ndarray, unit: str = "") -> str:
     """Median and quartiles, as text."""
-    low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
-    return f"{middle:.3g}{unit} ({low:.3g} to {high:.3g})"
+    low, high = quartiles(values)
+    return f"{np.median(values):.3g}{unit} ({low:.3g} to {high:.3g})"
+
+
+def quartiles(values: Sequence[float] | np.ndarray) -> list[float]:
+    """The first and the third."""
+    low, high = np.quantile(values, (0.25, 0.75)).tolist()
+    return [low, high]
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

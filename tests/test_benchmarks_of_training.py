@@ -42,19 +42,28 @@ def test_a_step_is_compared_with_the_stock_trainer(run: Run) -> None:
         "sampling_ratio",
         "training_ratio",
         "training_ratio_no_skip",
-        "gradient_relative_error",
         "floor_ratio",
+        "gradient_relative_error",
         "zero_spread_share",
+        "quartiles",
+        "memory_gb",
     ]
-    assert all(value > 0 for key, value in found.items() if key.endswith("ratio"))
-    assert 0 <= found["gradient_relative_error"] < 1e-4
+    ratios = [key for key in found if "ratio" in key]
+    assert list(found["quartiles"]) == ratios
+    for key in ratios:
+        low, high = found["quartiles"][key]
+        assert 0 < low <= found[key] <= high
+    assert list(found["memory_gb"]) == ["stock", "ours"] and min(found["memory_gb"].values()) > 0
+    assert 0 <= found["gradient_relative_error"] < 1e-5
     assert 0 <= found["zero_spread_share"] <= 1
 
 
 @pytest.mark.slow
 def test_group_sizes_are_compared(run: Run) -> None:
     found = run("group_size", "--steps", "1")
-    assert list(found) == ["cost_8_to_32", "step_seconds"] and found["cost_8_to_32"] > 0
+    assert (
+        list(found) == ["cost_8_to_32", "step_seconds", "quartiles"] and found["cost_8_to_32"] > 0
+    )
     seconds = found["step_seconds"]
     assert list(seconds) == ["1", "2", "4", "8", "16", "32"] and min(seconds.values()) > 0
 
@@ -73,14 +82,15 @@ def test_an_arm_is_trained_by_both(run: Run, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.slow
 def test_prompt_lengths_are_compared(run: Run) -> None:
     found = run("prompt_length", "--repeats", "1", "--prompts", "2", "--lengths", "20", "90")
-    assert list(found) == ["step_ratio"]
+    assert list(found) == ["step_ratio", "quartiles"]
+    assert set(found["quartiles"]["step_ratio"]) == {"20", "90"}
     assert set(found["step_ratio"]) == {"20", "90"} and min(found["step_ratio"].values()) > 0
 
 
 @pytest.mark.slow
 def test_evaluation_is_compared_with_generate(run: Run) -> None:
     found = run("evaluate", "--examples", "12", "--repeats", "1")
-    assert list(found) == ["ratio", "ratio_with_scores"]
+    assert list(found) == ["ratio", "ratio_with_scores", "quartiles"]
     assert 0 < found["ratio"] < found["ratio_with_scores"]
 
 

@@ -37,6 +37,7 @@ NAMES = {
     "reward_gap": "mean reward over training, ours minus the stock trainer's",
     "reward_gap_error": "its standard error",
     "peak_gb": "peak memory of the study, GB",
+    "memory_gb": "peak memory of a process that takes these steps, GB",
 }
 PLACES = {"step_ratio": "prompt tokens", "step_seconds": "completions per prompt"}
 NOTHING_YET = "No measurements are committed yet; the commands below make them.\n"
@@ -81,19 +82,28 @@ def _block(name: str, measured: Mapping[str, Any], has_figure: bool) -> str:
 def _numbers(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Each number with its name; one that was measured in several places has one row for each."""
     found = []
+    quartiles = result.get("quartiles", {})
     for key, value in result.items():
-        if key == "rewards":
-            continue  # of every step: in the figure
+        if key in ("rewards", "quartiles"):
+            continue  # of every step, in the figure; and beside their medians
         if key == "phases":
             found += [
                 (f"`{name}`, seconds", f"{each['seconds']:.0f}") for name, each in value.items()
             ]
         elif isinstance(value, Mapping):
             named, place = NAMES.get(key, key), PLACES.get(key, "")
-            found += [(f"{named}, {at} {place}".rstrip(), _short(x)) for at, x in value.items()]
+            between = quartiles.get(key, {})
+            found += [
+                (f"{named}, {at} {place}".rstrip(), _short(x) + _between(between.get(at)))
+                for at, x in value.items()
+            ]
         else:
-            found.append((NAMES.get(key, key), _short(value)))
+            found.append((NAMES.get(key, key), _short(value) + _between(quartiles.get(key))))
     return found
+
+
+def _between(quartiles: list[float] | None) -> str:
+    return f" ({' to '.join(map(_short, quartiles))})" if quartiles else ""
 
 
 def _short(value: float) -> str:
