@@ -24,6 +24,7 @@ from factmix.policy import Policy, add_adapter, load_base
 from factmix.prefix import pad_left
 from factmix.reward_functions import reward_functions
 from factmix.runs import Paths, find_study, write_json
+from factmix.study import Study
 from factmix.trainer import GroupError, SharedPrefixTrainer, UnsharedTermError, _until
 
 STUDY = find_study("smoke")
@@ -57,10 +58,14 @@ def _policy(name: str, dtype: torch.dtype = torch.float32, experts: bool = False
 
 
 def _trainer(
-    name: str, trainer_class: type[GRPOTrainer], tmp_path: Any, **policy: Any
+    name: str,
+    trainer_class: type[GRPOTrainer],
+    tmp_path: Any,
+    study: Study = STUDY,
+    **policy: Any,
 ) -> GRPOTrainer:
     return grpo.make_trainer(
-        STUDY,
+        study,
         "hard_only",
         0,
         _training(),
@@ -156,29 +161,43 @@ def test_in_bfloat16_gradients_are_as_near_to_the_truth_as_the_stock_trainers(
     assert 1e-4 < ours < 1.5 * stock
 
 
-def test_accumulated_gradients_make_the_step_of_one_batch(
+def _in_passes(prompts_per_pass: int | None) -> Study:
+    numbers = STUDY.training.model_copy(update={"prompts_per_pass": prompts_per_pass})
+    return STUDY.model_copy(update={"training": numbers})
+
+
+def test_a_step_in_parts_is_the_step_in_one_and_splits_no_group(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    configuration, weights, norms = grpo.GRPOConfig, [], []
-    for parts in (1, 2):
-        changed = {
-            "max_steps": 1,
-            "gradient_accumulation_steps": parts,
-            "steps_per_generation": parts,
-            "per_device_train_batch_size": 16 // parts,
-            "optim": "sgd",  # of which the step is in proportion to the gradient
-        }
-        monkeypatch.setattr(grpo, "GRPOConfig", lambda c=changed, **k: configuration(**k | c))
-        trainer = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
+    configuration, moved, logged = grpo.GRPOConfig, [], []
+    # one step, whose size is in proportion to the gradient
+    once = {"max_steps": 1, "optim": "sgd"}
+    monkeypatch.setattr(grpo, "GRPOConfig", lambda **k: configuration(**k | once))
+    for prompts_per_pass in (None, 2):
+        trainer = _trainer(
+            "gpt_oss", SharedPrefixTrainer, tmp_path, study=_in_passes(prompts_per_pass)
+        )
         # what a model with random weights says earns the study's reward nothing
         trainer.reward_funcs[0] = lambda completions, **_: [float(len(c)) for c in completions]
         before = torch.cat([p.detach().flatten() for p in _trained(trainer)])
+        batches: list[torch.Tensor] = []
+        compute = trainer._compute_loss
+        monkeypatch.setattr(
+            trainer,
+            "_compute_loss",
+            lambda m, i, c=compute, b=batches: b.append(i["prompt_ids"]) or c(m, i),
+        )
         trainer.train()
-        weights.append(torch.cat([p.detach().flatten() for p in _trained(trainer)]) - before)
-        norms.append(trainer.state.log_history[0]["grad_norm"])
-    assert norms[0] > 1e-3
-    assert norms[1] == pytest.approx(norms[0], rel=1e-4)
-    assert (weights[1] - weights[0]).norm() / weights[0].norm() < 1e-3
+        moved.append(torch.cat([p.detach().flatten() for p in _trained(trainer)]) - before)
+        logged.append(trainer.state.log_history[0])
+        expected = [16] if prompts_per_pass is None else [8, 8]
+        assert [len(batch) for batch in batches] == expected
+        for batch in batches:
+            assert set(batch.unique(dim=0, return_counts=True)[1].tolist()) == {4}
+    assert logged[0]["grad_norm"] > 1e-3
+    for name in ("grad_norm", "reward", "entropy", "kl", "frac_reward_zero_std"):
+        assert logged[1][name] == pytest.approx(logged[0][name], rel=1e-2 if name == "kl" else 1e-3)
+    assert (moved[1] - moved[0]).norm() / moved[0].norm() < 1e-3
 
 
 def _trained(trainer: GRPOTrainer) -> list[torch.nn.Parameter]:
@@ -388,7 +407,9 @@ def test_processes_with_other_numbers_of_passes_agree_on_the_gradients(
 def test_a_group_is_never_split_between_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert [grpo.completions_per_process(STUDY, n) for n in (1, 2, 4)] == [16, 8, 4]
+    assert [grpo.prompts_per_process(STUDY, n) for n in (1, 2, 4)] == [(4, 4), (2, 2), (1, 1)]
+    in_twos = _in_passes(2)
+    assert [grpo.prompts_per_process(in_twos, n) for n in (1, 2, 4)] == [(4, 2), (2, 2), (1, 1)]
     monkeypatch.setenv("WORLD_SIZE", "3")
     with pytest.raises(
         grpo.TrainingError,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from factmix import plan as planning
-from factmix.plan import KNOWN, parameters, plan, text
+from factmix.plan import KNOWN, memory, parameters, plan, text
 from factmix.records import DataError
 from factmix.runs import Paths, find_study
 from factmix.study import Dataset, Study
@@ -28,6 +28,24 @@ def test_parameters_of_gpt_oss_20b() -> None:
     by_hand = 24 * 32 * (2 * (2880 + 4096) + 2 * (2880 + 512))
     assert parameters(shape, lora) == (20_914_757_184, by_hand)
     assert by_hand == 15_925_248
+
+
+def test_memory_is_that_of_the_prompts_of_a_pass_and_of_eager_attention() -> None:
+    paper, shape = find_study("paper"), KNOWN["openai/gpt-oss-20b"]
+
+    def gib(study: Study, prompts_per_pass: int | None) -> float:
+        numbers = study.training.model_copy(update={"prompts_per_pass": prompts_per_pass})
+        count, trained = 20_914_757_184, 15_925_248
+        return memory(study.model_copy(update={"training": numbers}), shape, count, trained)
+
+    weights = (2 * 20_914_757_184 + 16 * 15_925_248) / 2**30
+    one, two, all_ = (gib(paper, prompts) - weights for prompts in (1, 2, None))
+    assert two == pytest.approx(2 * one) and all_ == pytest.approx(32 * one)
+    assert weights + two < 80 < weights + all_
+    model = paper.model.model_copy(update={"attention": "flash_attention_2"})
+    # 64 heads: 5 bytes for each pair of the 1,024 prompt and 64 completion tokens with the former
+    saved = 24 * 64 * 5 * (1024 + 64) * 1024 / 2**30
+    assert one + weights - gib(paper.model_copy(update={"model": model}), 1) == pytest.approx(saved)
 
 
 def test_the_embedded_model_is_counted_from_its_files(smoke: Study, tmp_path: Path) -> None:

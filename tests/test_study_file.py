@@ -184,6 +184,14 @@ def test_an_unknown_protocol(broken):
     assert message.startswith(f"mine.yaml:{line}: arms.hard_only.protocol: Input should be 'as_des")
 
 
+def test_passes_that_do_not_fill_a_step(broken):
+    message, line = broken("  group_size: 4", "  group_size: 4\n  prompts_per_pass: 3")
+    assert message == (
+        f"mine.yaml:{line + 1}: training.prompts_per_pass: 3 prompts at a time do not divide the 4"
+        " of prompts_per_step; expected a number that does"
+    )
+
+
 @pytest.fixture
 def extending(tmp_path):
     """Loads a study with this text, which may extend the smoke study beside it."""

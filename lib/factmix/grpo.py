@@ -36,20 +36,24 @@ class TrainingError(RuntimeError):
     """A training run did not do what its study says."""
 
 
-def completions_per_process(study: Study, processes: int) -> int:
-    """Completions of one step that each process samples and trains on: whole groups only.
+def prompts_per_process(study: Study, processes: int) -> tuple[int, int]:
+    """Prompts of one step that each process trains on, and how many of them at one time.
 
     Raises:
         TrainingError: the prompts of a step cannot be divided among so many processes.
     """
-    prompts = study.training.prompts_per_step
-    if prompts % processes:
+    numbers = study.training
+    prompts = numbers.prompts_per_step
+    own, rest = divmod(prompts, processes)
+    at_once = min(numbers.prompts_per_pass or own, own)
+    if rest or own % at_once:
+        parts = f", {numbers.prompts_per_pass} at a time," if numbers.prompts_per_pass else ""
         raise TrainingError(
             f"study {study.name}: training.prompts_per_step: {prompts} prompts cannot be divided "
-            f"among {processes} processes, and the completions of a prompt are never split; start "
-            f"a number of processes that divides {prompts}, or change prompts_per_step"
+            f"among {processes} processes{parts} and the completions of a prompt are never split; "
+            f"start a number of processes that divides {prompts}, or change prompts_per_step"
         )
-    return prompts // processes * study.training.group_size
+    return own, at_once
 
 
 def make_trainer(
@@ -79,6 +83,7 @@ def make_trainer(
     numbers = study.training
     reward = study.reward_of(arm)
     functions = reward_functions(reward)
+    prompts, at_once = prompts_per_process(study, _processes())
     examples = from_frame(training)
     dataset = Dataset.from_dict(
         {
@@ -91,11 +96,11 @@ def make_trainer(
         output_dir=str(folder),
         seed=seed,
         max_steps=study.steps(arm),
-        per_device_train_batch_size=completions_per_process(study, _processes()),
+        per_device_train_batch_size=at_once * numbers.group_size,
         num_generations=numbers.group_size,
-        steps_per_generation=1,
+        steps_per_generation=prompts // at_once,
         num_iterations=1,
-        gradient_accumulation_steps=1,
+        gradient_accumulation_steps=prompts // at_once,
         max_completion_length=study.prompt.max_completion_tokens,
         temperature=numbers.temperature,
         top_p=1.0,

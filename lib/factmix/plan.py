@@ -16,7 +16,7 @@ from transformers import (
 
 from factmix.datasets import FILES, check_known
 from factmix.fetch import locate
-from factmix.policy import adapted, download_command, source_of
+from factmix.policy import adapted, attention_of, download_command, source_of
 from factmix.runs import ROOT, Paths
 from factmix.sources import SOURCES
 from factmix.study import BASE, Lora, Model, Study
@@ -41,6 +41,8 @@ GIB = 2**30
 SMALL = 512  # hidden units of a model that a CPU trains in minutes
 TRAINED_BYTES = 16  # per trainable parameter: itself, its gradient and AdamW's two moments, float32
 ACTIVATION_BYTES = 34  # kept per token, layer and hidden unit, at 16 bits; see memory
+ATTENTION_BYTES = 5  # kept per pair of tokens, layer and head, at 16 bits
+LOGIT_BYTES = 12  # per token and word: the policy's and the untrained model's, and a gradient
 
 
 def plan(study: Study, paths: Paths) -> Plan:
@@ -139,17 +141,22 @@ def memory(study: Study, shape: PreTrainedConfig, count: int, trainable: int) ->
     """A rough estimate of what a training step of the longest prompts takes, in GiB.
 
     Weights in bfloat16 (float32 for a model that a CPU can train), the adapter with its gradient
-    and moments, and the activations of all prompts of a step at full length, once, with all their
-    completions: 34 bytes per token, layer and hidden unit (Korthikanti et al., 2022, without the
-    part that grows with the square of the length).
+    and moments; for the prompts that are trained on at one time, at full length with all their
+    completions, what is kept for the backward pass: 34 bytes per token, layer and hidden unit, and
+    with eager attention 5 bytes per pair of tokens, layer and head (Korthikanti et al., 2022); and
+    the probabilities of the completions' tokens.
     """
     size = 4 if shape.hidden_size <= SMALL and not torch.cuda.is_available() else 2
-    tokens = study.training.prompts_per_step * (
-        study.prompt.max_tokens + study.training.group_size * study.prompt.max_completion_tokens
-    )
-    units = tokens * shape.num_hidden_layers * shape.hidden_size
-    kept = count * size + trainable * TRAINED_BYTES + units * ACTIVATION_BYTES * size / 2
-    return float(kept / GIB)
+    numbers, prompt, layers = study.training, study.prompt, shape.num_hidden_layers
+    prompts = numbers.prompts_per_pass or numbers.prompts_per_step
+    written = prompts * numbers.group_size * prompt.max_completion_tokens
+    tokens = prompts * prompt.max_tokens + written
+    units = tokens * layers * shape.hidden_size * ACTIVATION_BYTES
+    if attention_of(study.model, shape) == "eager":
+        pairs = tokens * prompt.max_tokens * layers * shape.num_attention_heads
+        units += pairs * ATTENTION_BYTES
+    kept = count * size + trainable * TRAINED_BYTES + units * size / 2
+    return float((kept + written * shape.vocab_size * LOGIT_BYTES) / GIB)
 
 
 def _model(study: Study) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
+    PreTrainedConfig,
     PreTrainedModel,
 )
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
@@ -123,6 +124,11 @@ def dtype_of(model: study_module.Model) -> torch.dtype:
     return torch.float32
 
 
+def attention_of(model: study_module.Model, shape: PreTrainedConfig) -> str | None:
+    """Which implementation of attention a model is loaded with; None leaves it to transformers."""
+    return model.attention or ("eager" if shape.model_type in EAGER else None)
+
+
 def load_base(model: study_module.Model) -> Policy:
     """The base model of a study, on the `device`, in `dtype_of` it.
 
@@ -140,7 +146,7 @@ def load_base(model: study_module.Model) -> Policy:
     tokenizer = load_tokenizer(model)
     # MXFP4 weights cannot be trained.
     quantised = (getattr(shape, "quantization_config", None) or {}).get("quant_method") == "mxfp4"
-    attention = model.attention or ("eager" if shape.model_type in EAGER else None)
+    attention = attention_of(model, shape)
     with _asked_for(model):
         base: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             source_of(model),

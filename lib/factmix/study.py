@@ -95,6 +95,17 @@ class Study(Part):
         return self
 
     @model_validator(mode="after")
+    def _passes_fill_a_step(self) -> "Study":
+        step, part = self.training.prompts_per_step, self.training.prompts_per_pass
+        if part and step % part:
+            raise MistakeError(
+                "training.prompts_per_pass",
+                f"{part} prompts at a time do not divide the {step} of prompts_per_step; expected a"
+                " number that does",
+            )
+        return self
+
+    @model_validator(mode="after")
     def _arms_fit_together(self) -> "Study":
         if self.evaluation_sample(self.baseline):
             raise MistakeError(
@@ -151,6 +162,14 @@ class Study(Part):
         sample = self.evaluation_sample(arm)
         candidates = [self.baseline, *alike, arm]
         return next(name for name in candidates if self.evaluation_sample(name) == sample)
+
+    def alike_but(self, setting: str) -> list[list[str]]:
+        """Compared arms that differ in one setting only, such as "mixture"; two or more each."""
+        groups: dict[str, list[str]] = {}
+        for name, arm in self.arms.items():
+            if self.baseline_of(name) != name:
+                groups.setdefault(arm.model_dump_json(exclude={setting}), []).append(name)
+        return [names for names in groups.values() if len(names) > 1]
 
     def protocol_of(self, arm: str) -> Protocol:
         """The settings of an arm: its own, else those of its protocol, else the study's."""

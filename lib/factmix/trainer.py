@@ -10,6 +10,7 @@ Departures from a stock `trl.GRPOTrainer` run:
    that saves more time than another pass of the model takes.
 5. The drift from the base is measured (Kullback-Leibler divergence), but is no part of the loss.
 6. Positions are counted from a prompt's first token, also where padding stands before it.
+7. With accumulated gradients, the completions of a prompt are trained on together.
 
 Losses and gradients are those of the stock trainer, with relative positions; tests/test_grpo.py
 compares them. Terms of the loss that this would not hold for are refused. A model that
@@ -135,6 +136,16 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
             for row, tokens in zip(rows, drawn.tolist(), strict=True):
                 completions[row] = _until(tokens, stops)
         return completions, None
+
+    def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
+        """As TRL's, but completions of a prompt stay together where a step is taken in parts."""
+        before = self._buffered_inputs
+        inputs: dict[str, Any] = super()._prepare_inputs(generation_batch)
+        if self._buffered_inputs is before or len(self._buffered_inputs) == 1:
+            return inputs
+        self._buffered_inputs = _by_prompt(self._buffered_inputs)
+        own: dict[str, Any] = self._buffered_inputs[self._step % len(self._buffered_inputs)]
+        return own
 
     def _compute_loss(self, model: Any, inputs: dict[str, Tensor]) -> Tensor:
         self._live = self.takes_part(inputs["advantages"])
@@ -266,3 +277,21 @@ def _until(tokens: list[int], stops: set[int]) -> list[int]:
         if token in stops:
             return tokens[: position + 1]
     return tokens
+
+
+def _by_prompt(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of all parts in the order of their prompts, in as many parts of the same size.
+
+    Args:
+        parts: each with the same keys; tensors have a row for each completion, or no dimension.
+    """
+    prompts = torch.cat([part["prompt_ids"] for part in parts])
+    order = prompts.unique(dim=0, return_inverse=True)[1].argsort(stable=True)
+    split: list[dict[str, Any]] = [{} for _ in parts]
+    for key, value in parts[0].items():
+        rows = [value] * len(parts)
+        if isinstance(value, Tensor) and value.ndim:
+            rows = list(torch.cat([part[key] for part in parts])[order].chunk(len(parts)))
+        for part, own in zip(split, rows, strict=True):
+            part[key] = own
+    return split
