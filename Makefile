@@ -8,9 +8,11 @@ CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 
 BIN := .venv/bin
 INSTALLED := .venv/installed
+# For what Snakemake starts. Recipes name their programs whole: the make of macOS looks for them where
+# the PATH of its own start says.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-SNAKEMAKE = snakemake --profile profiles/local --cores $(CORES) --config study=$(STUDY)
+SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES) --config study=$(STUDY)
 BOOK = _build/html/index.html
 
 .DEFAULT_GOAL := help
@@ -24,8 +26,8 @@ setup: $(INSTALLED) ## create .venv with the pinned packages (the others do this
 # The stamp is written last: an interrupted installation starts again.
 $(INSTALLED): requirements.txt pyproject.toml
 	@echo "Setting up .venv (once, and again when requirements.txt or pyproject.toml change)"
-	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("factmix needs Python 3.11 or newer; this is " + sys.version)'
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("factmix needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + "; name another: make $(MAKECMDGOALS) PYTHON=python3.12")'
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -38,22 +40,22 @@ plan: $(INSTALLED) ## show what `make study` would run, and why
 	@$(SNAKEMAKE) --dry-run --quiet host
 
 book: $(INSTALLED) ## build the book from the committed results and the runs there are
-	jupyter-book build book/ --path-output . -W --keep-going -n
+	$(BIN)/jupyter-book build book/ --path-output . -W --keep-going -n
 	@echo "The book: $(CURDIR)/$(BOOK)"
 
 screenshot: book ## take the picture of the book that the README shows (needs Chromium)
 	$(BIN)/python book/screenshot.py
 
 freeze: $(INSTALLED) ## copy the small results of a study (STUDY=embedded) to results/
-	factmix freeze $(STUDY)
+	$(BIN)/factmix freeze $(STUDY)
 
 lint: $(INSTALLED) ## check style and types
-	ruff check .
-	ruff format --check .
-	mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 test: lint ## check style and types, and run all tests
-	pytest
+	$(BIN)/pytest
 
 unlock: $(INSTALLED) ## after a run was killed and the next says that the folder is locked
 	@$(SNAKEMAKE) --unlock

@@ -12,7 +12,6 @@ own, which takes the same steps with one of the trainers.
 """
 
 import argparse
-import resource
 import subprocess
 import sys
 from collections import defaultdict
@@ -22,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from factmix.runs import find_study
+from factmix.runs import find_study, peak_memory_gb
 from factmix.study import Study
 from steps import TRAINERS, Bench, drawn_data
 from timing import in_turns, machine, progress, quartiles, ratios, report, seconds, spread, table
@@ -141,7 +140,7 @@ def peak_of_this_process(study: Study, arm: str, steps: int, name: str) -> float
             bench.backward(bench.sample(next(batches)))
             bench.update()
             bar.update()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return peak_memory_gb()
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -11,7 +11,6 @@ average.
 import argparse
 import json
 import multiprocessing
-import resource
 import sqlite3
 import tempfile
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from factmix.runs import peak_memory_gb
 from factmix.wiki import open_wiki
 from origin import origin
 
@@ -62,7 +62,7 @@ def _build(archive: Path, folder: Path, answer: "multiprocessing.Queue[dict[str,
     answer.put(
         {
             "seconds": seconds,
-            "peak_memory_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+            "peak_memory_gib": peak_memory_gb(),
             "database_gb": database.stat().st_size / 1e9,
         }
     )

@@ -16,6 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from browsers import chromium
 from factmix import audit
 from factmix.examples import Example
 from factmix.labels import ANSWERS, LABELS, Label
@@ -26,7 +27,6 @@ from factmix.study import WeightedReward
 pytestmark = pytest.mark.slow
 
 HEAVIEST = 1_500_000  # bytes of a page and of what it alone loads
-CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Rules are of WCAG and of good practice; how style sheets are read does not matter to those used.
 AXE = {"resultTypes": ["violations"], "preload": False}
 # Images without words, and those that are to be seen and do not load.
@@ -65,9 +65,7 @@ class Visit:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, CHROMIUMS)), None)
-    if found is None:
-        pytest.skip(f"none of {', '.join(CHROMIUMS)} is installed: apt-get install chromium")
+    found = chromium()
     # A root's Chromium does not start with its sandbox.
     arguments = ["--no-sandbox"] if os.getuid() == 0 else []
     with sync_playwright() as playwright:

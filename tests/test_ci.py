@@ -36,6 +36,22 @@ def test_the_commands_it_runs_exist() -> None:
     assert "exec make test" in (ROOT / ".ci" / "run").read_text()
 
 
+def test_recipes_name_their_programs_whole() -> None:
+    """The make of macOS looks for programs where the PATH of its own start says."""
+    text = (ROOT / "Makefile").read_text()
+    lines = re.findall(r"^\t@?(\S+)", text, re.MULTILINE)
+    system = {"echo", "rm", "sed", "touch", "$(PYTHON)"}
+    assert {line for line in lines if not line.startswith("$(BIN)/")} - system == {"$(SNAKEMAKE)"}
+    assert re.search(r"^SNAKEMAKE = \$\(BIN\)/snakemake ", text, re.MULTILINE)
+
+
+def test_it_installs_no_cuda_and_skips_no_browser() -> None:
+    assert WORKFLOW["env"] == {
+        "PIP_EXTRA_INDEX_URL": "https://download.pytorch.org/whl/cpu",
+        "FACTMIX_BROWSER": "required",
+    }
+
+
 def test_it_publishes_the_folder_that_the_book_is_built_into() -> None:
     (upload,) = [step for step in STEPS if "upload-pages-artifact" in step.get("uses", "")]
     folder = upload["with"]["path"]

@@ -1,9 +1,14 @@
 """requirements.txt, environment.yml, pyproject.toml and what is installed say the same."""
 
+import ast
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from importlib import metadata
 
+import jupytext
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -14,7 +19,11 @@ from factmix.runs import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())
-PIPS = next(entry["pip"] for entry in CONDA["dependencies"] if isinstance(entry, dict))
+BINDER = yaml.safe_load((ROOT / "binder" / "environment.yml").read_text())
+PIPS, BINDER_PIPS = (
+    next(entry["pip"] for entry in each["dependencies"] if isinstance(entry, dict))
+    for each in (CONDA, BINDER)
+)
 
 
 def pins() -> dict[str, str]:
@@ -61,3 +70,50 @@ def test_nothing_that_must_be_committed_is_ignored() -> None:
     ignored = [line.strip("/") for line in lines if line and not line.startswith("#")]
     assert not {"lib", "results", "models", "book", "notebooks"} & set(ignored)
     assert {"runs", "_build", ".venv"} <= set(ignored)
+
+
+LACKING = """
+import sys
+class Lacking:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] in {hidden}:
+            raise ImportError(name + " is not on Binder")
+sys.meta_path.insert(0, Lacking())
+"""
+
+
+def test_binder_has_pinned_versions() -> None:
+    for requirement in map(Requirement, BINDER_PIPS):
+        assert str(requirement.specifier) == f"=={pins()[canonicalize_name(requirement.name)]}"
+    assert os.access(ROOT / "binder" / "postBuild", os.X_OK)
+
+
+def test_the_notebooks_that_are_launched_import_nothing_that_binder_lacks() -> None:
+    has = {canonicalize_name(Requirement(each).name) for each in BINDER_PIPS}
+    lacks = {canonicalize_name(Requirement(each).name) for each in PROJECT["dependencies"]} - has
+    lacks -= {"ipykernel"}  # Binder brings its own Jupyter
+    hidden = [
+        module
+        for module, distributions in metadata.packages_distributions().items()
+        if {canonicalize_name(each) for each in distributions} & lacks
+    ]
+    assert {"torch", "transformers", "trl", "snakemake"} <= set(hidden)
+    lines = [LACKING.format(hidden=set(hidden))]
+    for name in ("reevaluate", "published"):
+        for cell in jupytext.read(ROOT / "notebooks" / f"{name}.md").cells:
+            if cell.cell_type == "code":
+                found = ast.walk(ast.parse(cell.source))
+                lines += [
+                    ast.unparse(node)
+                    for node in found
+                    if isinstance(node, ast.Import | ast.ImportFrom)
+                ]
+    assert len(lines) > 20
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)
+
+
+def test_modules_are_short_enough_to_be_read() -> None:
+    folders = ("lib", "book/_ext", "benchmarks")
+    code = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in code}
+    assert {name: length for name, length in lengths.items() if length > 350} == {}

@@ -8,9 +8,8 @@ from types import ModuleType
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
+from browsers import chromium
 from factmix.runs import ROOT
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @pytest.fixture
@@ -73,10 +72,9 @@ def test_facts_and_links_are_escaped(roles: ModuleType) -> None:
 
 @pytest.fixture(scope="module")
 def browser_page() -> Iterator[Page]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium is installed; the package is called chromium")
+    found = chromium()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield browser.new_page(viewport={"width": 360, "height": 640}, has_touch=True)
         browser.close()
 

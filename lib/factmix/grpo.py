@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import platform
-import resource
 import shutil
 import subprocess
 import time
@@ -28,7 +27,7 @@ from factmix.examples import from_frame
 from factmix.leaks import check_disjoint
 from factmix.policy import Policy, add_adapter, device, dtype_of, load_base, prompt_text
 from factmix.reward_functions import reward_functions
-from factmix.runs import ROOT, Paths, sha256, write_json, write_parquet
+from factmix.runs import ROOT, Paths, peak_memory_gb, sha256, write_json, write_parquet
 from factmix.study import Study
 
 
@@ -199,7 +198,7 @@ def train(study: Study, arm: str, seed: int, paths: Paths) -> None:
             "device": torch.cuda.get_device_name() if cuda else _processor(),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "wall_seconds": time.monotonic() - started,  # since the last interruption
-            "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+            "peak_memory_gb": peak_memory_gb(),
             "trainable_parameters": sum(
                 each.numel() for each in trainer.model.parameters() if each.requires_grad
             ),

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import resource
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -125,3 +127,10 @@ def sha256(path: Path) -> str:
     """Of a file's content, as hexadecimal digits."""
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def peak_memory_gb() -> float:
+    """The most resident memory that this process has had."""
+    # in bytes on macOS, in units of 1,024 bytes elsewhere
+    unit = 1 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30

@@ -28,6 +28,7 @@ from factmix_book import (
     robustness,
     roles,
     run_pages,
+    statistics_tables,
     tables,
     theme,
 )
@@ -48,6 +49,7 @@ def generate(app: Sphinx, config: Config) -> None:
         written |= drawings.write(committed, generated / "figures" / "committed")
         published = published_study.read(committed)
         written |= published_tables.write(published, generated / "tables")
+        written |= statistics_tables.write(generated / "tables")
         written |= published_drawings.write(published, generated / "figures" / "published")
         written |= downloads.write(committed, html)
         written |= downloads.write_elsewhere(published, html)

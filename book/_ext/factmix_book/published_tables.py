@@ -1,4 +1,4 @@
-"""The tables of the pages on the published study, of the ledger and of the statistics."""
+"""The tables of the pages on the published study, and of the ledger."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,22 +36,6 @@ STATEMENTS = {
     ),
 }
 
-KINDS = {
-    "stratified": "stratified, percentile",
-    "stratified_bca": "stratified, BCa",
-    "plain": "plain, percentile",
-    "clustered": "clustered, groups resampled",
-    "clustered_ignored": "clustered, groups ignored",
-}
-TESTS = {
-    "bootstrap": "paired bootstrap",
-    "bootstrap_clustered": "cluster bootstrap (clustered data)",
-    "noninferiority": "non-inferiority, paired bootstrap",
-    "mcnemar": "McNemar, exact",
-    "mid_p": "McNemar, mid-p",
-    "shift": "Stuart-Maxwell",
-}
-
 
 def write(study: Published, into: Path) -> set[Path]:
     """Writes every table; returns the files."""
@@ -68,9 +52,6 @@ def write(study: Published, into: Path) -> set[Path]:
         "audit-sizes": sizes(study),
         "claims": ledger(study, list(study.ledger.claims)),
         "claims-numbers": ledger_numbers(study),
-        "coverage": coverage(),
-        "type-one": type_one(),
-        "benchmark-commands": commands(),
     }
     for dataset in DATASETS:
         made[f"published-gains-{dataset}"] = gains(study, dataset)
@@ -324,35 +305,3 @@ def _texts(header: list[str], rows: list[list[str]]) -> str:
     """A table of sentences, all aligned left."""
     lines = [header, [":--"] * len(header), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def coverage() -> str:
-    """How often 95 % intervals hold the truth, in percent."""
-    found = published_study.benchmarks()["coverage"]["coverage"]
-    return markdown(
-        ["percent of intervals that hold the truth", "accuracy", "macro F1"],
-        [
-            [words, *(f"{100 * found[kind][m]:.1f}" for m in ("accuracy", "macro_f1"))]
-            for kind, words in KINDS.items()
-        ],
-    )
-
-
-def type_one() -> str:
-    """How often tests reject what is true, in percent."""
-    found = published_study.benchmarks()["coverage"]["type_one"]
-    levels = ("0.01", "0.05")
-    return markdown(
-        ["percent of rejections of what is true", "level 1 %", "level 5 %"],
-        [
-            [words, *(f"{100 * found[test][at]:.2f}" for at in levels)]
-            for test, words in TESTS.items()
-        ],
-    )
-
-
-def commands() -> str:
-    """How the benchmarks of the statistics were run."""
-    found = published_study.benchmarks()
-    lines = [found[name]["command"] for name in ("bootstrap", "coverage")]
-    return "```bash\n" + "".join(f"{line}\n" for line in lines) + "```\n"
