@@ -52,6 +52,8 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         UnsharedTermError: prompts are shared, and the configuration has a term that sharing loses.
     """
 
+    _buffered_inputs: list[dict[str, Any]] | None  # the parts of a step
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         completions = self.args.per_device_train_batch_size
@@ -141,11 +143,12 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         """As TRL's, but completions of a prompt stay together where a step is taken in parts."""
         before = self._buffered_inputs
         inputs: dict[str, Any] = super()._prepare_inputs(generation_batch)
-        if self._buffered_inputs is before or len(self._buffered_inputs) == 1:
+        parts = self._buffered_inputs
+        if parts is None or parts is before or len(parts) == 1:
             return inputs
-        self._buffered_inputs = _by_prompt(self._buffered_inputs)
-        own: dict[str, Any] = self._buffered_inputs[self._step % len(self._buffered_inputs)]
-        return own
+        whole = _by_prompt(parts)
+        self._buffered_inputs = whole
+        return whole[self._step % len(whole)]
 
     def _compute_loss(self, model: Any, inputs: dict[str, Tensor]) -> Tensor:
         self._live = self.takes_part(inputs["advantages"])
