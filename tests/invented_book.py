@@ -140,13 +140,15 @@ def invent_book(folder: Path) -> dict[str, str]:
     """A copy of the book in a folder, invented results for it, and the environment to build it."""
     ignore = shutil.ignore_patterns("_generated", "__pycache__")
     shutil.copytree(ROOT / "book", folder / "book", ignore=ignore)
+    shutil.copytree(ROOT / "studies", folder / "studies")  # pages include some
     shutil.copy(ROOT / "_config.yml", folder)
-    study = find_study("embedded")
-    quick = study.model_copy(
-        update={"statistics": study.statistics.model_copy(update={"resamples": 100})}
-    )
-    invent_run(quick, Paths(folder / "invented"))
-    freeze(quick, Paths(folder / "invented"), folder / "results" / study.name)
+    for name in ("embedded", "embedded_seeds"):
+        study = find_study(name)
+        quick = study.model_copy(
+            update={"statistics": study.statistics.model_copy(update={"resamples": 100})}
+        )
+        invent_run(quick, Paths(folder / "invented" / name))
+        freeze(quick, Paths(folder / "invented" / name), folder / "results" / name)
     environment = {
         "FACTMIX_RESULTS": str(folder / "results"),
         "FACTMIX_RUNS": str(folder / "runs"),

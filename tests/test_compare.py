@@ -250,6 +250,39 @@ def test_several_seeds_are_summarised_with_both_intervals(study, paths):
     assert gain["hierarchical"]["interval"][0] <= gain["by_t"]["value"]
     assert gain["seed_variance"]["value"] == pytest.approx((first - second) ** 2 / 4)
     assert "format_only" not in results["across_seeds"]
+    contrast = results["contrasts_across_seeds"]["mixture"]["hard_weighted_over_hard_only"]
+    across = [results["across_seeds"][arm] for arm in ("hard_weighted", "hard_only")]
+    for name in ("seed_0", "seed_1"):
+        one, other = (arm["debate"]["accuracy"]["by_seed"][name]["value"] for arm in across)
+        by_seed = contrast["debate"]["accuracy"]["by_seed"]
+        assert by_seed[name]["value"] == pytest.approx(one - other)
+    tested = contrast["debate"]["accuracy"]["by_t"]
+    assert tested["p"] < tested["p_holm"] <= 1
+
+
+def test_arms_that_differ_in_one_setting_are_contrasted(study, paths):
+    results = compare(study, paths)
+    contrasts = results["contrasts"]
+    assert {setting: list(pairs) for setting, pairs in contrasts.items()} == {
+        "mixture": [
+            "hard_weighted_over_hard_only",
+            "balanced_over_hard_only",
+            "balanced_over_hard_weighted",
+        ],
+        "reward": ["balanced_accuracy_over_balanced"],
+    }
+    found = contrasts["reward"]["balanced_accuracy_over_balanced"]["debate"]["accuracy"]
+    right = [results["metrics"][arm]["debate"]["accuracy"]["value"] for arm in study.arms]
+    assert found["value"] == pytest.approx(right[-1] - right[-2])
+    assert found["interval"][0] <= found["value"] <= found["interval"][1]
+    tests = {
+        (pair, dataset): metrics["accuracy"]
+        for pairs in contrasts.values()
+        for pair, datasets in pairs.items()
+        for dataset, metrics in datasets.items()
+    }
+    _, corrected, *_ = multipletests([leaf["p"] for leaf in tests.values()], method="holm")
+    assert [leaf["p_holm"] for leaf in tests.values()] == pytest.approx(corrected.tolist())
 
 
 def test_training_summarises_its_ends_and_the_rewards_before_and_after(study, paths):

@@ -63,3 +63,17 @@ def test_freeze_asks_for_the_comparison_first(study, paths, tmp_path):
     with pytest.raises(CompareError, match="make it with: factmix results embedded"):
         freeze(study, paths, tmp_path / "results")
     assert not (tmp_path / "results").exists()
+
+
+def test_of_several_seeds_the_pages_of_the_first_are_kept(study, tmp_path):
+    two = study.model_copy(update={"seeds": [3, 4]})
+    paths = Paths(tmp_path / "run")
+    invent_run(two, paths)
+    for name in ("compare", "balanced-s3", "balanced-s4"):
+        page = paths.root / "notebooks" / f"{name}.ipynb"
+        page.parent.mkdir(exist_ok=True)
+        page.write_text("{}")
+    freeze(two, paths, tmp_path / "results")
+    kept = sorted(page.stem for page in (tmp_path / "results").glob("notebooks/*.ipynb"))
+    assert kept == ["balanced-s3", "compare"]
+    assert (tmp_path / "results" / "balanced-s4" / "predictions.parquet").is_file()

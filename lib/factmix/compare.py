@@ -40,11 +40,11 @@ def compare(study: Study, paths: Paths) -> dict[str, Any]:
 def compute(study: Study, paths: Paths) -> dict[str, Any]:
     """All results of a study, from what its arms answered and how they were trained.
 
-    With several seeds the numbers are those of the first, and `across_seeds` has the gains
-    over all.
+    With several seeds the numbers are those of the first, and `across_seeds` and
+    `contrasts_across_seeds` have the gains and the contrasts over all.
 
-    The p values of `gains` and `mcnemar` stand beside those corrected by Holm (`p_holm`). A family
-    of tests is one metric (or McNemar's test) on every dataset for every system: the metrics are
+    The p values of gains, contrasts and `mcnemar` stand beside those corrected by Holm (`p_holm`).
+    A family of tests is one metric (or McNemar's test) on every dataset for every system: they are
     views of the same answers, and with a bootstrap p of 2 / (B + 1) at the least, a correction over
     all metrics at once could find nothing, however large.
 
@@ -83,6 +83,14 @@ def compute(study: Study, paths: Paths) -> dict[str, Any]:
             over, others, lambda first, given: sections.mcnemar(first, given, study)
         ),
         "shift": _each_pair(over, others, sections.shift),
+        "contrasts": {
+            setting: _each_pair(
+                {name: systems[first] for name, (first, _) in pairs.items()},
+                {name: systems[second] for name, (_, second) in pairs.items()},
+                lambda first, given: _gains(first, given, study),
+            )
+            for setting, pairs in sections.contrasted(study).items()
+        },
         "clustered": {
             "metrics": _each(answering, lambda given: sections.cluster_metrics(given, study)),
             "gains": _each_pair(
@@ -98,9 +106,9 @@ def compute(study: Study, paths: Paths) -> dict[str, Any]:
         "data": counts({part: report[part] for part in report if part != "fingerprint"}),
     }
     if len(study.seeds) > 1:
-        results["across_seeds"] = sections.across_seeds(study, paths)
-    correct(results["gains"], lambda path: path.rsplit(".", 1)[1])
-    correct(results["mcnemar"], lambda path: path.rsplit(".", 1)[1])
+        results |= sections.across_seeds(study, paths)
+    for section in ("gains", "contrasts", "mcnemar"):
+        correct(results[section], lambda path: path.rsplit(".", 1)[1])
     return results
 
 

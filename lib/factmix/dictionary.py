@@ -23,6 +23,14 @@ PLACES: dict[str, tuple[str, Collection[str]]] = {
     "lower": ("a label in lower case", tuple(label.lower() for label in LABELS)),
     "answer": ("a label, or INVALID", ANSWERS),
     "number": ("a number", ()),
+    "setting": ("what two arms differ in", ("mixture", "reward")),
+    "pair": ("`<arm>_over_<arm>`: the first minus the second", ()),
+    "spread": (
+        "over seeds: `by_t` (their mean with Student's interval), `hierarchical` (with seeds and "
+        "examples resampled), `seed_variance` and `example_variance` (of the mean, from one choice "
+        "of seeds or of examples to another)",
+        ("by_t", "hierarchical", "seed_variance", "example_variance"),
+    ),
 }
 
 METRIC_MEANINGS = {
@@ -119,7 +127,7 @@ RESULTS: dict[str, str] = {
     "study.data_fingerprint": "SHA-256 over all data that were drawn",
     "study.resamples": "of each bootstrap",
     "study.confidence": "of each interval",
-    "study.alpha": "below this p, a difference counts as established",
+    "study.alpha": "with a p below this, corrected by Holm, a difference counts as established",
     "seeds": "of the trainings; numbers below are of the first, if they do not say otherwise",
     "metrics.<system>.<dataset>.<metric>": "on the evaluation set",
     "gains.<system>.<dataset>.<metric>": "difference to the baseline, paired by example",
@@ -181,14 +189,15 @@ RESULTS: dict[str, str] = {
     "data.arms.<arm>.groups": "groups that an arm's training sample and its evaluation set share",
     "data.arms.<arm>.claims": "claims that they share",
     "data.arms.<arm>.examples.<dataset>.<label>": "examples that they share",
-    "across_seeds.<arm>.<dataset>.<metric>.by_t": "mean gain over the seeds, with Student's "
-    "interval; only where a study has several seeds",
+    "contrasts.<setting>.<pair>.<dataset>.<metric>": "difference of two arms that differ in one "
+    "setting only, paired by example",
+    "across_seeds.<arm>.<dataset>.<metric>.<spread>": "gain over the baseline of the same seed; "
+    "only where a study has several seeds",
     "across_seeds.<arm>.<dataset>.<metric>.by_seed.seed_<number>": "the gain of one seed",
-    "across_seeds.<arm>.<dataset>.<metric>.hierarchical": "the same, with seeds and examples "
-    "resampled",
-    "across_seeds.<arm>.<dataset>.<metric>.seed_variance": "variance of the gain between seeds",
-    "across_seeds.<arm>.<dataset>.<metric>.example_variance": "variance that the choice of "
-    "examples adds",
+    "contrasts_across_seeds.<setting>.<pair>.<dataset>.<metric>.<spread>": "contrasts of arms of "
+    "the same seed; only where a study has several seeds",
+    "contrasts_across_seeds.<setting>.<pair>.<dataset>.<metric>.by_seed.seed_<number>": "the "
+    "contrast of one seed",
 }
 
 

@@ -40,9 +40,9 @@ def transfer(results: Mapping[str, Any], study: Study) -> pd.DataFrame:
 
 
 def pairs(results: Mapping[str, Any], study: Study) -> pd.DataFrame:
-    """Columns arm, dataset, fixed, broken and p: discordant pairs with the baseline."""
+    """Columns arm, dataset, fixed, broken and p (Holm): discordant pairs with the baseline."""
     rows = [
-        (arm, dataset, test["fixed"]["value"], test["broken"]["value"], test["p"]["value"])
+        (arm, dataset, test["fixed"]["value"], test["broken"]["value"], test["p"]["p_holm"])
         for arm, of in results["mcnemar"].items()
         if arm in map(key, study.arms)
         for dataset, test in of.items()
@@ -51,7 +51,7 @@ def pairs(results: Mapping[str, Any], study: Study) -> pd.DataFrame:
 
 
 def seeds(results: Mapping[str, Any]) -> pd.DataFrame:
-    """Gains over all seeds: columns arm, dataset, metric, seed, value, low, high, p and n.
+    """Gains over all seeds: columns arm, dataset, metric, seed, and those of `tidy`.
 
     A row for every seed, and one whose seed is "mean". Only of studies with several seeds.
     """

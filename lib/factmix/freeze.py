@@ -45,7 +45,10 @@ def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
         paths.base_of(variant) / "predictions.parquet" for variant in study.evaluation_samples()
     ]
     sources += [folder / name for folder in folders for name in names if (folder / name).is_file()]
-    sources += sorted((paths.root / "notebooks").glob("*.ipynb"))
+    # Of many seeds the pages of the first, whose numbers results.json has.
+    later = {paths.arm(arm, seed).name for arm in study.arms for seed in study.seeds[1:]}
+    pages = sorted((paths.root / "notebooks").glob("*.ipynb"))
+    sources += [page for page in pages if page.stem not in later]
     optional = (paths.learning_rate, paths.shortcuts)
     sources += [source for source in optional if source.is_file()]
     for run in sorted(into.glob("*/run.json")):

@@ -83,7 +83,7 @@ def execute_kept(name: str, folder: Path, parameters: Mapping[str, Any]) -> Path
     Args:
         name: of the notebook in notebooks/, without suffix.
         folder: below results/, that receives <name>.ipynb.
-        parameters: as for `execute`; `repository` is added from _config.yml.
+        parameters: as for `execute`; `repository` and `branch` are added from _config.yml.
 
     Returns:
         the executed notebook.
@@ -92,14 +92,14 @@ def execute_kept(name: str, folder: Path, parameters: Mapping[str, Any]) -> Path
         NotebookError: as `execute` does.
     """
     output = folder / f"{name}.ipynb"
-    execute(ROOT / "notebooks" / f"{name}.md", output, {**parameters, "repository": repository()})
+    execute(ROOT / "notebooks" / f"{name}.md", output, {**parameters, **repository()})
     return output
 
 
-def repository() -> str:
-    """URL of the public repository, as _config.yml has it; empty while there is none."""
-    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
-    return str(config["repository"]["url"])
+def repository() -> dict[str, str]:
+    """URL (empty while there is none) and branch of the public repository, from _config.yml."""
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]
+    return {"repository": str(config["url"]), "branch": str(config["branch"])}
 
 
 def _check_names(source: Path, converted: Path, parameters: Mapping[str, Any]) -> None:

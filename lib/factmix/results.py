@@ -52,6 +52,11 @@ def correct(section: Mapping[str, Any], family: Callable[[str], str]) -> None:
             tested[path]["p_holm"] = corrected
 
 
+def established(leaf: Mapping[str, Any], alpha: float) -> bool:
+    """Whether a tested number is below alpha in p, corrected by Holm."""
+    return bool(leaf["p_holm"] < alpha)
+
+
 def counts(report: Mapping[str, Any]) -> dict[str, Any]:
     """The data report's numbers as leaves, in the same nesting."""
     tree: dict[str, Any] = {}
@@ -127,14 +132,15 @@ def tidy(section: Mapping[str, Any], levels: Sequence[str]) -> pd.DataFrame:
             a level named "step" become integers.
 
     Returns:
-        a column for each level, then value, low and high (interval), p and n; NaN where a number
-        has none.
+        a column for each level, then value, low and high (interval), p, p_holm and n; NaN where a
+        number has none.
     """
     rows = []
     for path, leaf in leaves(section):
         low, high = leaf.get("interval", (np.nan, np.nan))
-        rows.append((*path.split("."), leaf["value"], low, high, leaf.get("p", np.nan), leaf["n"]))
-    frame = pd.DataFrame(rows, columns=[*levels, "value", "low", "high", "p", "n"])
+        tests = (leaf.get(name, np.nan) for name in ("p", "p_holm"))
+        rows.append((*path.split("."), leaf["value"], low, high, *tests, leaf["n"]))
+    frame = pd.DataFrame(rows, columns=[*levels, "value", "low", "high", "p", "p_holm", "n"])
     if "step" in levels:
         frame["step"] = frame["step"].str.removeprefix("step_").astype(int)
     return frame

@@ -1,5 +1,6 @@
 """Parts of results.json beside metrics and gains: tests of pairs, groups, probabilities, seeds."""
 
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -7,12 +8,13 @@ import numpy as np
 from factmix import paired, stats
 from factmix.answers import Answers, read_answers
 from factmix.awareness import awareness
-from factmix.results import key, leaf
+from factmix.results import correct, key, leaf
 from factmix.runs import Paths
-from factmix.seeds import SeedGain, seed_gains
+from factmix.seeds import seed_gains
 from factmix.stats import Estimate
 from factmix.study import Study
 
+SETTINGS = ("mixture", "reward")
 FEWEST_GROUPS = 20  # with fewer, a bootstrap of groups gives intervals far too narrow
 
 
@@ -93,44 +95,80 @@ def self_awareness(given: Answers, study: Study) -> dict[str, Any]:
     return entry
 
 
-def across_seeds(study: Study, paths: Paths) -> dict[str, Any]:
-    """Gains over the baseline of the same seed: arm, dataset, metric."""
-    by_seed = [read_answers(study, paths, seed) for seed in study.seeds]
+def contrasted(study: Study) -> dict[str, dict[str, tuple[str, str]]]:
+    """Arms that differ in one setting only, in pairs.
 
-    def of_seeds(arm: str, dataset: str, metric: str) -> dict[str, Any]:
-        found = {}
-        for seed, systems in zip(study.seeds, by_seed, strict=True):
-            first, given = systems[study.baseline_of(arm)][dataset], systems[arm][dataset]
-            gain = stats.gains(stats.contingency(given.gold, first.predicted, given.predicted))
-            n, run = len(given.gold), paths.arm(arm, seed).name
-            found[f"seed_{seed}"] = leaf(float(gain[metric]), "points", n, run)
-        return found
-
+    Returns:
+        "mixture" and "reward" -> the pair's name, such as balanced_over_hard_only -> the arm that
+        is subtracted, and the arm that it is subtracted from.
+    """
     return {
-        key(arm): {
-            key(dataset): {
-                metric: {
-                    **_seed_leaves(gain, len(given.gold), len(study.seeds), arm),
-                    "by_seed": of_seeds(arm, dataset, metric),
-                }
-                for metric, gain in seed_gains(
-                    given.gold,
-                    [systems[study.baseline_of(arm)][dataset].predicted for systems in by_seed],
-                    [systems[arm][dataset].predicted for systems in by_seed],
-                    **bootstrap_settings(study),
-                ).items()
-            }
-            for dataset, given in by_seed[0][arm].items()
+        setting: {
+            key(f"{second}_over_{first}"): (first, second)
+            for arms in study.alike_but(setting)
+            for first, second in combinations(arms, 2)
         }
-        for arm in study.arms
-        if arm != study.baseline_of(arm)
+        for setting in SETTINGS
     }
 
 
-def _seed_leaves(gain: SeedGain, examples: int, seeds: int, arm: str) -> dict[str, Any]:
+def across_seeds(study: Study, paths: Paths) -> dict[str, Any]:
+    """Gains over the baseline of the same seed, and contrasts of arms of the same seed."""
+    by_seed = [read_answers(study, paths, seed) for seed in study.seeds]
+
+    def of_pair(first: str, second: str) -> dict[str, Any]:
+        return {
+            key(dataset): _over_seeds(
+                study,
+                [systems[first][dataset] for systems in by_seed],
+                [systems[second][dataset] for systems in by_seed],
+                second,
+            )
+            for dataset in study.datasets
+        }
+
+    references = {arm: study.baseline_of(arm) for arm in study.arms}
+    found = {
+        "across_seeds": {
+            key(arm): of_pair(baseline, arm)
+            for arm, baseline in references.items()
+            if arm != baseline
+        },
+        "contrasts_across_seeds": {
+            setting: {name: of_pair(*pair) for name, pair in pairs.items()}
+            for setting, pairs in contrasted(study).items()
+        },
+    }
+    for section in found.values():
+        correct(section, lambda path: path.rsplit(".", 2)[1])
+    return found
+
+
+def _over_seeds(
+    study: Study, first: list[Answers], second: list[Answers], arm: str
+) -> dict[str, Any]:
+    """By metric: how far the second system, which is an arm, is above the first on one dataset."""
+    gold, seeds = second[0].gold, len(study.seeds)
+    tables = [
+        stats.gains(stats.contingency(gold, one.predicted, two.predicted))
+        for one, two in zip(first, second, strict=True)
+    ]
+    gains = seed_gains(
+        gold,
+        [one.predicted for one in first],
+        [two.predicted for two in second],
+        **bootstrap_settings(study),
+    )
     return {
-        "by_t": leaf(gain.by_t, "points", seeds, arm),
-        "hierarchical": leaf(gain.hierarchical, "points", examples, arm),
-        "seed_variance": leaf(gain.seed_variance, "squared fraction", seeds, arm),
-        "example_variance": leaf(gain.example_variance, "squared fraction", examples, arm),
+        metric: {
+            "by_t": leaf(gain.by_t, "points", seeds, arm),
+            "hierarchical": leaf(gain.hierarchical, "points", len(gold), arm),
+            "seed_variance": leaf(gain.seed_variance, "squared fraction", seeds, arm),
+            "example_variance": leaf(gain.example_variance, "squared fraction", len(gold), arm),
+            "by_seed": {
+                f"seed_{seed}": leaf(float(table[metric]), "points", len(gold), two.run)
+                for seed, table, two in zip(study.seeds, tables, second, strict=True)
+            },
+        }
+        for metric, gain in gains.items()
     }

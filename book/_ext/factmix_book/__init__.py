@@ -25,6 +25,7 @@ from factmix_book import (
     published_drawings,
     published_study,
     published_tables,
+    replication,
     robustness,
     roles,
     run_pages,
@@ -41,10 +42,12 @@ def generate(app: Sphinx, config: Config) -> None:
     html = generated / "html"
     try:
         committed = committed_results(config.factmix_study)
+        again = committed_results(config.factmix_seeds_study)
         # Notebooks first: one that failed is refused before anything takes time.
         written = notebooks.copy(committed, generated / "notebooks")
         written |= tables.write(committed, generated / "tables")
         written |= robustness.write(committed, generated / "tables")
+        written |= replication.write(committed, again, generated)
         written |= benchmarks.write(committed.root.parent / "speed", generated)
         written |= drawings.write(committed, generated / "figures" / "committed")
         published = published_study.read(committed)
@@ -53,7 +56,8 @@ def generate(app: Sphinx, config: Config) -> None:
         written |= published_drawings.write(published, generated / "figures" / "published")
         written |= downloads.write(committed, html)
         written |= downloads.write_elsewhere(published, html)
-        written |= downloads.tables(committed, html, generated / "tables")
+        written |= downloads.write(again, html)
+        written |= downloads.tables(committed, again, html, generated / "tables")
         written |= footer.write(committed, generated)
         shown = examples.data(committed)
         written |= examples.write(shown, generated / "static")
@@ -71,6 +75,7 @@ def generate(app: Sphinx, config: Config) -> None:
     config.html_extra_path.append(str(html))
     config.html_static_path.append(str(generated / "static"))
     app.factmix_committed = committed  # type: ignore[attr-defined]
+    app.factmix_seeds = again  # type: ignore[attr-defined]
     app.factmix_published = published  # type: ignore[attr-defined]
     app.factmix_examples = shown  # type: ignore[attr-defined]
     app.factmix_runs = runs  # type: ignore[attr-defined]
@@ -78,6 +83,7 @@ def generate(app: Sphinx, config: Config) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("factmix_study", "embedded", "env", str)
+    app.add_config_value("factmix_seeds_study", "embedded_seeds", "env", str)
     # sphinx-external-toc matches its globs at priority 900; the pages must be there by then.
     app.connect("config-inited", generate, priority=100)
     roles.setup(app)

@@ -8,6 +8,7 @@ import pandas as pd
 from factmix.compare import WINDOW
 from factmix.figures.layout import words
 from factmix.numbers import amount, show
+from factmix.results import established
 from factmix_book.parts import Part
 from factmix_book.sources import Results
 
@@ -18,15 +19,22 @@ def joined(parts: Iterable[str]) -> str:
     return "; ".join(parts) + "."
 
 
-def gains(part: Part, metric: str) -> str:
-    found = _by_arm(part, part.results.content["gains"], metric, part.compared)
+def gains(part: Part, metric: str, others: Iterable[str] = ()) -> str:
+    """Of the first metric the extremes and every value, of the others every value."""
+    section = part.results.content["gains"]
+    found = _by_arm(part, section, metric, part.compared)
+    listed = [_listed(found)]
+    for other in others:
+        values = _by_arm(part, section, other, part.compared)
+        listed.append(f"{words(other)}: {_listed(values)}")
     last = max(found, key=lambda where: found[where]["value"])
     first = min(found, key=lambda where: found[where]["value"])
     alpha = part.results.study.statistics.alpha
-    sure = sum(leaf["p"] < alpha for leaf in found.values())
+    sure = sum(established(leaf, alpha) for leaf in found.values())
     return (
         f"Change in {words(metric)} against {part.baseline}: from {_at(found, first)} to "
-        f"{_at(found, last)}; {sure} of {len(found)} differences are established. " + _listed(found)
+        f"{_at(found, last)}; {sure} of {len(found)} differences are established. "
+        + " ".join(listed)
     )
 
 

@@ -109,11 +109,20 @@ def adapters(results: Results) -> str:
     return markdown(["run", "SHA-256 of adapter_model.safetensors"], rows)
 
 
-def tables(results: Results, html: Path, into: Path) -> set[Path]:
-    """Writes what the page of downloads includes: files, checksums, and the data dictionary."""
+def tables(results: Results, again: Results, html: Path, into: Path) -> set[Path]:
+    """Writes what the page of downloads includes: files, checksums, and the data dictionary.
+
+    Args:
+        results: the committed ones.
+        again: those of other seeds.
+        html: the folder that `write` was given.
+        into: the folder of the tables.
+    """
     made = {
         "downloads": files(results, html, "../"),
+        "downloads-seeds": files(again, html, "../"),
         "adapters": adapters(results),
+        "adapters-seeds": adapters(again),
         "rerun": rerun(results),
         "dictionary-run": _meanings(dictionary.RUN, "key"),
         "dictionary-leaf": _meanings(dictionary.LEAF, "key"),

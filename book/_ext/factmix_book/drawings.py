@@ -81,7 +81,7 @@ def _gains(part: Part, *metrics: str) -> Drawing:
     gains = part.rows(figure_data.gains(part.results.content, part.results.study))
     draw = partial(figures.plot_gains, metrics=metrics, alpha=part.results.study.statistics.alpha)
     rows = gains[gains["metric"].isin(metrics)]
-    return Drawing(alt_texts.gains(part, metrics[0]), rows, draw, "compare")
+    return Drawing(alt_texts.gains(part, metrics[0], metrics[1:]), rows, draw, "compare")
 
 
 def _transfer(part: Part) -> Drawing:
@@ -95,7 +95,8 @@ def _pairs(part: Part) -> Drawing:
     return Drawing(alt_texts.pairs(part), rows, draw, "compare")
 
 
-def _seeds(part: Part) -> Drawing | None:
+def seeds(part: Part) -> Drawing | None:
+    """Every seed's gains and their mean; None of a study with one seed."""
     if len(part.results.content["seeds"]) < 2:
         return None
     metrics = ("balanced_accuracy", "recall_na")
@@ -208,7 +209,7 @@ _COMPARED: dict[str, Callable[[Part], Drawing | None]] = {
     "gains": lambda part: _gains(part, "accuracy", "balanced_accuracy", "macro_f1", "recall_na"),
     "transfer": _transfer,
     "pairs": _pairs,
-    "seeds": _seeds,
+    "seeds": seeds,
 }
 _DRAWINGS: dict[str, Callable[[Part], Drawing | None]] = {
     "reward": _reward,

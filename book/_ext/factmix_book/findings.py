@@ -8,7 +8,7 @@ import numpy as np
 from factmix import figure_data
 from factmix.labels import INVALID, LABELS, Label
 from factmix.numbers import amount
-from factmix.results import key
+from factmix.results import established, key
 from factmix.rewards import components
 from factmix.study import Reward, Study, WeightedReward
 from factmix_book.parts import Part, arm_name, parts
@@ -23,21 +23,10 @@ def bullets(results: Results) -> str:
         lines = [_best(part, dataset) for dataset in results.datasets]
         lines += [_na_recall(part), _format(part), _constant(part)]
         named = "" if len(compared) == 1 else f"Compared with `{part.baseline}`:\n\n"
-        blocks.append(named + _list(lines))
+        blocks.append(named + bullet_list(lines))
     if len(compared) == 1:
-        return blocks[0] + _list([_learned(results)])
-    return "\n".join([*blocks, "All arms:\n\n" + _list([_learned(results)])])
-
-
-def headlines(results: Results) -> str:
-    """Three findings as a Markdown list: about NA, about the two levers, and about accuracy.
-
-    They are of the largest set of arms that differ in nothing but their mixture.
-    """
-    part = parts(results)[0]
-    mixtures = max(_alike(part, "mixture"), key=len, default=[])
-    lines = [_na_recall_of(part, mixtures), _levers(part, mixtures)] if len(mixtures) > 1 else []
-    return _list([*lines, _constant_in_short(part)])
+        return blocks[0] + bullet_list([_learned(results)])
+    return "\n".join([*blocks, "All arms:\n\n" + bullet_list([_learned(results)])])
 
 
 def _system(arm: str) -> str:
@@ -45,120 +34,30 @@ def _system(arm: str) -> str:
     return words if words.startswith("`") else f"the {words}"
 
 
-def _alike(part: Part, but: str) -> list[list[str]]:
-    """Compared arms with the same settings except for one."""
-    sets: dict[str, list[str]] = {}
-    for arm in part.compared:
-        settings = part.results.study.arm(_named(part)[arm]).model_dump_json(exclude={but})
-        sets.setdefault(settings, []).append(arm)
-    return list(sets.values())
-
-
-def _na_recall_of(part: Part, arms: list[str]) -> str:
-    """What arms that differ in their mixture do to the recall of NA, where they do most."""
-    gains, alpha = part.results.content["gains"], part.results.study.statistics.alpha
-
-    def changes(dataset: str) -> list[dict[str, Any]]:
-        return [gains[arm][dataset]["recall_na"] for arm in arms]
-
-    most = max(part.results.datasets, key=lambda d: sum(abs(c["value"]) for c in changes(d)))
-    sure = [change["value"] > 0 for change in changes(most) if change["p"] < alpha]
-    verdicts = [
-        f"{_of_all(sure.count(rose), len(arms))} {words} NA claims than the baseline"
-        for rose, words in ((False, "fewer"), (True, "more"))
-        if rose in sure
-    ]
-    verdict = ", and ".join(verdicts) or "no mixture recognises more or fewer NA claims for sure"
-    reward = part.results.study.arm(_named(part)[arms[0]]).reward
-    each = _listed([f"{_num('gains', arm, most, 'recall_na')} (`{arm}`)" for arm in arms])
-    return (
-        f"**Knowing when evidence is not enough.** Trained with the reward `{reward}`, {verdict} on"
-        f" **{most}**: recall of NA changes by {each}."
-    )
-
-
-def _levers(part: Part, mixtures: list[str]) -> str:
-    """Whether the mixture or the reward moves balanced accuracy further."""
-    study, metrics = part.results.study, part.results.content["metrics"]
-
-    def apart(arms: list[str]) -> tuple[float, str]:
-        reached = {
-            dataset: [metrics[arm][dataset]["balanced_accuracy"]["value"] for arm in arms]
-            for dataset in part.results.datasets
-        }
-        return max((max(values) - min(values), dataset) for dataset, values in reached.items())
-
-    by_mixture, there = apart(mixtures)
-    first = (
-        f"**Mixture or reward.** With the mixture alone changed, balanced accuracy differs by at"
-        f" most {_distance(by_mixture)}, on **{there}**"
-    )
-    pairs = [arms for arms in _alike(part, "reward") if set(arms) & set(mixtures) and arms[1:]]
-    if not pairs:
-        return f"{first}."
-    arms = max(pairs, key=apart)
-    by_reward, where = apart(arms)
-    mixture = study.arm(_named(part)[arms[0]]).mixture
-    larger = "reward" if by_reward > by_mixture else "mixture"
-    return (
-        f"{first}; with the reward alone changed, on the mixture `{mixture}`, by"
-        f" {_distance(by_reward)}, on **{where}**. The larger lever of the two is the"
-        f" **{larger}**."
-    )
-
-
-def _distance(fraction: float) -> str:
-    return amount(fraction, "points").removeprefix("+")
-
-
-def _constant_in_short(part: Part) -> str:
-    datasets = part.results.datasets
-    beaten = _no_better_than_constant(part)
-    results = len(part.arms) * len(datasets)
-    where = f": all but {_places(beaten)}" if beaten and 2 * len(beaten) < results else ""
-    return (
-        "**Accuracy alone tells little.** Always answering NA is right in "
-        f"{_num('metrics', part.constants, datasets[0], 'accuracy')} of the evaluation examples;"
-        f" of the {results} results of an arm in a domain, {results - len(beaten)} are better than"
-        f" that{where}."
-    )
-
-
-def _of_all(count: int, total: int) -> str:
-    if count == total:
-        return "every mixture recognises"
-    return f"{count} of {total} mixtures recognise{'s' if count == 1 else ''}"
-
-
-def _named(part: Part) -> dict[str, str]:
-    """The names of arms in the study by those in results.json."""
-    return {key(arm): arm for arm in part.results.study.arms}
-
-
-def _num(*path: str, form: str = "") -> str:
+def num(*path: str, form: str = "", role: str = "num") -> str:
     """A number of results.json as a role, which shows where it is from."""
-    return f"{{num}}`{'.'.join(path)}{'|' if form else ''}{form}`"
+    return f"{{{role}}}`{'.'.join(path)}{'|' if form else ''}{form}`"
 
 
-def _list(lines: list[str]) -> str:
+def bullet_list(lines: list[str]) -> str:
     return "".join(f"- {line}\n" for line in lines)
 
 
 def _best(part: Part, dataset: str) -> str:
     metrics = part.results.content["metrics"]
     best = max(part.arms, key=lambda arm: metrics[arm][dataset]["balanced_accuracy"]["value"])
-    reached = _num("metrics", best, dataset, "balanced_accuracy", form="full")
+    reached = num("metrics", best, dataset, "balanced_accuracy", form="full")
     if best == part.baseline:
         return (
             f"**{dataset}**: no arm has a higher balanced accuracy than the baseline `{best}`, "
             f"{reached}."
         )
     gain = part.results.content["gains"][best][dataset]["balanced_accuracy"]
-    established = "" if gain["p"] < part.results.study.statistics.alpha else "not "
-    difference = _num("gains", best, dataset, "balanced_accuracy", form="full")
+    sure = "" if established(gain, part.results.study.statistics.alpha) else "not "
+    difference = num("gains", best, dataset, "balanced_accuracy", form="full")
     return (
         f"**{dataset}**: `{best}` has the highest balanced accuracy of the arms, {reached}. Its "
-        f"difference to the baseline, {difference}, is {established}established."
+        f"difference to the baseline, {difference}, is {sure}established."
     )
 
 
@@ -171,13 +70,12 @@ def _na_recall(part: Part) -> str:
         if arm != part.baseline
         for dataset in part.results.datasets
     }
-    sure = {where: gain["value"] for where, gain in recall.items() if gain["p"] < alpha}
+    sure = {where: gain["value"] for where, gain in recall.items() if established(gain, alpha)}
     lost = [where for where, value in sure.items() if value < 0]
     won = [where for where, value in sure.items() if value > 0]
     return (
         "**Knowing when evidence is not enough** (recall of NA, against the baseline): "
-        f"lower for {_places(lost)}; higher for {_places(won)}; not established for the rest "
-        f"(p ≥ {alpha:g})."
+        f"lower for {places(lost)}; higher for {places(won)}; not established for the rest."
     )
 
 
@@ -187,47 +85,47 @@ def _format(part: Part) -> str:
     lost = []
     for arm in part.systems:
         where = [
-            f"{dataset} {_num('format_rate', arm, dataset)}"
+            f"{dataset} {num('format_rate', arm, dataset)}"
             for dataset in part.results.datasets
             if rates[arm][dataset]["interval"][1] < rates[part.baseline][dataset]["interval"][0]
         ]
         if where:
             lost.append(f"{_system(arm)} ({', '.join(where)})")
-    verdict = _listed(lost) if lost else "none"
+    verdict = listed(lost) if lost else "none"
     about = "**Format** (answers that are one label and nothing else), lower than the baseline's"
     return f"{about}: {verdict}."
 
 
 def _constant(part: Part) -> str:
-    """Which trained arms are no more accurate than an answer that never looks."""
+    """Which trained arms are not surely more accurate than an answer that never looks."""
     datasets = part.results.datasets
-    beaten = _no_better_than_constant(part)
+    beaten = no_better_than_constant(part)
     if not beaten:
-        verdict = "Every arm is more accurate than that in every domain."
+        verdict = "Every arm is more accurate than that in every domain, its interval included."
     elif len(beaten) == len(part.arms) * len(datasets):
         verdict = "No arm is more accurate than that in any domain."
     else:
-        verdict = f"Not more accurate than that: {_places(beaten)}."
+        verdict = f"Not above that with its whole interval: {places(beaten)}."
     return (
         "**A constant answer as yardstick**: always answering NA is right in "
-        f"{_num('metrics', part.constants, datasets[0], 'accuracy')} of the evaluation examples."
+        f"{num('metrics', part.constants, datasets[0], 'accuracy')} of the evaluation examples."
         f" {verdict}"
     )
 
 
-def _no_better_than_constant(part: Part) -> list[tuple[str, str]]:
-    """Arm and dataset of every result that always answering NA reaches too."""
+def no_better_than_constant(part: Part) -> list[tuple[str, str]]:
+    """Arm and dataset of every result whose interval holds what always answering NA reaches."""
     metrics = part.results.content["metrics"]
     return [
         (arm, dataset)
         for arm in part.arms
         for dataset in part.results.datasets
-        if metrics[arm][dataset]["accuracy"]["value"]
+        if metrics[arm][dataset]["accuracy"]["interval"][0]
         <= metrics[part.constants][dataset]["accuracy"]["value"]
     ]
 
 
-def _places(found: list[tuple[str, str]]) -> str:
+def places(found: list[tuple[str, str]]) -> str:
     """Arms and datasets in words, arms with the same datasets together."""
     datasets_of: dict[str, list[str]] = {}
     for arm, dataset in found:
@@ -235,7 +133,7 @@ def _places(found: list[tuple[str, str]]) -> str:
     arms_of: dict[tuple[str, ...], list[str]] = {}
     for arm, datasets in datasets_of.items():
         arms_of.setdefault(tuple(datasets), []).append(_system(arm))
-    groups = [f"{_listed(arms)} on {_listed(list(on))}" for on, arms in arms_of.items()]
+    groups = [f"{listed(arms)} on {listed(list(on))}" for on, arms in arms_of.items()]
     return ", ".join(groups) or "none"
 
 
@@ -246,35 +144,39 @@ def transfer(results: Results) -> str:
     lines = []
     for row in table[~table["trained_on"] & (table["metric"] == "balanced_accuracy")].itertuples():
         gain = gains[row.arm][row.dataset]["balanced_accuracy"]
-        established = "is established" if gain["p"] < alpha else "is not established"
+        verdict = "is established" if established(gain, alpha) else "is not established"
         lines.append(
-            f"`{row.arm}` never saw **{row.dataset}**; its change in balanced accuracy there, "
-            f"{_num('gains', row.arm, row.dataset, 'balanced_accuracy', form='full')}, "
-            f"{established}."
+            f"The mixture of `{row.arm}` leaves out **{row.dataset}**; its change in balanced "
+            "accuracy there, "
+            f"{num('gains', row.arm, row.dataset, 'balanced_accuracy', form='full')}, {verdict}."
         )
-    return _list(lines) or "Every arm was trained on every dataset; nothing here is transfer.\n"
+    return bullet_list(lines) or "No mixture leaves a domain out.\n"
 
 
 def awareness(results: Results) -> str:
-    """How calibrated the arms are, and what abstaining buys, by dataset."""
+    """What p(NA) knows, how calibrated the arms are, and what abstaining buys, by dataset."""
     measured = results.content["awareness"]
     lines = []
     for dataset in results.datasets:
         best, worst = _lowest_and_highest(measured, results.arms, dataset, "ece")
         ranks, blurs = _lowest_and_highest(measured, results.arms, dataset, "aurc")
+        least, most = _lowest_and_highest(measured, results.arms, dataset, "auroc_na")
         of = partial(_of_awareness, dataset)
         lines.append(
-            f"**{dataset}**: the probabilities of `{best}` are nearest to how often it is right "
+            f"**{dataset}**: p(NA) tells NA from the rest with an AUROC of "
+            f"{of('base', 'auroc_na')} before training, and of {of(least, 'auroc_na')} (`{least}`) "
+            f"to {of(most, 'auroc_na')} (`{most}`) after it. The "
+            f"probabilities of `{best}` are nearest to how often it is right "
             f"(calibration error {of(best, 'ece')}), those of `{worst}` farthest "
-            f"({of(worst, 'ece')}). Abstaining by p(NA) leaves the fewest errors with `{ranks}` "
+            f"({of(worst, 'ece')}). Abstaining leaves the fewest errors with `{ranks}` "
             f"(area under the curve {of(ranks, 'aurc')}), the most with `{blurs}` "
             f"({of(blurs, 'aurc')})."
         )
-    return _list(lines)
+    return bullet_list(lines)
 
 
 def _of_awareness(dataset: str, arm: str, name: str) -> str:
-    return _num("awareness", arm, dataset, name, form="full")
+    return num("awareness", arm, dataset, name, form="full")
 
 
 def _lowest_and_highest(
@@ -293,8 +195,8 @@ def _learned(results: Results) -> str:
         return "**Training**: on its training claims, every arm earns more than before."
     return (
         "**Training**: on its training claims, more is earned after training than before by "
-        f"{_listed([f'`{arm}`' for arm in rose])}; no gain can be told from chance for "
-        f"{_listed([f'`{arm}`' for arm in flat])}."
+        f"{listed([f'`{arm}`' for arm in rose])}; no gain can be told from chance for "
+        f"{listed([f'`{arm}`' for arm in flat])}."
     )
 
 
@@ -303,7 +205,7 @@ def _above_zero(leaf: dict[str, Any]) -> bool:
     return interval is not None and interval[0] > 0
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
     if len(names) < 2:
         return names[0] if names else "none"
     return f"{', '.join(names[:-1])} and {names[-1]}"

@@ -20,7 +20,7 @@ from sphinx.writers.html5 import HTML5Translator
 from factmix.numbers import NumberError, find, probability, show
 from factmix_book import downloads
 from factmix_book.published_study import BENCHMARKS, Published, benchmarks
-from factmix_book.sources import Results, of_page
+from factmix_book.sources import SEEDS_PAGE, Results, of_page
 
 logger = logging.getLogger(__name__)
 
@@ -128,6 +128,18 @@ class NumberRole(_KeyRole):
         page = self.env.docname if results.fresh else ""
         return self.number(
             Source(results.content, results.file, place, results.name, confidence, page)
+        )
+
+
+class SeedsRole(_KeyRole):
+    """{seeds}: a number of the default study's repetition with other seeds."""
+
+    def run(self) -> tuple[list[nodes.Node], list[Any]]:
+        results: Results = self.env.app.factmix_seeds
+        confidence = results.content["study"]["confidence"]
+        place = f"{results.place}/results.json"
+        return self.number(
+            Source(results.content, results.file, place, results.name, confidence, SEEDS_PAGE)
         )
 
 
@@ -240,6 +252,7 @@ def tip(name: str, said: Facts, links: list[tuple[str, str]]) -> str:
 def setup(app: Sphinx) -> None:
     app.add_node(number, html=(visit_number, depart_number))
     app.add_role("num", NumberRole())
+    app.add_role("seeds", SeedsRole())
     app.add_role("study", StudyRole())
     app.add_role("published", PublishedRole())
     app.add_role("claim", ClaimRole())

@@ -15,6 +15,8 @@ from factmix.drift import Origin, origin
 from factmix.runs import ROOT, Paths, find_study
 from factmix.study import Study, StudyError, WeightedReward
 
+SEEDS_PAGE = "appendix/seeds"
+
 
 class SourceError(Exception):
     """Results that the book needs are missing or cannot become pages."""
@@ -143,6 +145,8 @@ def of_page(app: Sphinx, docname: str) -> Results:
     """Whose numbers a page shows: of the run that it is the page of, or the committed ones."""
     runs: dict[str, Results] = app.factmix_runs  # type: ignore[attr-defined]
     committed: Results = app.factmix_committed  # type: ignore[attr-defined]
+    if docname == SEEDS_PAGE:
+        committed = app.factmix_seeds  # type: ignore[attr-defined]
     return runs.get(docname.removeprefix("_generated/runs/"), committed)
 
 

@@ -1,5 +1,6 @@
 """The chapters' tables, as Markdown that the chapters include."""
 
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,7 +9,7 @@ from factmix.labels import ANSWERS, INVALID, LABELS
 from factmix.numbers import NOT_COMPUTED, Leaf, amount, probability, show
 from factmix.rewards import component_names, components
 from factmix.study import Counts, WeightedReward
-from factmix_book import findings
+from factmix_book import findings, headlines
 from factmix_book.parts import arm_name
 from factmix_book.sources import Results, write_if_changed
 
@@ -42,7 +43,7 @@ def write(results: Results, into: Path) -> set[Path]:
         "data": data_counts(results),
         "overlap": overlap(results),
         "findings": findings.bullets(results),
-        "findings-headlines": findings.headlines(results),
+        "findings-headlines": headlines.headlines(results),
         "findings-transfer": findings.transfer(results),
         "findings-awareness": findings.awareness(results),
         "awareness": awareness(results),
@@ -110,9 +111,22 @@ def reward_values(results: Results) -> str:
 
 
 def metrics(results: Results, dataset: str) -> str:
-    """Metrics of every arm on a dataset in percent, with the rows of the constant answers."""
+    """Metrics of every arm on a dataset in percent, with rows of what does not reason.
+
+    These are the constant answers, and a classifier that sees which words occur.
+    """
     names = [name for name in METRIC_NAMES if not name.startswith("f1")]
-    return _metrics(results, dataset, names, formats=True)
+    return _metrics(results, dataset, names, formats=True) + _words_alone(results, dataset, names)
+
+
+def _words_alone(results: Results, dataset: str, names: list[str]) -> str:
+    """The row of the classifier, where the run has it."""
+    file = results.paths.shortcuts
+    if not file.is_file():
+        return ""
+    scores = json.loads(file.read_text(encoding="utf-8"))[dataset]["claim_and_evidence"]
+    cells = [show(scores[name], "cell") if name in scores else NOT_COMPUTED for name in names]
+    return f"| {' | '.join(['words alone', *cells, NOT_COMPUTED])} |\n"
 
 
 def f1(results: Results, dataset: str) -> str:

@@ -20,10 +20,12 @@ def plot_gains(
     """Forest plot of the differences to the baseline with their intervals; a panel per dataset.
 
     Args:
-        gains: columns arm, dataset, metric, value, low, high (fractions) and p.
+        gains: columns arm, dataset, metric, value, low, high (fractions), p, and perhaps p_holm,
+            which then counts in the place of p.
         metrics: which, from top to bottom.
         alpha: gains with p below it get a filled marker, others a hollow one.
     """
+    tested = "p_holm" if "p_holm" in gains else "p"
     datasets, arms = names(gains, "dataset"), names(gains, "arm")
     colours, markers = arm_colours(arms), arm_markers(arms)
     figure, axes = panels(datasets, _height(metrics, arms))
@@ -33,13 +35,15 @@ def plot_gains(
             rows = rows.set_index("metric").reindex(list(metrics))
             y = _places(metrics, arms, i)
             ax.hlines(y, 100 * rows["low"], 100 * rows["high"], color=colours[arm], linewidth=1.6)
-            fill = [colours[arm] if p < alpha else plt.rcParams["patch.edgecolor"] for p in rows.p]
+            hollow = plt.rcParams["patch.edgecolor"]
+            fill = [colours[arm] if p < alpha else hollow for p in rows[tested]]
             ax.scatter(
                 100 * rows["value"], y, s=24, marker=markers[arm], color=fill,
                 edgecolors=colours[arm], linewidths=1.3, zorder=3,
             )  # fmt: skip
     _forest(axes, metrics)
-    below(figure, f"percentage points above the baseline (filled: p < {alpha:g})")
+    level = f"p < {alpha:g}" + (", corrected by Holm" if tested == "p_holm" else "")
+    below(figure, f"percentage points above the baseline (filled: {level})")
     legend_above(figure, arm_handles(arms), arms)
     return figure
 
@@ -105,7 +109,8 @@ def plot_pairs(pairs: pd.DataFrame, *, alpha: float = 0.01) -> Figure:
     axes[0].set_ylim(len(arms) - 0.5, -0.5)
     below(
         figure,
-        f"examples broken (left) and fixed (right) against the baseline; strong: p < {alpha:g}",
+        "examples broken (left) and fixed (right) against the baseline; "
+        f"strong: p < {alpha:g}, corrected by Holm",
     )
     return figure
 
