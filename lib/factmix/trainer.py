@@ -148,7 +148,8 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
             return inputs
         whole = _by_prompt(parts)
         self._buffered_inputs = whole
-        return whole[self._step % len(whole)]
+        own: dict[str, Any] = whole[self._step % len(whole)]
+        return own
 
     def _compute_loss(self, model: Any, inputs: dict[str, Tensor]) -> Tensor:
         self._live = self.takes_part(inputs["advantages"])
