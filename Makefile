@@ -27,7 +27,7 @@ setup: $(INSTALLED) ## create .venv with the pinned packages (the others do this
 $(INSTALLED): requirements.txt pyproject.toml
 	@echo "Setting up .venv (once, and again when requirements.txt or pyproject.toml change)"
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("factmix needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + "; name another: make $(MAKECMDGOALS) PYTHON=python3.12")'
-	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

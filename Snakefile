@@ -22,6 +22,7 @@ except StudyError as error:
     raise WorkflowError(str(error)) from None
 
 SETTINGS = STUDY.model_dump(mode="json")
+SETTINGS["training"].pop("prompts_per_pass", None)  # memory, and nothing that is learned
 SETTINGS["dataset_names"] = list(STUDY.datasets)  # all that training and answering take
 SETTINGS["samples"] = {  # what is drawn beside the mixtures, for arms of another protocol
     arm: [STUDY.training_sample(arm), STUDY.evaluation_sample(arm)]
@@ -139,6 +140,7 @@ rule book:
         "lib/factmix/claims.yaml",
         STYLE,
         code("dictionary", "drift"),
+        sorted(Path("studies").glob("*.yaml")),  # pages include some
     output:
         "_build/html/index.html",
     shell:

@@ -91,7 +91,9 @@ def test_the_larger_lever_is_the_one_that_moves_balanced_accuracy_further(result
         "(an established difference). Between these arms the **reward** makes the larger"
         " difference."
     )
-    moved["balanced_over_hard_only"] = -0.3
+    moved["balanced_over_hard_only"] = -0.3  # which is not established
+    assert "makes the larger difference" not in levers()
+    p["balanced_over_hard_only"] = 0.001
     assert levers().endswith("Between these arms the **mixture** makes the larger difference.")
 
 

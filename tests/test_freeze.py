@@ -69,10 +69,13 @@ def test_of_several_seeds_the_pages_of_the_first_are_kept(study, tmp_path):
     two = study.model_copy(update={"seeds": [3, 4]})
     paths = Paths(tmp_path / "run")
     invent_run(two, paths)
-    for name in ("compare", "balanced-s3", "balanced-s4"):
+    for name in ("compare", "balanced-s3", "balanced-s4", "given_up-s3"):
         page = paths.root / "notebooks" / f"{name}.ipynb"
         page.parent.mkdir(exist_ok=True)
         page.write_text("{}")
+    dropped = tmp_path / "results" / "notebooks" / "balanced-s0.ipynb"
+    dropped.parent.mkdir(parents=True)
+    dropped.write_text("{}")
     freeze(two, paths, tmp_path / "results")
     kept = sorted(page.stem for page in (tmp_path / "results").glob("notebooks/*.ipynb"))
     assert kept == ["balanced-s3", "compare"]

@@ -410,6 +410,9 @@ def test_a_group_is_never_split_between_processes(
     assert [grpo.prompts_per_process(STUDY, n) for n in (1, 2, 4)] == [(4, 4), (2, 2), (1, 1)]
     in_twos = _in_passes(2)
     assert [grpo.prompts_per_process(in_twos, n) for n in (1, 2, 4)] == [(4, 2), (2, 2), (1, 1)]
+    twelve = STUDY.training.model_copy(update={"prompts_per_step": 12, "prompts_per_pass": 4})
+    with pytest.raises(grpo.TrainingError, match="4 prompts at a time do not divide the 6 of each"):
+        grpo.prompts_per_process(STUDY.model_copy(update={"training": twelve}), 2)
     monkeypatch.setenv("WORLD_SIZE", "3")
     with pytest.raises(
         grpo.TrainingError,
@@ -513,6 +516,18 @@ def test_a_finished_arm_is_not_trained_again(run: Paths) -> None:
     before = (run.arm("hard_only", 0) / "run.json").stat().st_mtime_ns
     grpo.train(STUDY, "hard_only", 0, run)
     assert (run.arm("hard_only", 0) / "run.json").stat().st_mtime_ns == before
+
+
+def test_a_run_is_the_same_with_other_passes(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    for file in (
+        paths.train(*STUDY.training_sample("hard_only")),
+        paths.evaluation_of(STUDY.evaluation_sample("hard_only")),
+    ):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"data")
+    one, other = (grpo._identity(study, "hard_only", 0, paths) for study in (STUDY, _in_passes(2)))
+    assert one == other
 
 
 @pytest.mark.parametrize("changed", ["weights", "training", "evaluation"])

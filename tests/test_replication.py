@@ -34,7 +34,9 @@ def _lines(both: tuple[Any, Any]) -> list[str]:
 
 
 def _set(spread: dict[str, Any], values: list[float], p: float = 1.0) -> None:
-    spread["by_t"] |= {"value": sum(values) / len(values), "p_holm": p}
+    mean = sum(values) / len(values)
+    spread["by_t"] |= {"value": mean, "p_holm": p}
+    spread["hierarchical"] |= {"value": mean, "interval": [mean - 0.001, mean + 0.001]}
     for leaf, value in zip(spread["by_seed"].values(), values, strict=True):
         leaf["value"] = value
 
@@ -62,6 +64,8 @@ def test_the_larger_of_mixture_and_reward_is_counted_seed_by_seed(both: tuple[An
     assert "Of the 9 differences in balanced accuracy that the mixture alone makes, 1 is" in line
     assert "from `hard_only` to `balanced` on **debate**, is {seeds}`contrasts_across" in line
     assert line.endswith("The reward makes the larger one in 1 of 5 seeds.")
+    sure["hierarchical"]["interval"] = [-0.05, 0.01]  # other claims could have turned it
+    assert "that the mixture alone makes, 0 are" in _lines(both)[1]
 
 
 def test_established_changes_that_keep_their_direction_are_counted(both: tuple[Any, Any]) -> None:
@@ -74,7 +78,10 @@ def test_established_changes_that_keep_their_direction_are_counted(both: tuple[A
                 if arm in again.content["across_seeds"]:
                     values = [0.1] * SEEDS if arm == "balanced" else [0.1, 0.1, 0.1, 0.1, -0.1]
                     _set(again.content["across_seeds"][arm][dataset][metric], values)
-    assert "establishes 4 changes in balanced accuracy and recall NA; 2 of them" in _lines(both)[2]
+    assert (
+        "establishes 4 changes of arms in balanced accuracy and recall NA; 2 of them"
+        in _lines(both)[2]
+    )
 
 
 def test_the_spread_of_one_run_is_that_of_the_mean_times_the_seeds(both: tuple[Any, Any]) -> None:
@@ -108,7 +115,30 @@ def test_both_studies_answer_the_same_claims_and_differ_in_their_seeds() -> None
 def test_what_came_again_is_also_said_in_a_sentence(both: tuple[Any, Any]) -> None:
     from factmix_book import replication
 
-    said = replication.in_short(*both)
-    came, total = replication._came_again(*both)
-    assert 0 <= came <= total
-    assert said.startswith(f"Trained again with {SEEDS} other seeds, {came} of the {total} ")
+    for datasets in both[0].content["gains"].values():
+        for metrics in datasets.values():
+            for leaf in metrics.values():
+                leaf["p_holm"] = 1.0
+    gain = both[0].content["gains"]["balanced"]["debate"]["recall_na"]
+    gain |= {"value": 0.1, "p_holm": 0.001}
+    _set(both[1].content["across_seeds"]["balanced"]["debate"]["recall_na"], [0.1] * SEEDS)
+    assert replication.in_short(*both).startswith(
+        "Trained again with 5 other seeds, 1 of the 1 established changes of arms in"
+    )
+
+
+def test_other_settings_are_not_passed_off_as_other_seeds(
+    both: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from factmix_book import replication, sources
+
+    replication._check_same(*both)
+    records = replication.drift.run_records
+
+    def changed(root: Path) -> dict[str, Any]:
+        found = records(root)
+        return {name: run | {"data_fingerprint": str(root)} for name, run in found.items()}
+
+    monkeypatch.setattr(replication.drift, "run_records", changed)
+    with pytest.raises(sources.SourceError, match="make study STUDY=embedded_seeds"):
+        replication._check_same(*both)

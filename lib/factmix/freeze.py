@@ -1,6 +1,7 @@
 """What is kept of a finished study: its results, and the small files that its figures need."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from factmix.study import Study
 def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
     """Copies what is small of a finished study: its results, and what figures are drawn from.
 
-    The copy has the layout of the run, so that `Paths(into)` finds everything in it. Runs in it of
-    arms or seeds that the study no longer has are removed.
+    The copy has the layout of the run, so that `Paths(into)` finds everything in it. Runs and
+    pages in it of arms or seeds that the study no longer has are removed.
 
     Args:
         study: the study.
@@ -40,20 +41,22 @@ def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
     folders = [paths.arm(arm, seed) for arm in study.arms for seed in study.seeds]
     tables = ("metrics", "trajectory", "rewards", "predictions")
     names = ("run.json", *(f"{table}.parquet" for table in tables))
+    # Of many seeds the pages of the first, whose numbers results.json has.
+    kept = {paths.arm(arm, study.seeds[0]).name for arm in study.arms}
     sources = [paths.results, paths.data_report]
     sources += [
         paths.base_of(variant) / "predictions.parquet" for variant in study.evaluation_samples()
     ]
     sources += [folder / name for folder in folders for name in names if (folder / name).is_file()]
-    # Of many seeds the pages of the first, whose numbers results.json has.
-    later = {paths.arm(arm, seed).name for arm in study.arms for seed in study.seeds[1:]}
-    pages = sorted((paths.root / "notebooks").glob("*.ipynb"))
-    sources += [page for page in pages if page.stem not in later]
+    sources += [page for page in _pages(paths) if page.stem in kept or not _of_arm(page)]
     optional = (paths.learning_rate, paths.shortcuts)
     sources += [source for source in optional if source.is_file()]
     for run in sorted(into.glob("*/run.json")):
         if paths.root / run.parent.name not in folders:
             shutil.rmtree(run.parent)
+    for page in _pages(Paths(into)):
+        if _of_arm(page) and page.stem not in kept:
+            page.unlink()
     targets = [into / source.relative_to(paths.root) for source in sources]
     for source, target in zip(sources, targets, strict=True):
         with written_whole(target) as part:
@@ -64,6 +67,14 @@ def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
         with written_whole(summary) as part:
             _draw_summary(results, study.statistics.alpha, part, dark=dark)
     return [*targets, *summaries]
+
+
+def _pages(paths: Paths) -> list[Path]:
+    return sorted((paths.root / "notebooks").glob("*.ipynb"))
+
+
+def _of_arm(page: Path) -> bool:
+    return re.search(r"-s\d+$", page.stem) is not None
 
 
 def _draw_summary(results: dict[str, Any], alpha: float, path: Path, *, dark: bool) -> None:

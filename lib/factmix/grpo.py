@@ -39,18 +39,23 @@ def prompts_per_process(study: Study, processes: int) -> tuple[int, int]:
     """Prompts of one step that each process trains on, and how many of them at one time.
 
     Raises:
-        TrainingError: the prompts of a step cannot be divided among so many processes.
+        TrainingError: the prompts of a step cannot be divided among so many processes, or those of
+            a process into passes.
     """
     numbers = study.training
     prompts = numbers.prompts_per_step
     own, rest = divmod(prompts, processes)
     at_once = min(numbers.prompts_per_pass or own, own)
-    if rest or own % at_once:
-        parts = f", {numbers.prompts_per_pass} at a time," if numbers.prompts_per_pass else ""
+    if rest:
         raise TrainingError(
             f"study {study.name}: training.prompts_per_step: {prompts} prompts cannot be divided "
-            f"among {processes} processes{parts} and the completions of a prompt are never split; "
-            f"start a number of processes that divides {prompts}, or change prompts_per_step"
+            f"among {processes} processes, and the completions of a prompt are never split; start "
+            f"a number of processes that divides {prompts}, or change prompts_per_step"
+        )
+    if own % at_once:
+        raise TrainingError(
+            f"study {study.name}: training.prompts_per_pass: {at_once} prompts at a time do not "
+            f"divide the {own} of each of {processes} processes; expected a number that does"
         )
     return own, at_once
 
@@ -248,6 +253,7 @@ def _identity(study: Study, arm: str, seed: int, paths: Paths) -> dict[str, Any]
     """What a run is a run of; a run of another is no use to this study."""
     numbers = study.model_dump(mode="json")
     relevant = {key: numbers[key] for key in ("model", "prompt", "evaluation", "training")}
+    relevant["training"].pop("prompts_per_pass", None)  # memory, and nothing that is learned
     own = numbers["arms"][arm]  # what it says of the data is in their fingerprint
     relevant |= {
         "arm": {key: own[key] for key in ("mixture", "reward", "steps")},

@@ -95,6 +95,15 @@ def self_awareness(given: Answers, study: Study) -> dict[str, Any]:
     return entry
 
 
+def alike_but(study: Study, setting: str) -> list[list[str]]:
+    """Compared arms that differ in one setting only, such as "mixture"; two or more each."""
+    groups: dict[str, list[str]] = {}
+    for name, arm in study.arms.items():
+        if study.baseline_of(name) != name:
+            groups.setdefault(arm.model_dump_json(exclude={setting}), []).append(name)
+    return [names for names in groups.values() if len(names) > 1]
+
+
 def contrasted(study: Study) -> dict[str, dict[str, tuple[str, str]]]:
     """Arms that differ in one setting only, in pairs.
 
@@ -105,7 +114,7 @@ def contrasted(study: Study) -> dict[str, dict[str, tuple[str, str]]]:
     return {
         setting: {
             key(f"{second}_over_{first}"): (first, second)
-            for arms in study.alike_but(setting)
+            for arms in alike_but(study, setting)
             for first, second in combinations(arms, 2)
         }
         for setting in SETTINGS

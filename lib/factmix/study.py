@@ -163,14 +163,6 @@ class Study(Part):
         candidates = [self.baseline, *alike, arm]
         return next(name for name in candidates if self.evaluation_sample(name) == sample)
 
-    def alike_but(self, setting: str) -> list[list[str]]:
-        """Compared arms that differ in one setting only, such as "mixture"; two or more each."""
-        groups: dict[str, list[str]] = {}
-        for name, arm in self.arms.items():
-            if self.baseline_of(name) != name:
-                groups.setdefault(arm.model_dump_json(exclude={setting}), []).append(name)
-        return [names for names in groups.values() if len(names) > 1]
-
     def protocol_of(self, arm: str) -> Protocol:
         """The settings of an arm: its own, else those of its protocol, else the study's."""
         chosen = self.arm(arm)

@@ -139,7 +139,7 @@ class Arm(Part):
 class Training(Part):
     steps: PositiveInt
     prompts_per_step: PositiveInt
-    # that are trained on at one time, which decides how much memory a step takes; all by default
+    # that are trained on at one time, which decides what the backward pass keeps; all by default
     prompts_per_pass: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
     group_size: int = Field(ge=2)
     learning_rate: PositiveFloat

@@ -10,7 +10,8 @@ Departures from a stock `trl.GRPOTrainer` run:
    that saves more time than another pass of the model takes.
 5. The drift from the base is measured (Kullback-Leibler divergence), but is no part of the loss.
 6. Positions are counted from a prompt's first token, also where padding stands before it.
-7. With accumulated gradients, the completions of a prompt are trained on together.
+7. With accumulated gradients, the completions of a prompt are trained on together. What is logged
+   of a step is then the mean over its parts.
 
 Losses and gradients are those of the stock trainer, with relative positions; tests/test_grpo.py
 compares them. Terms of the loss that this would not hold for are refused. A model that

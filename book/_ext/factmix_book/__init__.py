@@ -66,7 +66,7 @@ def generate(app: Sphinx, config: Config) -> None:
             runs[run.name] = run
             written |= drawings.write(run, generated / "figures" / f"run-{run.name}")
             written |= downloads.write(run, html)
-            written |= run_pages.write(run, committed, html, generated / "runs")
+            written |= run_pages.write(run, committed, html, generated / "runs", again=again)
     except SourceError as error:
         raise ExtensionError(str(error)) from error
     for path in generated.rglob("*"):

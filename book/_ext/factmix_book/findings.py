@@ -99,11 +99,11 @@ def _format(part: Part) -> str:
 def _constant(part: Part) -> str:
     """Which trained arms are not surely more accurate than an answer that never looks."""
     datasets = part.results.datasets
-    beaten = no_better_than_constant(part)
+    beaten = not_above_constant(part)
     if not beaten:
         verdict = "Every arm is more accurate than that in every domain, its interval included."
     elif len(beaten) == len(part.arms) * len(datasets):
-        verdict = "No arm is more accurate than that in any domain."
+        verdict = "No arm is above that with its whole interval in any domain."
     else:
         verdict = f"Not above that with its whole interval: {places(beaten)}."
     return (
@@ -113,8 +113,8 @@ def _constant(part: Part) -> str:
     )
 
 
-def no_better_than_constant(part: Part) -> list[tuple[str, str]]:
-    """Arm and dataset of every result whose interval holds what always answering NA reaches."""
+def not_above_constant(part: Part) -> list[tuple[str, str]]:
+    """Arm and dataset of every result whose interval is not wholly above always answering NA."""
     metrics = part.results.content["metrics"]
     return [
         (arm, dataset)

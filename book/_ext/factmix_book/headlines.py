@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from factmix.numbers import Leaf
 from factmix.results import established, key
-from factmix.sections import contrasted
-from factmix_book.findings import bullet_list, listed, no_better_than_constant, num, places
+from factmix.sections import alike_but, contrasted
+from factmix_book.findings import bullet_list, listed, not_above_constant, num, places
 from factmix_book.parts import Part, parts
 from factmix_book.sources import Results
 
@@ -34,7 +34,7 @@ def headlines(results: Results) -> str:
 def compared_mixtures(results: Results) -> list[str]:
     """The largest set of compared arms that differ in nothing but their mixture."""
     compared = parts(results)[0].compared
-    alike = [list(map(key, arms)) for arms in results.study.alike_but("mixture")]
+    alike = [list(map(key, arms)) for arms in alike_but(results.study, "mixture")]
     return max((arms for arms in alike if set(arms) <= set(compared)), key=len, default=[])
 
 
@@ -96,26 +96,24 @@ def _levers(part: Part, mixtures: list[str]) -> str:
     for setting, contrasts in contrasts_of(part.results, mixtures).items():
         largest = max(contrasts, key=lambda each: abs(moved(setting, each)["value"]))
         leaf = moved(setting, largest)
-        sizes[setting] = abs(leaf["value"])
+        sure = established(leaf, alpha)
+        sizes[abs(leaf["value"])] = (setting, sure)
         number = num("contrasts", setting, largest.pair, largest.dataset, "balanced_accuracy")
-        sure = "an established" if established(leaf, alpha) else "no established"
         sentences.append(
             f"with the {setting} alone changed, balanced accuracy moves most from"
             f" `{largest.first}` to `{largest.second}` on **{largest.dataset}**, by {number}"
-            f" ({sure} difference)"
+            f" ({'an' if sure else 'no'} established difference)"
         )
     text = f"**Mixture or reward.** W{'; '.join(sentences)[1:]}."
-    if len(sizes) > 1:
-        text += (
-            f" Between these arms the **{max(sizes, key=sizes.__getitem__)}** makes the larger"
-            " difference."
-        )
+    setting, sure = sizes[max(sizes)]
+    if len(sizes) > 1 and sure:
+        text += f" Between these arms the **{setting}** makes the larger difference."
     return text
 
 
 def _constant_in_short(part: Part) -> str:
     datasets = part.results.datasets
-    beaten = no_better_than_constant(part)
+    beaten = not_above_constant(part)
     results = len(part.arms) * len(datasets)
     where = f": all but {places(beaten)}" if beaten and 2 * len(beaten) < results else ""
     return (

@@ -2,20 +2,21 @@
 
 from dataclasses import replace
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
+from factmix import drift
 from factmix.numbers import Leaf, amount, probability, show
 from factmix.results import established
 from factmix_book import drawings
 from factmix_book.findings import bullet_list, listed, num
 from factmix_book.headlines import Contrast, compared_mixtures, contrasts_of, most_changed
 from factmix_book.parts import arm_name, parts
-from factmix_book.sources import Results, write_if_changed
+from factmix_book.sources import Results, SourceError, write_if_changed
 from factmix_book.tables import METRIC_NAMES, markdown
 
-Z = 1.96  # standard errors from the middle to the end of a 95 % interval
 METRICS = ("balanced_accuracy", "recall_na")
 
 
@@ -27,6 +28,7 @@ def write(default: Results, again: Results, generated: Path) -> set[Path]:
         again: the same study with several others.
         generated: the folder below which everything generated is.
     """
+    _check_same(default, again)
     made = {
         "seeds-findings": findings(default, again),
         "seeds-in-short": in_short(default, again),
@@ -66,15 +68,39 @@ def contrasts(default: Results, again: Results, metric: str) -> str:
 
 def _columns(again: Results) -> list[str]:
     seeds = len(again.content["seeds"])
-    return ["dataset", "default study", f"mean of {seeds} seeds", "p, Holm", "lowest", "highest"]
+    mean = f"mean of {seeds} seeds"
+    return ["dataset", "default study", mean, "interval, claims too", "p, Holm", "single seeds"]
 
 
 def _cells(once: Any, spread: Any, metric: str) -> list[str]:
     each = sorted(_by_seed(spread[metric]), key=lambda leaf: leaf["value"])
-    mean = spread[metric]["by_t"]
+    mean, both = spread[metric]["by_t"], spread[metric]["hierarchical"]
     tested = probability(mean["p_holm"]) if "p_holm" in mean else "not defined"
-    shown = [show(leaf, "cell") for leaf in (once[metric], mean, each[0], each[-1])]
-    return [*shown[:2], tested, *shown[2:]]
+    between = show(both, "cell").partition(" ")[2]
+    low, high = (show(leaf, "cell") for leaf in (each[0], each[-1]))
+    return [show(once[metric], "cell"), show(mean, "cell"), between, tested, f"{low} to {high}"]
+
+
+def _sure(spread: Any, alpha: float) -> bool:
+    """Whether a mean differs from 0 for other seeds (Student, Holm), and for other claims too."""
+    low, high = spread["hierarchical"]["interval"]
+    return bool(spread["by_t"].get("p_holm", 1) < alpha and (low > 0 or high < 0))
+
+
+def _check_same(default: Results, again: Results) -> None:
+    """Raises SourceError unless both studies' arms differ in nothing but their seeds."""
+
+    def made_of(results: Results) -> set[tuple[Any, ...]]:
+        keys = ("arm", "configuration_sha256", "data_fingerprint", "evaluation_fingerprint")
+        runs = drift.run_records(results.root).values()
+        return {tuple(run.get(key) for key in keys) for run in runs}
+
+    if made_of(default) != made_of(again):
+        raise SourceError(
+            f"{again.root}: the arms of {again.name} are not those of {default.name} with other "
+            f"seeds: they were trained with other settings, or on other data; make them again "
+            f"with: make study STUDY={again.name}, and make freeze STUDY={again.name}"
+        )
 
 
 def _by_seed(spread: Any) -> list[Leaf]:
@@ -88,14 +114,8 @@ def _over_seeds(again: Results, setting: str, contrast: Contrast) -> Any:
 
 def findings(default: Results, again: Results) -> str:
     """Whether the findings of the default study came again, as a Markdown list."""
-    return bullet_list(
-        [
-            _na_recall(default, again),
-            _levers(default, again),
-            _established(default, again),
-            _one_run(default, again),
-        ]
-    )
+    mixed = [_na_recall, _levers] if compared_mixtures(default) else []
+    return bullet_list([each(default, again) for each in (*mixed, _established, _one_run)])
 
 
 def _num(*path: str, form: str = "") -> str:
@@ -133,11 +153,11 @@ def _levers(default: Results, again: Results) -> str:
         first = max(range(len(found)), key=lambda i: abs(spreads[i]["by_t"]["value"]))
         place = (found[first].pair, found[first].dataset, "balanced_accuracy", "by_t")
         number = _num("contrasts_across_seeds", setting, *place, form="full")
-        sure = sum(each["by_t"].get("p_holm", 1) < _alpha(default) for each in spreads)
+        sure = sum(_sure(each, _alpha(default)) for each in spreads)
         sentences.append(
             f"Of the {len(found)} differences in balanced accuracy that the {setting} alone makes,"
-            f" {sure} {'is' if sure == 1 else 'are'} established over the seeds; the largest mean,"
-            " from"
+            f" {sure} {'is' if sure == 1 else 'are'} established for other seeds and claims; the"
+            " largest mean, from"
             f" `{found[first].first}` to `{found[first].second}` on **{found[first].dataset}**, is"
             f" {number}."
         )
@@ -153,7 +173,7 @@ def in_short(default: Results, again: Results) -> str:
     came, total = _came_again(default, again)
     return (
         f"Trained again with {len(again.content['seeds'])} other seeds, {came} of the {total}"
-        f" established changes in {_metrics()} keep their direction every time"
+        f" established changes of arms in {_metrics()} keep their direction every time"
         " ({doc}`/appendix/seeds`).\n"
     )
 
@@ -161,8 +181,8 @@ def in_short(default: Results, again: Results) -> str:
 def _established(default: Results, again: Results) -> str:
     came, total = _came_again(default, again)
     return (
-        f"**What came again.** The default study establishes {total} changes in {_metrics()};"
-        f" {came} of them have the same direction in every other seed."
+        f"**What came again.** The default study establishes {total} changes of arms in"
+        f" {_metrics()}; {came} of them have the same direction in every other seed."
     )
 
 
@@ -188,13 +208,14 @@ def _metrics() -> str:
 def _one_run(default: Results, again: Results) -> str:
     """How far one run is from another, beside what the choice of examples does."""
     seeds = len(again.content["seeds"])
+    reach = NormalDist().inv_cdf((1 + default.content["study"]["confidence"]) / 2)
     section, gains = again.content["across_seeds"], default.content["gains"]
     of_seeds, of_examples = [], []
     for arm, datasets in section.items():
         for dataset, spread in datasets.items():
             of_seeds.append((seeds * spread["balanced_accuracy"]["seed_variance"]["value"]) ** 0.5)
             low, high = gains[arm][dataset]["balanced_accuracy"]["interval"]
-            of_examples.append((high - low) / (2 * Z))
+            of_examples.append((high - low) / (2 * reach))
     return (
         "**One run.** From seed to seed, the change in balanced accuracy of one run has a standard"
         f" deviation of {_points(np.median(of_seeds))}, the median over arms and domains. What the"

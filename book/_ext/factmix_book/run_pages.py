@@ -34,8 +34,17 @@ _ANSWERS = {
 }
 
 
-def write(run: Results, committed: Results, html: Path, into: Path) -> set[Path]:
-    """Writes the page of one run, whose downloads are in the folder `html`."""
+def write(run: Results, committed: Results, html: Path, into: Path, *, again: Results) -> set[Path]:
+    """Writes the page of one run.
+
+    Args:
+        run: its results.
+        committed: those of the default study.
+        html: the folder that has the run's downloads.
+        into: the folder of the page.
+        again: committed results of the default study with other seeds.
+    """
+    kept = {each.name: each for each in (committed, again)}
     page = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         name=run.name,
         description=run.content["study"]["description"],
@@ -55,7 +64,8 @@ def write(run: Results, committed: Results, html: Path, into: Path) -> set[Path]
         awareness=tables.awareness(run),
         arms=tables.arms(run),
         mixtures=tables.mixtures(run),
-        difference=_difference(run, committed),
+        difference=_difference(run, kept.get(run.name)),
+        seed=_seed_note(run),
         downloads=downloads.files(run, html, "../../"),
         adapters=downloads.adapters(run),
     )
@@ -101,13 +111,17 @@ def _figures(run: Results, captions: Mapping[str, str], *, compared: bool = Fals
     return "\n".join(texts)
 
 
-def _difference(run: Results, committed: Results, rows: int = 20) -> str:
+def _seed_note(run: Results) -> str:
+    """Which seed the numbers are of, where there are several."""
+    if len(run.study.seeds) < 2:
+        return ""
+    return f"Where nothing is said of seeds, numbers are of the first, {run.seed}.\n"
+
+
+def _difference(run: Results, committed: Results | None, rows: int = 20) -> str:
     """The largest differences to the committed results of the same study."""
-    if run.name != committed.name:
-        return (
-            f"The committed results are those of the study `{committed.name}`; "
-            "there are none to compare this run with.\n"
-        )
+    if committed is None:
+        return "There are no committed results of this study to compare the run with.\n"
     frame = comparable(committed.content, run.content)
     changed = frame[frame["difference"] != 0]
     summary = (

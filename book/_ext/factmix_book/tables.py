@@ -147,7 +147,7 @@ def _metrics(results: Results, dataset: str, names: list[str], formats: bool = F
 
 
 def gains(results: Results) -> str:
-    """The main metrics over the baseline, in points, with intervals and p."""
+    """The main metrics over the baseline, in points, with intervals and p corrected by Holm."""
     chosen = ("accuracy", "balanced_accuracy", "macro_f1", "recall_na")
     rows = []
     for arm, of in results.content["gains"].items():
@@ -162,20 +162,20 @@ def gains(results: Results) -> str:
 
 def _tested(gain: Leaf) -> tuple[str, str, str]:
     value, _, interval = show(gain, "cell").partition(" ")
-    return value, show(gain, "p"), interval
+    return value, probability(gain["p_holm"]), interval
 
 
 def mcnemar(results: Results) -> str:
     """Examples that an arm fixes and breaks relative to the baseline."""
     return markdown(
-        ["arm", "dataset", "fixed", "broken", "exact McNemar"],
+        ["arm", "dataset", "fixed", "broken", "exact McNemar, Holm"],
         [
             [
                 _against(results, arm),
                 dataset,
                 show(test["fixed"]),
                 show(test["broken"]),
-                probability(test["p"]["value"]),
+                probability(test["p"]["p_holm"]),
             ]
             for arm, of in results.content["mcnemar"].items()
             for dataset, test in of.items()
