@@ -306,7 +306,7 @@ def test_run_page_shows_the_figures_of_every_baseline(two_protocols: Drawn) -> N
     from factmix_book import run_pages
 
     results, folder, drawn = two_protocols
-    (file,) = run_pages.write(results, results, folder / "html", folder / "pages")
+    (file,) = run_pages.write(results, results, folder / "html", folder / "pages", again=results)
     page = file.read_text()
     shown = re.findall(r"```\{drawn\} run-smoke/(\S+)", page)
     assert set(shown) <= set(drawn) and len(shown) == len(set(shown))
