@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from factmix.runs import ROOT, Paths, find_study
+from factmix.runs import ROOT, Paths, find_study, peak_memory_gb
 from factmix.study import Study
 from timing import machine, progress, report, table
 
@@ -52,7 +52,7 @@ def timed(command: list[str], environment: dict[str, str]) -> tuple[float, float
             output.seek(0)
             said = output.read().decode(errors="replace")
             sys.exit(f"{said}\n{' '.join(command)}: exit status {process.returncode}")
-    return took, usage.ru_maxrss / 2**20
+    return took, peak_memory_gb(usage)
 
 
 def measure(study: Study, arms: list[str]) -> dict[str, dict[str, float]]:

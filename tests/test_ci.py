@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+import browsers
 from factmix.runs import ROOT
 
 # YAML 1.1 reads the key `on` as true.
@@ -45,11 +46,20 @@ def test_recipes_name_their_programs_whole() -> None:
     assert re.search(r"^SNAKEMAKE = \$\(BIN\)/snakemake ", text, re.MULTILINE)
 
 
-def test_it_installs_no_cuda_and_skips_no_browser() -> None:
-    assert WORKFLOW["env"] == {
-        "PIP_EXTRA_INDEX_URL": "https://download.pytorch.org/whl/cpu",
-        "FACTMIX_BROWSER": "required",
-    }
+def test_it_installs_no_cuda() -> None:
+    assert WORKFLOW["env"]["PIP_EXTRA_INDEX_URL"].endswith("/whl/cpu")
+
+
+def test_without_a_browser_the_workflow_fails_and_others_skip(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(browsers.shutil, "which", lambda _: None)
+    monkeypatch.setenv("FACTMIX_BROWSER", WORKFLOW["env"]["FACTMIX_BROWSER"])
+    with pytest.raises(pytest.fail.Exception, match="apt-get install chromium"):
+        browsers.chromium()
+    monkeypatch.delenv("FACTMIX_BROWSER")
+    with pytest.raises(pytest.skip.Exception, match="apt-get install chromium"):
+        browsers.chromium()
 
 
 def test_it_publishes_the_folder_that_the_book_is_built_into() -> None:

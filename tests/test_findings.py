@@ -1,6 +1,7 @@
 """What the book's first page says, for results that would make it say something else."""
 
 import copy
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -110,3 +111,23 @@ def test_results_that_a_constant_answer_reaches_are_counted(results) -> None:
         in (_lines(results)[2])
     )
     assert _lines(results)[2].endswith("all but `hard_only` and `balanced` on debate.")
+
+
+def test_a_reader_of_words_alone_has_a_row_in_the_tables_of_metrics(results) -> None:
+    from factmix_book import tables
+
+    scores = json.loads(results.paths.shortcuts.read_text())["debate"]["claim_and_evidence"]
+    (row,) = [x for x in tables.metrics(results, "debate").splitlines() if "words alone" in x]
+    shown = [f"{100 * scores[name]['value']:.1f}" for name in ("accuracy", "balanced_accuracy")]
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[:3] == ["words alone", *shown]
+    header = tables.metrics(results, "debate").splitlines()[0]
+    assert len(cells) == header.count("|") - 1
+
+
+def test_the_page_of_a_run_with_several_seeds_says_which_its_numbers_are_of(results) -> None:
+    from factmix_book import run_pages
+    from factmix_book.sources import committed_results
+
+    assert run_pages._seed_note(results) == ""
+    assert "of the first, 1." in run_pages._seed_note(committed_results("embedded_seeds"))

@@ -44,9 +44,9 @@ def compute(study: Study, paths: Paths) -> dict[str, Any]:
     `contrasts_across_seeds` have the gains and the contrasts over all.
 
     The p values of gains, contrasts and `mcnemar` stand beside those corrected by Holm (`p_holm`).
-    A family of tests is one metric (or McNemar's test) on every dataset for every system: they are
-    views of the same answers, and with a bootstrap p of 2 / (B + 1) at the least, a correction over
-    all metrics at once could find nothing, however large.
+    A family of tests is one metric (or McNemar's test) on every dataset for every system: the
+    metrics are views of the same answers, and with a bootstrap p of 2 / (B + 1) at the least, a
+    correction over all metrics at once could find nothing, however large.
 
     Returns:
         the content of results.json: nested dicts that end in leaves {"value", "unit", "n", "run"}

@@ -129,8 +129,12 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def peak_memory_gb() -> float:
-    """The most resident memory that this process has had."""
+def peak_memory_gb(usage: resource.struct_rusage | None = None) -> float:
+    """The most resident memory that a process has had, in units of 2**30 bytes.
+
+    Args:
+        usage: what the system says of a process; by default of this one.
+    """
+    usage = usage or resource.getrusage(resource.RUSAGE_SELF)
     # in bytes on macOS, in units of 1,024 bytes elsewhere
-    unit = 1 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 2**10) / 2**30

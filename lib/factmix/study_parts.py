@@ -140,7 +140,7 @@ class Training(Part):
     steps: PositiveInt
     prompts_per_step: PositiveInt
     # that are trained on at one time, which decides what the backward pass keeps; all by default
-    prompts_per_pass: PositiveInt | None = Field(None, exclude_if=lambda value: value is None)
+    prompts_per_pass: PositiveInt | None = Field(None, exclude_if=is_unset)
     group_size: int = Field(ge=2)
     learning_rate: PositiveFloat
     learning_rate_grid: list[PositiveFloat] = []

@@ -19,7 +19,7 @@ def joined(parts: Iterable[str]) -> str:
     return "; ".join(parts) + "."
 
 
-def gains(part: Part, metric: str, others: Iterable[str] = ()) -> str:
+def gains(part: Part, metric: str, *others: str) -> str:
     """Of the first metric the extremes and every value, of the others every value."""
     section = part.results.content["gains"]
     found = _by_arm(part, section, metric, part.compared)

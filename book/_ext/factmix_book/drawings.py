@@ -81,7 +81,7 @@ def _gains(part: Part, *metrics: str) -> Drawing:
     gains = part.rows(figure_data.gains(part.results.content, part.results.study))
     draw = partial(figures.plot_gains, metrics=metrics, alpha=part.results.study.statistics.alpha)
     rows = gains[gains["metric"].isin(metrics)]
-    return Drawing(alt_texts.gains(part, metrics[0], metrics[1:]), rows, draw, "compare")
+    return Drawing(alt_texts.gains(part, *metrics), rows, draw, "compare")
 
 
 def _transfer(part: Part) -> Drawing:

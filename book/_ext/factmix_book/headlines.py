@@ -92,12 +92,12 @@ def _levers(part: Part, mixtures: list[str]) -> str:
         leaf: Leaf = content[setting][contrast.pair][contrast.dataset]["balanced_accuracy"]
         return leaf
 
-    sentences, sizes = [], {}
+    sentences, sizes = [], []
     for setting, contrasts in contrasts_of(part.results, mixtures).items():
         largest = max(contrasts, key=lambda each: abs(moved(setting, each)["value"]))
         leaf = moved(setting, largest)
         sure = established(leaf, alpha)
-        sizes[abs(leaf["value"])] = (setting, sure)
+        sizes.append((abs(leaf["value"]), setting, sure))
         number = num("contrasts", setting, largest.pair, largest.dataset, "balanced_accuracy")
         sentences.append(
             f"with the {setting} alone changed, balanced accuracy moves most from"
@@ -105,7 +105,7 @@ def _levers(part: Part, mixtures: list[str]) -> str:
             f" ({'an' if sure else 'no'} established difference)"
         )
     text = f"**Mixture or reward.** W{'; '.join(sentences)[1:]}."
-    setting, sure = sizes[max(sizes)]
+    _, setting, sure = max(sizes)
     if len(sizes) > 1 and sure:
         text += f" Between these arms the **{setting}** makes the larger difference."
     return text
