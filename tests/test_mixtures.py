@@ -384,19 +384,28 @@ def test_the_studies_on_embedded_data_can_be_prepared(name, tmp_path):
     assert len(development(study, Paths(tmp_path))) > 0
 
 
-def test_real_claims_suffice_for_the_size_matched_mixtures_to_the_last_one(mirror):
-    # 253 claims are refuted: 63 to evaluate and 190 to train on leave none, whatever the seed.
-    pool = {"climate_fever": DATASETS["climate_fever"]()}
+@pytest.mark.parametrize("name", ["paper", "real"])
+def test_real_claims_suffice_for_what_a_study_evaluates_and_trains_on(name, mirror):
+    # 253 claims are refuted, and both studies use the last of them, whatever the seed.
+    climate = "climate_fever"
+    named = find_study(name)
+    asked = named.datasets[climate].disjoint_counts
+    mixtures = {
+        mixture: {climate: parts[climate]}
+        for mixture, parts in named.mixtures.items()
+        if climate in parts
+    }
+    most = max(parts[climate][FAIL] for parts in mixtures.values())
+    assert asked[FAIL] + most == 253
+    pool = {climate: DATASETS[climate]()}
     for seed in range(10):
-        study = study_of(
-            {"m": {"climate_fever": counts(230, 230, 190)}},
-            counts(126, 63, 63),
-            datasets=("climate_fever",),
-            seed=seed,
-        )
+        study = study_of(mixtures, asked, datasets=(climate,), seed=seed)
         report, evaluated, trained = prepared(study, pool)
-        assert (len(evaluated), len(trained["m"])) == (252, 650)
-        assert report["overlap"] == {"m": {"groups": 0, "claims": 0}}
+        assert len(evaluated) == sum(asked.values())
+        assert {each: len(trained[each]) for each in mixtures} == {
+            each: sum(parts[climate].values()) for each, parts in mixtures.items()
+        }
+        assert report["overlap"] == {each: {"groups": 0, "claims": 0} for each in mixtures}
 
 
 def test_real_pages_do_not_dominate_the_evaluation_set(mirror):
