@@ -68,17 +68,50 @@ def test_there_are_three_ways_to_extend() -> None:
     assert list(SECTIONS) == ["mixture", "dataset", "reward"]
 
 
-@pytest.mark.parametrize("section", ["mixture", "dataset", "reward"])
-def test_the_wiring_takes_less_than_ten_lines(section: str) -> None:
+SECTION = pytest.mark.parametrize("section", ["mixture", "dataset", "reward"])
+
+
+@SECTION
+def test_each_patch_applies_exactly_where_it_says_and_can_be_taken_back(
+    section: str, tmp_path: Path
+) -> None:
+    (patch,) = blocks(section, "diff")
+    before = {}
+    for name in re.findall(r"^\+\+\+ b/(.+)$", patch, re.MULTILINE):
+        before[name] = (ROOT / name).read_text(encoding="utf-8")
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    after = dict(before)
+    for options in (["--verbose"], ["--verbose", "--reverse"]):
+        done = subprocess.run(
+            ["git", "apply", *options, "-"],
+            cwd=tmp_path,
+            env=os.environ | {"LC_ALL": "C"},
+            input=patch,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "offset" not in done.stderr  # git looks for the lines elsewhere, and says so
+        previous, after = after, {name: (tmp_path / name).read_text("utf-8") for name in before}
+        assert all(previous[name] != after[name] for name in before)
+    assert after == before
+
+
+@SECTION
+def test_the_wiring_takes_as_many_lines_as_it_says(section: str) -> None:
+    """Beside what is contributed: the file of a dataset, or the function of a reward."""
+    said = re.findall(r"(three|six|eight) (?:lines )?for a (\w+)", TEXT)
+    numbers = {name: {"three": 3, "six": 6, "eight": 8}[word] for word, name in said}
     (patch,) = blocks(section, "diff")
     lines = patch.splitlines()
     added = [line[1:] for line in lines if line.startswith("+") and not line.startswith("+++")]
     own = [line for line in added if not line.strip()]
-    if section == "reward":  # the function itself is what is contributed
+    if section == "reward":
         start = next(i for i, line in enumerate(added) if line.startswith("def "))
         stop = next(i for i, line in enumerate(added) if line.startswith("    return"))
         own += added[start : stop + 1]
-    assert len(added) - len(own) < 10
+    assert len(added) - len(own) == numbers[section]
 
 
 @pytest.mark.slow
