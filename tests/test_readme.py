@@ -1,5 +1,6 @@
 """What a newcomer reads first is true: files, commands, licences and the picture of the book."""
 
+import json
 import re
 import tomllib
 
@@ -7,7 +8,8 @@ import pytest
 import yaml
 
 from factmix.cli import app
-from factmix.runs import ROOT
+from factmix.results import established
+from factmix.runs import ROOT, find_study
 
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "book/appendix/rerun.md")
 COMMANDS = {
@@ -66,6 +68,30 @@ def test_citation_has_what_its_format_requires_and_the_version_of_the_package() 
     assert citation["version"] == project["version"]
     assert citation["license"] == "MIT"  # a list would say that each holds for all, by choice
     assert {each["type"] for each in citation["references"]} == {"blog", "software-code"}
+
+
+def test_the_words_for_the_figure_follow_from_the_results() -> None:
+    results = json.loads((ROOT / "results/embedded/results.json").read_text(encoding="utf-8"))
+    alpha = find_study("embedded").statistics.alpha
+
+    def changed(metric: str, arm: str) -> dict[str, bool]:
+        """Established changes: dataset -> whether it is a rise."""
+        gains = {name: each[metric] for name, each in results["gains"][arm].items()}
+        return {name: gain["value"] > 0 for name, gain in gains.items() if established(gain, alpha)}
+
+    for arm in ("hard_only", "hard_weighted", "balanced"):
+        assert changed("recall_na", arm) == {"encyclopedia": False, "revision": False}
+        assert changed("balanced_accuracy", arm) == {"revision": False}
+    rewarded = "balanced_accuracy"
+    assert changed("recall_na", rewarded) == {"encyclopedia": True, "revision": True}
+    assert changed("balanced_accuracy", rewarded) == {"revision": True, "debate": True}
+
+
+def test_time_and_memory_are_those_that_were_measured() -> None:
+    measured = json.loads((ROOT / "results/speed/study.json").read_text(encoding="utf-8"))
+    assert "about ten minutes and less than 1 GB" in (ROOT / "README.md").read_text()
+    assert 9 < measured["result"]["minutes"] < 11
+    assert measured["result"]["peak_gb"] < 1
 
 
 def test_the_picture_of_the_book_is_small() -> None:
