@@ -43,12 +43,12 @@ def test_there_are_three(results) -> None:
 @pytest.mark.parametrize(
     ("changes", "verdict"),
     [
-        ((-0.3, -0.2, -0.1), "every mixture recognises fewer NA claims than the baseline on"),
-        ((0.3, 0.2, 0.1), "every mixture recognises more NA claims than the baseline on"),
+        ((-0.3, -0.2, -0.1), "every mixture arm recognises fewer NA claims than the baseline on"),
+        ((0.3, 0.2, 0.1), "every mixture arm recognises more NA claims than the baseline on"),
         (
             (-0.3, -0.2, 0.1),
-            "2 of 3 mixtures recognise fewer NA claims than the baseline, and "
-            "1 of 3 mixtures recognises more NA claims than the baseline on",
+            "2 of 3 mixture arms recognise fewer NA claims than the baseline, and "
+            "1 of 3 mixture arms recognises more NA claims than the baseline on",
         ),
     ],
 )
@@ -63,10 +63,7 @@ def test_the_finding_about_na_follows_the_signs(results, changes, verdict) -> No
 
 def test_without_an_established_change_of_na_it_says_so(results) -> None:
     _set_recall(results, dict.fromkeys(MIXTURES, (-0.02, 0.2)))
-    assert (
-        "no mixture recognises more or fewer NA claims for sure on **revision**"
-        in (_lines(results)[0])
-    )
+    assert "no mixture arm differs from the baseline for sure on **revision**" in _lines(results)[0]
 
 
 def test_the_larger_lever_is_the_one_that_moves_balanced_accuracy_further(results) -> None:
@@ -89,13 +86,12 @@ def test_the_larger_lever_is_the_one_that_moves_balanced_accuracy_further(result
     ) in line
     assert "from `balanced` to `balanced_accuracy` on **revision**, by {num}`contrasts.rew" in line
     assert line.endswith(
-        "(an established difference). Between these arms the **reward** makes the larger"
-        " difference."
+        "(an established difference). Among these arms the **reward** makes the larger difference."
     )
     moved["balanced_over_hard_only"] = -0.3  # which is not established
     assert "makes the larger difference" not in levers()
     p["balanced_over_hard_only"] = 0.001
-    assert levers().endswith("Between these arms the **mixture** makes the larger difference.")
+    assert levers().endswith("Among these arms the **mixture** makes the larger difference.")
 
 
 def test_results_that_a_constant_answer_reaches_are_counted(results) -> None:
@@ -107,8 +103,8 @@ def test_results_that_a_constant_answer_reaches_are_counted(results) -> None:
     metrics["hard_only"]["debate"]["accuracy"] |= {"value": 0.52, "interval": [0.49, 0.55]}
     metrics["balanced"]["debate"]["accuracy"] |= {"value": 0.3, "interval": [0.2, 0.4]}
     assert (
-        "of the 15 results of an arm in a domain, 13 are above that with their whole interval: all"
-        in (_lines(results)[2])
+        "in 13 of the 15 combinations of arm and domain, the whole interval of accuracy lies above"
+        " that: all" in (_lines(results)[2])
     )
     assert _lines(results)[2].endswith("all but `hard_only` and `balanced` on debate.")
 

@@ -79,8 +79,7 @@ def test_established_changes_that_keep_their_direction_are_counted(both: tuple[A
                     values = [0.1] * SEEDS if arm == "balanced" else [0.1, 0.1, 0.1, 0.1, -0.1]
                     _set(again.content["across_seeds"][arm][dataset][metric], values)
     assert (
-        "establishes 4 changes of arms in balanced accuracy and recall NA; 2 of them"
-        in _lines(both)[2]
+        "establishes 4 changes in balanced accuracy and recall of NA; 2 of them" in _lines(both)[2]
     )
 
 
@@ -123,7 +122,7 @@ def test_what_came_again_is_also_said_in_a_sentence(both: tuple[Any, Any]) -> No
     gain |= {"value": 0.1, "p_holm": 0.001}
     _set(both[1].content["across_seeds"]["balanced"]["debate"]["recall_na"], [0.1] * SEEDS)
     assert replication.in_short(*both).startswith(
-        "Trained again with 5 other seeds, 1 of the 1 established changes of arms in"
+        "When every arm was retrained with 5 other seeds, 1 of the 1 established changes in"
     )
 
 

@@ -49,7 +49,7 @@ def _na_recall_of(part: Part, arms: list[str]) -> str:
         for rose, words in ((False, "fewer"), (True, "more"))
         if rose in sure
     ]
-    verdict = ", and ".join(verdicts) or "no mixture recognises more or fewer NA claims for sure"
+    verdict = ", and ".join(verdicts) or "no mixture arm differs from the baseline for sure"
     reward = part.results.study.arm(_named(part)[arms[0]]).reward
     each = listed([f"{num('gains', arm, most, 'recall_na')} (`{arm}`)" for arm in arms])
     return (
@@ -107,7 +107,7 @@ def _levers(part: Part, mixtures: list[str]) -> str:
     text = f"**Mixture or reward.** W{'; '.join(sentences)[1:]}."
     _, setting, sure = max(sizes)
     if len(sizes) > 1 and sure:
-        text += f" Between these arms the **{setting}** makes the larger difference."
+        text += f" Among these arms the **{setting}** makes the larger difference."
     return text
 
 
@@ -119,8 +119,8 @@ def _constant_in_short(part: Part) -> str:
     return (
         "**Accuracy alone tells little.** Always answering NA is right in "
         f"{num('metrics', part.constants, datasets[0], 'accuracy')} of the evaluation examples;"
-        f" of the {results} results of an arm in a domain, {results - len(beaten)} are above that"
-        f" with their whole interval{where}."
+        f" in {results - len(beaten)} of the {results} combinations of arm and domain, the whole"
+        f" interval of accuracy lies above that{where}."
     )
 
 
@@ -131,5 +131,5 @@ def _named(part: Part) -> dict[str, str]:
 
 def _of_all(count: int, total: int) -> str:
     if count == total:
-        return "every mixture recognises"
-    return f"{count} of {total} mixtures recognise{'s' if count == 1 else ''}"
+        return "every mixture arm recognises"
+    return f"{count} of {total} mixture arms recognise{'s' if count == 1 else ''}"
