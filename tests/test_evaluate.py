@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+import small_models
 from factmix import evaluate
 from factmix.examples import Example, to_frame
 from factmix.labels import LABELS, Label
@@ -44,11 +45,16 @@ def test_columns_and_order_are_those_of_the_contract(
 def test_probabilities_are_those_of_a_plain_forward_pass(
     policy: Policy, examples: pd.DataFrame, smoke: Study
 ) -> None:
-    answered = evaluate.answer(policy, examples, smoke)
+    _check_probabilities(policy, examples, smoke, evaluate.answer(policy, examples, smoke))
+
+
+def _check_probabilities(
+    policy: Policy, examples: pd.DataFrame, study: Study, answered: pd.DataFrame
+) -> None:
     tokens = [policy.tokenizer(str(label))["input_ids"][0] for label in LABELS]
     for (_, row), said in zip(examples.iterrows(), answered.itertuples(), strict=True):
         example = Example(row.id, row.group, row.dataset, row.claim, tuple(row.evidence), Label.NA)
-        text, _ = prompt_text(policy.tokenizer, example, smoke.prompt)
+        text, _ = prompt_text(policy.tokenizer, example, study.prompt)
         ids = torch.tensor([policy.tokenizer(text)["input_ids"]])
         with torch.no_grad():
             expected = policy.model(ids).logits[0, -1, tokens].softmax(-1)
@@ -75,6 +81,39 @@ def test_another_evaluation_seed_draws_other_answers(
     ]
     assert drawn[0]["completion"].tolist() == drawn[1]["completion"].tolist()
     assert drawn[0]["completion"].tolist() != drawn[2]["completion"].tolist()
+
+
+def _small(name: str, policy: Policy) -> Policy:
+    """A model with random weights, of which no token has all of the probability."""
+    model = small_models.build(small_models.config(name, vocabulary=2100), seed=1).eval()
+    for parameter in model.parameters():
+        parameter.data *= 0.2
+    return replace(policy, model=model)
+
+
+def test_a_model_that_shares_no_prefix_gives_the_answers_of_one_that_does(
+    policy: Policy, examples: pd.DataFrame, smoke: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hot = smoke.evaluation.model_copy(update={"temperature": 1.0})
+    study, llama = smoke.model_copy(update={"evaluation": hot}), _small("llama", policy)
+    shared = evaluate.answer(llama, examples, study)
+    monkeypatch.setattr(evaluate, "why_not_shared", lambda _: "a reason")
+    apart = evaluate.answer(llama, examples, study)
+    assert apart["completion"].tolist() == shared["completion"].tolist()
+    assert apart["completion"].nunique() > 6
+    scores = ["p_na", "p_pass", "p_fail"]
+    np.testing.assert_allclose(apart[scores], shared[scores], atol=1e-6)
+
+
+def test_a_recurrent_model_answers_from_its_whole_prompt(
+    policy: Policy, examples: pd.DataFrame, smoke: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mamba = _small("mamba", policy)
+    together = evaluate.answer(mamba, examples, smoke)
+    _check_probabilities(mamba, examples, smoke, together)
+    monkeypatch.setattr(evaluate, "BATCH_PROMPTS", 1)
+    alone = evaluate.answer(mamba, examples, smoke)
+    assert together["completion"].tolist() == alone["completion"].tolist()
 
 
 class _Spelled:

@@ -3,17 +3,27 @@
 import copy
 import hashlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from peft import PeftModel
 from torch import Tensor
 from tqdm import tqdm
 
 from factmix.examples import from_frame
 from factmix.labels import LABELS
 from factmix.policy import Policy, load_adapter, load_base, prompt_text
-from factmix.prefix import Prefix, completion_logits, pad_left, read_prompts, sample
+from factmix.prefix import (
+    Prefix,
+    completion_logits,
+    draw,
+    pad_left,
+    read_prompts,
+    sample,
+    why_not_shared,
+)
 from factmix.prompts import parse
 from factmix.runs import Paths, write_parquet
 from factmix.study import BASE, Study, of_variant
@@ -96,9 +106,11 @@ def answer(
     )
     probabilities = np.zeros((len(examples), len(LABELS)))
     completions = [""] * len(examples)
+    shared = why_not_shared(_without_adapter(policy.model)) is None
+    answer_batch = _answer_batch if shared else _answer_batch_unshared
     with tqdm(total=len(examples), desc=f"answers of {name}", disable=None, leave=False) as bar:
         for batch in by_length([len(each) for each in tokens]):
-            share, texts = _answer_batch(
+            share, texts = answer_batch(
                 policy, [tokens[i] for i in batch], uniforms[batch], study.evaluation.temperature
             )
             probabilities[batch] = share
@@ -137,11 +149,48 @@ def _answer_batch(
     return share.cpu().numpy(), policy.tokenizer.batch_decode(drawn, skip_special_tokens=True)
 
 
+@torch.no_grad()
+def _answer_batch_unshared(
+    policy: Policy, prompts: list[list[int]], uniforms: np.ndarray, temperature: float
+) -> tuple[np.ndarray, list[str]]:
+    """The same where `why_not_shared` has a reason: every token reads all that is before it."""
+
+    def logits(sequences: list[list[int]]) -> Tensor:
+        ids, mask = pad_left(sequences, int(policy.tokenizer.pad_token_id), policy.model.device)
+        read: Tensor = policy.model(input_ids=ids, attention_mask=mask, use_cache=False).logits
+        return read
+
+    scores = []
+    for label in _label_tokens(policy):
+        after = logits([prompt + label for prompt in prompts])[:, -len(label) - 1 : -1]
+        places = torch.arange(len(label), device=after.device)
+        scores.append(after.float().log_softmax(-1)[:, places, label].sum(-1))
+    drawn: list[list[int]] = [[] for _ in prompts]
+    going = list(range(len(prompts)))
+    for column in range(uniforms.shape[1]):
+        last = logits([prompts[i] + drawn[i] for i in going])[:, -1]
+        numbers = torch.tensor(uniforms[going, column], device=last.device)
+        rows = torch.arange(len(going), device=last.device)
+        for i, token in zip(going, draw(last, rows, numbers, temperature).tolist(), strict=True):
+            drawn[i].append(token)
+        going = [i for i in going if drawn[i][-1] not in policy.stop_ids]
+        if not going:
+            break
+    texts = policy.tokenizer.batch_decode(drawn, skip_special_tokens=True)
+    return torch.stack(scores, dim=1).softmax(-1).cpu().numpy(), texts
+
+
+def _without_adapter(model: Any) -> Any:
+    return model.get_base_model() if isinstance(model, PeftModel) else model
+
+
+def _label_tokens(policy: Policy) -> list[list[int]]:
+    return [policy.tokenizer(str(label), add_special_tokens=False)["input_ids"] for label in LABELS]
+
+
 def label_log_probabilities(policy: Policy, prefix: Prefix) -> Tensor:
     """Log-probability (P, L) of each whole label string as a continuation, in nats."""
-    labels = [
-        policy.tokenizer(str(label), add_special_tokens=False)["input_ids"] for label in LABELS
-    ]
+    labels = _label_tokens(policy)
     first = prefix.logits.float().log_softmax(-1)
     if all(len(label) == 1 for label in labels):
         return first[:, [label[0] for label in labels]]

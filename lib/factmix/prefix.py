@@ -183,10 +183,7 @@ def sample(
     ended = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
     tokens: list[Tensor] = []
     for column in range(uniforms.shape[1]):
-        cumulative = (logits.float() / temperature).softmax(-1).double().cumsum(-1)
-        cumulative = cumulative / cumulative[:, -1:]  # or rounding leaves a gap below 1
-        below = cumulative[row_of] <= uniforms[:, column, None]
-        token = below.sum(-1).clamp(max=logits.shape[-1] - 1).masked_fill(ended, pad_id)
+        token = draw(logits, row_of, uniforms[:, column], temperature).masked_fill(ended, pad_id)
         tokens.append(token)
         ended = ended | torch.isin(token, stops)
         if ended.all() or column + 1 == uniforms.shape[1]:
@@ -208,6 +205,14 @@ def sample(
             use_cache=True,
         ).logits[:, -1]
     return torch.stack(tokens, dim=1)
+
+
+def draw(logits: Tensor, rows: Tensor, uniforms: Tensor, temperature: float) -> Tensor:
+    """A token (N,) for each uniform number (N,), from the row (N,) of logits (P, V) that is its."""
+    cumulative = (logits.float() / temperature).softmax(-1).double().cumsum(-1)
+    cumulative = cumulative / cumulative[:, -1:]  # or rounding leaves a gap below 1
+    below = cumulative[rows] <= uniforms[:, None]
+    return below.sum(-1).clamp(max=logits.shape[-1] - 1)
 
 
 def pad_left(sequences: list[list[int]], pad_id: int, device: Any) -> tuple[Tensor, Tensor]:
