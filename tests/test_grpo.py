@@ -4,6 +4,8 @@ import json
 import os
 import socket
 import time
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -150,8 +152,12 @@ def test_in_bfloat16_gradients_are_as_near_to_the_truth_as_the_stock_trainers(
     name: str, tmp_path: Any
 ) -> None:
     def gradients(trainer_class: type[GRPOTrainer], dtype: torch.dtype) -> torch.Tensor:
-        trainer = _trainer(name, trainer_class, tmp_path, dtype=dtype)
-        return _gradients(trainer.model, trainer, _inputs(trainer)).float()
+        model = STUDY.model.model_copy(update={"dtype": str(dtype).removeprefix("torch.")})
+        study = STUDY.model_copy(update={"model": model})
+        trainer = _trainer(name, trainer_class, tmp_path, study, dtype=dtype)
+        assert trainer.args.bf16 == (dtype is torch.bfloat16)
+        prepared = trainer.accelerator.prepare(trainer.model)  # which casts what it computes
+        return _gradients(prepared, trainer, _inputs(trainer)).float()
 
     exact = gradients(GRPOTrainer, torch.float32)
     stock, ours = (
@@ -219,31 +225,23 @@ def test_gradients_flow_through_a_beginning_that_is_read_once(
 
 
 @pytest.mark.parametrize(
-    ("option", "value"),
+    ("name", "option", "value"),
     [
-        ("gradient_checkpointing", True),
-        ("beta", 0.1),
-        ("entropy_coef", 0.01),
-        ("router_aux_loss_coef", 0.01),
+        ("gpt_oss", "gradient_checkpointing", True),
+        ("gpt_oss", "beta", 0.1),
+        ("gpt_oss", "entropy_coef", 0.01),
+        ("gpt_oss", "router_aux_loss_coef", 0.01),
+        ("mamba", "beta", 0.1),
     ],
 )
 def test_terms_of_the_loss_that_sharing_would_change_are_refused(
-    option: str, value: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    name: str, option: str, value: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configuration = grpo.GRPOConfig
     monkeypatch.setattr(grpo, "GRPOConfig", lambda **k: configuration(**k | {option: value}))
     with pytest.raises(UnsharedTermError, match=f"{option} is {value}; expected it to be off"):
-        _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
-    assert _trainer("gpt_oss", GRPOTrainer, tmp_path)
-
-
-def test_terms_of_the_loss_are_left_to_a_model_that_shares_nothing(
-    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    configuration = grpo.GRPOConfig
-    monkeypatch.setattr(grpo, "GRPOConfig", lambda **k: configuration(**k | {"beta": 0.1}))
-    with pytest.warns(UserWarning, match="every completion reads its prompt"):
-        assert _trainer("mamba", SharedPrefixTrainer, tmp_path).beta == 0.1
+        _trainer(name, SharedPrefixTrainer, tmp_path)
+    assert _trainer(name, GRPOTrainer, tmp_path)
 
 
 @pytest.mark.usefixtures("cost_of_a_pass")
@@ -273,6 +271,33 @@ def test_a_batch_without_any_spread_leaves_the_weights_alone(tmp_path: Any) -> N
     assert all(
         p.grad is None or not p.grad.any() for p in trainer.model.parameters() if p.requires_grad
     )
+
+
+@pytest.mark.usefixtures("cost_of_a_pass")
+def test_the_drift_is_the_divergence_from_the_base_over_the_whole_vocabulary(
+    tmp_path: Any,
+) -> None:
+    trainer = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
+    inputs = _inputs(trainer)
+    _gradients(trainer.model, trainer, inputs)
+    drifts = []
+    for prompt, completion, text, said in zip(
+        inputs["prompt_ids"],
+        inputs["completion_ids"],
+        inputs["prompt_mask"].sum(1).tolist(),
+        inputs["completion_mask"].sum(1).tolist(),
+        strict=True,
+    ):
+        ids = torch.cat([prompt[-text:], completion[:said]])[None]
+        with torch.no_grad():
+            trained = (trainer.model(ids).logits[0] / trainer.temperature).log_softmax(-1)
+            with trainer.model.disable_adapter():
+                base = (trainer.model(ids).logits[0] / trainer.temperature).log_softmax(-1)
+        places = slice(text - 1, text - 1 + said)  # whose next token is of the completion
+        drifts += (trained.exp() * (trained - base)).sum(-1)[places].tolist()
+    logged = trainer._metrics["train"]["kl"]
+    assert len(logged) == 1 and logged[0] > 0.01
+    assert logged[0] == pytest.approx(np.mean(drifts), rel=1e-4)
 
 
 def test_sampled_shares_agree_with_the_models_probabilities(tmp_path: Any) -> None:
@@ -361,11 +386,29 @@ def _gradients(model: Any, trainer: GRPOTrainer, inputs: dict[str, torch.Tensor]
 SHARES = ([0, 1], [1, 2])  # of the second process, the last group has no spread
 
 
-def _one_of_two(rank: int, folder: str) -> None:
-    """A process that trains on its share; saves the gradients that both agreed on."""
+def _be_one_of_two(rank: int, folder: str) -> None:
     address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": Path(folder, "port").read_text()}
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"} | address
     torch.set_num_threads(1)
+
+
+def _spawn_two(process: Callable[[int, str], None], folder: Path, seconds: float) -> None:
+    """Runs two processes that find each other; where they wait for each other, they do for ever."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        (folder / "port").write_text(str(free.getsockname()[1]))
+    both = torch.multiprocessing.spawn(process, args=(str(folder),), nprocs=2, join=False)
+    end = time.monotonic() + seconds
+    while not both.join(timeout=5):
+        if time.monotonic() > end:
+            for each in both.processes:
+                each.kill()
+            pytest.fail("the processes wait for each other")
+
+
+def _one_of_two(rank: int, folder: str) -> None:
+    """A process that trains on its share; saves the gradients that both agreed on."""
+    _be_one_of_two(rank, folder)
     prefix.TOKENS_PER_PASS = 8
     trainer = _trainer("gpt_oss", SharedPrefixTrainer, folder)
     parallel = torch.nn.parallel.DistributedDataParallel(
@@ -384,16 +427,7 @@ def _one_of_two(rank: int, folder: str) -> None:
 def test_processes_with_other_numbers_of_passes_agree_on_the_gradients(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        (tmp_path / "port").write_text(str(free.getsockname()[1]))
-    both = torch.multiprocessing.spawn(_one_of_two, args=(str(tmp_path),), nprocs=2, join=False)
-    end = time.monotonic() + 180  # seconds; where they wait for each other, they do for ever
-    while not both.join(timeout=5):
-        if time.monotonic() > end:
-            for process in both.processes:
-                process.kill()
-            pytest.fail("the processes wait for each other")
+    _spawn_two(_one_of_two, tmp_path, 180)
     (more, first), (fewer, second) = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
     assert more > fewer
     assert torch.equal(first, second)
@@ -402,6 +436,28 @@ def test_processes_with_other_numbers_of_passes_agree_on_the_gradients(
     together = _of_groups(_inputs(alone), [*SHARES[0], *SHARES[1]])
     expected = _gradients(alone.model, alone, together)
     assert (first - expected).norm() / expected.norm() < 1e-5
+
+
+def _train_as_one_of_two(rank: int, folder: str) -> None:
+    _be_one_of_two(rank, folder)
+    grpo.train(STUDY, "hard_only", 0, Paths(Path(folder)))
+
+
+@pytest.mark.slow
+def test_two_processes_train_an_arm_and_one_of_them_writes(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    mixtures.prepare(STUDY, paths)
+    _spawn_two(_train_as_one_of_two, tmp_path, 300)
+    folder = paths.arm("hard_only", 0)
+    curve = pd.read_parquet(folder / "metrics.parquet")
+    assert curve["step"].tolist() == [1, 2]
+    np.testing.assert_allclose(curve.filter(like="share/").sum(axis=1), 1, atol=1e-6)
+    trajectory = pd.read_parquet(folder / "trajectory.parquet")
+    assert not trajectory.duplicated(["step", "dataset", "id"]).any()
+    assert json.loads((folder / "run.json").read_text())["steps"] == 2
+    assert not (folder / "checkpoints").exists()
+    evaluate_arm(STUDY, "hard_only", 0, paths)
+    assert (folder / "predictions.parquet").is_file()
 
 
 def test_a_group_is_never_split_between_processes(
@@ -440,13 +496,17 @@ def test_completions_end_with_the_first_stopping_token() -> None:
 
 
 def test_reward_functions_name_and_log_every_component() -> None:
-    logged: dict[str, float] = {}
+    values_of: dict[str, list[float]] = defaultdict(list)
     completions, gold = ["PASS\n", "NA\n", "It is FAIL\n"], ["PASS", "PASS", "FAIL"]
     functions = reward_functions(STUDY.rewards["published"])
     values = {
-        each.__name__: each(completions=completions, gold=gold, log_metric=logged.__setitem__)
+        each.__name__: each(
+            completions=completions, gold=gold, log_metric=lambda k, v: values_of[k].append(v)
+        )
         for each in functions
     }
+    logged = {name: sum(each) / len(each) for name, each in values_of.items()}
+    assert len(values_of["accuracy|PASS"]) == 2  # not one mean, which would weigh as one completion
     assert values == {
         "correct": [10.0, pytest.approx(-0.075), 14.0],
         "false_na": [0.0, pytest.approx(-0.075), 0.0],
@@ -587,6 +647,74 @@ def test_the_same_seed_gives_the_same_predictions_even_after_being_killed(
         pd.read_parquet(paths.arm("hard_only", 0) / "metrics.parquet") for paths in (run, again)
     ]
     pd.testing.assert_frame_equal(*(each.drop(columns="seconds") for each in curves))
+
+
+def _with_steps(steps: int) -> Study:
+    content = STUDY.model_dump()
+    content["arms"]["hard_only"]["steps"] = steps
+    content["training"]["checkpoint_steps"] = steps
+    return Study.model_validate(content)
+
+
+@pytest.mark.parametrize("prompts_per_pass", [None, 2])
+def test_a_run_goes_on_with_the_prompts_of_its_epoch(
+    prompts_per_pass: int | None, tmp_path: Path
+) -> None:
+    """There are two steps in an epoch; the run stops in the second one."""
+
+    def prompts(steps: int, folder: Path, resume: str | None = None) -> list[list[str]]:
+        study = _with_steps(steps)
+        numbers = study.training.model_copy(update={"prompts_per_pass": prompts_per_pass})
+        trainer = grpo.make_trainer(
+            study.model_copy(update={"training": numbers}),
+            "hard_only",
+            0,
+            _training(),
+            folder,
+            policy=_policy("llama"),
+        )
+        seen: list[list[str]] = []
+        generate = trainer._generate
+
+        def noted(asked: list[str], *rest: Any, **named: Any) -> Any:
+            seen.append(sorted(set(asked)))
+            return generate(asked, *rest, **named)
+
+        trainer._generate = noted
+        trainer.train(resume_from_checkpoint=resume)
+        return seen
+
+    whole = prompts(6, tmp_path / "whole")
+    begun = prompts(3, tmp_path / "stopped")
+    rest = prompts(6, tmp_path / "stopped", str(tmp_path / "stopped" / "checkpoint-3"))
+    assert begun + rest == whole
+    assert whole[:2] != whole[2:4] != whole[4:]
+
+
+def test_a_checkpoint_that_was_not_written_to_its_end_is_passed_over(tmp_path: Path) -> None:
+    assert grpo._last_checkpoint(tmp_path) is None
+    for step in (9, 10, 11):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    for step in (9, 10):
+        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
+    assert grpo._last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
+
+
+@pytest.mark.slow
+def test_a_model_that_shares_nothing_is_trained_and_evaluated(tmp_path: Path) -> None:
+    small, base = _policy("mamba"), load_base(STUDY.model)
+    small.model.unload().save_pretrained(tmp_path / "model")
+    base.tokenizer.save_pretrained(tmp_path / "model")
+    content = STUDY.model_dump()
+    content["model"] |= {"path": str(tmp_path / "model")}
+    content["model"]["lora"]["target_modules"] = ["in_proj", "x_proj"]
+    study, paths = Study.model_validate(content), Paths(tmp_path / "run")
+    mixtures.prepare(study, paths)
+    with pytest.warns(UserWarning, match="every completion reads its prompt"):
+        grpo.train(study, "hard_only", 0, paths)
+    evaluate_arm(study, "hard_only", 0, paths)
+    answered = pd.read_parquet(paths.arm("hard_only", 0) / "predictions.parquet")
+    assert len(answered) == len(pd.read_parquet(paths.evaluation))
 
 
 @pytest.mark.slow

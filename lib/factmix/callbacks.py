@@ -22,7 +22,11 @@ class Progress(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         self._bar = tqdm(
-            total=state.max_steps, initial=state.global_step, desc=self._name, mininterval=1
+            total=state.max_steps,
+            initial=state.global_step,
+            desc=self._name,
+            mininterval=1,
+            disable=not state.is_world_process_zero,
         )
 
     def on_log(
@@ -58,13 +62,14 @@ class Trajectory(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        if state.global_step == 0:
+        if state.global_step == 0 and state.is_world_process_zero:
             self._record(0)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        if state.global_step in self._study.evaluation.trajectory_steps:
+        asked = state.global_step in self._study.evaluation.trajectory_steps
+        if asked and state.is_world_process_zero:
             self._record(state.global_step)
 
     def _record(self, step: int) -> None:

@@ -17,7 +17,6 @@ from typing import Any
 import pandas as pd
 import torch
 from datasets import Dataset
-from transformers.trainer_utils import get_last_checkpoint
 from trl import GRPOConfig, GRPOTrainer
 
 from factmix import rollouts
@@ -155,7 +154,8 @@ def train(study: Study, arm: str, seed: int, paths: Paths) -> None:
     """Trains an arm; goes on from its last checkpoint when it was interrupted.
 
     Writes adapter/, metrics.parquet, trajectory.parquet, rewards.parquet and, last, run.json in
-    `paths.arm(...)`; returns at once when run.json is there and of the same study and data.
+    `paths.arm(...)`; returns at once when run.json is there and of the same study and data. Where
+    several processes train together, each calls this, and the first of them writes.
 
     Raises:
         TrainingError: fewer steps were made than the study says.
@@ -167,8 +167,10 @@ def train(study: Study, arm: str, seed: int, paths: Paths) -> None:
     if _is_done(folder, identity):
         return
     checkpoints = folder / "checkpoints"
-    if not _same(checkpoints / "identity.json", identity):  # of another study, or none
-        shutil.rmtree(folder, ignore_errors=True)
+    if torch.cuda.is_available():
+        torch.cuda.set_device(_place("LOCAL_RANK"))
+    if not _place("RANK") and not _same(checkpoints / "identity.json", identity):
+        shutil.rmtree(folder, ignore_errors=True)  # of another study, or nothing yet
         write_json(checkpoints / "identity.json", identity)
     started = time.monotonic()
     # transformers warns of its own renamed options, at every checkpoint and generation
@@ -179,24 +181,35 @@ def train(study: Study, arm: str, seed: int, paths: Paths) -> None:
     trajectory = Trajectory(study, arm, seed, paths, replace(policy, model=trainer.model))
     trainer.add_callback(trajectory)
     trainer.add_callback(Progress(f"{arm}, seed {seed}"))
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(checkpoints)))
+    trainer.accelerator.wait_for_everyone()  # for the first to have made room for this run
+    trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
     steps = study.steps(arm)
     if trainer.state.global_step != steps:
         raise TrainingError(
             f"{study.name}, {arm}, seed {seed}: {trainer.state.global_step} steps were made, "
             f"expected {steps}; is the mixture smaller than training.prompts_per_step?"
         )
-    trainer.model.save_pretrained(str(folder / "adapter"))
-    write_parquet(folder / "metrics.parquet", metrics(trainer.state.log_history))
-    write_parquet(folder / "trajectory.parquet", trajectory.collected())
-    trained = replace(policy, model=trainer.model)
-    write_parquet(folder / "rewards.parquet", before_and_after(trained, training, study, arm))
+    if trainer.accelerator.is_main_process:
+        write_parquet(folder / "metrics.parquet", metrics(trainer.state.log_history))
+        write_parquet(folder / "trajectory.parquet", trajectory.collected())
+        trained = replace(policy, model=trainer.model)
+        write_parquet(folder / "rewards.parquet", before_and_after(trained, training, study, arm))
+        _write_adapter(folder, trained.model, identity, study, started)
+        shutil.rmtree(checkpoints)
+    trainer.accelerator.wait_for_everyone()
+
+
+def _write_adapter(
+    folder: Path, model: Any, identity: dict[str, Any], study: Study, started: float
+) -> None:
+    """Writes adapter/ and run.json, with which an arm is finished."""
+    model.save_pretrained(str(folder / "adapter"))
     cuda = torch.cuda.is_available()
     write_json(
         folder / "run.json",
         {
             **identity,
-            "steps": steps,
+            "steps": study.steps(identity["arm"]),
             "learning_rate": study.training.learning_rate,
             "versions": {name: version(name) for name in ("torch", "transformers", "trl", "peft")},
             "git_commit": _git_commit(),
@@ -205,12 +218,19 @@ def train(study: Study, arm: str, seed: int, paths: Paths) -> None:
             "wall_seconds": time.monotonic() - started,  # since the last interruption
             "peak_memory_gb": peak_memory_gb(),
             "trainable_parameters": sum(
-                each.numel() for each in trainer.model.parameters() if each.requires_grad
+                each.numel() for each in model.parameters() if each.requires_grad
             ),
             "adapter_sha256": sha256(folder / "adapter" / "adapter_model.safetensors"),
         },
     )
-    shutil.rmtree(checkpoints)
+
+
+def _last_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint that was written to its end, of which this file is the last."""
+    written = folder.glob("checkpoint-*/trainer_state.json")
+    checkpoints = [file.parent for file in written]
+    newest = max(checkpoints, key=lambda each: int(each.name.split("-")[1]), default=None)
+    return str(newest) if newest else None
 
 
 def _read_training(study: Study, arm: str, paths: Paths) -> pd.DataFrame:
@@ -291,6 +311,11 @@ def _is_done(folder: Path, identity: dict[str, Any]) -> bool:
 def _processes() -> int:
     """How many processes train together, as `accelerate launch` and torchrun tell each of them."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _place(variable: str) -> int:
+    """Which of them this one is, from 0: of all (RANK), or of its machine (LOCAL_RANK)."""
+    return int(os.environ.get(variable, "0"))
 
 
 def _git_commit() -> str | None:

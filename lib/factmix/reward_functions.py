@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from factmix import rewards
-from factmix.labels import ANSWERS, LABELS, Label
+from factmix.labels import ANSWERS, Label
 from factmix.prompts import parse
 from factmix.study import Reward
 
@@ -13,16 +13,14 @@ from factmix.study import Reward
 def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
     """TRL reward functions: one per component, then one of weight 0 that only logs.
 
-    Each logs its mean over completions by gold label as "<name>|<label>".
+    Each logs its values by gold label as "<name>|<label>", of which TRL takes the mean.
     """
 
     def by_gold(
         log: Callable[[str, float], None], name: str, values: list[float], gold: list[str]
     ) -> None:
-        for label in LABELS:
-            of_label = [value for value, each in zip(values, gold, strict=True) if each == label]
-            if of_label:
-                log(f"{name}|{label}", sum(of_label) / len(of_label))
+        for label, value in sorted(zip(gold, values, strict=True)):
+            log(f"{name}|{label}", value)  # each, as processes differ in how many they have
 
     def component(name: str) -> Callable[..., list[float]]:
         def earned(

@@ -93,8 +93,11 @@ class StaleSampler(SharedPrefixTrainer):
             return super()._generate_single_turn(*args, **kwargs)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        # First, as TRL's part makes it a checkpoint, and removes the one before.
+        if self.accelerator.is_main_process:
+            self._checkpoint().mkdir(parents=True, exist_ok=True)
+            save_file(self._frozen, self._checkpoint() / "sampler.safetensors")
         super()._save_checkpoint(model, trial)
-        save_file(self._frozen, self._checkpoint() / "sampler.safetensors")
 
     def _keep_up(self) -> None:
         """Refreshes the copy when it is time; after an interruption, takes it from where it was."""

@@ -12,6 +12,7 @@ Departures from a stock `trl.GRPOTrainer` run:
 6. Positions are counted from a prompt's first token, also where padding stands before it.
 7. With accumulated gradients, the completions of a prompt are trained on together. What is logged
    of a step is then the mean over its parts.
+8. A run that goes on from a checkpoint meets the prompts in the order that it would have met them.
 
 Losses and gradients are those of the stock trainer, with relative positions; tests/test_grpo.py
 compares them. Terms of the loss that this would not hold for are refused. A model that
@@ -20,10 +21,12 @@ compares them. Terms of the loss that this would not hold for are refused. A mod
 
 import contextlib
 import warnings
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.data import Sampler
 from trl import GRPOTrainer
 
 from factmix.prefix import (
@@ -45,12 +48,37 @@ class UnsharedTermError(ValueError):
     """An option of TRL's whose part of the loss would be lost or wrong with shared prompts."""
 
 
+class _OrderOfEpoch(Sampler[int]):
+    """TRL's sampler with the order of an epoch also where a run goes on after an interruption.
+
+    TRL draws one order after the other from a generator of which no checkpoint keeps the state, so
+    that any run begins with the order of the first epoch.
+    """
+
+    def __init__(self, sampler: Any, epoch: Callable[[], int]) -> None:
+        """
+        Args:
+            sampler: trl's RepeatSampler.
+            epoch: which epoch it is now, from 0.
+        """
+        self._sampler, self._epoch = sampler, epoch
+
+    def __iter__(self) -> Iterator[int]:
+        generator = self._sampler.generator.manual_seed(self._sampler.seed)
+        for _ in range(self._epoch()):
+            torch.randperm(self._sampler.num_samples, generator=generator)
+        yield from self._sampler
+
+    def __len__(self) -> int:
+        return len(self._sampler)
+
+
 class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
     """TRL's trainer with the departures that the module's docstring lists.
 
     Raises:
         GroupError: the completions of a process are not whole groups.
-        UnsharedTermError: prompts are shared, and the configuration has a term that sharing loses.
+        UnsharedTermError: the configuration has a term that sharing loses.
     """
 
     _buffered_inputs: list[dict[str, Any]] | None  # the parts of a step
@@ -81,7 +109,7 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
             ("entropy_coef", self._entropy_bonus_enabled),
             ("router_aux_loss_coef", self.aux_loss_enabled),
         ):
-            if asked and self._shared:
+            if asked:
                 raise UnsharedTermError(
                     f"{name} is {getattr(self.args, name)}; expected it to be off, as prompts are"
                     " shared: train with trl.GRPOTrainer to use it"
@@ -90,6 +118,15 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
     def takes_part(self, advantages: Tensor) -> Tensor:
         """Which completions have a gradient, (N,); the others' groups have no backward pass."""
         return advantages != 0
+
+    def _get_train_sampler(self, dataset: Any = None) -> Sampler[int]:
+        sampler: Any = super()._get_train_sampler(dataset)
+        batches = sampler.num_samples // sampler.batch_size * sampler.repeat_count
+        steps = batches // self.args.gradient_accumulation_steps  # of an epoch
+        ordered: Sampler[int] = sampler
+        if sampler.shuffle:
+            ordered = _OrderOfEpoch(sampler, lambda: self.state.global_step // steps)
+        return ordered
 
     def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], Any, dict[str, Any]]:
         if not isinstance(prompts[0], str):
