@@ -6,9 +6,9 @@ can be compared. The auxiliary loss is off on both sides. Only ours measures the
 base at every step, and pays for it. On a CPU, TRL's own scoring projects every position onto the
 vocabulary, those of the prompt included; on a GPU it does not, so ratios there will be others.
 
-Ratios are the stock trainer's time over ours, medians over the steps; the floor's is our step over
-one forward and one backward pass of the distinct prompts. Peak memory is that of a process of its
-own, which takes the same steps with one of the trainers.
+Ratios are the stock trainer's time over ours, medians over the steps; those of the floor are our
+step, and its two parts, over one forward and one backward pass of the distinct prompts. Peak memory
+is that of a process of its own, which takes the same steps with one of the trainers.
 """
 
 import argparse
@@ -84,6 +84,8 @@ def summary(found: dict[str, list[float]], memory: dict[str, float]) -> dict[str
         "training_ratio": over("training"),
         "training_ratio_no_skip": over("training", "ours, every group"),
         "floor_ratio": ratios(found["step|ours"], found["floor"]),
+        "floor_ratio_of_sampling": ratios(found["sampling|ours"], found["floor"]),
+        "floor_ratio_of_training": ratios(found["training|ours"], found["floor"]),
     }
     return {
         **{name: float(np.median(values)) for name, values in measured.items()},

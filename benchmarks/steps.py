@@ -53,6 +53,7 @@ def with_group_size(study: Study, group_size: int) -> Study:
 class Bench:
     """A trainer that makes one step when asked to, beginning with the base model.
 
+    All prompts of a step are trained on at once, whatever the study says of prompts_per_pass.
     Everything is the trainer's own but the loop around the steps: its callbacks, checkpoints and
     printing are left out, for every trainer alike.
 
@@ -65,6 +66,8 @@ class Bench:
     ) -> None:
         # transformers warns of its own renamed options
         warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+        numbers = study.training.model_copy(update={"prompts_per_pass": None})
+        study = study.model_copy(update={"training": numbers})
         seed = study.seeds[0]
         self.trainer = grpo.make_trainer(
             study,

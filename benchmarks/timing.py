@@ -21,8 +21,8 @@ def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def _wait() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    if torch.accelerator.is_available():
+        torch.accelerator.synchronize()
 
 
 def in_turns(names: Sequence[str], turn: int) -> list[str]:

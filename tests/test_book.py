@@ -149,9 +149,9 @@ def test_benchmarks_page_says_when_nothing_was_measured(built: Path) -> None:
 
 
 MEASURED = {
-    "evaluate": {"ratio": 4.44, "ratio_with_scores": 7.25},
+    "evaluate": {"ratio": 4.44, "reading_ratio": 1.25},
     "group_size": {"cost_8_to_32": 1.9, "step_seconds": {"8": 0.52, "2": 0.4}},
-    "prompt_length": {"step_ratio": {"60": 5.2, "500": 14.93}},
+    "prompt_length": {"sampling_and_backward_ratio": {"60": 5.2, "500": 14.93}},
     "study": {"minutes": 9.876, "phases": {"data": {"seconds": 5.4}, "base": {"seconds": 41}}},
     "curves": {
         "reward_gap": -0.0314,
@@ -182,7 +182,7 @@ def test_benchmarks_page_shows_numbers_and_figures_with_their_machine(
     for row in (
         f"{benchmarks.NAMES['ratio']} | 4.44",
         f"{benchmarks.NAMES['step_seconds']}, 8 completions per prompt | 0.52",
-        f"{benchmarks.NAMES['step_ratio']}, 500 prompt tokens | 14.9",
+        f"{benchmarks.NAMES['sampling_and_backward_ratio']}, 500 prompt tokens | 14.9",
         "the study's compute, minutes | 9.88",
         "`base`, seconds | 41",
         f"{benchmarks.NAMES['reward_gap']} | \u22120.0314",

@@ -27,19 +27,22 @@ NAMES = {
     "training_ratio": "training, times as fast",
     "training_ratio_no_skip": "training, every group in the backward pass, times as fast",
     "gradient_relative_error": "largest relative difference of a gradient from the stock trainer's",
-    "floor_ratio": "our step over one forward and backward pass of the distinct prompts",
+    "floor_ratio": "our step over the floor: one forward and backward pass of the distinct prompts",
+    "floor_ratio_of_sampling": "its sampling, over the floor",
+    "floor_ratio_of_training": "its training, over the floor",
     "zero_spread_share": "share of groups without spread",
     "cost_8_to_32": "a step with 32 completions per prompt over one with 8",
     "step_seconds": "a step, seconds",
-    "ratio": "evaluation, times as fast as `model.generate`, which gives answers only",
-    "ratio_with_scores": "evaluation, times as fast as `model.generate` and scoring the labels",
+    "ratio": "evaluation, times as fast as `model.generate` in the same batches",
+    "reading_ratio": "our evaluation over one reading of the prompts",
+    "sampling_and_backward_ratio": "sampling and the backward pass, times as fast",
     "minutes": "the study's compute, minutes",
     "reward_gap": "mean reward over training, ours minus the stock trainer's",
     "reward_gap_error": "its standard error",
     "peak_gb": "peak memory of the study, GB",
     "memory_gb": "peak memory of a process that takes these steps, GB",
 }
-PLACES = {"step_ratio": "prompt tokens", "step_seconds": "completions per prompt"}
+PLACES = {"sampling_and_backward_ratio": "prompt tokens", "step_seconds": "completions per prompt"}
 NOTHING_YET = "No measurements are committed yet; the commands below make them.\n"
 
 
@@ -123,7 +126,7 @@ def _drawing(name: str, measured: Mapping[str, Any]) -> Drawing | None:
             figures.plot_step_times,
         )
     if name == "prompt_length":
-        ratios = _pairs(result["step_ratio"], "tokens", "ratio")
+        ratios = _pairs(result["sampling_and_backward_ratio"], "tokens", "ratio")
         first, last = ratios.iloc[0], ratios.iloc[-1]
         return Drawing(
             f"Times as fast as the stock trainer on {machine}: {first.ratio:.3g} with prompts of "
