@@ -232,8 +232,10 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         for bucket in length_buckets(lengths.tolist()):
             chosen = torch.tensor(bucket, device=input_ids.device)
             idle = chosen[~live[chosen]]
-            if training and not worth_a_pass(lengths[idle].sum()):
-                live[idle] = True  # so few cost less in the others' passes than in their own
+            # A backward pass takes as long as reading twice, and a pass of their own is three calls
+            # of the model: for the beginning, the rest and the completions.
+            if training and not worth_a_pass(2 * lengths[idle].sum() / 3):
+                live[idle] = True  # so few cost less in the others' passes
             part = torch.isin(prompt_of, chosen).nonzero()[:, 0]
             text = (input_ids[part], attention_mask[part], logits_to_keep)
             scored, entropies[part], drift[part] = self._score(
