@@ -120,6 +120,7 @@ BOOK = [
 rule all:
     input:
         PATHS.results,
+        PATHS.study,
         f"{PAGES}/data.ipynb",
         f"{PAGES}/compare.ipynb",
         every_arm(f"{PAGES}/{{arm}}-s{{seed}}.ipynb"),
@@ -130,6 +131,7 @@ rule book:
     message: "Book: building _build/html"
     input:
         PATHS.results,
+        PATHS.study,
         f"{PAGES}/data.ipynb",
         f"{PAGES}/compare.ipynb",
         every_arm(f"{PAGES}/{{arm}}-s{{seed}}.ipynb"),
@@ -256,9 +258,10 @@ rule compare:
         STYLE,
         "notebooks/compare.md",
     params:
-        settings=settings("arms", "baseline", "datasets", "description", "seeds", "statistics"),
+        settings=STUDY.model_dump_json(),  # whole: it is kept beside the results
     output:
         PATHS.results,
+        PATHS.study,
         page=f"{PAGES}/compare.ipynb",
     shell:
         "factmix notebook notebooks/compare.md {output.page} -p study={STUDY.name}"

@@ -6,6 +6,8 @@ from factmix.answers import CompareError, predictions
 from factmix.compare import compare
 from factmix.freeze import freeze
 from factmix.runs import Paths, find_study
+from factmix.study import StudyError
+from factmix.study_file import load_kept
 from invented_book import invent_run
 
 
@@ -34,7 +36,7 @@ def test_freeze_copies_what_is_small_in_the_layout_of_the_run(study, paths, tmp_
     into = tmp_path / "results" / "embedded"
     written = freeze(study, paths, into)
     light_and_dark = 2
-    assert len(written) == 3 + 5 * len(study.arms) + 1 + light_and_dark
+    assert len(written) == 4 + 5 * len(study.arms) + 1 + light_and_dark
     for summary in ("summary.svg", "summary-dark.svg"):
         assert (into / summary).read_text().lstrip().startswith("<?xml")
     assert "#ffffff" in (into / "summary.svg").read_text()
@@ -43,6 +45,7 @@ def test_freeze_copies_what_is_small_in_the_layout_of_the_run(study, paths, tmp_
     assert into / "notebooks" / "compare.ipynb" in written
     frozen = Paths(into)
     assert json.loads(frozen.results.read_text()) == results
+    assert load_kept(frozen.study) == study
     assert predictions(study, frozen).equals(predictions(study, paths))
     assert compare(study, frozen) == results
 
@@ -61,6 +64,16 @@ def test_freeze_removes_runs_that_the_study_no_longer_has_and_nothing_else(study
 def test_freeze_asks_for_the_comparison_first(study, paths, tmp_path):
     paths.results.unlink()
     with pytest.raises(CompareError, match="make it with: factmix results embedded"):
+        freeze(study, paths, tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_results_of_a_study_that_has_changed_since_are_not_frozen(study, paths, tmp_path):
+    changed = study.model_copy(update={"description": "Another one."})
+    with pytest.raises(CompareError, match=r"has changed since .*make study STUDY=embedded"):
+        freeze(changed, paths, tmp_path / "results")
+    paths.study.unlink()
+    with pytest.raises(StudyError, match=r"study\.json does not exist"):
         freeze(study, paths, tmp_path / "results")
     assert not (tmp_path / "results").exists()
 

@@ -2,9 +2,9 @@ import shutil
 
 import pytest
 
-from factmix.runs import ROOT, find_study
+from factmix.runs import ROOT, find_study, write_json
 from factmix.study import StudyError
-from factmix.study_file import load_study
+from factmix.study_file import load_kept, load_study
 
 STUDIES = sorted((ROOT / "studies").glob("*.yaml"))
 
@@ -251,3 +251,32 @@ def test_what_no_longer_fits_is_told_with_both_lines(extending):
 )
 def test_only_a_whole_study_beside_it_is_extended(extending, name, complaint):
     assert complaint in extending(f"extends: {name}\n")
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_what_results_keep_of_a_study_is_the_study(path, tmp_path):
+    study = load_study(path)
+    write_json(tmp_path / "study.json", study.model_dump(mode="json"))
+    assert load_kept(tmp_path / "study.json") == study
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wrong"),
+    [
+        ('"lora"', '"adapter"', r"study\.json: model\.adapter: there is no such key"),
+        ('"mixture": "hard_only"', '"mixture": "hard"', r"arms\.hard_only\.mixture: 'hard' is not"),
+        ('"seeds": [', '"seeds": ', r"study\.json:\d+: not valid JSON: "),
+        (None, "[]", r"study\.json: .*valid dictionary"),
+    ],
+)
+def test_a_kept_study_that_cannot_be_used_is_an_error_with_the_remedy(old, new, wrong, tmp_path):
+    kept = tmp_path / "toy" / "study.json"
+    remedy = "make study STUDY=toy .*make freeze STUDY=toy"
+    with pytest.raises(StudyError, match=rf"study\.json does not exist.*{remedy}"):
+        load_kept(kept)
+    write_json(kept, find_study("smoke").model_dump(mode="json"))
+    text = kept.read_text()
+    assert old is None or old in text
+    kept.write_text(text.replace(old, new, 1) if old else new)
+    with pytest.raises(StudyError, match=f"{wrong}.*{remedy}"):
+        load_kept(kept)

@@ -161,6 +161,14 @@ def test_a_setting_of_training_trains_again_and_a_description_does_not(project: 
     assert project.planned()["train"] == ARMS
 
 
+def test_results_are_made_again_to_keep_the_study_that_they_are_of(project: Project) -> None:
+    (project.root / "runs/embedded/study.json").unlink()
+    assert project.planned() == {"compare": 1, "book": 1}
+    project.snakemake()
+    project.edit("studies/embedded.yaml", "\n  steps: 200", "\n  steps: 200\n  prompts_per_pass: 8")
+    assert project.planned() == {"compare": 1, "book": 1}
+
+
 def test_data_survive_a_failed_drawing(project: Project) -> None:
     evaluation = project.root / "runs/embedded/data/evaluation.parquet"
     before = evaluation.read_bytes()

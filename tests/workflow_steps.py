@@ -36,7 +36,7 @@ def computed(notebook: str, study: str) -> list[Path]:
     """What a notebook writes beside its page."""
     run = Path("runs") / study
     if notebook == "notebooks/compare.md":
-        return [run / "results.json"]
+        return [run / "results.json", run / "study.json"]
     if notebook == "notebooks/arm.md":
         return []
     content = yaml.safe_load(text_of(study))

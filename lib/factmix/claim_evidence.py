@@ -11,8 +11,9 @@ from factmix.audit import climate_overlap
 from factmix.intervals import Counts
 from factmix.released import CONTROL, DATASETS, MIXTURES
 from factmix.results import key
-from factmix.runs import ROOT, Paths, find_study
+from factmix.runs import ROOT, Paths
 from factmix.study import Study
+from factmix.study_file import load_kept
 
 FROZEN_STUDY = "embedded"  # the study of ours whose committed results are judged
 
@@ -98,7 +99,7 @@ def committed_evidence() -> list[Evidence]:
     frozen = Paths(ROOT / "results" / FROZEN_STUDY)
     return [
         published_evidence(published.load()),
-        study_evidence(find_study(FROZEN_STUDY), frozen),
+        study_evidence(load_kept(frozen.study), frozen),
     ]
 
 

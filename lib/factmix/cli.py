@@ -166,7 +166,7 @@ def results(study_name: StudyName) -> None:
 
     study, paths = _open(study_name)
     comparison.compare(study, paths)
-    print(f"wrote {paths.results}")
+    print(f"wrote {paths.results} and {paths.study}")
 
 
 @app.command()

@@ -31,8 +31,13 @@ WINDOW = 25  # training steps whose mean counts as the start, or the end, of a c
 
 
 def compare(study: Study, paths: Paths) -> dict[str, Any]:
-    """Writes what `compute` returns to `paths.results`, and returns it."""
+    """Writes what `compute` returns to `paths.results`, and the study to `paths.study`.
+
+    Returns:
+        the results.
+    """
     results = compute(study, paths)
+    write_json(paths.study, study.model_dump(mode="json"))
     write_json(paths.results, results)
     return results
 

@@ -13,6 +13,7 @@ from factmix.answers import CompareError, check_files
 from factmix.results import tidy
 from factmix.runs import Paths, written_whole
 from factmix.study import Study
+from factmix.study_file import load_kept
 
 
 def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
@@ -30,7 +31,9 @@ def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
         the files that were written.
 
     Raises:
-        CompareError: something is missing; nothing has been copied then.
+        CompareError: something is missing, or the results are of the study as it was before a
+            change; nothing has been copied then.
+        StudyError: the results do not say which study they are of.
     """
     check_files(study, paths)
     if not paths.results.is_file():
@@ -38,12 +41,17 @@ def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
             f"study {study.name}: {paths.results} does not exist; "
             f"make it with: factmix results {study.name}"
         )
+    if load_kept(paths.study) != study:
+        raise CompareError(
+            f"study {study.name} has changed since {paths.results} was made; "
+            f"make it again with: make study STUDY={study.name}"
+        )
     folders = [paths.arm(arm, seed) for arm in study.arms for seed in study.seeds]
     tables = ("metrics", "trajectory", "rewards", "predictions")
     names = ("run.json", *(f"{table}.parquet" for table in tables))
     # Of many seeds the pages of the first, whose numbers results.json has.
     kept = {paths.arm(arm, study.seeds[0]).name for arm in study.arms}
-    sources = [paths.results, paths.data_report]
+    sources = [paths.results, paths.study, paths.data_report]
     sources += [
         paths.base_of(variant) / "predictions.parquet" for variant in study.evaluation_samples()
     ]

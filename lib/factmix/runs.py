@@ -93,6 +93,11 @@ class Paths:
     def results(self) -> Path:
         return self.root / "results.json"
 
+    @property
+    def study(self) -> Path:
+        """The study that the results are of, whatever its YAML says by now; see `load_kept`."""
+        return self.root / "study.json"
+
 
 def _joined(*parts: str) -> str:
     return "-".join(part for part in parts if part)

@@ -1,5 +1,6 @@
-"""The YAML file of a study: read and checked, and each mistake named with its line."""
+"""A study's files, read and checked: its YAML, and what is kept of it beside its results."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,31 @@ def load_study(path: Path) -> Study:
         else:
             line = _line_of(where, text)
         raise StudyError(f"{path}:{line}: {'.'.join(where)}: {message}") from error
+
+
+def load_kept(path: Path) -> Study:
+    """The study that results are of, from the study.json that was written with them.
+
+    Raises:
+        StudyError: there is none, or this code's studies have other keys.
+    """
+    again = (
+        f"make the results again with: make study STUDY={path.parent.name} (those in results/ then"
+        f" with: make freeze STUDY={path.parent.name})"
+    )
+    if not path.is_file():
+        raise StudyError(
+            f"{path} does not exist, and the results beside it need it to say which study they are"
+            f" of; {again}"
+        )
+    try:
+        return Study.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except json.JSONDecodeError as error:
+        raise StudyError(f"{path}:{error.lineno}: not valid JSON: {error.msg}; {again}") from error
+    except ValidationError as error:
+        where, message = _first_mistake(error)
+        expected = "expected a study as this code writes it"
+        raise StudyError(f"{path}: {'.'.join(where)}: {message}; {expected}; {again}") from error
 
 
 def _read_mapping(path: Path) -> tuple[str, dict[str, Any]]:
@@ -107,7 +133,7 @@ def _first_mistake(error: ValidationError) -> tuple[list[str], str]:
     if isinstance(cause, MistakeError):
         return cause.where.split("."), str(cause)
     where = [str(part) for part in first["loc"] if part != "[key]"]
-    if where[0] == "rewards" and len(where) > 3:
+    if where[:1] == ["rewards"] and len(where) > 3:
         del where[2]  # the kind of reward, by which pydantic tells the members of the union apart
     if first["type"] == "extra_forbidden":
         return where, "there is no such key"
