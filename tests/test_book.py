@@ -211,7 +211,6 @@ def draw_invented(study: Study, folder: Path) -> Drawn:
 
     invent_run(study, Paths(folder / "run"))
     results = sources.read(folder / "run")
-    results.__dict__["study"] = study  # in place of the file
     drawings.write(results, folder / "figures")
     return results, folder, json.loads((folder / "figures" / "figures.json").read_text())
 
@@ -446,6 +445,14 @@ def test_links_of_numbers_and_downloads_lead_to_files_that_are_there(built: Path
         for value in soup.select(".num-value"):
             assert soup.find(id=str(value["aria-describedby"])) is not None
     assert numbers > 100
+
+
+@pytest.mark.slow
+def test_settings_lead_to_the_study_that_the_results_are_of(built: Path) -> None:
+    assert 'href="downloads/results/embedded/study.json"' in page(built, "methodology")
+    assert 'href="../downloads/results/embedded/study.json"' in page(built, "appendix/downloads")
+    kept = built / "_build/html/downloads/results/embedded/study.json"
+    assert json.loads(kept.read_text())["statistics"]["resamples"] == 100  # as invented
 
 
 @pytest.mark.slow

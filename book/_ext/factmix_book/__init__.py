@@ -67,6 +67,7 @@ def generate(app: Sphinx, config: Config) -> None:
             written |= drawings.write(run, generated / "figures" / f"run-{run.name}")
             written |= downloads.write(run, html)
             written |= run_pages.write(run, committed, html, generated / "runs", again=again)
+        written |= banner.write([committed, again, *runs.values()], generated)
     except SourceError as error:
         raise ExtensionError(str(error)) from error
     for path in generated.rglob("*"):

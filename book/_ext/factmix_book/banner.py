@@ -1,9 +1,12 @@
 """The line on every page that says where its numbers are from."""
 
+from collections.abc import Iterable
+from pathlib import Path
+
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from factmix_book.sources import Results, of_page
+from factmix_book.sources import Results, of_page, write_if_changed
 
 # Pages whose numbers are not from a study of ours, and where they are from.
 RELEASED = "answers and logs that the published study released, as kept in results/published/"
@@ -25,7 +28,18 @@ def text(results: Results) -> str:
     ]
     if results.origin.day:
         parts.append(f"finished {results.origin.day}")
+    if results.since:
+        parts.append(results.since)
     return " · ".join(parts)
+
+
+def write(shown: Iterable[Results], generated: Path) -> set[Path]:
+    """Writes the line about each results, for pages to depend on."""
+    return {write_if_changed(_file(results, generated), text(results)) for results in shown}
+
+
+def _file(results: Results, generated: Path) -> Path:
+    return generated / "banners" / f"{results.place.replace('/', '-')}.txt"
 
 
 def add(app: Sphinx, doctree: nodes.document) -> None:
@@ -35,6 +49,7 @@ def add(app: Sphinx, doctree: nodes.document) -> None:
         return
     results = of_page(app, docname)
     app.env.note_dependency(str(results.file))
+    app.env.note_dependency(str(_file(results, Path(app.srcdir) / "_generated")))
     line = f"Numbers on this page: {ELSEWHERE.get(docname) or text(results)}"
     box = nodes.container("", nodes.paragraph(line, line), classes=["results-banner"])
     title = section.first_child_matching_class(nodes.title)

@@ -20,6 +20,7 @@ FOLDER = "downloads"
 # What each file is; those that a study does not have are left out.
 FILES = {
     "results.json": "every number that is compared, with interval, n and run",
+    "study.json": "every setting of the study that these results are of",
     "predictions.csv": "every answer of every arm on the evaluation set",
     "trajectory.csv": "answers on a part of the evaluation set, at several steps of training",
     "metrics.csv": "what was logged at every training step",
@@ -38,7 +39,7 @@ def address(place: str) -> str:
 
 
 def write(results: Results, into: Path) -> set[Path]:
-    """Writes the files of one study's results, and the study's settings.
+    """Writes the files of one study's results, and the YAML of the study as it is now.
 
     Args:
         results: committed, or of a run on this machine.
@@ -54,8 +55,9 @@ def write(results: Results, into: Path) -> set[Path]:
         written.add(write_if_changed(folder / f"{table}.csv", _csv(results, table)))
     text = json.dumps(drift.run_records(results.root), indent=2) + "\n"
     written.add(write_if_changed(folder / "runs.json", text))
-    place = f"studies/{results.study_file.name}"
-    written.add(_copy(results.study_file, into / address(place)))
+    if results.study_file.is_file():
+        place = f"studies/{results.study_file.name}"
+        written.add(_copy(results.study_file, into / address(place)))
     return written
 
 

@@ -47,7 +47,7 @@ class RewardExplorer(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         committed: Results = self.env.app.factmix_committed
-        self.env.note_dependency(str(committed.study_file))
+        self.env.note_dependency(str(committed.paths.study))
         explorer = box(self.env, CLASS, settings(committed))
         self.state.nested_parse(self.content, self.content_offset, explorer)
         return [explorer]

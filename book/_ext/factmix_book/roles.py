@@ -144,13 +144,13 @@ class SeedsRole(_KeyRole):
 
 
 class StudyRole(_KeyRole):
-    """{study}: a setting in the YAML file of the page's study."""
+    """{study}: a setting of the study that the page's results are of."""
 
     def run(self) -> tuple[list[nodes.Node], list[Any]]:
         results = of_page(self.env.app, self.env.docname)
         tree = results.study.model_dump(mode="json")
-        place = f"studies/{results.name}.yaml"
-        return self.number(Source(tree, results.study_file, place, results.name))
+        place = f"{results.place}/study.json"
+        return self.number(Source(tree, results.paths.study, place, results.name))
 
 
 class PublishedRole(_KeyRole):

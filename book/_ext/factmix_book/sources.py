@@ -10,10 +10,14 @@ from typing import Any
 
 from safetensors import safe_open
 from sphinx.application import Sphinx
+from sphinx.util import logging
 
 from factmix.drift import Origin, origin
 from factmix.runs import ROOT, Paths, find_study
 from factmix.study import Study, StudyError, WeightedReward
+from factmix.study_file import load_kept
+
+logger = logging.getLogger(__name__)
 
 SEEDS_PAGE = "appendix/seeds"
 
@@ -55,14 +59,27 @@ class Results:
 
     @cached_property
     def study(self) -> Study:
+        """The study that the results are of, which its YAML may no longer say."""
         try:
-            return find_study(self.name)
+            return load_kept(self.paths.study)
         except StudyError as error:
-            raise SourceError(f"{self.file}: {error}") from error
+            raise SourceError(str(error)) from error
 
     @property
     def study_file(self) -> Path:
+        """The YAML from which the study would be run now; it need not exist."""
         return ROOT / "studies" / f"{self.name}.yaml"
+
+    @cached_property
+    def since(self) -> str:
+        """What became of the YAML since the results were made; empty while it says the same."""
+        if not self.study_file.is_file():
+            return f"studies/{self.study_file.name} is gone"
+        try:
+            same = find_study(self.name) == self.study
+        except StudyError:  # it cannot be read, which is for those to hear who run it
+            same = False
+        return "" if same else f"studies/{self.study_file.name} now says otherwise"
 
     @property
     def arms(self) -> list[str]:
@@ -104,7 +121,7 @@ class Results:
         files = sorted((ROOT / self.study.model.path).glob("*.safetensors"))
         if not files:
             raise SourceError(
-                f"{self.study_file}: no *.safetensors in {ROOT / self.study.model.path}; a page "
+                f"{self.paths.study}: no *.safetensors in {ROOT / self.study.model.path}; a page "
                 "can say how many parameters a model has only when its weights are in this folder"
             )
         return files
@@ -134,11 +151,19 @@ def committed_results(study: str) -> Results:
 def local_runs() -> list[Results]:
     """Every finished study below runs/, or where FACTMIX_RUNS says, by name.
 
-    A run whose study is no longer in studies/ has no page.
+    A run that does not say which study it is of, such as one of older code, has no page, which is
+    said while the book is built.
     """
     folder = Path(os.environ.get("FACTMIX_RUNS", ROOT / "runs"))
-    runs = [read(file.parent, fresh=True) for file in sorted(folder.glob("*/results.json"))]
-    return [run for run in runs if run.study_file.is_file()]
+    runs = []
+    for file in sorted(folder.glob("*/results.json")):
+        try:
+            load_kept(Paths(file.parent).study)
+        except StudyError as error:
+            logger.info("no page for %s: %s", file.parent, error)
+        else:
+            runs.append(read(file.parent, fresh=True))
+    return runs
 
 
 def of_page(app: Sphinx, docname: str) -> Results:
