@@ -3,7 +3,9 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -124,3 +126,18 @@ def test_a_run_has_a_page_if_it_keeps_its_study_whatever_its_yaml_says(
     (run,) = sources.local_runs()
     assert run.name == run.study.name == "given_up"
     assert run.since == "studies/given_up.yaml is gone"
+
+
+def test_a_run_is_shown_on_its_own_page_and_on_no_chapter(both: list[Any]) -> None:
+    from factmix_book.sources import of_page
+
+    default, again = both
+    run = replace(default, fresh=True)
+    names = ("results", "training", "reward", "claim")
+    app: Any = SimpleNamespace(
+        factmix_committed=default, factmix_seeds=again, factmix_runs=dict.fromkeys(names, run)
+    )
+    for name in names:
+        assert of_page(app, name) is default
+        assert of_page(app, f"_generated/runs/{name}") is run
+    assert of_page(app, "appendix/seeds") is again

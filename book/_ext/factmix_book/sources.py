@@ -20,6 +20,7 @@ from factmix.study_file import load_kept
 logger = logging.getLogger(__name__)
 
 SEEDS_PAGE = "appendix/seeds"
+RUN_PAGES = "_generated/runs/"
 
 
 class SourceError(Exception):
@@ -170,9 +171,10 @@ def of_page(app: Sphinx, docname: str) -> Results:
     """Whose numbers a page shows: of the run that it is the page of, or the committed ones."""
     runs: dict[str, Results] = app.factmix_runs  # type: ignore[attr-defined]
     committed: Results = app.factmix_committed  # type: ignore[attr-defined]
-    if docname == SEEDS_PAGE:
-        committed = app.factmix_seeds  # type: ignore[attr-defined]
-    return runs.get(docname.removeprefix("_generated/runs/"), committed)
+    again: Results = app.factmix_seeds  # type: ignore[attr-defined]
+    if docname.startswith(RUN_PAGES):
+        return runs[docname.removeprefix(RUN_PAGES)]
+    return again if docname == SEEDS_PAGE else committed
 
 
 def write_if_changed(path: Path, content: str | bytes) -> Path:
