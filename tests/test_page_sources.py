@@ -141,3 +141,26 @@ def test_a_run_is_shown_on_its_own_page_and_on_no_chapter(both: list[Any]) -> No
         assert of_page(app, name) is default
         assert of_page(app, f"_generated/runs/{name}") is run
     assert of_page(app, "appendix/seeds") is again
+
+
+def test_the_foot_of_a_page_agrees_with_its_head_about_where_numbers_are_from(
+    both: list[Any],
+) -> None:
+    from factmix_book import banner, footer
+
+    for page, elsewhere in banner.ELSEWHERE.items():
+        line = footer.closing(page, both[0], *both)
+        assert line.lower().startswith(elsewhere.what.lower())
+        assert ("Study “embedded”" in line) == elsewhere.beside
+        assert ("compared with a rerun (" in line) == elsewhere.beside
+    assert footer.closing("results", both[0], *both).startswith("Study “embedded”, committed")
+
+
+def test_a_run_of_either_committed_study_is_compared_with_it(both: list[Any]) -> None:
+    from factmix_book import footer
+
+    for results in both:
+        fresh = replace(results, fresh=True)
+        assert footer.text(fresh, *both).endswith("compared with the committed results above")
+    other = replace(both[0], content={"study": {"name": "another"}}, fresh=True)
+    assert footer.text(other, *both).endswith("no committed results to compare with")

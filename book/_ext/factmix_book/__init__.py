@@ -58,7 +58,7 @@ def generate(app: Sphinx, config: Config) -> None:
         written |= downloads.write_elsewhere(published, html)
         written |= downloads.write(again, html)
         written |= downloads.tables(committed, again, html, generated / "tables")
-        written |= footer.write(committed, generated)
+        written |= footer.write(committed, again, generated)
         shown = examples.data(committed)
         written |= examples.write(shown, generated / "static")
         runs: dict[str, Results] = {}

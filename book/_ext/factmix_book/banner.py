@@ -1,6 +1,7 @@
 """The line on every page that says where its numbers are from."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from docutils import nodes
@@ -8,14 +9,27 @@ from sphinx.application import Sphinx
 
 from factmix_book.sources import Results, of_page, write_if_changed
 
-# Pages whose numbers are not from a study of ours, and where they are from.
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Where a page's numbers are from that are of no study of ours.
+
+    Attributes:
+        what: in words.
+        beside: whether the page has numbers of the committed study too.
+    """
+
+    what: str
+    beside: bool = False
+
+
 RELEASED = "answers and logs that the published study released, as kept in results/published/"
 ELSEWHERE = {
-    "appendix/published": RELEASED,
-    "_generated/notebooks/published": RELEASED,
-    "appendix/audit": RELEASED,
-    "appendix/benchmarks": "measurements, as kept in results/speed/",
-    "appendix/statistics": "simulations, as kept in results/benchmarks/, and the committed study",
+    "appendix/published": Elsewhere(RELEASED),
+    "_generated/notebooks/published": Elsewhere(RELEASED),
+    "appendix/audit": Elsewhere(RELEASED, beside=True),
+    "appendix/benchmarks": Elsewhere("measurements, as kept in results/speed/"),
+    "appendix/statistics": Elsewhere("simulations, as kept in results/benchmarks/", beside=True),
 }
 
 
@@ -50,7 +64,11 @@ def add(app: Sphinx, doctree: nodes.document) -> None:
     results = of_page(app, docname)
     app.env.note_dependency(str(results.file))
     app.env.note_dependency(str(_file(results, Path(app.srcdir) / "_generated")))
-    line = f"Numbers on this page: {ELSEWHERE.get(docname) or text(results)}"
+    elsewhere = ELSEWHERE.get(docname)
+    said = [elsewhere.what] if elsewhere else []
+    if elsewhere is None or elsewhere.beside:
+        said.append(text(results))
+    line = f"Numbers on this page: {'; and '.join(said)}"
     box = nodes.container("", nodes.paragraph(line, line), classes=["results-banner"])
     title = section.first_child_matching_class(nodes.title)
     section.insert(0 if title is None else title + 1, box)

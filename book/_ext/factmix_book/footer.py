@@ -8,6 +8,7 @@ from sphinx.application import Sphinx
 
 from factmix import drift
 from factmix.numbers import amount
+from factmix_book.banner import ELSEWHERE
 from factmix_book.sources import Results, of_page, write_if_changed
 
 DETAILS = "appendix/downloads"
@@ -15,8 +16,23 @@ FILE = "footer.txt"
 _SHARES = ("fraction", "points")
 
 
-def text(results: Results, committed: Results) -> str:
-    """One line about the results of a page."""
+def closing(docname: str, results: Results, *committed: Results) -> str:
+    """One line about the numbers of a page, which agrees with the banner at its head.
+
+    Args:
+        docname: the page.
+        results: the study that it shows, or would show if its numbers were of one.
+        committed: all committed results.
+    """
+    elsewhere = ELSEWHERE.get(docname)
+    if elsewhere is None:
+        return text(results, *committed)
+    line = f"{elsewhere.what[0].upper()}{elsewhere.what[1:]} · not compared with a rerun"
+    return f"{line} · beside them: {text(results, *committed)}" if elsewhere.beside else line
+
+
+def text(results: Results, *committed: Results) -> str:
+    """One line about some results, and how they compare with the committed ones of their study."""
     origin = results.origin
     commits = ", ".join(origin.commits) or "not recorded"
     what = "run on this machine" if results.fresh else "committed results"
@@ -27,7 +43,7 @@ def text(results: Results, committed: Results) -> str:
     ]
     if not results.fresh:
         parts.append(_reproduced(results))
-    elif results.name == committed.name:
+    elif results.name in {each.name for each in committed}:
         parts.append("compared with the committed results above")
     else:
         parts.append("no committed results to compare with")
@@ -52,16 +68,18 @@ def _reproduced(committed: Results) -> str:
     )
 
 
-def write(committed: Results, into: Path) -> set[Path]:
-    """Writes the line of the committed results, for pages to depend on."""
-    return {write_if_changed(into / FILE, text(committed, committed))}
+def write(committed: Results, again: Results, into: Path) -> set[Path]:
+    """Writes the lines of the committed results, for pages to depend on."""
+    lines = [text(each, committed, again) for each in (committed, again)]
+    return {write_if_changed(into / FILE, "\n".join(lines))}
 
 
 def add(app: Sphinx, doctree: nodes.document) -> None:
     docname = app.env.docname
     app.env.note_dependency(str(app.srcdir / "_generated" / FILE))
     committed: Results = app.factmix_committed  # type: ignore[attr-defined]
-    line = text(of_page(app, docname), committed)
+    again: Results = app.factmix_seeds  # type: ignore[attr-defined]
+    line = closing(docname, of_page(app, docname), committed, again)
     paragraph = nodes.paragraph(line, line)
     if DETAILS in app.env.found_docs:
         paragraph += nodes.Text(" · ")
