@@ -141,6 +141,8 @@ def test_a_run_is_shown_on_its_own_page_and_on_no_chapter(both: list[Any]) -> No
         assert of_page(app, name) is default
         assert of_page(app, f"_generated/runs/{name}") is run
     assert of_page(app, "appendix/seeds") is again
+    assert of_page(app, "_generated/notebooks/seeds_compare") is again
+    assert of_page(app, "_generated/notebooks/compare") is default
 
 
 def test_the_foot_of_a_page_agrees_with_its_head_about_where_numbers_are_from(
@@ -164,3 +166,16 @@ def test_a_run_of_either_committed_study_is_compared_with_it(both: list[Any]) ->
         assert footer.text(fresh, *both).endswith("compared with the committed results above")
     other = replace(both[0], content={"study": {"name": "another"}}, fresh=True)
     assert footer.text(other, *both).endswith("no committed results to compare with")
+
+
+def test_the_figure_of_other_seeds_leads_to_the_notebook_that_shows_it(
+    both: list[Any], tmp_path: Path
+) -> None:
+    from factmix_book import notebooks, replication
+
+    replication.write(*both, tmp_path)
+    drawn = json.loads((tmp_path / "figures" / "seeds" / "figures.json").read_text())
+    page = tmp_path / f"{drawn['seeds']['notebook']}.ipynb"
+    assert page in notebooks.copy(*both, tmp_path)
+    heading = "".join(json.loads(page.read_text())["cells"][0]["source"]).splitlines()[0]
+    assert heading == "# The comparison, with other seeds"

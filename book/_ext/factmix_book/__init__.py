@@ -44,7 +44,7 @@ def generate(app: Sphinx, config: Config) -> None:
         committed = committed_results(config.factmix_study)
         again = committed_results(config.factmix_seeds_study)
         # Notebooks first: one that failed is refused before anything takes time.
-        written = notebooks.copy(committed, generated / "notebooks")
+        written = notebooks.copy(committed, again, generated / "notebooks")
         written |= tables.write(committed, generated / "tables")
         written |= robustness.write(committed, generated / "tables")
         written |= replication.write(committed, again, generated)

@@ -9,7 +9,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 
 from factmix import published
-from factmix_book.sources import Results, SourceError, write_if_changed
+from factmix_book.sources import SEEDS_NOTEBOOK, Results, SourceError, write_if_changed
 
 # Notebooks that need nothing but the repository, and where they are in it. Their pages have launch
 # buttons; what the others need is training, or is not committed.
@@ -19,27 +19,36 @@ LAUNCHED = {
 }
 
 
-def copy(results: Results, into: Path) -> set[Path]:
+def copy(results: Results, again: Results, into: Path) -> set[Path]:
     """Copies the executed notebooks of a study, and that of the published one.
 
-    What belongs only to the terminal is left out.
+    Of other seeds it is the comparison alone. What belongs only to the terminal is left out.
+
+    Args:
+        results: of the study.
+        again: of the same with other seeds.
+        into: the folder of the pages.
 
     Raises:
         SourceError: when a notebook holds an error, naming the notebook, the cell and the error.
     """
     written = set()
     folders = (results.root / "notebooks", published.FROZEN)
-    for source in [file for folder in folders for file in sorted(folder.glob("*.ipynb"))]:
+    pages = {file: file.stem for folder in folders for file in sorted(folder.glob("*.ipynb"))}
+    compared = again.root / "notebooks" / "compare.ipynb"
+    if compared.is_file():
+        pages[compared] = SEEDS_NOTEBOOK
+    for source, name in pages.items():
         notebook = json.loads(source.read_text(encoding="utf-8"))
         refuse_errors(notebook, source)
         for cell in notebook["cells"]:
             if cell["cell_type"] == "code":
                 cell["outputs"] = [out for out in cell["outputs"] if not _progress(out)]
-        title(notebook, source, results)
+        title(notebook, name, results)
         # Widget state would make the pages load scripts from another server.
         notebook["metadata"].pop("widgets", None)
         text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
-        written.add(write_if_changed(into / source.name, text))
+        written.add(write_if_changed(into / f"{name}.ipynb", text))
     return written
 
 
@@ -54,13 +63,15 @@ def refuse_errors(notebook: dict[str, Any], source: Path) -> None:
                 )
 
 
-def title(notebook: dict[str, Any], source: Path, results: Results) -> None:
-    """Names the arm in the heading of its notebook: they are one notebook, executed for each."""
-    arm, _, seed = source.stem.rpartition("-s")
+def title(notebook: dict[str, Any], name: str, results: Results) -> None:
+    """Gives pages that are one notebook, executed several times, headings of their own."""
+    arm, _, seed = name.rpartition("-s")
+    heading = f"Arm {arm}, seed {seed}" if arm in results.study.arms else ""
+    if name == SEEDS_NOTEBOOK:
+        heading = "The comparison, with other seeds"
     first = notebook["cells"][0]
-    if arm in results.study.arms and first["cell_type"] == "markdown":
-        text = "".join(first["source"])
-        first["source"] = re.sub(r"\A# .*", f"# Arm {arm}, seed {seed}", text)
+    if heading and first["cell_type"] == "markdown":
+        first["source"] = re.sub(r"\A# .*", f"# {heading}", "".join(first["source"]))
 
 
 def launch(

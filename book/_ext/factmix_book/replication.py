@@ -14,7 +14,7 @@ from factmix_book import drawings
 from factmix_book.findings import bullet_list, listed, num
 from factmix_book.headlines import Contrast, compared_mixtures, contrasts_of, most_changed
 from factmix_book.parts import arm_name, parts
-from factmix_book.sources import Results, SourceError, write_if_changed
+from factmix_book.sources import SEEDS_NOTEBOOK, Results, SourceError, write_if_changed
 from factmix_book.tables import markdown
 
 METRICS = {"balanced_accuracy": "balanced accuracy", "recall_na": "recall of NA"}
@@ -40,7 +40,7 @@ def write(default: Results, again: Results, generated: Path) -> set[Path]:
     written = {write_if_changed(tables / f"{name}.md", text) for name, text in made.items()}
     drawing = drawings.seeds(parts(again)[0])
     assert drawing is not None  # there are several seeds
-    drawn = {"seeds": replace(drawing, notebook="")}
+    drawn = {"seeds": replace(drawing, notebook=SEEDS_NOTEBOOK)}
     return written | drawings.write_drawings(drawn, generated / "figures" / "seeds")
 
 

@@ -20,6 +20,7 @@ from factmix.study_file import load_kept
 logger = logging.getLogger(__name__)
 
 SEEDS_PAGE = "appendix/seeds"
+SEEDS_NOTEBOOK = "seeds_compare"  # the comparison of these seeds, among the notebooks' pages
 RUN_PAGES = "_generated/runs/"
 
 
@@ -174,7 +175,8 @@ def of_page(app: Sphinx, docname: str) -> Results:
     again: Results = app.factmix_seeds  # type: ignore[attr-defined]
     if docname.startswith(RUN_PAGES):
         return runs[docname.removeprefix(RUN_PAGES)]
-    return again if docname == SEEDS_PAGE else committed
+    of_seeds = (SEEDS_PAGE, f"_generated/notebooks/{SEEDS_NOTEBOOK}")
+    return again if docname in of_seeds else committed
 
 
 def write_if_changed(path: Path, content: str | bytes) -> Path:
