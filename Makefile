@@ -44,7 +44,7 @@ book: $(INSTALLED) ## build the book from the committed results and the runs the
 	@echo "The book: $(CURDIR)/$(BOOK)"
 
 screenshot: book ## take the picture of the book that the README shows (needs Chromium)
-	$(BIN)/python book/screenshot.py
+	$(BIN)/python tests/screenshot.py
 
 freeze: $(INSTALLED) ## copy the small results of a study (STUDY=embedded) to results/
 	$(BIN)/factmix freeze $(STUDY)

@@ -1,4 +1,4 @@
-"""The browser that tests drive: a Chromium that the system has."""
+"""The browser that tests and the screenshot drive: a Chromium that the system has."""
 
 import os
 import shutil
@@ -7,14 +7,19 @@ import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ON_MACOS = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+MISSING = f"none of {', '.join(NAMES)} is installed: apt-get install chromium"
+
+
+def find() -> str | None:
+    """Its path, or None."""
+    return next(filter(None, map(shutil.which, (*NAMES, ON_MACOS))), None)
 
 
 def chromium() -> str:
     """Its path; without one the test skips, or fails where FACTMIX_BROWSER is "required"."""
-    found = next(filter(None, map(shutil.which, (*NAMES, ON_MACOS))), None)
+    found = find()
     if found is None:
-        said = f"none of {', '.join(NAMES)} is installed: apt-get install chromium"
         if os.environ.get("FACTMIX_BROWSER") == "required":
-            pytest.fail(said)
-        pytest.skip(said)
+            pytest.fail(MISSING)
+        pytest.skip(MISSING)
     return found

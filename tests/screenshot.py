@@ -1,24 +1,24 @@
 """Takes the picture of the built book that the README shows: `make screenshot`."""
 
-import shutil
 import sys
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
+import browsers
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "_build" / "html" / "results.html"
 PICTURE = ROOT / "results" / "book.png"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 def main() -> None:
     if not PAGE.is_file():
         sys.exit(f"{PAGE} does not exist; build the book first: make book")
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    browser = browsers.find()
     if browser is None:
-        sys.exit(f"no browser: expected one of {', '.join(BROWSERS)}; apt-get install chromium")
+        sys.exit(browsers.MISSING)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
         page = launched.new_page(viewport={"width": 1280, "height": 860}, color_scheme="light")
