@@ -57,6 +57,12 @@ def established(leaf: Mapping[str, Any], alpha: float) -> bool:
     return bool(leaf["p_holm"] < alpha)
 
 
+def established_over_seeds(spread: Mapping[str, Any], alpha: float) -> bool:
+    """Whether a mean differs from 0 for other seeds (Student, Holm), and for other claims too."""
+    low, high = spread["hierarchical"]["interval"]
+    return bool(spread["by_t"].get("p_holm", 1) < alpha and (low > 0 or high < 0))
+
+
 def counts(report: Mapping[str, Any]) -> dict[str, Any]:
     """The data report's numbers as leaves, in the same nesting."""
     tree: dict[str, Any] = {}

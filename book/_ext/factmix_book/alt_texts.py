@@ -1,6 +1,6 @@
 """What each figure shows, in words: the finding first, then the numbers that it rests on."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -8,7 +8,7 @@ import pandas as pd
 from factmix.compare import WINDOW
 from factmix.figures.layout import words
 from factmix.numbers import amount, show
-from factmix.results import established
+from factmix.results import established, established_over_seeds
 from factmix_book.parts import Part
 from factmix_book.sources import Results
 
@@ -27,13 +27,10 @@ def gains(part: Part, metric: str, *others: str) -> str:
     for other in others:
         values = _by_arm(part, section, other, part.compared)
         listed.append(f"{words(other)}: {_listed(values)}")
-    last = max(found, key=lambda where: found[where]["value"])
-    first = min(found, key=lambda where: found[where]["value"])
     alpha = part.results.study.statistics.alpha
-    sure = sum(established(leaf, alpha) for leaf in found.values())
+    sure = [established(leaf, alpha) for leaf in found.values()]
     return (
-        f"Change in {words(metric)} against {part.baseline}: from {_at(found, first)} to "
-        f"{_at(found, last)}; {sure} of {len(found)} differences are established. "
+        f"Change in {words(metric)} against {part.baseline}: {_range(found)}; {_count(sure)} "
         + " ".join(listed)
     )
 
@@ -46,15 +43,31 @@ def transfer(part: Part, rows: pd.DataFrame) -> str:
         for row in rows[rows["metric"] == "balanced_accuracy"].itertuples()
         if not row.trained_on
     }
-    what = "Gains in balanced accuracy and in recall of NA by arm and by evaluated dataset. "
+    what = "Gains in balanced accuracy and in recall of NA by arm and by evaluated dataset."
     if not found:
-        return what + "Every arm was trained on all of them."
-    return what + "Balanced accuracy on datasets that the arm was not trained on: " + _listed(found)
+        return f"Every arm was trained on all datasets. {what}"
+    alpha = part.results.study.statistics.alpha
+    sure = [established(leaf, alpha) for leaf in found.values()]
+    return (
+        "Change in balanced accuracy on datasets that the arm was not trained on: "
+        f"{_range(found)}; {_count(sure)} {what} Not trained on: {_listed(found)}"
+    )
 
 
 def pairs(part: Part) -> str:
     tests = part.results.content["mcnemar"]
-    return f"Answers of {part.baseline} that an arm fixes and breaks. " + joined(
+    found = [(arm, dataset) for arm in part.compared for dataset in tests[arm]]
+    fixed, broken = (
+        {(arm, dataset): tests[arm][dataset][side] for arm, dataset in found}
+        for side in ("fixed", "broken")
+    )
+    most_fixed, most_broken = (_at(each, _low_high(each)[1]) for each in (fixed, broken))
+    alpha = part.results.study.statistics.alpha
+    sure = [established(tests[arm][dataset]["p"], alpha) for arm, dataset in found]
+    return (
+        f"Of the answers of {part.baseline}, at most {most_fixed} are fixed and {most_broken} "
+        f"broken; {_count(sure)} Fixed and broken answers by arm and dataset. "
+    ) + joined(
         f"{arm}: "
         + ", ".join(
             f"{dataset} {show(test['fixed'])} fixed and {show(test['broken'])} broken"
@@ -65,22 +78,31 @@ def pairs(part: Part) -> str:
 
 
 def seeds(part: Part, metric: str) -> str:
-    found = {
-        (arm, dataset): leaves[metric]["by_t"]
+    section = part.results.content["across_seeds"]
+    spreads = {
+        (arm, dataset): leaves[metric]
         for arm in part.compared
-        for dataset, leaves in part.results.content["across_seeds"][arm].items()
+        for dataset, leaves in section[arm].items()
     }
+    means = {where: spread["by_t"] for where, spread in spreads.items()}
+    alpha = part.results.study.statistics.alpha
+    sure = [established_over_seeds(spread, alpha) for spread in spreads.values()]
     return (
-        f"Gains in {words(metric)} of {len(part.results.content['seeds'])} seeds and "
-        "the interval of their mean. " + _listed(found, "full")
+        f"Mean gain in {words(metric)} of {len(part.results.content['seeds'])} seeds: "
+        f"{_range(means)}; {_count(sure)} Gains of each seed and the interval of their mean. "
+        + _listed(means, "full")
     )
 
 
 def reward(part: Part) -> str:
+    """Arms are not compared: their rewards may be on different scales."""
     training = part.results.content["training"]
-    return "Mean reward over training steps. Gain on the same claims, after against before: " + (
-        joined(f"{arm} {show(training[arm]['reward_gain'], 'full')}" for arm in part.arms)
-    )
+    gains = {arm: training[arm]["reward_gain"] for arm in part.arms}
+    more = sum(gain["value"] > 0 for gain in gains.values())
+    return (
+        f"On the same claims {more} of {len(gains)} arms earn more after training than before. "
+        "Mean reward over training steps. Gain on the same claims: "
+    ) + joined(f"{arm} {show(gain, 'full')}" for arm, gain in gains.items())
 
 
 def ends(metrics: pd.DataFrame, shown: Mapping[str, str]) -> str:
@@ -91,22 +113,30 @@ def ends(metrics: pd.DataFrame, shown: Mapping[str, str]) -> str:
         shown: what it is -> column.
     """
 
-    def of_arm(column: str, arm: str) -> str:
+    def of_arm(column: str, arm: str) -> tuple[float, float]:
         steps = metrics[metrics["arm"] == arm].groupby("step")[column].mean().sort_index()
         window = min(WINDOW, max(1, len(steps) // 2))
-        unit = "fraction" if column.startswith(SHARES) else ""
-        first, last = (amount(float(of.mean()), unit) for of in (steps[:window], steps[-window:]))
-        return f"{arm} from {first} to {last}"
+        return float(steps[:window].mean()), float(steps[-window:].mean())
 
-    arms = list(dict.fromkeys(metrics["arm"]))
-    return "Curves over training; means of the first and of the last steps. " + joined(
-        f"{about}: " + ", ".join(of_arm(column, arm) for arm in arms)
-        for about, column in shown.items()
+    def change(column: str, first: float, last: float) -> str:
+        unit = "fraction" if column.startswith(SHARES) else ""
+        return f"from {amount(first, unit)} to {amount(last, unit)}"
+
+    most, every = [], []
+    for about, column in shown.items():
+        found = {arm: of_arm(column, arm) for arm in dict.fromkeys(metrics["arm"])}
+        arm = max(found, key=lambda arm: abs(found[arm][1] - found[arm][0]))
+        most.append(f"{about} in {arm} {change(column, *found[arm])}")
+        listed = (f"{arm} {change(column, *means)}" for arm, means in found.items())
+        every.append(f"{about}: {', '.join(listed)}")
+    return (
+        f"Largest change over training: {joined(most)} Curves over training; means of the first "
+        f"and of the last steps. {joined(every)}"
     )
 
 
 def trajectory(part: Part, metric: str) -> str:
-    """Where the arms start, which is the same for all, and where they end."""
+    """Where the arms end, and where they start, which is the same for all."""
     section = part.results.content["trajectory"]
     last = {
         (arm, dataset): list(steps.values())[-1][metric]
@@ -117,34 +147,48 @@ def trajectory(part: Part, metric: str) -> str:
         f"{dataset} {show(next(iter(steps.values()))[metric])}"
         for dataset, steps in section[part.arms[0]].items()
     )
-    return f"{words(metric)} at some training steps. First step: {first} Last: {_extremes(last)}"
-
-
-def confusion(part: Part) -> str:
-    return "Gold label against answer, by arm and dataset. Recall of NA: " + _extremes(
-        _by_arm(part, part.results.content["metrics"], "recall_na", part.systems)
+    name = words(metric)
+    return (
+        f"At the last step {name} is: {_extremes(last)} At the first step: {first} "
+        f"Curves of {name} over some training steps."
     )
 
 
+def confusion(part: Part) -> str:
+    found = _by_arm(part, part.results.content["metrics"], "recall_na", part.systems)
+    return f"Recall of NA: {_extremes(found)} Gold label against answer, by arm and dataset."
+
+
 def reliability(part: Part) -> str:
+    found = _by_arm(part, part.results.content["awareness"], "ece", part.systems)
     return (
-        "Share of right labels against their probability. Expected calibration error: "
-        + _extremes(_by_arm(part, part.results.content["awareness"], "ece", part.systems))
+        f"Expected calibration error: {_extremes(found)} "
+        "Share of right labels against their probability."
     )
 
 
 def risk(part: Part) -> str:
+    found = _by_arm(part, part.results.content["awareness"], "aurc", part.systems)
     return (
-        "Errors among answered claims against the share that is answered. Area under the curve: "
-        + _extremes(_by_arm(part, part.results.content["awareness"], "aurc", part.systems))
+        f"Area under the curve of risk and coverage: {_extremes(found)} "
+        "Errors among answered claims against the share that is answered."
     )
 
 
 def mixtures(results: Results) -> str:
-    return "Training examples by mixture, dataset and label. " + joined(
+    mixtures = results.study.mixtures
+    sizes = {
+        name: sum(sum(counts.values()) for counts in datasets.values())
+        for name, datasets in mixtures.items()
+    }
+    low, high = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
+    return (
+        f"From {sizes[low]} examples ({low}) to {sizes[high]} ({high}). "
+        "Training examples by mixture, dataset and label. "
+    ) + joined(
         f"{mixture}: "
         + ", ".join(f"{dataset} {sum(counts.values())}" for dataset, counts in datasets.items())
-        for mixture, datasets in results.study.mixtures.items()
+        for mixture, datasets in mixtures.items()
     )
 
 
@@ -161,6 +205,21 @@ def _by_arm(part: Part, section: Any, name: str, arms: Iterable[str]) -> Found:
 
 def _at(found: Found, where: tuple[str, str]) -> str:
     return f"{show(found[where])} ({where[0]} on {where[1]})"
+
+
+def _low_high(found: Found) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Where the lowest and where the highest is."""
+    where = sorted(found, key=lambda where: found[where]["value"])
+    return where[0], where[-1]
+
+
+def _range(found: Found) -> str:
+    low, high = _low_high(found)
+    return _at(found, low) if low == high else f"from {_at(found, low)} to {_at(found, high)}"
+
+
+def _count(sure: Sequence[bool]) -> str:
+    return f"{sum(sure)} of {len(sure)} differences are established."
 
 
 def _listed(found: Found, form: str = "value") -> str:

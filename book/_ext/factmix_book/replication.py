@@ -9,7 +9,7 @@ import numpy as np
 
 from factmix import drift
 from factmix.numbers import Leaf, amount, probability, show
-from factmix.results import established
+from factmix.results import established, established_over_seeds
 from factmix_book import drawings
 from factmix_book.findings import bullet_list, listed, num
 from factmix_book.headlines import Contrast, compared_mixtures, contrasts_of, most_changed
@@ -81,12 +81,6 @@ def _cells(once: Any, spread: Any, metric: str) -> list[str]:
     return [show(once[metric], "cell"), show(mean, "cell"), between, tested, f"{low} to {high}"]
 
 
-def _sure(spread: Any, alpha: float) -> bool:
-    """Whether a mean differs from 0 for other seeds (Student, Holm), and for other claims too."""
-    low, high = spread["hierarchical"]["interval"]
-    return bool(spread["by_t"].get("p_holm", 1) < alpha and (low > 0 or high < 0))
-
-
 def _check_same(default: Results, again: Results) -> None:
     """Raises SourceError unless both studies' arms differ in nothing but their seeds."""
 
@@ -153,7 +147,7 @@ def _levers(default: Results, again: Results) -> str:
         first = max(range(len(found)), key=lambda i: abs(spreads[i]["by_t"]["value"]))
         place = (found[first].pair, found[first].dataset, "balanced_accuracy", "by_t")
         number = _num("contrasts_across_seeds", setting, *place, form="full")
-        sure = sum(_sure(each, _alpha(default)) for each in spreads)
+        sure = sum(established_over_seeds(each, _alpha(default)) for each in spreads)
         sentences.append(
             f"Of the {len(found)} differences in balanced accuracy that the {setting} alone makes,"
             f" {sure} {'is' if sure == 1 else 'are'} established for other seeds and claims; the"
