@@ -67,6 +67,23 @@ def test_run_on_real_data_says_that_a_toy_model_was_used(built: Path) -> None:
     assert "real text" not in page(built, "_generated/runs/embedded")
 
 
+def test_run_on_an_invented_dataset_is_not_called_one_on_real_data(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
+    from factmix_book import run_pages, sources
+
+    committed = sources.committed_results("embedded")
+    run = sources.committed_results("embedded")
+    standing_for_none = run.study.datasets["debate"].model_copy(update={"stands_for": None})
+    for name, real in (("boxes", False), ("fever", True)):
+        datasets = run.study.datasets | {name: standing_for_none}
+        run.__dict__["study"] = run.study.model_copy(update={"datasets": datasets})
+        note = run_pages._toy_note(run, committed)
+        assert "toy model" in note
+        assert ("real text" in note) == real
+
+
 @pytest.mark.slow
 def test_figures_come_in_two_versions_with_the_same_words(built: Path) -> None:
     html = page(built, "results")

@@ -6,6 +6,7 @@ from string import Template
 
 import numpy as np
 
+from factmix.datasets import FILES
 from factmix.drift import comparable
 from factmix.numbers import amount
 from factmix.results import key
@@ -76,10 +77,9 @@ def _toy_note(run: Results, committed: Results) -> str:
     """Says on what kind of model the numbers rest, where that is the model of the default study."""
     if run.study.model.path != committed.study.model.path:
         return ""
-    real = [name for name, dataset in run.study.datasets.items() if not dataset.stands_for]
     size = f"{run.parameters / 1e6:.1f} million parameters"
     text = f"The model is that of the default study: a toy model of {size}"
-    if real:
+    if not FILES.keys().isdisjoint(run.study.datasets):
         text += (
             " that knows only an invented world. On real text its answers show that the pipeline "
             "runs, and nothing about what a language model can do"
