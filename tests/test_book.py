@@ -171,8 +171,8 @@ MEASURED = {
     "prompt_length": {"sampling_and_backward_ratio": {"60": 5.2, "500": 14.93}},
     "study": {"minutes": 9.876, "phases": {"data": {"seconds": 5.4}, "base": {"seconds": 41}}},
     "curves": {
-        "reward_gap": -0.0314,
-        "reward_gap_error": 0.0217,
+        "reward_gap": -0.00234,
+        "reward_gap_error": 0.0026,
         "rewards": {"stock": [0.1, 0.62], "ours": [0.2, 0.51]},
     },
 }
@@ -202,13 +202,14 @@ def test_benchmarks_page_shows_numbers_and_figures_with_their_machine(
         f"{benchmarks.NAMES['sampling_and_backward_ratio']}, 500 prompt tokens | 14.9",
         "the study's compute, minutes | 9.88",
         "`base`, seconds | 41",
-        f"{benchmarks.NAMES['reward_gap']} | \u22120.0314",
+        f"{benchmarks.NAMES['reward_gap']} | \u22120.00234",
     ):
         assert f"| {row} |" in text
     assert benchmarks.TITLES["grpo_step"] not in text  # it was not measured
     drawn = json.loads((tmp_path / "generated/figures/speed/figures.json").read_text())
     assert list(drawn) == ["group_size", "prompt_length", "study", "curves"]
-    assert "2 training steps" in drawn["curves"]["alt"] and "-0.03" in drawn["curves"]["alt"]
+    assert "2 training steps" in drawn["curves"]["alt"]
+    assert "\u22120.00234 on average, standard error 0.0026." in drawn["curves"]["alt"]
     assert "0.62" not in text  # of single steps there is only the figure
     assert all(f"{{drawn}} speed/{name}\n" in text for name in drawn)
     assert "two cores: 0.4 for 2, 0.52 for 8." in drawn["group_size"]["alt"]

@@ -151,8 +151,8 @@ def _drawing(name: str, measured: Mapping[str, Any]) -> Drawing | None:
         )
         return Drawing(
             f"Mean reward over {curves['step'].max()} training steps with the stock trainer and "
-            f"with ours, which differ by {result['reward_gap']:+.2f} on average, standard error "
-            f"{result['reward_gap_error']:.2f}.",
+            f"with ours: ours minus the other is {_short(result['reward_gap'])} on average, "
+            f"standard error {_short(result['reward_gap_error'])}.",
             curves,
             lambda data: figures.plot_training_curves(data).get_figure(),
         )
