@@ -287,6 +287,18 @@ def test_script_pays_what_the_library_pays(html: Path, page: Page) -> None:
             assert np.array(regions[label]).ravel() == pytest.approx(corners.ravel(), abs=1e-9)
 
 
+def test_map_of_the_explorer_is_described_and_sliders_have_known_attributes(
+    html: Path, page: Page
+) -> None:
+    open_explorer(html, page)
+    map_ = page.locator(".reward-explorer svg")
+    hint = page.locator(f"[id='{map_.get_attribute('aria-describedby')}']")
+    assert hint.inner_text().startswith("Click into the triangle")
+    assert page.locator(".reward-explorer input[unit]").count() == 0
+    belief = page.get_by_label("p(PASS)")
+    assert (belief.get_attribute("aria-valuetext") or "").endswith("%")
+
+
 def test_explorer_works_by_keyboard(html: Path, page: Page) -> None:
     open_explorer(html, page)
     status = page.locator(".reward-explorer [role=status]")

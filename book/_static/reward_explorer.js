@@ -124,7 +124,7 @@
     // The sliders. Each knows how to show the present value.
     const refreshers = [];
 
-    function slider(text, get, set, range) {
+    function slider(text, get, set, { unit, ...range }) {
       const input = make("input", { type: "range", ...range, oninput: () => {
         set(Number(input.value));
         update();
@@ -132,7 +132,7 @@
       const output = make("output", { "aria-hidden": "true" });
       refreshers.push(() => {
         input.value = get();
-        output.textContent = range.unit ? percent(get() / 100) : number(get());
+        output.textContent = unit ? percent(get() / 100) : number(get());
         input.setAttribute("aria-valuetext", output.textContent);
       });
       const row = labelled(text, input);
@@ -183,7 +183,11 @@
       "text-anchor": ["middle", "start", "end"][i],
       class: "corner",
     }, `p(${label}) = 1`));
-    const map = makeSvg("svg", { viewBox: "0 0 400 384", role: "img" },
+    const hint = make("p", { id: "explorer-hint" },
+      "Click into the triangle, or move the sliders below it, to say what you believe the gold ",
+      "label to be.");
+    const map = makeSvg("svg",
+      { viewBox: "0 0 400 384", role: "img", "aria-describedby": hint.id },
       polygons, names, ...corners, marker);
     const pick = (event) => {
       const at = new DOMPoint(event.clientX, event.clientY)
@@ -226,9 +230,7 @@
 
     box.replaceChildren(
       make("div", { class: "belief" },
-        make("p", { id: "explorer-hint" },
-          "Click into the triangle, or move the sliders below it, to say what you believe the ",
-          "gold label to be."),
+        hint,
         map,
         make("fieldset", {}, make("legend", {}, "Belief about the gold label"), ...beliefSliders)),
       make("div", { class: "settings" },
@@ -303,6 +305,6 @@
     return `Of the labels, the best is ${found.join(", ")} of all beliefs.`;
   }
 
-  factmix.reward = { components, regions, shares };
+  factmix.reward = { components, regions };
   document.querySelectorAll(".reward-explorer").forEach(explore);
 })();
