@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
@@ -334,10 +334,47 @@ def test_without_scripts_there_are_a_figure_and_a_table(html: Path, browser: Bro
     screen = browser.new_context(java_script_enabled=False)
     page = screen.new_page()
     page.goto((html / "reward.html").as_uri())
-    assert page.locator(".reward-explorer img").count() == 2
+    assert page.locator(".reward-explorer img").filter(visible=True).count() == 1
     page.goto((html / "appendix" / "examples.html").as_uri())
     assert page.locator(".example-browser tbody tr").count() == 36
     assert "takes a browser that runs scripts" in page.inner_text(".example-browser")
+    screen.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_without_scripts_each_figure_is_seen_once_in_light_colours(
+    html: Path, browser: Browser, scheme: Literal["light", "dark"]
+) -> None:
+    screen = browser.new_context(java_script_enabled=False, color_scheme=scheme)
+    page = screen.new_page()
+    for name in ("reward", "training", "results"):
+        page.goto((html / f"{name}.html").as_uri())
+        figures = page.locator("figure, .reward-explorer").filter(has=page.locator("img")).all()
+        assert figures
+        for figure in figures:
+            seen = figure.locator("img").filter(visible=True)
+            assert seen.count() == 1
+            assert seen.get_attribute("class") == "only-light"
+    ground = page.locator("body").evaluate("body => getComputedStyle(body).backgroundColor")
+    assert ground == "rgb(255, 255, 255)"
+    screen.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_theme_is_chosen_before_anything_of_the_page_is_there(
+    html: Path, browser: Browser, scheme: Literal["light", "dark"]
+) -> None:
+    screen = browser.new_context(color_scheme=scheme)
+    page = screen.new_page()
+    page.add_init_script("""
+        new MutationObserver((_, observer) => {
+            if (!document.body) return;
+            window.first = document.documentElement.dataset.theme;
+            observer.disconnect();
+        }).observe(document, { childList: true, subtree: true });
+    """)
+    page.goto((html / "training.html").as_uri())
+    assert page.evaluate("window.first") == scheme
     screen.close()
 
 

@@ -8,6 +8,9 @@ from bs4 import BeautifulSoup
 from docutils import nodes
 from sphinx.application import Sphinx
 
+from factmix_book.sources import write_if_changed
+
+_NO_THEME = re.compile(r'(<html [^>]*data-theme=)"auto"')
 _THEMED_IMAGE = re.compile(r"<img (?=[^>]*\bonly-(?:light|dark)\b)")
 
 
@@ -50,8 +53,21 @@ def name_toggles(toctree: BeautifulSoup) -> None:
         summary["aria-label"] = f"Pages below {link.get_text(strip=True)}"
 
 
+def show_light(app: Sphinx, error: Exception | None) -> None:
+    """Makes every page that was written light where scripts do not run.
+
+    The theme writes that a script chooses, for which it has neither colours nor rules that hide one
+    image of each figure. Where scripts run they choose anew, before the page is shown.
+    """
+    for page in app.outdir.rglob("*.html"):
+        html = page.read_text(encoding="utf-8")
+        write_if_changed(page, _NO_THEME.sub(r'\1"light"', html, count=1))
+
+
 def setup(app: Sphinx) -> None:
     # The theme and the other extensions connect at 500.
     app.connect("html-page-context", mend, priority=900)
+    app.connect("build-finished", show_light)
+    app.add_js_file("light_or_dark.js")
     app.add_js_file("offline_search.js")
     app.add_js_file("scrolling.js", loading_method="defer")
