@@ -1,6 +1,7 @@
 """The built book as readers meet it: in a browser, opened as files, without a network."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -425,6 +426,52 @@ def test_examples_are_selected_by_what_the_arms_agree_on(
     }[show]
     assert due.any()
     assert open_examples(html, page, f"#show={show}") == f"{due.sum()} of {len(due)} examples"
+
+
+@pytest.mark.parametrize("answer", ["NA", "PASS", "FAIL"])
+@pytest.mark.parametrize("show", ["right", "wrong", "fixed", "broken"])
+def test_one_arm_meets_all_that_is_asked_of_any(
+    built: Path, html: Path, page: Page, answer: str, show: str
+) -> None:
+    study = find_study("embedded")
+    before = answers(built, f"{study.baseline}-s0")
+    was_right = before["predicted"] == before["gold"]
+    due = np.zeros(len(before), dtype=bool)
+    for name in study.arms:
+        arm = answers(built, f"{name}-s0")
+        right = arm["predicted"] == arm["gold"]
+        shown = {
+            "right": right,
+            "wrong": ~right,
+            "fixed": right & ~was_right,
+            "broken": ~right & was_right,
+        }[show]
+        due |= shown & (arm["predicted"] == answer)
+    said = open_examples(html, page, f"#answer={answer}&show={show}")
+    assert said == f"{due.sum()} of {len(due)} examples"
+
+
+def test_following_the_link_of_an_example_keeps_the_focus_in_the_list(
+    html: Path, page: Page
+) -> None:
+    open_examples(html, page)
+    link = page.locator(".examples .about a").nth(3)
+    id_ = link.inner_text()
+    link.focus()
+    page.keyboard.press("Enter")
+    page.get_by_text(re.compile("^1 of ")).wait_for()
+    assert page.locator(".examples .about a").all_inner_texts() == [id_]
+    assert page.evaluate("document.activeElement.className") == "examples"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == id_
+
+
+def test_search_of_examples_leaves_out_what_is_around_the_words(html: Path, page: Page) -> None:
+    open_examples(html, page)
+    id_ = page.locator(".examples .about a").first.inner_text()
+    page.get_by_label("Search claim").fill(f"  {id_} ")
+    page.get_by_text(re.compile("^1 of ")).wait_for()
+    assert page.url.endswith(f"#q={id_}")
 
 
 def test_examples_are_searched_and_paged(built: Path, html: Path, page: Page) -> None:

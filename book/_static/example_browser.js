@@ -38,29 +38,33 @@
     }));
   }
 
-  // Whether an example is in the selection. Where no arm is chosen, one trained arm is enough.
+  // Whether an example is in the selection. Where no arm is chosen, one trained arm that meets
+  // all that is asked of an arm is enough.
   function selects(state, arms) {
     const trained = Object.keys(arms).filter((arm) => arm !== "base");
     const chosen = state.arm ? [state.arm] : trained;
     const words = state.q.toLowerCase();
+    const any = () => true;
     const right = (example, arm) => example.answers[arm] === example.gold;
-    const shown = {
-      "": () => true,
+    const ofAll = {
       all_right: (example) => trained.every((arm) => right(example, arm)),
       all_wrong: (example) => !trained.some((arm) => right(example, arm)),
       differ: (example) => new Set(trained.map((arm) => example.answers[arm])).size > 1,
-      right: (example) => chosen.some((arm) => right(example, arm)),
-      wrong: (example) => chosen.some((arm) => !right(example, arm)),
-      fixed: (example) => chosen.some((arm) => arms[arm].baseline &&
-        right(example, arm) && !right(example, arms[arm].baseline)),
-      broken: (example) => chosen.some((arm) => arms[arm].baseline &&
-        !right(example, arm) && right(example, arms[arm].baseline)),
-    }[state.show];
+    }[state.show] ?? any;
+    const ofOne = {
+      right,
+      wrong: (example, arm) => !right(example, arm),
+      fixed: (example, arm) => arms[arm].baseline &&
+        right(example, arm) && !right(example, arms[arm].baseline),
+      broken: (example, arm) => arms[arm].baseline &&
+        !right(example, arm) && right(example, arms[arm].baseline),
+    }[state.show] ?? any;
+    const answered = (example, arm) => !state.answer || example.answers[arm] === state.answer;
     return (example) =>
       (!state.dataset || example.dataset === state.dataset) &&
       (!state.gold || example.gold === state.gold) &&
-      (!state.answer || chosen.some((arm) => example.answers[arm] === state.answer)) &&
-      shown(example) &&
+      ofAll(example) &&
+      chosen.some((arm) => answered(example, arm) && ofOne(example, arm)) &&
       example.searched.includes(words);
   }
 
@@ -72,8 +76,11 @@
     let state = { ...NOTHING };
     let found = examples;
 
+    const read = () => {
+      for (const [key, control] of Object.entries(controls)) state[key] = control.value.trim();
+    };
     const changed = () => {
-      for (const [key, control] of Object.entries(controls)) state[key] = control.value;
+      read();
       state.page = "1";
       select();
       save();
@@ -136,8 +143,10 @@
     function show() {
       state.page = String(Math.min(Math.max(1, parseInt(state.page, 10) || 1), pages()));
       const first = (Number(state.page) - 1) * PER_PAGE;
+      const focused = list.contains(document.activeElement);
       list.replaceChildren(
         ...found.slice(first, first + PER_PAGE).map((each) => card(each, names, colours)));
+      if (focused) list.focus(); // a link that was followed is gone
       pagers.forEach((each) => each.refresh());
     }
 
@@ -156,8 +165,8 @@
       for (const [key, control] of Object.entries(controls)) {
         control.value = chosen[key] ?? "";
         if (control.selectedIndex === -1) control.value = ""; // no such value
-        state[key] = control.value;
       }
+      read();
       select();
     }
 
@@ -211,6 +220,5 @@
         make("tbody", {}, ...rows)));
   }
 
-  factmix.examples = { unpack, selects };
   document.querySelectorAll(".example-browser").forEach(browse);
 })();
