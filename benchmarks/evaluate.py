@@ -17,7 +17,7 @@ import torch
 
 from factmix.evaluate import answer, by_length
 from factmix.examples import from_frame
-from factmix.policy import Policy, load_base, prompt_text
+from factmix.policy import Policy, load_base, prompt_texts
 from factmix.prefix import pad_left, read_prompts
 from factmix.runs import find_study
 from factmix.study import Study
@@ -52,7 +52,7 @@ def read(policy: Policy, examples: pd.DataFrame, study: Study) -> None:
 
 
 def _batches(policy: Policy, examples: pd.DataFrame, study: Study) -> list[list[list[int]]]:
-    texts = [prompt_text(policy.tokenizer, each, study.prompt)[0] for each in from_frame(examples)]
+    texts = prompt_texts(policy.tokenizer, from_frame(examples), study.prompt)
     tokens = policy.tokenizer(texts)["input_ids"]
     return [[tokens[i] for i in batch] for batch in by_length([len(each) for each in tokens])]
 

@@ -17,6 +17,7 @@ from factmix.policy import (
     load_base,
     load_tokenizer,
     prompt_text,
+    prompt_texts,
     stopping_tokens,
     whole_prompt,
 )
@@ -147,6 +148,14 @@ def test_evidence_is_cut_from_its_end(policy: Policy) -> None:
     assert len(policy.tokenizer(text)["input_ids"]) <= 120
     assert "The dam was built long ago." in text and "- rents rents" in text
     assert text.endswith("LABEL=")
+
+
+def test_prompts_of_many_examples_are_those_of_each(policy: Policy) -> None:
+    examples = [_example(("The dam was built.", "rents " * n)) for n in (0, 300, 3)]
+    texts = prompt_texts(policy.tokenizer, examples, _prompt(120))
+    each = [prompt_text(policy.tokenizer, example, _prompt(120)) for example in examples]
+    assert texts == [text for text, _ in each]
+    assert [cut for _, cut in each] == [False, True, False]
 
 
 def test_a_claim_that_can_never_fit_is_an_error(policy: Policy) -> None:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from factmix.examples import from_frame
 from factmix.labels import LABELS
-from factmix.policy import Policy, load_adapter, load_base, prompt_text
+from factmix.policy import Policy, load_adapter, load_base, prompt_texts
 from factmix.prefix import (
     Prefix,
     completion_logits,
@@ -96,8 +96,7 @@ def answer(
         answer is drawn at the study's temperature from a seed of its own per example.
     """
     examples = from_frame(evaluation)
-    prompts = [prompt_text(policy.tokenizer, example, study.prompt)[0] for example in examples]
-    tokens = policy.tokenizer(prompts)["input_ids"]
+    tokens = policy.tokenizer(prompt_texts(policy.tokenizer, examples, study.prompt))["input_ids"]
     uniforms = np.stack(
         [
             _uniforms(study.evaluation.seed, example.dataset, example.id, study)

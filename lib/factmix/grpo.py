@@ -24,7 +24,7 @@ from factmix.before_after import before_and_after
 from factmix.callbacks import Progress, Trajectory
 from factmix.examples import from_frame
 from factmix.leaks import check_disjoint
-from factmix.policy import Policy, add_adapter, device, dtype_of, load_base, prompt_text
+from factmix.policy import Policy, add_adapter, device, dtype_of, load_base, prompt_texts
 from factmix.reward_functions import reward_functions
 from factmix.runs import ROOT, Paths, peak_memory_gb, sha256, write_json, write_parquet
 from factmix.study import Study
@@ -90,7 +90,7 @@ def make_trainer(
     examples = from_frame(training)
     dataset = Dataset.from_dict(
         {
-            "prompt": [prompt_text(policy.tokenizer, each, study.prompt)[0] for each in examples],
+            "prompt": prompt_texts(policy.tokenizer, examples, study.prompt),
             "gold": [str(each.label) for each in examples],
         }
     )

@@ -1,7 +1,7 @@
 """The language model that is trained: base weights, tokenizer, LoRA adapter, and its prompts."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
@@ -271,6 +271,22 @@ def whole_prompt(
     if begin and tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id]:
         chat = chat.removeprefix(begin)  # the tokenizer adds one itself
     return chat
+
+
+def prompt_texts(
+    tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], prompt: study_module.Prompt
+) -> list[str]:
+    """The prompts of examples, each as `prompt_text` has it; all are measured at once.
+
+    Raises:
+        PromptError: one is too long even without evidence.
+    """
+    texts = [whole_prompt(tokenizer, each.claim, each.evidence, prompt) for each in examples]
+    lengths = [len(tokens) for tokens in tokenizer(texts)["input_ids"]]
+    return [
+        text if length <= prompt.max_tokens else prompt_text(tokenizer, example, prompt)[0]
+        for text, length, example in zip(texts, lengths, examples, strict=True)
+    ]
 
 
 def prompt_text(
