@@ -26,9 +26,10 @@ def _wait() -> None:
 
 
 def in_turns(names: Sequence[str], turn: int) -> list[str]:
-    """The names, beginning with another one each turn, so that none is always first."""
-    first = turn % len(names)
-    return [*names[first:], *names[:first]]
+    """The names in another order each turn: none is always first, or always after the same one."""
+    first = turn // 2 % len(names)
+    order = [*names[first:], *names[:first]]
+    return order[::-1] if turn % 2 else order
 
 
 def ratios(slow: Sequence[float], fast: Sequence[float]) -> np.ndarray:

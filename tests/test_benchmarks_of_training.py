@@ -4,6 +4,7 @@ import importlib
 import json
 import sys
 from collections.abc import Callable, Iterator
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -148,5 +149,7 @@ def test_ratios_and_tables_of_times(run: Run) -> None:
     timing = importlib.import_module("timing")
     assert timing.ratios([4.0, 9.0], [2.0, 3.0]).tolist() == [2.0, 3.0]
     assert timing.spread([1.0, 2.0, 3.0, 4.0, 5.0], " s") == "3 s (2 to 4)"
-    assert timing.in_turns(("a", "b", "c"), 4) == ["b", "c", "a"]
+    turns = [timing.in_turns(("a", "b", "c"), turn) for turn in range(6)]
+    assert sorted(turns) == [list(order) for order in permutations("abc")]
+    assert [timing.in_turns(("a", "b"), turn)[0] for turn in range(4)] == ["a", "b", "b", "a"]
     assert timing.table(["", "time"], [["ours", "1 s"]]) == "      time\n----  ----\nours   1 s"
