@@ -81,7 +81,7 @@ class Results:
             same = find_study(self.name) == self.study
         except StudyError:  # it cannot be read, which is for those to hear who run it
             same = False
-        return "" if same else f"studies/{self.study_file.name} now says otherwise"
+        return "" if same else "the study has been changed since"
 
     @property
     def arms(self) -> list[str]:
