@@ -53,7 +53,8 @@ def plot_training_curves(
     for each, run in metrics.groupby(parts, sort=False):
         arm = str(each[0])
         run = run.sort_values("step")
-        ax.plot(run["step"], run[column], color=colours[arm], linewidth=0.7, alpha=0.35)
+        # raw below the smooth curves of all
+        ax.plot(run["step"], run[column], color=colours[arm], lw=0.7, alpha=0.35, zorder=1.5)
         smooth = run[column].rolling(window, center=True, min_periods=1).mean()
         ax.plot(run["step"], smooth, color=colours[arm], label=arm)
     place = ax.get_subplotspec()
