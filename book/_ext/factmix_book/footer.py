@@ -13,6 +13,7 @@ from factmix_book.sources import Results, of_page, write_if_changed
 
 DETAILS = "appendix/downloads"
 FILE = "footer.txt"
+LEAST = 0.001  # differences of a share below it are not told apart
 _SHARES = ("fraction", "points")
 
 
@@ -62,6 +63,8 @@ def _reproduced(committed: Results) -> str:
     said = f"{rerun}: {kept['same']:,} of {kept['compared']:,} numbers are the same"
     if largest is None:
         return f"{said}; no share differs"
+    if abs(largest["difference"]) < LEAST:
+        return f"{said}; no share differs by as much as {100 * LEAST:g} points"
     return (
         f"{said}; the largest difference of a share is {amount(largest['difference'], 'points')} "
         f"({largest['key']})"
