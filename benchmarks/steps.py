@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pandas as pd
 import torch
@@ -29,8 +30,17 @@ class EveryGroupTrainer(SharedPrefixTrainer):
         return torch.ones_like(advantages, dtype=torch.bool)
 
 
+class CompactStockTrainer(GRPOTrainer):  # type: ignore[misc]
+    """TRL's own trainer, projecting completions alone onto the vocabulary, as it does on a GPU."""
+
+    def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> Any:
+        with patch("trl.trainer.utils._use_triton", return_value=True):
+            return super()._get_per_token_logps_and_entropies(*args, **kwargs)
+
+
 TRAINERS: dict[str, type[GRPOTrainer]] = {
     "stock": GRPOTrainer,
+    "stock, compact": CompactStockTrainer,
     "ours": SharedPrefixTrainer,
     "ours, every group": EveryGroupTrainer,
 }

@@ -43,6 +43,8 @@ def test_a_step_is_compared_with_the_stock_trainer(run: Run) -> None:
         "sampling_ratio",
         "training_ratio",
         "training_ratio_no_skip",
+        "step_ratio_compact",
+        "training_ratio_compact",
         "floor_ratio",
         "floor_ratio_of_sampling",
         "floor_ratio_of_training",

@@ -19,13 +19,15 @@ TITLES = {
     "prompt_length": "Length of the prompts",
     "evaluate": "Evaluation",
     "study": "The whole study",
-    "curves": "The same arm, trained by both",
+    "curves": "The arm format_only, trained by both",
 }
 NAMES = {
     "step_ratio": "a whole step, times as fast as the stock trainer",
     "sampling_ratio": "sampling, times as fast",
     "training_ratio": "training, times as fast",
     "training_ratio_no_skip": "training, every group in the backward pass, times as fast",
+    "step_ratio_compact": "a whole step, stock made to score as on a GPU, times as fast",
+    "training_ratio_compact": "training, stock made to score as on a GPU, times as fast",
     "gradient_relative_error": "largest relative difference of a gradient from the stock trainer's",
     "floor_ratio": "our step over the floor: one forward and backward pass of the distinct prompts",
     "floor_ratio_of_sampling": "its sampling, over the floor",
@@ -38,7 +40,7 @@ NAMES = {
     "sampling_and_backward_ratio": "sampling and the backward pass, times as fast",
     "minutes": "the study's compute, minutes",
     "reward_gap": "mean reward over training, ours minus the stock trainer's",
-    "reward_gap_error": "its standard error",
+    "reward_gap_error": "its standard error, from parts of these two runs",
     "peak_gb": "peak memory of the study, GB",
     "memory_gb": "peak memory of a process that takes these steps, GB",
 }
