@@ -721,6 +721,10 @@ def test_a_model_that_shares_nothing_is_trained_and_evaluated(tmp_path: Path) ->
 def test_too_few_steps_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = Paths(tmp_path)
     mixtures.prepare(STUDY, paths)
+    numbers = STUDY.training.model_copy(update={"prompts_per_step": 36})
+    wide = STUDY.model_copy(update={"training": numbers})
+    with pytest.raises(grpo.TrainingError, match=r"takes 36 prompts, but .* hard_only has 34;"):
+        grpo.train(wide, "hard_only", 0, paths)
     monkeypatch.setattr(GRPOTrainer, "train", lambda *_, **__: None)
     with pytest.raises(grpo.TrainingError, match="0 steps were made, expected 2"):
         grpo.train(STUDY, "hard_only", 0, paths)

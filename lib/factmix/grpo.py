@@ -81,9 +81,16 @@ def make_trainer(
         trainer_class: the stock trainer, to compare with; by default that of `rollouts`.
 
     Raises:
-        TrainingError: the prompts of a step cannot be divided among the processes.
+        TrainingError: there are fewer prompts than a step takes, or they cannot be divided among
+            the processes.
     """
     numbers = study.training
+    if len(training) < numbers.prompts_per_step:
+        raise TrainingError(
+            f"study {study.name}: training.prompts_per_step: a step takes"
+            f" {numbers.prompts_per_step} prompts, but the mixture of {arm} has {len(training)};"
+            " expected at least as many: lower prompts_per_step, or enlarge the mixture"
+        )
     reward = study.reward_of(arm)
     functions = reward_functions(reward)
     prompts, at_once = prompts_per_process(study, _processes())
@@ -187,7 +194,7 @@ def train(study: Study, arm: str, seed: int, paths: Paths) -> None:
     if trainer.state.global_step != steps:
         raise TrainingError(
             f"{study.name}, {arm}, seed {seed}: {trainer.state.global_step} steps were made, "
-            f"expected {steps}; is the mixture smaller than training.prompts_per_step?"
+            f"expected {steps}"
         )
     if trainer.accelerator.is_main_process:
         write_parquet(folder / "metrics.parquet", metrics(trainer.state.log_history))
