@@ -38,6 +38,7 @@ study: $(INSTALLED) ## run a study (STUDY=embedded) and build its book
 
 plan: $(INSTALLED) ## show what `make study` would run, and why
 	@$(SNAKEMAKE) --dry-run --quiet host
+	@echo "At most these: an arm whose drawn data come out the same is not trained again."
 
 book: $(INSTALLED) ## build the book from the committed results and the runs there are
 	$(BIN)/jupyter-book build book/ --path-output . -W --keep-going -n

@@ -233,7 +233,7 @@ rule evaluate:
 
 
 rule arm:
-    message: "Arm {wildcards.arm}, seed {wildcards.seed}: its page"
+    message: "Arm {wildcards.arm}, seed {wildcards.seed}: its notebook"
     input:
         [f"{ARM}/{name}" for name in (*TRAINED, EVALUATED)],
         code("figures", "stats"),

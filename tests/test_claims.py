@@ -47,6 +47,7 @@ def test_json_and_text_say_the_same():
         assert content[name]["test"].endswith("p < 0.01")
         assert claim.text in text and content[name]["test"] in text
     assert text.count("made up: inconclusive") == 2
+    assert text.startswith("In brackets: intervals of 99%.\n")
 
 
 def test_a_study_without_results_or_arms_is_refused(tmp_path):

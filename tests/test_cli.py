@@ -24,7 +24,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         (["data", "embeded"], "expected one of: embedded"),
         (["train", "smoke", "hard-only"], "no arm 'hard-only'; expected one of: format_only"),
         (["evaluate", "smoke", "hard-only"], "no arm 'hard-only'; expected one of: format_only"),
-        (["compare", "none.json", "none.parquet"], "none.json: cannot be read as JSON"),
+        (["compare", "none.json", "none.parquet"], "none.json: no such file"),
         (["fetch", "fever"], "no data file 'fever'; expected one of: climate_fever"),
         (["notebook", "none.md", "out.ipynb"], "none.md: no such notebook"),
     ],

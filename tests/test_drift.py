@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from factmix import cli
-from factmix.drift import DriftError, Origin, as_text, drift, freeze, origin, recorded
-from factmix.runs import Paths, write_json
+from factmix.drift import DriftError, Origin, as_text, drift, freeze, origin, recorded, run_records
+from factmix.runs import Paths, find_study, write_json
 
 
 def leaf(value: float, unit: str = "fraction") -> dict[str, object]:
@@ -35,6 +35,14 @@ def committed(tmp_path: Path) -> Paths:
 def fresh(tmp_path: Path) -> Paths:
     numbers = {"a": leaf(0.5), "b": leaf(0.375), "c": leaf(4, "count"), "seconds": leaf(9)}
     return write(tmp_path / "runs" / "toy", "2026-05-02T10:00:00+00:00", **numbers, new=leaf(1))
+
+
+def test_an_arm_that_the_study_no_longer_has_is_left_out(tmp_path: Path) -> None:
+    write_json(Paths(tmp_path).study, find_study("smoke").model_dump(mode="json"))
+    for run in ("hard_only-s0", "easy_only-s0", "hard_only-s1"):
+        write_json(tmp_path / run / "run.json", {"git_commit": run})
+    assert list(run_records(tmp_path)) == ["hard_only-s0"]
+    assert origin(tmp_path).commits == ("hard_only-s0",)
 
 
 def test_largest_difference_of_each_unit_and_what_one_side_lacks(

@@ -179,3 +179,19 @@ def test_the_figure_of_other_seeds_leads_to_the_notebook_that_shows_it(
     assert page in notebooks.copy(*both, tmp_path)
     heading = "".join(json.loads(page.read_text())["cells"][0]["source"]).splitlines()[0]
     assert heading == "# The comparison, with other seeds"
+
+
+def test_downloads_leave_out_arms_that_the_study_no_longer_has(
+    both: list[Any], tmp_path: Path
+) -> None:
+    from factmix_book import downloads, sources
+
+    root = tmp_path / "embedded"
+    for name in ("study.json", "results.json"):
+        root.mkdir(exist_ok=True)
+        shutil.copy(ROOT / "results" / "embedded" / name, root)
+    for run in ("base", "hard_only-s0"):
+        shutil.copytree(ROOT / "results" / "embedded" / run, root / run)
+    shutil.copytree(root / "hard_only-s0", root / "easy_only-s0")
+    table = downloads._csv(sources.read(root), "predictions")
+    assert "\nbase," in table and "\nhard_only-s0," in table and "easy_only" not in table

@@ -190,10 +190,12 @@ def test_what_cannot_be_paired_is_refused_by_file(write, change, message):
 
 
 def test_unreadable_files_are_named(tmp_path, write):
-    with pytest.raises(PredictionsError, match=r"none\.json: cannot be read as JSON"):
+    with pytest.raises(PredictionsError, match=r"none\.json: no such file"):
         read_predictions(tmp_path / "none.json")
-    with pytest.raises(PredictionsError, match=r"none\.parquet: cannot be read as Parquet"):
-        read_predictions(tmp_path / "none.parquet")
+    for name, kind in (("text.json", "JSON"), ("text.parquet", "Parquet")):
+        (tmp_path / name).write_text("no predictions")
+        with pytest.raises(PredictionsError, match=f"{name}: cannot be read as {kind}"):
+            read_predictions(tmp_path / name)
     with pytest.raises(PredictionsError, match="lacks the columns predicted"):
         read_predictions(write("a.parquet", ours(FIRST).drop(columns="predicted")))
     (tmp_path / "run").mkdir()

@@ -106,6 +106,18 @@ def test_missing_key_is_reported_where_it_should_be(broken):
     assert message == f"mine.yaml:{line}: evaluation.seed: this key is missing"
 
 
+def test_all_keys_that_are_missing_in_one_place_are_named(broken):
+    message, line = broken("training:\n  steps: 2\n  prompts_per_step: 4\n", "training:\n")
+    assert message == (
+        f"mine.yaml:{line}: training.steps: this key is missing, and so is prompts_per_step"
+    )
+
+
+def test_seeds_that_are_named_twice(broken):
+    message, line = broken("seeds: [0]", "seeds: [0, 1, 0]")
+    assert message.startswith(f"mine.yaml:{line}: seeds: one is named twice in [0, 1, 0]")
+
+
 def test_unknown_kind_of_reward(broken):
     message, line = broken(
         "  format_only:\n    kind: format_only", "  format_only:\n    kind: form"
@@ -229,6 +241,15 @@ def test_mistakes_in_the_extending_study_are_told_with_its_own_line(extending):
     assert extending("extends: smoke\nseeds: [-1]\n") == (
         "mine.yaml:2: seeds.0: Input should be greater than or equal to 0; got -1"
     )
+
+
+def test_a_key_that_was_meant_to_change_in_part_is_said_to_be_replaced_whole(extending):
+    message = extending("extends: smoke\ntraining:\n  steps: 5\n")
+    assert message.startswith(
+        "mine.yaml:2: training.prompts_per_step: this key is missing, and so are group_size, "
+    )
+    assert "training of this file takes the place of that in" in message
+    assert message.endswith("smoke.yaml, whole; repeat what stays the same)")
 
 
 def test_what_no_longer_fits_is_told_with_both_lines(extending):

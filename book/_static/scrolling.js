@@ -9,7 +9,10 @@
     area.toggleAttribute("data-more", hidden - area.scrollLeft > 1);
   };
   const sizes = new ResizeObserver((changes) => changes.forEach(({ target }) => look(target)));
-  const wide = [".light-and-dark", ".pst-scrollable-table-container", ".highlight pre", ".text_html"];
+  const wide = [
+    ".light-and-dark", ".cell_output:has(> img)", ".pst-scrollable-table-container",
+    ".highlight pre", ".text_html",
+  ];
   document.querySelectorAll(wide.join()).forEach((area) => {
     sizes.observe(area);
     area.addEventListener("scroll", () => look(area), { passive: true });

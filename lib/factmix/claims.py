@@ -65,7 +65,7 @@ def as_json(ledger: Ledger, judged: Mapping[str, Mapping[str, Judgement]]) -> di
 
 def as_text(ledger: Ledger, judged: Mapping[str, Mapping[str, Judgement]]) -> str:
     """The ledger for a terminal: each claim, its verdicts and their numbers."""
-    lines = []
+    lines = [f"In brackets: intervals of {1 - ledger.alpha:.0%}."]
     for name, claim in ledger.claims.items():
         lines.append(f"{claim.text} ({claim.source}; {claim.quantity})")
         lines.append(f"  supported if {test_of(ledger, claim)}")
@@ -74,6 +74,10 @@ def as_text(ledger: Ledger, judged: Mapping[str, Mapping[str, Judgement]]) -> st
             for what, number in found[name].numbers.items():
                 interval = number.get("interval")
                 between = f" [{interval[0]:+.3f}, {interval[1]:+.3f}]" if interval else ""
-                chance = f", p = {number['p']:.4f}" if "p" in number else ""
+                chance = f", p {_p(number['p'])}" if "p" in number else ""
                 lines.append(f"    {what}: {number['value']:+.3f}{between}{chance}")
     return "\n".join(lines)
+
+
+def _p(value: float) -> str:
+    return f"= {value:.4f}" if value >= 0.0001 else "< 0.0001"

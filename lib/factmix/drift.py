@@ -11,6 +11,7 @@ import pandas as pd
 
 from factmix.results import difference
 from factmix.runs import Paths, sha256, write_json
+from factmix.study_file import load_kept
 
 # How long it took, and with how much memory, is of the machine and not of the study.
 OF_MACHINE = r"\.(?:seconds|peak_memory_gb)$"
@@ -158,11 +159,17 @@ def as_text(compared: Mapping[str, Any]) -> str:
 
 
 def run_records(root: Path) -> dict[str, dict[str, Any]]:
-    """run.json of every arm of a folder such as results/embedded, by the name of its run."""
-    return {
-        file.parent.name: json.loads(file.read_text(encoding="utf-8"))
-        for file in sorted(root.glob("*/run.json"))
-    }
+    """run.json of every arm of a folder such as results/embedded, by the name of its run.
+
+    Where the folder keeps its study, an arm that the study no longer has is left out.
+    """
+    files = sorted(root.glob("*/run.json"))
+    paths = Paths(root)
+    if paths.study.is_file():
+        study = load_kept(paths.study)
+        runs = {paths.arm(arm, seed) for arm in study.arms for seed in study.seeds}
+        files = [file for file in files if file.parent in runs]
+    return {file.parent.name: json.loads(file.read_text(encoding="utf-8")) for file in files}
 
 
 def _read(paths: Paths, remedy: str) -> dict[str, Any]:

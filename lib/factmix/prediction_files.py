@@ -69,6 +69,8 @@ def read_predictions(path: Path, *, dataset: str | None = None) -> pd.DataFrame:
     Raises:
         PredictionsError: the file cannot be read, lacks something, or repeats an id.
     """
+    if not path.exists():
+        raise PredictionsError(f"{path}: no such file; expected a file of predictions")
     if path.is_dir():  # a folder of Parquet files would be read as one
         raise PredictionsError(f"{path} is a folder; expected a file of predictions")
     frame = _released(path) if _is_json(path) else _ours(path, dataset)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import Field, NonNegativeInt, model_validator
+from pydantic import Field, NonNegativeInt, field_validator, model_validator
 
 from factmix.protocol import PROTOCOLS, Protocol, ProtocolName, Split, variant
 from factmix.study_parts import (
@@ -93,6 +93,13 @@ class Study(Part):
                     " kept for the untrained model and for constant answers; expected another one",
                 )
         return self
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_differ(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) < len(seeds):
+            raise MistakeError("seeds", f"one is named twice in {seeds}; expected different ones")
+        return seeds
 
     @model_validator(mode="after")
     def _passes_fill_a_step(self) -> "Study":

@@ -41,6 +41,11 @@ def load_study(path: Path) -> Study:
             message += f" ({where[0]} is from {extended}:{_line_of(where, extended_text)})"
             line = _line_of(["extends"], text)
         else:
+            if "key is missing" in message and where[0] in inherited:
+                message += (
+                    f" ({where[0]} of this file takes the place of that in {extended}, whole;"
+                    " repeat what stays the same)"
+                )
             line = _line_of(where, text)
         raise StudyError(f"{path}:{line}: {'.'.join(where)}: {message}") from error
 
@@ -138,8 +143,20 @@ def _first_mistake(error: ValidationError) -> tuple[list[str], str]:
     if first["type"] == "extra_forbidden":
         return where, "there is no such key"
     if first["type"] == "missing":
-        return where, "this key is missing"
+        return where, _missing(error, first["loc"][:-1])
     return where, f"{first['msg']}; got {first['input']!r}"
+
+
+def _missing(error: ValidationError, place: tuple[int | str, ...]) -> str:
+    """Says that the first key that a place lacks is missing, and which others are."""
+    keys = [
+        str(each["loc"][-1])
+        for each in error.errors()
+        if each["type"] == "missing" and each["loc"][:-1] == place
+    ]
+    if len(keys) == 1:
+        return "this key is missing"
+    return f"this key is missing, and so {'is' if len(keys) == 2 else 'are'} {', '.join(keys[1:])}"
 
 
 def _line_of(where: list[str], text: str) -> int:

@@ -75,8 +75,11 @@ def _copy(source: Path, target: Path) -> Path:
 
 def _csv(results: Results, table: str) -> str:
     """The table of all runs, with the column `run` in front."""
+    untrained = [results.paths.base_of(each) for each in results.study.evaluation_samples()]
+    runs = {*drift.run_records(results.root), *(folder.name for folder in untrained)}
     files = sorted(results.root.glob(f"*/{table}.parquet"))
-    frames = [pd.read_parquet(file).assign(run=file.parent.name) for file in files]
+    kept = [file for file in files if file.parent.name in runs]
+    frames = [pd.read_parquet(file).assign(run=file.parent.name) for file in kept]
     rows = pd.concat(frames, ignore_index=True)
     return str(rows[["run", *rows.columns.drop("run")]].to_csv(index=False))
 

@@ -73,9 +73,11 @@ def _na_recall(part: Part) -> str:
     sure = {where: gain["value"] for where, gain in recall.items() if established(gain, alpha)}
     lost = [where for where, value in sure.items() if value < 0]
     won = [where for where, value in sure.items() if value > 0]
+    about = "**Knowing when evidence is not enough** (recall of NA, against the baseline): "
+    if not sure:
+        return about + "no change is established."
     return (
-        "**Knowing when evidence is not enough** (recall of NA, against the baseline): "
-        f"lower for {places(lost)}; higher for {places(won)}; not established for the rest."
+        f"{about}lower for {places(lost)}; higher for {places(won)}; not established for the rest."
     )
 
 

@@ -23,7 +23,7 @@ _COMPARED = {
 _PAIRS = {"pairs": "Answers of the baseline that an arm fixes and breaks."}
 _CURVES = {
     "reward": "Mean reward per training step.",
-    "components": "The parts of the reward.",
+    "components": "The parts of the published reward; other rewards are not taken apart here.",
     "accuracy-by-label": "Right answers during training, by gold label.",
     "shares": "Answers during training.",
     "trajectory": "Balanced accuracy on a fixed part of the evaluation examples during training.",
