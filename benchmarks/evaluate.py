@@ -4,7 +4,7 @@ Ours gives label probabilities and a sampled answer from one reading of each pro
 the same batches, of prompts of like length, samples the answers and keeps the logits of the first
 token, which are the probabilities of labels of one token. In `--json`, `ratio` is its time over
 ours, and `reading_ratio` our time over that of reading the prompts once, with what they begin with
-shared: what is above it is all that could still be saved.
+shared: what is above it is all that another way to use the same reading could save.
 """
 
 import argparse

@@ -82,6 +82,13 @@ def test_the_words_for_the_figure_follow_from_the_results() -> None:
     for arm in ("hard_only", "hard_weighted", "balanced"):
         assert changed("recall_na", arm) == {"encyclopedia": False, "revision": False}
         assert changed("balanced_accuracy", arm) == {"revision": False}
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for words in (
+        "recognise fewer NA claims on encyclopedia and revision, and lose balanced accuracy on"
+        " revision.",
+        "recognises more NA claims on both, and gains balanced accuracy on revision and debate.",
+    ):
+        assert words in text
     rewarded = "balanced_accuracy"
     assert changed("recall_na", rewarded) == {"encyclopedia": True, "revision": True}
     assert changed("balanced_accuracy", rewarded) == {"revision": True, "debate": True}

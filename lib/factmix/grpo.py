@@ -175,8 +175,8 @@ def train(study: Study, arm: str, seed: int, paths: Paths) -> None:
         return
     checkpoints = folder / "checkpoints"
     if torch.cuda.is_available():
-        torch.cuda.set_device(_place("LOCAL_RANK"))
-    if not _place("RANK") and not _same(checkpoints / "identity.json", identity):
+        torch.cuda.set_device(_rank("LOCAL_RANK"))
+    if not _rank("RANK") and not _same(checkpoints / "identity.json", identity):
         shutil.rmtree(folder, ignore_errors=True)  # of another study, or nothing yet
         write_json(checkpoints / "identity.json", identity)
     started = time.monotonic()
@@ -201,12 +201,12 @@ def train(study: Study, arm: str, seed: int, paths: Paths) -> None:
         write_parquet(folder / "trajectory.parquet", trajectory.collected())
         trained = replace(policy, model=trainer.model)
         write_parquet(folder / "rewards.parquet", before_and_after(trained, training, study, arm))
-        _write_adapter(folder, trained.model, identity, study, started)
+        _write_run(folder, trained.model, identity, study, started)
         shutil.rmtree(checkpoints)
     trainer.accelerator.wait_for_everyone()
 
 
-def _write_adapter(
+def _write_run(
     folder: Path, model: Any, identity: dict[str, Any], study: Study, started: float
 ) -> None:
     """Writes adapter/ and run.json, with which an arm is finished."""
@@ -320,8 +320,8 @@ def _processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def _place(variable: str) -> int:
-    """Which of them this one is, from 0: of all (RANK), or of its machine (LOCAL_RANK)."""
+def _rank(variable: str) -> int:
+    """The number of this process, from 0: among all (RANK), or on its machine (LOCAL_RANK)."""
     return int(os.environ.get(variable, "0"))
 
 

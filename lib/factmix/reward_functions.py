@@ -19,7 +19,7 @@ def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
     def by_gold(
         log: Callable[[str, float], None], name: str, values: list[float], gold: list[str]
     ) -> None:
-        for label, value in sorted(zip(gold, values, strict=True)):
+        for label, value in zip(gold, values, strict=True):
             log(f"{name}|{label}", value)  # each, as processes differ in how many they have
 
     def component(name: str) -> Callable[..., list[float]]:

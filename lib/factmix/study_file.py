@@ -10,6 +10,8 @@ from yaml.reader import ReaderError
 
 from factmix.study import MistakeError, Study, StudyError
 
+MISSING = "this key is missing"
+
 
 def load_study(path: Path) -> Study:
     """Reads and checks a study's YAML; the study is named after the file.
@@ -41,7 +43,7 @@ def load_study(path: Path) -> Study:
             message += f" ({where[0]} is from {extended}:{_line_of(where, extended_text)})"
             line = _line_of(["extends"], text)
         else:
-            if "key is missing" in message and where[0] in inherited:
+            if message.startswith(MISSING) and where[0] in inherited:
                 message += (
                     f" ({where[0]} of this file takes the place of that in {extended}, whole;"
                     " repeat what stays the same)"
@@ -155,8 +157,8 @@ def _missing(error: ValidationError, place: tuple[int | str, ...]) -> str:
         if each["type"] == "missing" and each["loc"][:-1] == place
     ]
     if len(keys) == 1:
-        return "this key is missing"
-    return f"this key is missing, and so {'is' if len(keys) == 2 else 'are'} {', '.join(keys[1:])}"
+        return MISSING
+    return f"{MISSING}, and so {'is' if len(keys) == 2 else 'are'} {', '.join(keys[1:])}"
 
 
 def _line_of(where: list[str], text: str) -> int:
