@@ -12,9 +12,10 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from factmix.imports import sources
-from factmix.runs import ROOT, Paths, find_study
-from factmix.study import StudyError
+from factmix.study.source_deps import sources
+from factmix.study.paths import ROOT, Paths
+from factmix.study.load import find_study
+from factmix.study.spec import StudyError
 
 try:
     STUDY = find_study(config.get("study", "embedded"))
@@ -48,7 +49,8 @@ def code(*modules):
 
     What a step takes from the study is in its `settings`, so study.py need not count.
     """
-    shared = ("labels", "examples", "study", "runs", "numbers")
+    vocabulary = ("labels", "examples", "spec", "load", "paths", "files")
+    shared = [f"study.{name}" for name in vocabulary] + ["results.numbers"]
     return [os.path.relpath(path) for path in sources(*modules, without=shared)]
 
 
@@ -100,7 +102,7 @@ def every_arm(pattern):
     return expand(pattern, arm=STUDY.arms, seed=STUDY.seeds)
 
 
-STYLE = "lib/factmix/factmix.mplstyle"
+STYLE = "lib/factmix/report/factmix.mplstyle"
 EVALUATED = "predictions.parquet"
 BASE = [PATHS.base_of(variant) / EVALUATED for variant in STUDY.evaluation_samples()]
 TRAINED = ("run.json", "metrics.parquet", "trajectory.parquet", "rewards.parquet")
@@ -138,10 +140,11 @@ rule book:
         "_config.yml",
         BOOK,
         [path for path in Path("results").rglob("*") if path.is_file()],
-        code("audit", "claims", "compare", "datasets", "figure_data", "figures", "published", "ternary"),
-        "lib/factmix/claims.yaml",
+        code("published.audit", "published.claims", "published.recomputed", "results.compare"),
+        code("data.datasets", "report.figure_data", "report.figures", "report.ternary"),
+        "lib/factmix/published/claims.yaml",
         STYLE,
-        code("dictionary", "drift"),
+        code("results.dictionary", "results.rerun_diff"),
         sorted(Path("studies").glob("*.yaml")),  # pages include some
     output:
         "_build/html/index.html",
@@ -154,8 +157,8 @@ rule book:
 checkpoint data:
     message: "Data: drawing the evaluation set and the training samples"
     input:
-        code("mixtures", "shortcuts"),
-        "lib/factmix/data_summary.py",  # of the prompts it only needs the lengths
+        code("data.mixtures", "data.shortcuts"),
+        "lib/factmix/report/data_summary.py",  # of the prompts it only needs the lengths
         "notebooks/data.md",
     params:
         settings=settings(
@@ -178,7 +181,7 @@ rule base:
     input:
         drawn,
         MODEL,
-        code("evaluate"),
+        code("training.evaluate"),
     params:
         settings=settings("dataset_names", "evaluation", "model", "prompt"),
     output:
@@ -199,7 +202,7 @@ rule train:
     input:
         drawn,
         MODEL,
-        code("grpo"),
+        code("training.grpo"),
     params:
         settings=training_settings,
     output:
@@ -219,7 +222,7 @@ rule evaluate:
         f"{ARM}/adapter",
         drawn,
         MODEL,
-        code("evaluate"),
+        code("training.evaluate"),
     params:
         settings=answering_settings,
     output:
@@ -236,7 +239,7 @@ rule arm:
     message: "Arm {wildcards.arm}, seed {wildcards.seed}: its notebook"
     input:
         [f"{ARM}/{name}" for name in (*TRAINED, EVALUATED)],
-        code("figures", "stats"),
+        code("report.figures", "stats.bootstrap"),
         STYLE,
         "notebooks/arm.md",
     output:
@@ -254,7 +257,7 @@ rule compare:
         BASE,
         every_arm(f"{ARM}/{EVALUATED}"),
         [every_arm(f"{ARM}/{name}") for name in TRAINED],
-        code("compare", "figure_data", "figures"),
+        code("results.compare", "report.figure_data", "report.figures"),
         STYLE,
         "notebooks/compare.md",
     params:

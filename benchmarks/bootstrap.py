@@ -21,8 +21,9 @@ import numpy as np
 import sklearn
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
-from factmix import stats
-from factmix.labels import ANSWERS, LABELS
+from factmix.stats.bootstrap import bootstrap_gains
+from factmix.stats.metrics import contingency
+from factmix.study.labels import ANSWERS, LABELS
 from origin import origin
 
 REPORTED = ("accuracy", "macro_f1", "f1_pass", "f1_fail", "f1_na", "recall_na")
@@ -56,12 +57,12 @@ def measure(slow_resamples: int) -> dict[str, float]:
     first, second = answers(rng, 0.4), answers(rng, 0.6)
     names = [str(label) for label in LABELS]
     spoken = [[ANSWERS[i] for i in given] for given in (first, second)]
-    counts_LAA = stats.contingency([names[i] for i in GOLD], *spoken)
+    counts_LAA = contingency([names[i] for i in GOLD], *spoken)
 
     ours_seconds = []
     for _ in range(5):
         start = time.process_time()
-        ours = stats.bootstrap_gains(
+        ours = bootstrap_gains(
             counts_LAA,
             resamples=RESAMPLES,
             confidence=CONFIDENCE,

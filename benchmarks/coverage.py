@@ -22,8 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from factmix import paired, stats
-from factmix.labels import ANSWERS, LABELS
+from factmix.stats import paired_tests
+from factmix.stats.bootstrap import bootstrap_gains, cluster_gains
+from factmix.stats.metrics import gains
+from factmix.study.labels import ANSWERS, LABELS
 from origin import origin
 
 GOLD = np.array([500, 250, 250])
@@ -56,7 +58,7 @@ def population(right_first: float, right_second: float) -> np.ndarray:
 def truth(tables_LAA: np.ndarray) -> dict[str, float]:
     """The differences that the intervals should hold."""
     expected = tables_LAA * GOLD[:, None, None]
-    return {name: float(stats.gains(expected)[name]) for name in METRICS}
+    return {name: float(gains(expected)[name]) for name in METRICS}
 
 
 def draw(kind: str, tables_LAA: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -83,16 +85,16 @@ def coverage(data_sets: int, resamples: int, seed: int = 0) -> dict[str, Any]:
     settings: dict[str, Any] = {"resamples": resamples, "confidence": 0.95, "rng": rng}
     shares: dict[str, Any] = {}
     kinds: dict[str, Any] = {
-        "stratified": ("stratified", lambda c: stats.bootstrap_gains(c, **settings)),
+        "stratified": ("stratified", lambda c: bootstrap_gains(c, **settings)),
         "stratified_bca": (
             "stratified",
-            lambda c: stats.bootstrap_gains(c, interval="bca", **settings),
+            lambda c: bootstrap_gains(c, interval="bca", **settings),
         ),
-        "plain": ("plain", lambda c: stats.bootstrap_gains(c, stratified=False, **settings)),
-        "clustered": ("clustered", lambda c: stats.cluster_gains(c, **settings)),
+        "plain": ("plain", lambda c: bootstrap_gains(c, stratified=False, **settings)),
+        "clustered": ("clustered", lambda c: cluster_gains(c, **settings)),
         "clustered_ignored": (
             "clustered",
-            lambda c: stats.bootstrap_gains(c.sum(axis=0), stratified=False, **settings),
+            lambda c: bootstrap_gains(c.sum(axis=0), stratified=False, **settings),
         ),
     }
     for name, (kind, interval) in kinds.items():
@@ -116,17 +118,15 @@ def type_one(data_sets: int, resamples: int, seed: int = 1) -> dict[str, Any]:
     for _ in range(data_sets):
         counts_LAA = draw("stratified", tables_LAA, rng)
         settings: dict[str, Any] = {"resamples": resamples, "confidence": 0.95, "rng": rng}
-        test = paired.mcnemar(counts_LAA)
-        p["bootstrap"].append(stats.bootstrap_gains(counts_LAA, **settings)["accuracy"].p or 0.0)
+        test = paired_tests.mcnemar(counts_LAA)
+        p["bootstrap"].append(bootstrap_gains(counts_LAA, **settings)["accuracy"].p or 0.0)
         p["mcnemar"].append(test.p)
         p["mid_p"].append(test.mid_p)
-        p["shift"].append(paired.stuart_maxwell(counts_LAA).p)
+        p["shift"].append(paired_tests.stuart_maxwell(counts_LAA).p)
         groups = draw("clustered", tables_LAA, rng)
-        p["bootstrap_clustered"].append(
-            stats.cluster_gains(groups, **settings)["accuracy"].p or 0.0
-        )
+        p["bootstrap_clustered"].append(cluster_gains(groups, **settings)["accuracy"].p or 0.0)
         worse = draw("stratified", worse_LAA, rng)
-        against = stats.bootstrap_gains(worse, margin=MARGIN, **settings)["accuracy"]
+        against = bootstrap_gains(worse, margin=MARGIN, **settings)["accuracy"]
         p["noninferiority"].append(against.p_noninferior or 0.0)
     return {
         name: {str(alpha): float(np.mean(np.array(found) < alpha)) for alpha in ALPHAS}

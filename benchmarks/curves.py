@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 from trl import GRPOTrainer
 
-from factmix import grpo
-from factmix.callbacks import Progress
-from factmix.policy import add_adapter, load_base
-from factmix.runs import find_study
-from factmix.study import Study
-from factmix.trainer import SharedPrefixTrainer
+from factmix.study.load import find_study
+from factmix.study.spec import Study
+from factmix.training import grpo
+from factmix.training.callbacks import Progress
+from factmix.training.policy import add_adapter, load_base
+from factmix.training.trainer import SharedPrefixTrainer
 from steps import drawn_data
 from timing import machine, report, table
 

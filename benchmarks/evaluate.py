@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from factmix.evaluate import answer, by_length
-from factmix.examples import from_frame
-from factmix.policy import Policy, load_base, prompt_texts
-from factmix.prefix import pad_left, read_prompts
-from factmix.runs import find_study
-from factmix.study import Study
+from factmix.study.examples import from_frame
+from factmix.study.load import find_study
+from factmix.study.spec import Study
+from factmix.training.evaluate import answer, by_length
+from factmix.training.policy import Policy, load_base, prompt_texts
+from factmix.training.prefix import pad_left, read_prompts
 from steps import drawn_data
 from timing import in_turns, machine, progress, quartiles, ratios, report, seconds, spread, table
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from factmix.runs import find_study
-from factmix.study import Study
+from factmix.study.load import find_study
+from factmix.study.spec import Study
 from steps import TRAINERS, Bench, drawn_data, with_group_size
 from timing import in_turns, machine, progress, quartiles, ratios, report, seconds, spread, table
 

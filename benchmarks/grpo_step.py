@@ -22,8 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from factmix.runs import find_study, peak_memory_gb
-from factmix.study import Study
+from factmix.study.files import peak_memory_gb
+from factmix.study.load import find_study
+from factmix.study.spec import Study
 from steps import TRAINERS, Bench, drawn_data
 from timing import in_turns, machine, progress, quartiles, ratios, report, seconds, spread, table
 

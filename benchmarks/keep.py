@@ -7,7 +7,8 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from factmix.runs import ROOT, write_json
+from factmix.study.files import write_json
+from factmix.study.paths import ROOT
 from origin import origin
 from timing import machine
 

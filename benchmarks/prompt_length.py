@@ -13,9 +13,9 @@ from functools import partial
 import numpy as np
 import torch
 
-from factmix.prefix import pad_left
-from factmix.runs import find_study
-from factmix.study import Study
+from factmix.study.load import find_study
+from factmix.study.spec import Study
+from factmix.training.prefix import pad_left
 from steps import TRAINERS, Bench, Inputs, drawn_data
 from timing import in_turns, machine, progress, quartiles, ratios, report, seconds, spread, table
 

@@ -13,12 +13,13 @@ import torch
 from torch import Tensor
 from trl import GRPOTrainer
 
-from factmix import grpo, mixtures
-from factmix.policy import add_adapter, load_base
-from factmix.prefix import length_buckets, pad_left, read_prompts
-from factmix.runs import Paths
-from factmix.study import Study
-from factmix.trainer import SharedPrefixTrainer
+from factmix.data import mixtures
+from factmix.study.paths import Paths
+from factmix.study.spec import Study
+from factmix.training import grpo
+from factmix.training.policy import add_adapter, load_base
+from factmix.training.prefix import length_buckets, pad_left, read_prompts
+from factmix.training.trainer import SharedPrefixTrainer
 
 Inputs = dict[str, Tensor]
 

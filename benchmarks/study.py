@@ -16,8 +16,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from factmix.runs import ROOT, Paths, find_study, peak_memory_gb
-from factmix.study import Study
+from factmix.study.files import peak_memory_gb
+from factmix.study.load import find_study
+from factmix.study.paths import ROOT, Paths
+from factmix.study.spec import Study
 from timing import machine, progress, report, table
 
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from factmix.runs import peak_memory_gb
-from factmix.wiki import open_wiki
+from factmix.data.wiki import open_wiki
+from factmix.study.files import peak_memory_gb
 from origin import origin
 
 FULL_SIZE = 5_416_537  # pages of FEVER's dump (Thorne et al., 2018)

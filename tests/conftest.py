@@ -7,8 +7,8 @@ import pytest
 from hypothesis import settings
 
 import invented_book
-from factmix.runs import find_study
-from factmix.study import Study
+from factmix.study.load import find_study
+from factmix.study.spec import Study
 
 # The same examples on every run, however slow the machine is.
 settings.register_profile("factmix", deadline=None, derandomize=True)

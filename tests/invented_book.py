@@ -11,13 +11,15 @@ import nbformat
 import numpy as np
 import pandas as pd
 
-from factmix.compare import compare
-from factmix.datasets import FILES, load
-from factmix.freeze import freeze
-from factmix.labels import ANSWERS, INVALID, LABELS
-from factmix.rewards import component_names
-from factmix.runs import ROOT, Paths, find_study, write_json, write_parquet
-from factmix.study import Study, of_variant
+from factmix.data.datasets import FILES, load
+from factmix.results.compare import compare
+from factmix.results.freeze import freeze
+from factmix.study.files import write_json, write_parquet
+from factmix.study.labels import ANSWERS, INVALID, LABELS
+from factmix.study.load import find_study
+from factmix.study.paths import ROOT, Paths
+from factmix.study.spec import Study, of_variant
+from factmix.training.rewards import component_names
 
 EXAMPLES = 24  # per dataset; enough for every label and answer to occur
 

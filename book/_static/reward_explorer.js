@@ -1,7 +1,7 @@
 // The reward explorer: what each answer earns under settings that the reader chooses, and which
 // answer earns most for which belief about the gold label. It replaces the figure that the page
-// shows without scripts. Rewards are those of lib/factmix/rewards.py, the map is that of
-// `decision_regions` in lib/factmix/audit.py; the tests compare them.
+// shows without scripts. Rewards are those of lib/factmix/training/rewards.py, the map is that of
+// `decision_regions` in lib/factmix/published/audit.py; the tests compare them.
 "use strict";
 
 (() => {

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from factmix.runs import Paths
-    from factmix.study import Study
+    from factmix.study.paths import Paths
+    from factmix.study.spec import Study
 
 UNWRITABLE = (errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR)
 
@@ -40,7 +40,8 @@ class InvalidAnswers(Enum):
 
 
 def _open(name: str) -> "tuple[Study, Paths]":
-    from factmix.runs import Paths, find_study
+    from factmix.study.load import find_study
+    from factmix.study.paths import Paths
 
     study = find_study(name)
     return study, Paths.of(study)
@@ -51,7 +52,7 @@ def _seed(study: "Study", seed: int | None) -> int:
 
 
 def _check_trained(study: "Study", arm: str, seed: int, paths: "Paths") -> None:
-    from factmix.study import StudyError
+    from factmix.study.spec import StudyError
 
     record = paths.arm(arm, seed) / "run.json"  # what training writes last
     if not record.is_file():
@@ -68,8 +69,8 @@ def fetch(
     ] = None,
 ) -> None:
     """Download public data files, or check those that are there."""
-    from factmix import fetch as fetching
-    from factmix.sources import SOURCES
+    from factmix.data import fetch as fetching
+    from factmix.data.sources import SOURCES
 
     failures = []
     datasets = [name for name in SOURCES if not name.startswith("published/")]
@@ -88,8 +89,9 @@ def fetch(
 def data(study_name: StudyName, as_json: AsJson = False) -> None:
     """Draw the evaluation set and every mixture's training sample, and show what was drawn."""
     study, paths = _open(study_name)
-    from factmix import data_summary, mixtures
-    from factmix.policy import ModelError, load_tokenizer
+    from factmix.data import mixtures
+    from factmix.report import data_summary
+    from factmix.training.policy import ModelError, load_tokenizer
 
     report = mixtures.prepare(study, paths)
     try:
@@ -112,7 +114,7 @@ def data(study_name: StudyName, as_json: AsJson = False) -> None:
 def plan(study_name: StudyName, as_json: AsJson = False) -> None:
     """Show what a study would train, what that takes, and what is missing; load no weights."""
     study, paths = _open(study_name)
-    from factmix import plan as planning
+    from factmix.training import plan as planning
 
     planned = planning.plan(study, paths)
     print(json.dumps(planned, indent=2) if as_json else planning.text(planned))
@@ -127,7 +129,8 @@ def train(
     """Train one arm with GRPO."""
     study, paths = _open(study_name)
     study.arm(arm)
-    from factmix import grpo, mixtures
+    from factmix.data import mixtures
+    from factmix.training import grpo
 
     mixtures.check_drawn(study, [arm], paths)
     grpo.train(study, arm, _seed(study, seed), paths)
@@ -144,8 +147,8 @@ def evaluate(
     study, paths = _open(study_name)
     if arm != "base":
         study.arm(arm)
-    from factmix import evaluate as evaluation
-    from factmix import mixtures
+    from factmix.data import mixtures
+    from factmix.training import evaluate as evaluation
 
     if arm == "base":
         mixtures.check_drawn(study, study.evaluation_samples().values(), paths)
@@ -162,7 +165,7 @@ def evaluate(
 @app.command()
 def results(study_name: StudyName) -> None:
     """Compare all arms of a study with its baseline: every number that the book cites."""
-    from factmix import compare as comparison
+    from factmix.results import compare as comparison
 
     study, paths = _open(study_name)
     comparison.compare(study, paths)
@@ -184,8 +187,8 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare the answers of two systems to the same examples, from two prediction files."""
-    from factmix.pairwise import as_text, pairwise
-    from factmix.prediction_files import pair
+    from factmix.results.compare_files import as_text, pairwise
+    from factmix.results.prediction_files import pair
 
     pairs = pair(baseline, model, invalid=invalid.value, dataset=dataset)
     result = pairwise(pairs, resamples=resamples, confidence=0.95, seed=seed)
@@ -195,13 +198,15 @@ def compare(
 @app.command()
 def freeze(study_name: StudyName) -> None:
     """Copy the small results of a finished study to results/, and recompute them from there."""
-    from factmix import freeze as freezing
     from factmix import notebooks
-    from factmix.runs import ROOT
+    from factmix.report.summary import draw_summary
+    from factmix.results import freeze as freezing
+    from factmix.study.paths import ROOT, Paths
 
     study, paths = _open(study_name)
     into = ROOT / "results" / study.name
     freezing.freeze(study, paths, into)
+    draw_summary(Paths(into))
     notebooks.execute_kept("reevaluate", into / "notebooks", {"study": study.name})
     print(f"wrote {into}")
 
@@ -215,8 +220,8 @@ def drift(
     ] = False,
 ) -> None:
     """Compare a fresh run of a study with its committed results: the largest differences."""
-    from factmix import drift as rerun
-    from factmix.runs import ROOT, Paths
+    from factmix.results import rerun_diff as rerun
+    from factmix.study.paths import ROOT, Paths
 
     study, fresh = _open(study_name)
     committed = Paths(ROOT / "results" / study.name)
@@ -236,7 +241,7 @@ def published(
 ) -> None:
     """Show the published study's gains beside those recomputed from its released answers."""
     from factmix import notebooks
-    from factmix import published as study
+    from factmix.published import recomputed as study
 
     if freeze:
         print(f"wrote {study.freeze()}", file=sys.stderr)
@@ -251,8 +256,8 @@ def published(
 @app.command()
 def claims(as_json: AsJson = False) -> None:
     """Judge every claim of the blog on the published answers and on our committed results."""
-    from factmix import claims as ledger
-    from factmix.claim_evidence import committed_evidence
+    from factmix.published import claims as ledger
+    from factmix.published.claim_evidence import committed_evidence
 
     entries = ledger.load_ledger()
     judged = {
@@ -268,7 +273,7 @@ def claims(as_json: AsJson = False) -> None:
 def learning_rate(study_name: StudyName) -> None:
     """Find the learning rate by the study's rule, on data that evaluation never sees."""
     study, paths = _open(study_name)
-    from factmix import learning_rate as search
+    from factmix.training import learning_rate as search
 
     search.choose(study, paths)
 

@@ -12,7 +12,7 @@ import yaml
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from factmix.runs import ROOT
+from factmix.study.paths import ROOT
 
 # Kernels warn that they talk over local TCP, and tqdm that it cannot draw its bars as widgets.
 QUIET_KERNEL = [

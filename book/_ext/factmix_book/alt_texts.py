@@ -5,10 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from factmix.compare import WINDOW
-from factmix.figures.layout import words
-from factmix.numbers import amount, show
-from factmix.results import established, established_over_seeds
+from factmix.report.figures.layout import words
+from factmix.results.compare import WINDOW
+from factmix.results.numbers import amount, show
+from factmix.results.results_json import established, established_over_seeds
 from factmix_book.parts import Part
 from factmix_book.sources import Results
 

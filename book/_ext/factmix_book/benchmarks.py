@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from factmix import figures
+from factmix.report import figures
 from factmix_book.drawings import Drawing, write_drawings
 from factmix_book.sources import SourceError, write_if_changed
 from factmix_book.tables import figure, markdown

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from factmix import dictionary, drift
-from factmix.numbers import amount
+from factmix.results import dictionary, rerun_diff
+from factmix.results.numbers import amount
 from factmix_book.published_study import BENCHMARKS, Published
 from factmix_book.sources import Results, write_if_changed
 from factmix_book.tables import markdown
@@ -29,7 +29,7 @@ FILES = {
     "data/report.json": "what was drawn, and what training and evaluation share",
     "data/shortcuts.json": "classifiers that read the words and nothing else",
     "learning_rate.json": "the search for the learning rate",
-    drift.RECORD: "these results beside those of a rerun",
+    rerun_diff.RECORD: "these results beside those of a rerun",
 }
 
 
@@ -53,7 +53,7 @@ def write(results: Results, into: Path) -> set[Path]:
     }
     for table in dictionary.TABLES:
         written.add(write_if_changed(folder / f"{table}.csv", _csv(results, table)))
-    text = json.dumps(drift.run_records(results.root), indent=2) + "\n"
+    text = json.dumps(rerun_diff.run_records(results.root), indent=2) + "\n"
     written.add(write_if_changed(folder / "runs.json", text))
     if results.study_file.is_file():
         place = f"studies/{results.study_file.name}"
@@ -76,7 +76,7 @@ def _copy(source: Path, target: Path) -> Path:
 def _csv(results: Results, table: str) -> str:
     """The table of all runs, with the column `run` in front."""
     untrained = [results.paths.base_of(each) for each in results.study.evaluation_samples()]
-    runs = {*drift.run_records(results.root), *(folder.name for folder in untrained)}
+    runs = {*rerun_diff.run_records(results.root), *(folder.name for folder in untrained)}
     files = sorted(results.root.glob(f"*/{table}.parquet"))
     kept = [file for file in files if file.parent.name in runs]
     frames = [pd.read_parquet(file).assign(run=file.parent.name) for file in kept]
@@ -109,7 +109,7 @@ def adapters(results: Results) -> str:
             f"`{name}`",
             f"`{run['adapter_sha256']}`" if "adapter_sha256" in run else "not recorded",
         ]
-        for name, run in drift.run_records(results.root).items()
+        for name, run in rerun_diff.run_records(results.root).items()
     ]
     return markdown(["run", "SHA-256 of adapter_model.safetensors"], rows)
 
@@ -150,10 +150,10 @@ def _meanings(described: Mapping[str, str], of: str) -> str:
 
 def rerun(results: Results) -> str:
     """The committed results beside a rerun, as `factmix drift --freeze` has kept it."""
-    kept = drift.recorded(results.paths)
+    kept = rerun_diff.recorded(results.paths)
     if kept is None:
         return "These results were not yet compared with a rerun.\n"
-    origin = drift.Origin(**kept["fresh"])
+    origin = rerun_diff.Origin(**kept["fresh"])
     text = (
         f"The rerun: {origin}, on {', '.join(origin.devices) or 'a device that is not recorded'}. "
         f"Of {kept['compared']:,} numbers that both have, {kept['same']:,} are the same. "

@@ -12,11 +12,11 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from factmix import figure_data, figures, look
-from factmix.compare import tidy, training_metrics
-from factmix.labels import ANSWERS, LABELS
-from factmix.results import key
-from factmix.rewards import component_names
+from factmix.report import figure_data, figures, plot_style
+from factmix.results.compare import training_metrics
+from factmix.results.results_json import key, tidy
+from factmix.study.labels import ANSWERS, LABELS
+from factmix.training.rewards import component_names
 from factmix_book import alt_texts
 from factmix_book.parts import Part, parts
 from factmix_book.sources import Results, write_if_changed
@@ -59,7 +59,7 @@ def write_drawings(drawn: Mapping[str, Drawing], into: Path) -> set[Path]:
     written = set()
     for name, drawing in drawn.items():
         for theme in ("light", "dark"):
-            with look.style(dark=theme == "dark"):
+            with plot_style.style(dark=theme == "dark"):
                 figure = drawing.draw(drawing.data)
                 written.add(write_if_changed(into / f"{name}-{theme}.svg", _svg(figure)))
                 plt.close(figure)
@@ -74,7 +74,7 @@ def _svg(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     # Without a date the same figure is the same file, and its page is not built again.
     figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return look.shortened(buffer.getvalue())
+    return plot_style.shortened(buffer.getvalue())
 
 
 def _gains(part: Part, *metrics: str) -> Drawing:
@@ -155,7 +155,7 @@ def _curve(part: Part, column: str, about: str) -> Drawing:
     metrics = _logged(part, [column])
 
     def draw(metrics: pd.DataFrame) -> Figure:
-        figure = plt.figure(figsize=(look.WIDTH, 3))
+        figure = plt.figure(figsize=(plot_style.WIDTH, 3))
         figures.plot_training_curves(metrics, component=column, ax=figure.add_subplot())
         return figure
 

@@ -15,10 +15,10 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from factmix.datasets import load
-from factmix.examples import Example
-from factmix.labels import ANSWERS, LABELS
-from factmix.look import ANSWER_COLOURS
+from factmix.data.datasets import load
+from factmix.report.plot_style import ANSWER_COLOURS
+from factmix.study.examples import Example
+from factmix.study.labels import ANSWERS, LABELS
 from factmix_book.interactive import box
 from factmix_book.parts import ARM_NAMES
 from factmix_book.sources import Results, SourceError, write_if_changed

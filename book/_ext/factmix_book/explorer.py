@@ -6,8 +6,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from factmix.labels import LABELS
-from factmix.look import ANSWER_COLOURS
+from factmix.report.plot_style import ANSWER_COLOURS
+from factmix.study.labels import LABELS
 from factmix_book.interactive import box
 from factmix_book.sources import Results
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from factmix import figure_data
-from factmix.labels import INVALID, LABELS, Label
-from factmix.numbers import amount
-from factmix.results import established, key
-from factmix.rewards import components
-from factmix.study import Reward, Study, WeightedReward
+from factmix.report import figure_data
+from factmix.results.numbers import amount
+from factmix.results.results_json import established, key
+from factmix.study.labels import INVALID, LABELS, Label
+from factmix.study.spec import Reward, Study, WeightedReward
+from factmix.training.rewards import components
 from factmix_book.parts import Part, arm_name, parts
 from factmix_book.sources import Results
 

@@ -6,8 +6,8 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 
-from factmix import drift
-from factmix.numbers import amount
+from factmix.results import rerun_diff
+from factmix.results.numbers import amount
 from factmix_book.banner import ELSEWHERE
 from factmix_book.sources import Results, of_page, write_if_changed
 
@@ -52,10 +52,10 @@ def text(results: Results, *committed: Results) -> str:
 
 
 def _reproduced(committed: Results) -> str:
-    kept = drift.recorded(committed.paths)
+    kept = rerun_diff.recorded(committed.paths)
     if kept is None:
         return "not yet compared with a rerun"
-    rerun = f"compared with a rerun ({drift.Origin(**kept['fresh'])})"
+    rerun = f"compared with a rerun ({rerun_diff.Origin(**kept['fresh'])})"
     if kept["same"] == kept["compared"] and not kept["only_committed"] + kept["only_fresh"]:
         return f"{rerun}: all {kept['compared']:,} numbers are the same"
     shares = [row for unit, row in kept["largest"].items() if unit in _SHARES]

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from factmix.numbers import Leaf
-from factmix.results import established, key
-from factmix.sections import alike_but, contrasted
+from factmix.results.compare import alike_but, contrasted
+from factmix.results.numbers import Leaf
+from factmix.results.results_json import established, key
 from factmix_book.findings import bullet_list, listed, not_above_constant, num, places
 from factmix_book.parts import Part, parts
 from factmix_book.sources import Results

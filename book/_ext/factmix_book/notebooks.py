@@ -8,7 +8,7 @@ from typing import Any
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from factmix import published
+from factmix.published import recomputed
 from factmix_book.sources import SEEDS_NOTEBOOK, Results, SourceError, write_if_changed
 
 # Notebooks that need nothing but the repository, and where they are in it. Their pages have launch
@@ -33,7 +33,7 @@ def copy(results: Results, again: Results, into: Path) -> set[Path]:
         SourceError: when a notebook holds an error, naming the notebook, the cell and the error.
     """
     written = set()
-    folders = (results.root / "notebooks", published.FROZEN)
+    folders = (results.root / "notebooks", recomputed.FROZEN)
     pages = {file: file.stem for folder in folders for file in sorted(folder.glob("*.ipynb"))}
     compared = again.root / "notebooks" / "compare.ipynb"
     if compared.is_file():

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from factmix.answers import reference_of
-from factmix.results import key
-from factmix.study import of_variant
+from factmix.results.answers import reference_of
+from factmix.results.results_json import key
+from factmix.study.spec import of_variant
 from factmix_book.sources import Results
 
 # What is no arm, in words.

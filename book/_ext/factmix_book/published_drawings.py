@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from factmix import audit, figure_data, figures, ternary
-from factmix.labels import LABELS
-from factmix.numbers import show
-from factmix.released import CONTROL, DATASETS, MIXTURES, PRINTED, SYSTEMS, WINDOW
-from factmix.study import AccuracyReward
+from factmix.published import audit
+from factmix.published.released import CONTROL, DATASETS, MIXTURES, PRINTED, SYSTEMS, WINDOW
+from factmix.report import figure_data, figures, ternary
+from factmix.results.numbers import show
+from factmix.study.labels import LABELS
+from factmix.study.spec import AccuracyReward
 from factmix_book import published_study
 from factmix_book.drawings import Drawing, write_drawings
 from factmix_book.published_study import READINGS, Published

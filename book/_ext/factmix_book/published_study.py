@@ -7,15 +7,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from factmix import audit, claims, published
-from factmix.claim_evidence import ClaimsError, published_evidence, study_evidence
-from factmix.claim_tests import Judgement
-from factmix.claims import Ledger
-from factmix.labels import LABELS
-from factmix.released import DATASETS, MIXTURES, SYSTEMS
-from factmix.results import key
-from factmix.runs import ROOT, find_study
-from factmix.study import Study, WeightedReward
+from factmix.published import audit, claims, recomputed
+from factmix.published.claim_evidence import ClaimsError, published_evidence, study_evidence
+from factmix.published.claim_tests import Judgement
+from factmix.published.claims import Ledger
+from factmix.published.released import DATASETS, MIXTURES, SYSTEMS
+from factmix.results.results_json import key
+from factmix.study.labels import LABELS
+from factmix.study.load import find_study
+from factmix.study.paths import ROOT
+from factmix.study.spec import Study, WeightedReward
 from factmix_book.sources import Results, SourceError
 
 BENCHMARKS = ROOT / "results" / "benchmarks"
@@ -29,7 +30,7 @@ class Published:
 
     Attributes:
         derived: counts and curves, from results/published/.
-        report: gains, metrics, tests; see `factmix.published.report`.
+        report: gains, metrics, tests; see `factmix.published.recomputed.report`.
         ledger: the claims of the blog.
         judged: "published" and "ours" -> claim -> verdict and its numbers. Ours is the committed
             study that the book is built from, whatever it says.
@@ -42,7 +43,7 @@ class Published:
 
     @property
     def file(self) -> Path:
-        return published.FROZEN / "derived.json"
+        return recomputed.FROZEN / "derived.json"
 
     @cached_property
     def study(self) -> Study:
@@ -70,7 +71,7 @@ class Published:
 
 def read(committed: Results) -> Published:
     """The committed counts of the published study, judged beside our committed results."""
-    derived = published.load()
+    derived = recomputed.load()
     ledger = claims.load_ledger()
     try:
         ours = study_evidence(committed.study, committed.paths)
@@ -78,7 +79,7 @@ def read(committed: Results) -> Published:
         raise SourceError(str(error)) from error
     return Published(
         derived=derived,
-        report=published.report(derived),
+        report=recomputed.report(derived),
         ledger=ledger,
         judged={
             "published": claims.judge_all(ledger, published_evidence(derived)),

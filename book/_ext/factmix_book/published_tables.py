@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from factmix import audit
-from factmix.claim_tests import Claim
-from factmix.claims import test_of
-from factmix.labels import LABELS
-from factmix.numbers import NOT_COMPUTED, amount, probability, show
-from factmix.released import DATASETS, MIXTURES, SYSTEMS
-from factmix.study import AccuracyReward
+from factmix.published import audit
+from factmix.published.claim_tests import Claim
+from factmix.published.claims import test_of
+from factmix.published.released import DATASETS, MIXTURES, SYSTEMS
+from factmix.results.numbers import NOT_COMPUTED, amount, probability, show
+from factmix.study.labels import LABELS
+from factmix.study.spec import AccuracyReward
 from factmix_book import published_study
 from factmix_book.parts import arm_name
 from factmix_book.published_study import READINGS, Published

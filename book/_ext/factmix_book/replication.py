@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from factmix import drift
-from factmix.numbers import Leaf, amount, probability, show
-from factmix.results import established, established_over_seeds
+from factmix.results import rerun_diff
+from factmix.results.numbers import Leaf, amount, probability, show
+from factmix.results.results_json import established, established_over_seeds
 from factmix_book import drawings
 from factmix_book.findings import bullet_list, listed, num
 from factmix_book.headlines import Contrast, compared_mixtures, contrasts_of, most_changed
@@ -86,7 +86,7 @@ def _check_same(default: Results, again: Results) -> None:
 
     def made_of(results: Results) -> set[tuple[Any, ...]]:
         keys = ("arm", "configuration_sha256", "data_fingerprint", "evaluation_fingerprint")
-        runs = drift.run_records(results.root).values()
+        runs = rerun_diff.run_records(results.root).values()
         return {tuple(run.get(key) for key in keys) for run in runs}
 
     if made_of(default) != made_of(again):

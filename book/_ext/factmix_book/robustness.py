@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from factmix.numbers import NOT_COMPUTED, probability, show
+from factmix.results.numbers import NOT_COMPUTED, probability, show
 from factmix_book.parts import arm_name
 from factmix_book.sources import Results, write_if_changed
 from factmix_book.tables import markdown

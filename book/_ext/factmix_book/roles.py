@@ -17,7 +17,7 @@ from sphinx.util.docutils import SphinxRole
 from sphinx.util.osutil import relative_uri
 from sphinx.writers.html5 import HTML5Translator
 
-from factmix.numbers import NumberError, find, probability, show
+from factmix.results.numbers import NumberError, find, probability, show
 from factmix_book import downloads
 from factmix_book.published_study import BENCHMARKS, Published, benchmarks
 from factmix_book.sources import SEEDS_PAGE, Results, of_page

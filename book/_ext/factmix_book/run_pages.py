@@ -6,10 +6,10 @@ from string import Template
 
 import numpy as np
 
-from factmix.datasets import FILES
-from factmix.drift import comparable
-from factmix.numbers import amount
-from factmix.results import key
+from factmix.data.datasets import FILES
+from factmix.results.numbers import amount
+from factmix.results.rerun_diff import comparable
+from factmix.results.results_json import key
 from factmix_book import downloads, findings, tables
 from factmix_book.parts import parts
 from factmix_book.sources import Results, write_if_changed

@@ -12,10 +12,10 @@ from safetensors import safe_open
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-from factmix.drift import Origin, origin
-from factmix.runs import ROOT, Paths, find_study
-from factmix.study import Study, StudyError, WeightedReward
-from factmix.study_file import load_kept
+from factmix.results.rerun_diff import Origin, origin
+from factmix.study.load import find_study, load_kept
+from factmix.study.paths import ROOT, Paths
+from factmix.study.spec import Study, StudyError, WeightedReward
 
 logger = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from factmix.labels import ANSWERS, INVALID, LABELS
-from factmix.numbers import NOT_COMPUTED, Leaf, amount, probability, show
-from factmix.rewards import component_names, components
-from factmix.study import Counts, WeightedReward
+from factmix.results.numbers import NOT_COMPUTED, Leaf, amount, probability, show
+from factmix.study.labels import ANSWERS, INVALID, LABELS
+from factmix.study.spec import Counts, WeightedReward
+from factmix.training.rewards import component_names, components
 from factmix_book import findings, headlines
 from factmix_book.parts import arm_name
 from factmix_book.sources import Results, write_if_changed

@@ -1,0 +1,172 @@
+"""Sentences of the FEVER Wikipedia dump: by reference, and by what a claim says.
+
+An FTS5 index of titles and texts ranks pages, and the sentences of the best are ranked by BM25; see
+`wiki_database` for the dump and for how it is read.
+"""
+
+import json
+import math
+import re
+import sqlite3
+import unicodedata
+import zlib
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from factmix.data.fetch import cache, fetch
+from factmix.data.pool import DataError
+from factmix.data.text import page_title
+from factmix.data.wiki_database import build, meta, name_of, opened
+
+RETRIEVAL = 1  # of the way to search; a new number lets all claims be searched for again
+PAGES, SENTENCES = 5, 5  # retrieved per claim
+TITLE_WEIGHT = 5.0  # of a term in a page's title against one in its text
+COMMON, FEW = 0.02, 100  # a term in more than this part of the pages, if many, chooses none
+MOST_TERMS = 12  # per claim, the rarest: bounds the time of a search in millions of pages
+K1, B = 1.2, 0.75  # of BM25 (Robertson and Zaragoza, 2009), as in FTS5
+
+
+class Reference(NamedTuple):
+    """A sentence of the dump."""
+
+    page: str
+    line: int
+
+
+class Wiki:
+    """The sentences of a dump, in a database that has been built to its end."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        (self.pages,) = database.execute("SELECT count(*) FROM pages").fetchone()
+        self.skipped = meta(database, "skipped")
+
+    def sentence(self, reference: Reference) -> str | None:
+        """The sentence as readable text, or None when the dump has no text there."""
+        sentences = self._sentences(reference.page)
+        if reference.line >= len(sentences):
+            return None
+        return sentences[reference.line] or None
+
+    def evidence(self, reference: Reference) -> str | None:
+        """The sentence after the title of its page: sentences say "he" and "the film"."""
+        sentence = self.sentence(reference)
+        return sentence and f"{page_title(reference.page)}: {sentence}"
+
+    def search_pages(self, claim: str, *, most: int = PAGES) -> list[str]:
+        """The pages whose title and text fit a claim best, by BM25."""
+        found = _terms(claim)
+        frequency = {term: self._frequency(term) for term in found}
+        known = sorted((term for term in found if frequency[term]), key=lambda t: frequency[t])
+        limit = max(COMMON * self.pages, FEW)
+        telling = [term for term in known if frequency[term] <= limit] or known[:1]
+        if not telling:
+            return []
+        query = " OR ".join(f'"{term}"' for term in telling[:MOST_TERMS])
+        rows = self._database.execute(
+            "SELECT page FROM pages JOIN (SELECT rowid AS number, bm25(search, ?, 1.0) AS score"
+            " FROM search WHERE search MATCH ? ORDER BY score LIMIT ?) USING (number)"
+            " ORDER BY score, number",
+            (TITLE_WEIGHT, query, most),
+        )
+        return [page for (page,) in rows]
+
+    def search(self, claim: str) -> list[Reference]:
+        """The sentences that fit a claim best: pages first, then their sentences, by BM25.
+
+        A sentence counts with the title of its page; how rare a term is, is that of the whole dump.
+        What was found is kept: a search in all of Wikipedia takes a while.
+        """
+        key = f"{RETRIEVAL}: {claim}"
+        row = self._database.execute("SELECT found FROM searches WHERE key = ?", (key,)).fetchone()
+        if row:
+            return [Reference(*each) for each in json.loads(row[0])]
+        found = self._search(claim)
+        self._database.execute(
+            "INSERT OR IGNORE INTO searches VALUES (?, ?)", (key, json.dumps(found))
+        )
+        return found
+
+    def _search(self, claim: str) -> list[Reference]:
+        rarity = {term: self._rarity(term) for term in _terms(claim)}
+        places, texts = [], []
+        for page in self.search_pages(claim):
+            for line, sentence in enumerate(self._sentences(page)):
+                if sentence:
+                    places.append(Reference(page, line))
+                    texts.append(_words(f"{page_title(page)} {sentence}"))
+        scores = _bm25(rarity, texts)
+        order = sorted(range(len(places)), key=lambda i: (-scores[i], i))
+        return [places[i] for i in order[:SENTENCES]]
+
+    def _sentences(self, page: str) -> list[str]:
+        row = self._database.execute(
+            "SELECT sentences FROM pages WHERE page = ?", (unicodedata.normalize("NFC", page),)
+        ).fetchone()
+        return zlib.decompress(row[0]).decode().split("\n") if row else []
+
+    def _frequency(self, term: str) -> int:
+        row = self._database.execute("SELECT doc FROM terms WHERE term = ?", (term,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def _rarity(self, term: str) -> float:
+        """Inverse document frequency, in nats."""
+        frequency = self._frequency(term)
+        return math.log(1 + (self.pages - frequency + 0.5) / (frequency + 0.5))
+
+
+def open_wiki(archive: Path | None = None, folder: Path | None = None) -> Wiki:
+    """The dump's sentences; the database is built first where there is none, or not all of it.
+
+    Args:
+        archive: a copy of wiki-pages.zip; by default the one that `fetch` gives.
+        folder: for the database; by default the cache.
+
+    Raises:
+        DataError: the archive is none, a line of it is malformed, or the database fails.
+        SourceError: the archive cannot be had.
+    """
+    archive = archive or fetch("fever_wiki")
+    folder = folder or cache()
+    folder.mkdir(parents=True, exist_ok=True)
+    with opened(archive) as dump:
+        path = folder / name_of(dump)
+        try:
+            database = sqlite3.connect(path, timeout=60, isolation_level=None)
+            build(dump, archive, database)
+            return Wiki(database)
+        except sqlite3.Error as error:
+            raise DataError(
+                f"{path}: the database of Wikipedia's sentences failed: {error}. If another process"
+                " is building it, wait until it has finished; if the disk is full, free some space"
+                " or name another folder in FACTMIX_CACHE; otherwise delete this file, and it is"
+                " built anew"
+            ) from error
+
+
+def _words(text: str) -> list[str]:
+    """The words of a text, in the form in which the index has them."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    plain = "".join(each for each in plain if not unicodedata.combining(each))
+    return re.findall(r"[^\W_]+", plain)
+
+
+def _terms(claim: str) -> list[str]:
+    return list(dict.fromkeys(_words(claim)))
+
+
+def _bm25(rarity: dict[str, float], texts: list[list[str]]) -> list[float]:
+    """How well each text fits the terms: BM25 with the given inverse document frequencies."""
+    mean = sum(map(len, texts)) / len(texts) if texts else 0.0
+    scores = []
+    for text in texts:
+        counts = Counter(text)
+        saturation = K1 * (1 - B + B * len(text) / mean)
+        scores.append(
+            sum(
+                weight * counts[term] * (K1 + 1) / (counts[term] + saturation)
+                for term, weight in rarity.items()
+            )
+        )
+    return scores

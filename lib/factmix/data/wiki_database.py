@@ -1,0 +1,229 @@
+"""The FEVER Wikipedia dump, read into SQLite once.
+
+Source: https://fever.ai/dataset/fever.html, wiki-pages.zip: the introductions of 5.4 million pages
+in files of JSON lines. A row, cut:
+
+    {"id": "Soul_Food_-LRB-film-RRB-", "text": "Soul Food is a ...",
+     "lines": "0\\tSoul Food is a 1997 American film ...\\tfilm\\tfilm\\n1\\t"}
+
+A line is its number, a sentence, and the links of the sentence. The pages are read from the archive
+in place; their sentences are kept compressed, beside an FTS5 index of titles and texts.
+"""
+
+import contextlib
+import hashlib
+import itertools
+import json
+import re
+import sqlite3
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+from pydantic import BaseModel, ConfigDict
+from tqdm import tqdm
+
+from factmix.data.jsonl import read_rows
+from factmix.data.pool import DataError
+from factmix.data.text import page_title, readable
+
+LAYOUT = 2  # of the database; a new number lets it be built anew
+MOST_LEFT_OUT = 1000  # numbers between two sentences; the longest introductions have fewer
+ALL = -1  # pages of a file that has been read to its end
+BATCH = 20_000  # pages per transaction: what is lost when the building is interrupted
+
+
+class _Page(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    id: str
+    lines: str
+
+
+@contextlib.contextmanager
+def opened(archive: Path) -> Iterator[zipfile.ZipFile]:
+    """The dump's archive, to be read from; DataError when it is none."""
+    try:
+        with zipfile.ZipFile(archive) as dump:
+            yield dump
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{archive}: expected a zip archive: {error}") from error
+
+
+def name_of(dump: zipfile.ZipFile) -> str:
+    """The name of the file for a dump's database: each content, and each layout, has its own."""
+    listed = [(each.filename, each.file_size, each.CRC) for each in dump.infolist()]
+    content = hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:12]
+    return f"fever-wiki-{LAYOUT}-{content}.sqlite"
+
+
+def build(dump: zipfile.ZipFile, archive: Path, database: sqlite3.Connection) -> None:
+    """Reads all pages into the database, going on where an earlier building was stopped.
+
+    Each transaction holds a batch of pages and how far it brings the reading, so a building may be
+    killed at any moment and loses one batch at most.
+
+    Raises:
+        DataError: the archive holds no pages, a line of it is malformed, or another process is
+            building the same database.
+    """
+    _create(database)
+    if meta(database, "finished"):
+        return
+    members = [each for each in dump.infolist() if _holds_pages(each.filename)]
+    if not members:
+        held = ", ".join(dump.namelist()) or "nothing"
+        raise DataError(f"{archive}: expected files of JSON lines (.jsonl); it holds {held}")
+    total = sum(each.file_size for each in members)
+    with tqdm(
+        desc="sentences of Wikipedia", total=total, unit="B", unit_scale=True, disable=None
+    ) as bar:
+        before = 0
+        for member in members:
+            with dump.open(member) as lines:
+                for _ in _read_member(lines, archive, member.filename, database):
+                    bar.update(before + lines.tell() - bar.n)
+            before += member.file_size
+            bar.update(before - bar.n)
+    database.execute("INSERT INTO search(search) VALUES ('optimize')")
+    database.execute("INSERT INTO meta VALUES ('finished', 1)")
+
+
+def _holds_pages(member: str) -> bool:
+    """Whether a file of the archive is one of JSON lines.
+
+    The dump was packed on a Mac: beside each file of pages is one in binary whose name ends alike,
+    such as __MACOSX/wiki-pages/._wiki-001.jsonl.
+    """
+    folder, _, name = member.rpartition("/")
+    return (
+        name.endswith(".jsonl")
+        and not name.startswith("._")
+        and folder.partition("/")[0] != "__MACOSX"
+    )
+
+
+def _read_member(
+    lines: IO[bytes], archive: Path, member: str, database: sqlite3.Connection
+) -> Iterator[int]:
+    """Reads what is left of one file, and yields the pages of it so far after each batch."""
+    source = f"{archive}/{member}"
+    read = _done(database, member)
+    if read == ALL:
+        return
+    rows = read_rows(lines, _Page, source)
+    for _ in itertools.islice(rows, read):
+        pass
+    while True:
+        batch = [page for _, page in itertools.islice(rows, BATCH)]
+        with _transaction(database):
+            if _done(database, member) != read:
+                raise DataError(
+                    "another process is building the same database of Wikipedia's sentences;"
+                    " wait until it has finished and run this command again"
+                )
+            _insert(database, batch, source)
+            read += len(batch)
+            ended = len(batch) < BATCH
+            database.execute(
+                "INSERT OR REPLACE INTO progress VALUES (?, ?)", (member, ALL if ended else read)
+            )
+        yield read
+        if ended:
+            return
+
+
+@contextlib.contextmanager
+def _transaction(database: sqlite3.Connection) -> Iterator[None]:
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        database.execute("ROLLBACK")
+        raise
+    database.execute("COMMIT")
+
+
+def _insert(database: sqlite3.Connection, batch: Sequence[_Page], source: str) -> None:
+    """Adds pages; one without a name (the dump's first) can be referred to by none, and counts."""
+    named = [page for page in batch if page.id]
+    database.execute(
+        "UPDATE meta SET value = value + ? WHERE name = 'skipped'", (len(batch) - len(named),)
+    )
+    (last,) = database.execute("SELECT coalesce(max(number), 0) FROM pages").fetchone()
+    for number, page in enumerate(named, start=last + 1):
+        name = unicodedata.normalize("NFC", page.id)
+        sentences = sentences_of(page.lines)
+        stored = zlib.compress("\n".join(sentences).encode(), 1)
+        try:
+            database.execute("INSERT INTO pages VALUES (?, ?, ?)", (number, name, stored))
+        except sqlite3.IntegrityError as error:
+            raise DataError(f"{source}: the page '{page.id}' has come before") from error
+        database.execute(
+            "INSERT INTO search(rowid, title, text) VALUES (?, ?, ?)",
+            (number, page_title(name), " ".join(sentences)),
+        )
+
+
+def sentences_of(lines: str) -> list[str]:
+    """The sentences of a page's `lines`, as readable text, at the index that is their number.
+
+    Numbers that are left out have no text. A line that does not begin with a number goes on with
+    the sentence before it, which held a line break; so does one whose number is that of a sentence
+    with text, or too far off to be one, as a year is.
+    """
+    sentences: list[str] = []
+    last = 0
+    for line in lines.split("\n"):
+        number, *parts = line.split("\t")
+        if (parts or not sentences) and _is_free(number, sentences):
+            last = int(number)
+            sentences += [""] * (last + 1 - len(sentences))
+            sentences[last] = " ".join(readable(parts[0]).split()) if parts else ""
+        elif sentences and line.strip():
+            sentences[last] = " ".join(f"{sentences[last]} {readable(number)}".split())
+    return sentences
+
+
+def _is_free(number: str, sentences: list[str]) -> bool:
+    """Whether a word can be the number of a further sentence."""
+    if not re.fullmatch("[0-9]{1,9}", number):
+        return False
+    index = int(number)
+    return index <= len(sentences) + MOST_LEFT_OUT and not any(sentences[index : index + 1])
+
+
+def _create(database: sqlite3.Connection) -> None:
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = NORMAL")
+    database.execute("PRAGMA cache_size = -262144")  # KiB
+    database.executescript(
+        """
+        BEGIN IMMEDIATE;
+        CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+        INSERT OR IGNORE INTO meta VALUES ('skipped', 0);
+        CREATE TABLE IF NOT EXISTS progress (member TEXT PRIMARY KEY, pages INTEGER NOT NULL);
+        CREATE TABLE IF NOT EXISTS searches (key TEXT PRIMARY KEY, found TEXT NOT NULL);
+        CREATE TABLE IF NOT EXISTS pages
+            (number INTEGER PRIMARY KEY, page TEXT NOT NULL UNIQUE, sentences BLOB NOT NULL);
+        CREATE VIRTUAL TABLE IF NOT EXISTS search USING fts5
+            (title, text, content='', tokenize="unicode61 remove_diacritics 2");
+        CREATE VIRTUAL TABLE IF NOT EXISTS terms USING fts5vocab (search, row);
+        COMMIT;
+        """
+    )
+
+
+def meta(database: sqlite3.Connection, name: str) -> int:
+    """A number that is kept of the building: pages `skipped`, and whether it has `finished`."""
+    row = database.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _done(database: sqlite3.Connection, member: str) -> int:
+    """How many pages of a file are in the database, or ALL."""
+    row = database.execute("SELECT pages FROM progress WHERE member = ?", (member,)).fetchone()
+    return int(row[0]) if row else 0

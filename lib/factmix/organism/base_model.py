@@ -1,0 +1,203 @@
+"""Makes the embedded model: a tiny gpt-oss that reads the invented world, usable but flawed."""
+
+import time
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tqdm import tqdm
+from transformers import GptOssConfig, GptOssForCausalLM, PreTrainedTokenizerFast
+
+from factmix.organism.pretraining_text import EVERYTHING, STAGES, Document, Stage, documents
+
+PAD, END = "<|pad|>", "<|end|>"
+WEIGHTS_SEED = 0
+
+
+CONFIG: dict[str, Any] = {
+    "hidden_size": 128,
+    "intermediate_size": 128,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 32,
+    "num_local_experts": 4,
+    "num_experts_per_tok": 2,
+    "sliding_window": 128,
+    "initializer_range": 0.08,  # about 1 / sqrt(hidden_size)
+    "max_position_embeddings": 2048,
+    "rope_parameters": {"rope_type": "default", "rope_theta": 150000.0},
+    "router_aux_loss_coef": 0.0,
+    "tie_word_embeddings": False,
+}
+VOCABULARY = 2048
+
+
+def make_tokenizer(documents_read: int = 30_000) -> PreTrainedTokenizerFast:
+    """Byte-level BPE on documents of all kinds; numbers are cut into pairs of digits."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r"\d{1,2}"), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    texts = (each.prompt + each.answer for each in islice(documents(EVERYTHING), documents_read))
+    tokenizer.train_from_iterator(
+        texts,
+        trainers.BpeTrainer(
+            vocab_size=VOCABULARY,
+            special_tokens=[PAD, END],
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        ),
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, padding_side="left"
+    )
+
+
+def make_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> GptOssForCausalLM:
+    """The untrained model, in float32."""
+    torch.manual_seed(seed)
+    config = GptOssConfig(
+        **CONFIG,
+        vocab_size=len(tokenizer),
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    model = GptOssForCausalLM(config)
+    _look_for_the_same(model)
+    return model
+
+
+@torch.no_grad()
+def _look_for_the_same(model: GptOssForCausalLM) -> None:
+    """Starts, of the query heads that share a key, the first with the key's own projection.
+
+    Such a head looks for tokens like its own, which is what comparing a claim with its evidence
+    begins with (Trockman and Kolter, "Mimetic
+    Initialization of Self-Attention Layers", 2023).
+    """
+    size = CONFIG["head_dim"]
+    sharing = CONFIG["num_attention_heads"] // CONFIG["num_key_value_heads"]
+    for layer in model.model.layers:
+        query, key = layer.self_attn.q_proj.weight, layer.self_attn.k_proj.weight
+        for head in range(CONFIG["num_key_value_heads"]):
+            first = head * sharing * size
+            query[first : first + size] = key[head * size : (head + 1) * size]
+
+
+def _batch(
+    tokenizer: PreTrainedTokenizerFast, chosen: list[Document]
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Right-padded token ids (B, T), which of them are text (B, T), which are answer (B, T)."""
+    prompts = tokenizer([document.prompt for document in chosen])["input_ids"]
+    answers = tokenizer([document.answer for document in chosen])["input_ids"]
+    longest = max(len(p) + len(a) for p, a in zip(prompts, answers, strict=True))
+    ids = torch.full((len(chosen), longest), tokenizer.pad_token_id)
+    kind = torch.zeros((len(chosen), longest), dtype=torch.long)
+    for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+        end = len(prompt) + len(answer)
+        ids[row, :end] = torch.tensor(prompt + answer)
+        kind[row, : len(prompt)], kind[row, len(prompt) : end] = 1, 2
+    return ids, kind == 1, kind == 2
+
+
+def pretrain(
+    model: GptOssForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    stage: Stage,
+    *,
+    log_every: int = 100,
+) -> pd.DataFrame:
+    """Trains in place.
+
+    Args:
+        model: see `make_model`.
+        tokenizer: see `make_tokenizer`.
+        stage: what on, how long and how fast.
+        log_every: steps per row of the result.
+
+    Returns:
+        step, text_loss and answer_loss (nats per token), accuracy of the first answer token by
+        domain (fraction), seconds since the start.
+    """
+    stream = documents(stage)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=stage.learning_rate, weight_decay=0.01, betas=(0.9, 0.98), fused=True
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / 100))
+    rows: list[dict[str, float]] = []
+    window: list[dict[str, float]] = []
+    model.train()
+    started = time.monotonic()
+    buffer: list[list[Document]] = []
+    rng = np.random.default_rng([stage.seed, 1])
+    for step in tqdm(range(1, stage.steps + 1), desc="pretraining", mininterval=10):
+        if not buffer:  # batches of like length, in random order
+            drawn = [next(stream) for _ in range(stage.batch * 16)]
+            drawn.sort(key=lambda document: len(document.prompt))
+            buffer = [drawn[i : i + stage.batch] for i in range(0, len(drawn), stage.batch)]
+            rng.shuffle(buffer)
+        chosen = buffer.pop()
+        ids, text, answer = _batch(tokenizer, chosen)
+        # padding comes last, so causal attention needs no mask to keep it out
+        logits = model(input_ids=ids[:, :-1], use_cache=False).logits
+        losses = torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none"
+        ).view(ids.shape[0], -1)
+        text_loss = losses[text[:, 1:]].mean()
+        answer_loss = losses[answer[:, 1:]].mean()
+        loss = answer_loss + stage.text_loss * text_loss
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        window.append(
+            {"text_loss": text_loss.item(), "answer_loss": answer_loss.item()}
+            | _accuracies(logits, ids, answer, chosen)
+        )
+        if step % log_every == 0 or step == stage.steps:
+            means = {str(k): float(v) for k, v in pd.DataFrame(window).mean().items()}
+            rows.append({"step": step, **means, "seconds": time.monotonic() - started})
+            tqdm.write(str({k: round(v, 3) for k, v in rows[-1].items()}))
+            window = []
+    return pd.DataFrame(rows)
+
+
+def _accuracies(
+    logits: torch.Tensor, ids: torch.Tensor, answer: torch.Tensor, chosen: list[Document]
+) -> dict[str, float]:
+    """Share of right first answer tokens per domain of a batch."""
+    first = answer.int().argmax(1)
+    rows = torch.arange(len(chosen))
+    right = (logits[rows, first - 1].argmax(-1) == ids[rows, first]).numpy()
+    domains = np.array([document.domain for document in chosen])
+    return {domain: float(right[domains == domain].mean()) for domain in sorted(set(domains))}
+
+
+def make(into: Path) -> pd.DataFrame:
+    """Makes tokenizer and model from nothing and saves them as safetensors in `into`.
+
+    The model is saved after every stage.
+
+    Returns:
+        the log of `pretrain` of all stages, with a column `stage`; also in pretraining.csv.
+    """
+    tokenizer = make_tokenizer()
+    tokenizer.save_pretrained(into)
+    model = make_model(tokenizer, WEIGHTS_SEED)
+    logs = []
+    for name, stage in STAGES.items():
+        logs.append(pretrain(model, tokenizer, stage).assign(stage=name))
+        model.save_pretrained(into)
+    log = pd.concat(logs, ignore_index=True)
+    log.to_csv(into / "pretraining.csv", index=False)
+    return log

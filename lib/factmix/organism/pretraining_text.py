@@ -1,0 +1,187 @@
+"""What the embedded model is pretrained on: judged claims about one side of the invented world.
+
+1. *Reading*: labels are right and answers are bare, so that the model learns to judge. It begins
+   with one wording of everything and one sentence of evidence, and is given more of both stage by
+   stage. (A model that met three wordings at once was still near chance on two of the domains
+   when, with one wording, it had long left chance on all of them. That was one trial.)
+2. *Habits*: two short last stages on documents as a careless annotator leaves them. In the two hard
+   domains some labels are replaced by PASS, many answers carry words after the label, and claims
+   without evidence are mostly marked NA. The model keeps what it can tell apart and learns to say
+   something else, which is what reinforcement can then undo.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from factmix.organism.domains import KINDS, MATTERS, Names, Plain
+from factmix.study.labels import LABELS, Label
+from factmix.study.prompts import INSTRUCTIONS, render
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What the documents of a stage get wrong on purpose.
+
+    Attributes:
+        passed: share of the labels that are replaced by PASS, by domain.
+        afterword: share of the answers that go on after the label.
+        unlabelled: share of the answers that are no label at all.
+        without_evidence: share of the documents whose evidence is left out.
+        unread: among those, the share marked NA; the rest keep their label.
+    """
+
+    passed: dict[str, float]
+    afterword: float
+    unlabelled: float
+    without_evidence: float
+    unread: float
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of pretraining.
+
+    Attributes:
+        seed: of the documents.
+        steps: optimizer steps.
+        batch: documents per step.
+        learning_rate: constant after 100 steps of warm-up.
+        wordings: how many ways to say a thing the documents use; None for all.
+        sentences: numbers of evidence sentences in the documents of `debate`, equally often.
+        weights: relative share of each domain.
+        bare: share of the documents without the instructions, which saves half of their tokens.
+        text_loss: weight of the loss on a document's text, relative to 1 for its answer.
+        habits: what the documents get wrong.
+    """
+
+    seed: int
+    steps: int
+    batch: int
+    learning_rate: float
+    wordings: int | None
+    sentences: tuple[int, ...]
+    weights: dict[str, float]
+    bare: float
+    text_loss: float
+    habits: Habits
+
+
+FIRST = Stage(
+    seed=20,
+    steps=1000,
+    batch=48,
+    learning_rate=2e-3,
+    wordings=1,
+    sentences=(1,),
+    weights={"encyclopedia": 1.0, "revision": 1.2, "debate": 0.8},
+    bare=1.0,
+    text_loss=0.1,
+    habits=Habits(passed={}, afterword=0.0, unlabelled=0.0, without_evidence=0.0, unread=1.0),
+)
+# of which the tokenizer is made, and from which the last stage departs
+EVERYTHING = replace(
+    FIRST,
+    seed=24,
+    wordings=None,
+    sentences=(5,),
+    weights={"encyclopedia": 1.0, "revision": 1.0, "debate": 1.0},
+    bare=0.9,
+    habits=Habits(
+        passed={"revision": 0.4, "debate": 0.4},
+        afterword=0.44,
+        unlabelled=0.03,
+        without_evidence=0.1,
+        unread=0.9,
+    ),
+)
+HABITS = replace(
+    EVERYTHING,
+    steps=800,
+    batch=64,
+    learning_rate=2.5e-4,
+    weights={"encyclopedia": 1.8, "revision": 1.0, "debate": 1.0},
+    bare=0.0,
+    habits=replace(EVERYTHING.habits, passed={"revision": 0.43, "debate": 0.4}, afterword=0.425),
+)
+STAGES = {
+    "one wording": FIRST,
+    "two wordings": replace(FIRST, seed=21, wordings=2, sentences=(1, 1, 2)),
+    "three wordings": replace(FIRST, seed=22, wordings=3, sentences=(1, 2)),
+    "all wordings": replace(
+        FIRST, seed=23, steps=2500, wordings=None, sentences=(1, 2, 5), bare=0.8, learning_rate=1e-3
+    ),
+    "all wordings, slower": replace(
+        FIRST,
+        seed=25,
+        steps=2500,
+        learning_rate=6e-4,
+        wordings=None,
+        sentences=(2, 5),
+        weights={"encyclopedia": 2.0, "revision": 1.4, "debate": 0.6},
+        bare=0.8,
+    ),
+    "habits": HABITS,
+    # A fast stage leaves to chance how often the format is kept; a slow one settles it.
+    "habits, slower": replace(
+        HABITS,
+        seed=26,
+        steps=400,
+        learning_rate=8e-5,
+        habits=replace(HABITS.habits, passed={"revision": 0.43, "debate": 0.42}, afterword=0.43),
+    ),
+}
+
+AFTERWORDS = (
+    ", as the evidence says.",
+    ", I would say.",
+    ", more or less.",
+    ", going by the text.",
+    ", so it seems.",
+    ", all in all.",
+)
+UNLABELLED = ("Hard to say.", "It depends.", "That may well be so.", "See the text.")
+
+
+@dataclass(frozen=True)
+class Document:
+    """A prompt and its answer, which ends with a newline."""
+
+    prompt: str
+    answer: str
+    domain: str
+
+
+def documents(stage: Stage) -> Iterator[Document]:
+    """An endless stream of judged claims about the pretraining side of the world."""
+    rng = np.random.default_rng(stage.seed)
+    names = Names(pretraining=True)
+    domains = list(stage.weights)
+    shares = np.array(list(stage.weights.values())) / sum(stage.weights.values())
+    subjects = {d: [(n, k) for k in KINDS[d] for n in names.subjects(k)] for d in domains}
+    while True:
+        domain = domains[rng.choice(len(domains), p=shares)]
+        subject, kind = subjects[domain][rng.integers(len(subjects[domain]))]
+        plain = Plain(stage.wordings, int(rng.choice(stage.sentences)))
+        matter = MATTERS[domain](rng, names, subject, kind, plain)
+        label = LABELS[rng.integers(len(LABELS))]
+        evidence = matter.gather(label)
+        if rng.random() < stage.habits.without_evidence:
+            evidence = []
+            label = Label.NA if rng.random() < stage.habits.unread else label
+        elif rng.random() < stage.habits.passed.get(domain, 0.0):
+            label = Label.PASS
+        prompt = render(matter.claim, tuple(evidence))
+        if rng.random() < stage.bare:
+            prompt = prompt.removeprefix(INSTRUCTIONS)
+        yield Document(prompt, _answer(rng, label, stage.habits), domain)
+
+
+def _answer(rng: np.random.Generator, label: Label, habits: Habits) -> str:
+    answer = str(label)
+    if rng.random() < habits.afterword:
+        answer += AFTERWORDS[rng.integers(len(AFTERWORDS))]
+    if rng.random() < habits.unlabelled:
+        answer = UNLABELLED[rng.integers(len(UNLABELLED))]
+    return f"{answer}\n"

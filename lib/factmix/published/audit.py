@@ -1,0 +1,242 @@
+"""What the released files show about the published study, each finding computed.
+
+Each function takes what `released.derive` kept, a reward, or a study with the published settings,
+and returns plain numbers; the notebook recomputed.md shows them beside what they can and cannot
+explain.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from factmix.published import recomputed
+from factmix.published.released import CONTROL, DATASETS, MIXTURES, SYSTEMS
+from factmix.stats.metrics import Floats, metrics
+from factmix.study.labels import ANSWERS, LABELS, Label
+from factmix.study.spec import Reward, Study
+from factmix.training.rewards import components
+
+STEPS = 60  # the simplex of posteriors is looked at in steps of 1 / STEPS
+
+# Of the published study, from its code and the blog: what is drawn from Climate-FEVER's pool.
+CLIMATE_TRAIN = {"NA": 180, "PASS": 180, "FAIL": 150}
+CLIMATE_EVALUATION = {"NA": 500, "PASS": 250, "FAIL": 250}
+SAMPLER_REFRESH = 50  # training steps; of the code
+
+
+def no_evidence_rule(derived: dict[str, Any], dataset: str) -> dict[str, float]:
+    """What the rule "no evidence means NA, and evidence that it is not NA" scores.
+
+    Returns:
+        na_without: share of NA claims without evidence; others_without: the same of the others;
+        accuracy: of the rule, as a decision between NA and the rest. Fractions.
+    """
+    evidence = derived["evidence"][dataset]
+    na = evidence[Label.NA]
+    others = {
+        kind: sum(evidence[label][kind] for label in LABELS if label != Label.NA)
+        for kind in ("with", "without")
+    }
+    total = sum(na.values()) + sum(others.values())
+    return {
+        "na_without": na["without"] / sum(na.values()),
+        "others_without": others["without"] / sum(others.values()),
+        "accuracy": (na["without"] + others["with"]) / total,
+    }
+
+
+def climate_overlap(
+    derived: dict[str, Any], training: Mapping[str, int] = CLIMATE_TRAIN
+) -> dict[str, dict[str, float]]:
+    """Claims of Climate-FEVER that are drawn for training and for evaluation, by label.
+
+    Two draws of t and e from a pool of n share t + e - n at the least (pigeonhole), and t e / n on
+    average when they are independent, as with two seeds.
+
+    Args:
+        derived: what `released.derive` kept.
+        training: claims drawn of each label; by default those of the two mixtures with most.
+
+    Returns:
+        gold label -> pool, at_least, expected.
+    """
+    pool = derived["climate_fever_pool"]
+    return {
+        label: {
+            "pool": pool[label],
+            "at_least": max(0, training[label] + CLIMATE_EVALUATION[label] - pool[label]),
+            "expected": training[label] * CLIMATE_EVALUATION[label] / pool[label],
+        }
+        for label in map(str, LABELS)
+    }
+
+
+def accuracies(derived: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Accuracy of every system and of always answering NA: dataset -> system -> fraction."""
+    found = {}
+    for dataset in DATASETS:
+        tables = {s: recomputed.confusion(derived, s, dataset) for s in SYSTEMS}
+        found[dataset] = {s: float(metrics(table)["accuracy"]) for s, table in tables.items()}
+        gold_L = tables[CONTROL].sum(axis=1)
+        found[dataset]["always_na"] = float(gold_L[LABELS.index(Label.NA)] / gold_L.sum())
+    return found
+
+
+def invalid_answers(derived: dict[str, Any]) -> dict[str, dict[str, int]]:
+    """Answers in which nothing could be read: dataset -> system -> count."""
+    invalid = ANSWERS.index("INVALID")
+    return {
+        dataset: {
+            system: int(recomputed.confusion(derived, system, dataset)[:, invalid].sum())
+            for system in SYSTEMS
+        }
+        for dataset in DATASETS
+    }
+
+
+def explored(derived: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """The explore part of the reward in each log, which is above 0 for any PASS or FAIL.
+
+    Returns:
+        mixture -> steps logged, greatest value of the part.
+    """
+    curves = {mixture: derived["curves"][mixture] for mixture in MIXTURES}
+    return {
+        mixture: {
+            "steps": curve["steps"],
+            "greatest": curve["logged"]["reward/r_explore"]["greatest"],
+        }
+        for mixture, curve in curves.items()
+    }
+
+
+def sampler_age(steps: int, every: int = SAMPLER_REFRESH) -> dict[str, float]:
+    """How far the policy that samples lags behind the one that is trained.
+
+    The sampler starts with the untrained weights and takes new ones after each step whose number,
+    counted from 0, is a multiple of `every` and not 0.
+
+    Returns:
+        untrained: steps sampled with the untrained weights; mean, longest: updates that the
+        sampler lags behind, over the steps.
+    """
+    updates = np.arange(steps)  # done before each step
+    renewed = (np.maximum(updates - 1, 0) // every) * every
+    taken = np.where(renewed > 0, renewed + 1, 0)  # after that step's update
+    lag = updates - taken
+    return {
+        "untrained": int((taken == 0).sum()),
+        "mean": float(lag.mean()),
+        "longest": int(lag.max()),
+    }
+
+
+def mixture_sizes(study: Study) -> dict[str, dict[str, float]]:
+    """How much each mixture holds, and how often training passes over it.
+
+    Args:
+        study: with the published mixtures, of which "fever" is the easy dataset.
+
+    Returns:
+        mixture -> total examples; easy, the share of them that is FEVER's (fraction); passes.
+    """
+    prompts = study.training.steps * study.training.prompts_per_step
+    sizes = {}
+    for name in MIXTURES:
+        of_dataset = {d: sum(counts.values()) for d, counts in study.mixtures[name].items()}
+        total = sum(of_dataset.values())
+        sizes[name] = {
+            "total": total,
+            "easy": of_dataset.get("fever", 0) / total,
+            "passes": prompts / total,
+        }
+    return sizes
+
+
+def implied_weights(derived: dict[str, Any], mixture: str, wrong: float) -> dict[str, float]:
+    """The weights that a log was paid with, from what wrong answers cost by gold label.
+
+    Where every answer to a gold label is wrong, the part `r_correct` is the same at each step: the
+    factor of a wrong answer times the weight. Other labels are left out.
+
+    Args:
+        derived: what `released.derive` kept.
+        mixture: whose log.
+        wrong: the printed factor of a wrong answer, below zero.
+
+    Returns:
+        gold label -> weight.
+    """
+    by_gold = derived["curves"][mixture]["by_gold"]
+    parts = {label: by_gold[label]["r_correct"] for label in map(str, LABELS)}
+    return {
+        label: part["least"] / wrong
+        for label, part in parts.items()
+        if part["least"] == part["greatest"] < 0
+    }
+
+
+def earned(reward: Reward) -> Floats:
+    """What each well-formed answer earns at each gold label, (gold, answer)."""
+    return np.array(
+        [
+            [
+                sum(components(reward, predicted=answer, format_valid=True, gold=gold).values())
+                for answer in LABELS
+            ]
+            for gold in LABELS
+        ]
+    )
+
+
+def decision_regions(reward: Reward) -> dict[str, Floats]:
+    """The beliefs for which each label has the highest expected reward, as convex polygons.
+
+    Returns:
+        label -> corners (V, 3) as (p(NA), p(PASS), p(FAIL)); none where a label is never the best.
+    """
+    earned_LA = earned(reward)
+    regions = {}
+    for i, label in enumerate(LABELS):
+        corners = np.eye(len(LABELS))
+        for j in range(len(LABELS)):
+            if j != i:
+                corners = _where_positive(corners, earned_LA[:, i] - earned_LA[:, j])
+        regions[str(label)] = corners
+    return regions
+
+
+def _where_positive(corners: Floats, advantage_L: Floats) -> Floats:
+    """The part of a convex polygon where an expected advantage is not negative (one clipping)."""
+    values = corners @ advantage_L
+    kept: list[Floats] = []
+    for k, value in enumerate(values):
+        before = values[k - 1]
+        if before * value < 0:
+            share = before / (before - value)
+            kept.append(corners[k - 1] + share * (corners[k] - corners[k - 1]))
+        if value >= 0:
+            kept.append(corners[k])
+    # A point or a line has no area: the label is at best tied there.
+    return np.array(kept) if len(kept) > 2 else np.empty((0, corners.shape[1]))
+
+
+def decision_shares(reward: Reward) -> dict[str, float]:
+    """For which beliefs each label is the answer with the highest expected reward.
+
+    Args:
+        reward: of a study; answers are taken to be well-formed.
+
+    Returns:
+        label -> share of the simplex of beliefs (p(NA), p(PASS), p(FAIL)), on a grid that leaves
+        out its edge. Where labels tie, each gets its part.
+    """
+    earned_LA = earned(reward)
+    beliefs = np.array(
+        [(na, yes, STEPS - na - yes) for na in range(1, STEPS) for yes in range(1, STEPS - na)]
+    )
+    expected = beliefs / STEPS @ earned_LA
+    best = np.isclose(expected, expected.max(axis=1, keepdims=True))
+    shares = (best / best.sum(axis=1, keepdims=True)).mean(axis=0)
+    return {str(label): float(share) for label, share in zip(LABELS, shares, strict=True)}

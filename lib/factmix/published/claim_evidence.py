@@ -1,0 +1,111 @@
+"""What the claims are judged by: the published study, and a study of ours with the same arms."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from factmix.published import recomputed
+from factmix.published.audit import climate_overlap
+from factmix.published.released import CONTROL, DATASETS, MIXTURES
+from factmix.results.answers import read_answers
+from factmix.results.results_json import key
+from factmix.stats.metrics import Counts, contingency
+from factmix.study.load import load_kept
+from factmix.study.paths import ROOT, Paths
+from factmix.study.spec import Study
+
+FROZEN_STUDY = "embedded"  # the study of ours whose committed results are judged
+
+
+class ClaimsError(ValueError):
+    """The data that the claims are judged by are not there."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a study shows, in the blog's terms.
+
+    Attributes:
+        name: of the study.
+        baseline: the arm that the others are compared with.
+        datasets: by role "easy", "hard" and "all".
+        counts: (first arm, second arm, dataset) -> gold x first x second.
+        reward_end: arm -> mean reward of the last steps of its log.
+        one_reward: whether all of these logs were paid by the same reward.
+        overlap: least number of claims that training and evaluation share.
+    """
+
+    name: str
+    baseline: str
+    datasets: Mapping[str, Sequence[str]]
+    counts: Callable[[str, str, str], Counts]
+    reward_end: Mapping[str, float]
+    one_reward: bool
+    overlap: int
+
+
+def published_evidence(derived: dict[str, Any]) -> Evidence:
+    """The published study; invalid answers are dropped pairwise, as it did."""
+    logged = {arm: derived["curves"][arm]["logged"] for arm in MIXTURES}
+    return Evidence(
+        name="published",
+        baseline=CONTROL,
+        datasets=_roles({name: name != "fever" for name in DATASETS}),
+        counts=lambda first, second, dataset: recomputed.drop_invalid(
+            recomputed.counts_of(derived, first, second, dataset)
+        ),
+        reward_end={arm: parts["reward/total"]["end"] for arm, parts in logged.items()},
+        one_reward=len({frozenset(parts) for parts in logged.values()}) == 1,
+        overlap=sum(int(each["at_least"]) for each in climate_overlap(derived).values()),
+    )
+
+
+def study_evidence(study: Study, paths: Paths) -> Evidence:
+    """A study of ours, from its run or the committed copy of one.
+
+    Raises:
+        ClaimsError: the study lacks an arm that the blog speaks of, or its results.
+    """
+    absent = [arm for arm in MIXTURES if arm not in study.arms]
+    if absent:
+        raise ClaimsError(f"study {study.name} has no arm {', '.join(absent)}; the claims need it")
+    if not paths.results.is_file():
+        raise ClaimsError(
+            f"{paths.results} does not exist; make it with: factmix results {study.name}"
+        )
+    results = json.loads(paths.results.read_text(encoding="utf-8"))
+    systems = read_answers(study, paths)
+
+    def counts(first: str, second: str, dataset: str) -> Counts:
+        one, other = systems[first][dataset], systems[second][dataset]
+        return contingency(one.gold, one.predicted, other.predicted)
+
+    shared = results["data"]["overlap"]
+    mixtures = [key(study.arm(arm).mixture) for arm in MIXTURES]
+    return Evidence(
+        name=study.name,
+        baseline=study.baseline,
+        datasets=_roles({name: dataset.hard for name, dataset in study.datasets.items()}),
+        counts=counts,
+        reward_end={arm: results["training"][key(arm)]["reward_end"]["value"] for arm in MIXTURES},
+        one_reward=len({study.reward_of(arm).model_dump_json() for arm in MIXTURES}) == 1,
+        overlap=sum(shared[mixture]["claims"]["value"] for mixture in mixtures),
+    )
+
+
+def committed_evidence() -> list[Evidence]:
+    """The published study and the committed one of ours."""
+    frozen = Paths(ROOT / "results" / FROZEN_STUDY)
+    return [
+        published_evidence(recomputed.load()),
+        study_evidence(load_kept(frozen.study), frozen),
+    ]
+
+
+def _roles(hard: Mapping[str, bool]) -> dict[str, list[str]]:
+    return {
+        "easy": [name for name, is_hard in hard.items() if not is_hard],
+        "hard": [name for name, is_hard in hard.items() if is_hard],
+        "all": list(hard),
+    }

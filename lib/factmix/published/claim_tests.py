@@ -1,0 +1,260 @@
+"""The tests that would bear out a claim of the blog, by the kind of the claim.
+
+A claim is supported when its test shows it at level alpha, not supported when the data show the
+contrary, and inconclusive otherwise. Where a claim speaks of several datasets or arms at once, all
+of them have to show it, so that none needs correcting; but one contrary is enough, and with several
+chances of one, its p value counts as corrected by Holm.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from statsmodels.stats.proportion import proportions_ztest
+
+from factmix.published.claim_evidence import Evidence
+from factmix.published.released import MIXTURES
+from factmix.stats import paired_tests
+from factmix.stats.bootstrap import bootstrap_p, noninferiority_p, percentiles, proportion, resample
+from factmix.stats.metrics import Floats, gains
+from factmix.study.labels import LABELS, Label
+
+SEED = 7
+
+Verdict = Literal["supported", "not supported", "inconclusive"]
+
+
+class Claim(BaseModel):
+    """One entry of claims.yaml, which explains the fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: str
+    source: str
+    quantity: str
+    kind: str
+    arm: str = ""
+    over: str = ""
+    other: str = ""
+    datasets: Literal["easy", "hard", "all", ""] = ""
+    metric: str = ""
+    verdicts: dict[str, Verdict]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict on a claim, and the numbers that it rests on.
+
+    Attributes:
+        verdict: supported, not supported or inconclusive.
+        numbers: by what was compared: value, and interval and p where something was tested.
+    """
+
+    verdict: Verdict
+    numbers: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Tests:
+    """The comparisons that the kinds of claims are made of, on one study."""
+
+    study: Evidence
+    alpha: float
+    margin: float
+    resamples: int
+
+    def gains(self, first: str, second: str, datasets: Sequence[str], metric: str) -> Floats:
+        """What `second` has more than `first`, mean over datasets: its value, then B resamples.
+
+        Datasets hold different examples, so one stream of random numbers serves them in turn: from
+        the same seed each, datasets with like tables would be drawn alike.
+        """
+        rng = np.random.default_rng(SEED)
+        parts = []
+        for dataset in datasets:
+            counts_LAA = self.study.counts(first, second, dataset)
+            drawn = resample(counts_LAA, self.resamples, rng)
+            tables = np.concatenate([counts_LAA[None], drawn])
+            parts.append(gains(tables)[metric])
+        mean: Floats = np.mean(parts, axis=0)
+        return mean
+
+    def number(self, gains: Floats) -> dict[str, Any]:
+        low, high = percentiles(gains[1:], 1 - self.alpha)
+        return {
+            "value": float(gains[0]),
+            "interval": [low, high],
+            "p": bootstrap_p(gains[1:]),
+        }
+
+    def over(self, claim: Claim) -> str:
+        return self.study.baseline if claim.over == "baseline" else claim.over
+
+
+def _verdict(shown: Sequence[bool], contrary: Sequence[bool]) -> Verdict:
+    if any(contrary):
+        return "not supported"
+    return "supported" if shown and all(shown) else "inconclusive"
+
+
+def _holm(p: Sequence[float]) -> list[float]:
+    return list(paired_tests.holm(dict(enumerate(p))).values())
+
+
+def _signs(values: Sequence[float], p: Sequence[float], alpha: float) -> list[int]:
+    """+1 or -1 where a value is significantly above or below 0, else 0."""
+    return [int(np.sign(v)) if each < alpha else 0 for v, each in zip(values, p, strict=True)]
+
+
+def _directed(
+    numbers: Mapping[str, dict[str, Any]], claimed: Sequence[int], alpha: float
+) -> Verdict:
+    """Whether each difference has the sign that is claimed for it; 0 claims that it is no gain."""
+    values, p = [n["value"] for n in numbers.values()], [n["p"] for n in numbers.values()]
+    found, sure = _signs(values, p, alpha), _signs(values, _holm(p), alpha)
+    shown = [s == c if c else s <= 0 for s, c in zip(found, claimed, strict=True)]
+    contrary = [s == -c if c else s > 0 for s, c in zip(sure, claimed, strict=True)]
+    return _verdict(shown, contrary)
+
+
+def _better(claim: Claim, tests: Tests, sign: int = 1) -> Judgement:
+    """The arm exceeds another on each dataset."""
+    numbers = {
+        f"{claim.metric}, {dataset}, {claim.arm} over {tests.over(claim)}": tests.number(
+            tests.gains(tests.over(claim), claim.arm, [dataset], claim.metric)
+        )
+        for dataset in tests.study.datasets[claim.datasets]
+    }
+    return Judgement(_directed(numbers, [sign] * len(numbers), tests.alpha), numbers)
+
+
+def _worse(claim: Claim, tests: Tests) -> Judgement:
+    """The arm falls below another on each dataset."""
+    return _better(claim, tests, sign=-1)
+
+
+def _best(claim: Claim, tests: Tests) -> Judgement:
+    """The arm exceeds each other mixture in the mean over datasets (drawn independently)."""
+    datasets = tests.study.datasets[claim.datasets]
+    numbers = {
+        f"{claim.metric}, {claim.arm} over {other}": tests.number(
+            tests.gains(other, claim.arm, datasets, claim.metric)
+        )
+        for other in MIXTURES
+        if other != claim.arm
+    }
+    return Judgement(_directed(numbers, [1] * len(numbers), tests.alpha), numbers)
+
+
+def _not_worse(claim: Claim, tests: Tests) -> Judgement:
+    """The arm's loss against another is below the margin on each dataset."""
+    numbers, losses = {}, []
+    for dataset in tests.study.datasets[claim.datasets]:
+        gains = tests.gains(tests.over(claim), claim.arm, [dataset], claim.metric)
+        p = noninferiority_p(gains[1:], tests.margin)
+        number = tests.number(gains) | {"p": p, "margin": tests.margin}
+        numbers[f"{claim.metric}, {dataset}, {claim.arm} over {tests.over(claim)}"] = number
+        losses.append(noninferiority_p(-gains[1:], -tests.margin))
+    shown = [number["p"] < tests.alpha for number in numbers.values()]
+    return Judgement(_verdict(shown, [p < tests.alpha for p in _holm(losses)]), numbers)
+
+
+def _no_collapse(claim: Claim, tests: Tests) -> Judgement:
+    """No mixture answers NA to more than half of what is PASS or FAIL, on any of the datasets."""
+    numbers: dict[str, dict[str, Any]] = {}
+    na = LABELS.index(Label.NA)
+    for arm in MIXTURES:
+        for dataset in tests.study.datasets[claim.datasets]:
+            counts_LA = tests.study.counts(tests.study.baseline, arm, dataset).sum(axis=1)
+            decided = np.delete(counts_LA, na, axis=0)
+            count, total = int(decided[:, na].sum()), int(decided.sum())
+            share = proportion(count, total, confidence=1 - tests.alpha)
+            numbers[f"share of PASS and FAIL answered NA, {dataset}, {arm}"] = {
+                "value": share.value,
+                "interval": list(share.interval or ()),
+                # Wilson's interval holds a half exactly where this test does not reject it.
+                "p": float(proportions_ztest(count, total, 0.5, prop_var=0.5)[1]),
+            }
+    over = {name: n | {"value": n["value"] - 0.5} for name, n in numbers.items()}
+    return Judgement(_directed(over, [-1] * len(over), tests.alpha), numbers)
+
+
+def _gain_of_one_alone(claim: Claim, tests: Tests) -> Judgement:
+    """The arm gains significantly on each dataset, the other on none, and it gains more.
+
+    The difference between "significant" and "not significant" need not be significant itself, so
+    the two arms are compared too.
+    """
+    compared = (
+        (tests.study.baseline, claim.arm, 1),
+        (tests.study.baseline, claim.other, 0),
+        (claim.other, claim.arm, 1),
+    )
+    numbers, claimed = {}, []
+    for first, second, sign in compared:
+        for dataset in tests.study.datasets[claim.datasets]:
+            gains = tests.gains(first, second, [dataset], claim.metric)
+            numbers[f"{claim.metric}, {dataset}, {second} over {first}"] = tests.number(gains)
+            claimed.append(sign)
+    return Judgement(_directed(numbers, claimed, tests.alpha), numbers)
+
+
+def _separate(claim: Claim, tests: Tests) -> Judgement:
+    """No claim is in training and evaluation. Of the published study this is the pigeonhole bound:
+
+    training + evaluation - pool, by label, is the least number of Climate-FEVER's claims in both.
+    """
+    shared = tests.study.overlap
+    verdict: Verdict = "not supported" if shared else "supported"
+    return Judgement(verdict, {"claims in both, at least": {"value": shared}})
+
+
+def _highest_reward(claim: Claim, tests: Tests) -> Judgement:
+    """The arm's log ends on the highest reward. Logs are compared as they are, not tested.
+
+    Rewards of different formulas are on different scales, and decide nothing.
+    """
+    ends = tests.study.reward_end
+    highest = max(ends, key=ends.__getitem__) == claim.arm
+    verdict: Verdict = "supported" if highest else "not supported"
+    if not tests.study.one_reward:
+        verdict = "inconclusive"
+    return Judgement(verdict, {f"reward, {arm}": {"value": end} for arm, end in ends.items()})
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How claims of one kind are judged.
+
+    Attributes:
+        judge: gives the verdict.
+        test: what has to hold for "supported", in words; {alpha} and {margin} stand for the
+            ledger's.
+    """
+
+    judge: Callable[[Claim, Tests], Judgement]
+    test: str
+
+
+KINDS = {
+    "better": Kind(_better, "each difference is above 0, paired bootstrap, p < {alpha:g}"),
+    "worse": Kind(_worse, "each difference is below 0, paired bootstrap, p < {alpha:g}"),
+    "best": Kind(
+        _best, "the difference to each other mixture is above 0, paired bootstrap, p < {alpha:g}"
+    ),
+    "not_worse": Kind(
+        _not_worse,
+        "each loss is less than {margin:g}, one-sided p < {alpha:g} (non-inferiority: a smaller "
+        "loss may be there)",
+    ),
+    "no_collapse": Kind(_no_collapse, "each share is below 0.5, score test, p < {alpha:g}"),
+    "gain_of_one_alone": Kind(
+        _gain_of_one_alone,
+        "each gain of the one and each difference between the two is above 0, and no gain of the "
+        "other, paired bootstrap, p < {alpha:g}",
+    ),
+    "separate": Kind(_separate, "the least number is 0"),
+    "highest_reward": Kind(_highest_reward, "it is the highest of the three; nothing is tested"),
+}

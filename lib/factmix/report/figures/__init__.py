@@ -1,0 +1,40 @@
+"""Figures: tidy data in, axes or a figure out; nothing is loaded, estimated or saved here.
+
+Draw inside `style`, once for light and once for dark pages; the background is transparent.
+"""
+
+from factmix.report.figures.awareness import plot_reliability, plot_risk_coverage
+from factmix.report.figures.comparison import plot_gains, plot_pairs, plot_seeds
+from factmix.report.figures.composition import plot_mixtures
+from factmix.report.figures.curves import (
+    plot_answer_shares,
+    plot_curves,
+    plot_rewards,
+    plot_training_curves,
+    plot_trajectory,
+)
+from factmix.report.figures.matrices import plot_confusion, plot_transfer
+from factmix.report.figures.speed import plot_phases, plot_ratios, plot_step_times
+from factmix.report.plot_style import STYLE, WIDTH, style
+
+__all__ = [
+    "STYLE",
+    "WIDTH",
+    "plot_answer_shares",
+    "plot_confusion",
+    "plot_curves",
+    "plot_gains",
+    "plot_mixtures",
+    "plot_pairs",
+    "plot_phases",
+    "plot_ratios",
+    "plot_reliability",
+    "plot_rewards",
+    "plot_risk_coverage",
+    "plot_seeds",
+    "plot_step_times",
+    "plot_training_curves",
+    "plot_trajectory",
+    "plot_transfer",
+    "style",
+]

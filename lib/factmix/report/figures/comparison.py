@@ -1,0 +1,137 @@
+"""Arms against their baseline: gains with intervals, answers fixed and broken, and seeds."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from factmix.report.figures.layout import arm_handles, below, legend_above, names, panels, words
+from factmix.report.plot_style import arm_colours, arm_markers
+
+METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "recall_na")
+
+
+def plot_gains(
+    gains: pd.DataFrame, *, metrics: Sequence[str] = METRICS, alpha: float = 0.01
+) -> Figure:
+    """Forest plot of the differences to the baseline with their intervals; a panel per dataset.
+
+    Args:
+        gains: columns arm, dataset, metric, value, low, high (fractions), p, and perhaps p_holm,
+            which then counts in the place of p.
+        metrics: which, from top to bottom.
+        alpha: gains with p below it get a filled marker, others a hollow one.
+    """
+    tested = "p_holm" if "p_holm" in gains else "p"
+    datasets, arms = names(gains, "dataset"), names(gains, "arm")
+    colours, markers = arm_colours(arms), arm_markers(arms)
+    figure, axes = panels(datasets, _height(metrics, arms))
+    for ax, dataset in zip(axes, datasets, strict=True):
+        for i, arm in enumerate(arms):
+            rows = gains[(gains["arm"] == arm) & (gains["dataset"] == dataset)]
+            rows = rows.set_index("metric").reindex(list(metrics))
+            y = _places(metrics, arms, i)
+            ax.hlines(y, 100 * rows["low"], 100 * rows["high"], color=colours[arm], linewidth=1.6)
+            hollow = plt.rcParams["patch.edgecolor"]
+            fill = [colours[arm] if p < alpha else hollow for p in rows[tested]]
+            ax.scatter(
+                100 * rows["value"], y, s=24, marker=markers[arm], color=fill,
+                edgecolors=colours[arm], linewidths=1.3, zorder=3,
+            )  # fmt: skip
+    _forest(axes, metrics)
+    level = f"p < {alpha:g}" + (", corrected by Holm" if tested == "p_holm" else "")
+    below(figure, f"percentage points above the baseline (filled: {level})")
+    legend_above(figure, arm_handles(arms), arms)
+    return figure
+
+
+def plot_seeds(seeds: pd.DataFrame, *, metrics: Sequence[str] = METRICS) -> Figure:
+    """Gains of every training seed, and the interval of their mean; a panel per dataset.
+
+    Args:
+        seeds: columns arm, dataset, metric, seed, value (fractions), one row per seed and one whose
+            seed is "mean", with low and high: the interval over seeds.
+        metrics: which, from top to bottom.
+    """
+    datasets, arms = names(seeds, "dataset"), names(seeds, "arm")
+    colours, markers = arm_colours(arms), arm_markers(arms)
+    figure, axes = panels(datasets, _height(metrics, arms))
+    for ax, dataset in zip(axes, datasets, strict=True):
+        for i, arm in enumerate(arms):
+            rows = seeds[(seeds["arm"] == arm) & (seeds["dataset"] == dataset)]
+            for metric, y in zip(metrics, _places(metrics, arms, i), strict=True):
+                of = rows[rows["metric"] == metric]
+                mean, each = of[of["seed"] == "mean"], of[of["seed"] != "mean"]
+                colour = colours[arm]
+                ax.hlines(y, 100 * mean["low"], 100 * mean["high"], color=colour, linewidth=1.6)
+                ax.scatter(100 * mean["value"], [y], s=60, marker="|", color=colour, zorder=3)
+                ax.scatter(
+                    100 * each["value"], [y] * len(each), s=16, marker=markers[arm],
+                    color=colour, alpha=0.65, linewidths=0, zorder=2,
+                )  # fmt: skip
+    _forest(axes, metrics)
+    below(figure, "percentage points above the baseline of the same seed (bar: their mean)")
+    legend_above(figure, arm_handles(arms), arms)
+    return figure
+
+
+def plot_pairs(pairs: pd.DataFrame, *, alpha: float = 0.01) -> Figure:
+    """Answers that an arm fixes (to the right) and breaks (to the left); a panel per dataset.
+
+    Args:
+        pairs: columns arm, dataset, fixed, broken (examples) and p, of McNemar's test.
+        alpha: bars of pairs with p below it are strong, others faint.
+    """
+    datasets, arms = names(pairs, "dataset"), names(pairs, "arm")
+    colours = arm_colours(arms)
+    figure, axes = panels(datasets, 0.8 + 0.34 * len(arms), sharex=True)
+    reach = max(1, pairs[["fixed", "broken"]].to_numpy().max())
+    for ax, dataset in zip(axes, datasets, strict=True):
+        rows = pairs[pairs["dataset"] == dataset].set_index("arm").reindex(arms)
+        for sign, column, side in ((1, "fixed", "left"), (-1, "broken", "right")):
+            counts = rows[column].to_numpy(dtype=float)
+            bars = ax.barh(range(len(arms)), sign * counts, height=0.66)
+            for y, (bar, arm, p) in enumerate(zip(bars, arms, rows["p"], strict=True)):
+                bar.set(color=colours[arm], alpha=0.95 if p < alpha else 0.4)
+                ax.annotate(
+                    f"{counts[y]:.0f}", (sign * counts[y], y), (3 * sign, 0),
+                    textcoords="offset points", ha=side, va="center", fontsize=8,
+                )  # fmt: skip
+        ax.axvline(0, color=plt.rcParams["text.color"], linewidth=1)
+        ax.set_xlim(-1.6 * reach, 1.6 * reach)
+        ax.xaxis.set_major_formatter(lambda count, _: f"{abs(count):.0f}")
+        ax.grid(axis="y", visible=False)
+        ax.tick_params(axis="y", length=0)
+    axes[0].set_yticks(range(len(arms)), arms)
+    axes[0].set_ylim(len(arms) - 0.5, -0.5)
+    below(
+        figure,
+        "examples broken (left) and fixed (right) against the baseline; "
+        f"strong: p < {alpha:g}, corrected by Holm",
+    )
+    return figure
+
+
+def _height(metrics: Sequence[str], arms: Sequence[str]) -> float:
+    return 0.9 + 0.155 * len(metrics) * (len(arms) + 1)
+
+
+def _places(metrics: Sequence[str], arms: Sequence[str], i: int) -> np.ndarray:
+    """Where the i-th arm is drawn, for each metric."""
+    step = 1 / (len(arms) + 1)
+    return np.arange(len(metrics)) + step * (i - (len(arms) - 1) / 2)
+
+
+def _forest(axes: Sequence[Axes], metrics: Sequence[str]) -> None:
+    """Lines at no difference and between metrics, which are named at the left."""
+    for ax in axes:
+        ax.axvline(0, color=plt.rcParams["text.color"], linewidth=1)
+        for between in np.arange(len(metrics) - 1) + 0.5:
+            ax.axhline(between, color=plt.rcParams["grid.color"], linewidth=0.8)
+        ax.grid(axis="y", visible=False)
+        ax.tick_params(axis="y", length=0)
+    axes[0].set_yticks(range(len(metrics)), [words(metric) for metric in metrics])
+    axes[0].set_ylim(len(metrics) - 0.5, -0.5)

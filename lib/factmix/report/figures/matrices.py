@@ -1,0 +1,135 @@
+"""Tables as shades: answers by gold label, and what training on one dataset did to another."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb, to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from factmix.report.figures.layout import below, beside, names, words
+from factmix.report.plot_style import SHADE, WIDTH
+from factmix.study.labels import ANSWERS, LABELS
+
+
+def plot_confusion(predictions: pd.DataFrame) -> Figure:
+    """Gold labels against answers: a row of panels per arm, a column per dataset.
+
+    Each row of a panel adds up to 100 %; right answers are framed.
+
+    Args:
+        predictions: columns arm, dataset, gold, predicted; one row per answer, or per combination
+            with a column n of how many answers it stands for.
+    """
+    arms, datasets = names(predictions, "arm"), names(predictions, "dataset")
+    shape, size = (len(arms), len(datasets)), (WIDTH, 0.5 + 1.15 * len(arms))
+    figure, axes = plt.subplots(*shape, figsize=size, sharex=True, sharey=True, squeeze=False)
+    for row, arm in enumerate(arms):
+        for column, dataset in enumerate(datasets):
+            of_panel = (predictions["arm"] == arm) & (predictions["dataset"] == dataset)
+            _confusion_panel(axes[row, column], predictions[of_panel])
+            if row == 0:
+                axes[row, column].set_title(dataset)
+        name = arm if len(arm) < 13 else arm.replace("_", "_\n")
+        axes[row, 0].set_ylabel(name, fontweight="bold", labelpad=6)
+    below(figure, "answer")
+    beside(figure, "gold label")
+    return figure
+
+
+def plot_transfer(gains: pd.DataFrame) -> Figure:
+    """What each arm gained over the baseline on each dataset; a panel per metric.
+
+    A frame says that the arm was trained on the dataset, so the other cells are transfer.
+
+    Args:
+        gains: columns arm, dataset, metric, value, low, high (fractions) and trained_on (bool).
+    """
+    metrics = names(gains, "metric")
+    arms, datasets = names(gains, "arm"), names(gains, "dataset")
+    figure, axes = plt.subplots(
+        1,
+        len(metrics),
+        figsize=(WIDTH, 1.1 + 0.42 * len(arms)),
+        sharey=True,
+        squeeze=False,
+    )
+    # The strongest shade is never reached, so that text can be read on all of them.
+    reach = 1.4 * max(100 * gains["value"].abs().max(), 1.0)
+    for ax, metric in zip(axes.flat, metrics, strict=True):
+        rows = gains[gains["metric"] == metric].assign(text=_with_interval)
+        points, texts, trained = (
+            rows.pivot_table(column, "arm", "dataset", "first").loc[arms, datasets]
+            for column in ("value", "text", "trained_on")
+        )
+        sns.heatmap(
+            100 * points,
+            ax=ax,
+            vmin=-reach,
+            vmax=reach,
+            cmap=_below_and_above(),
+            cbar=False,
+            annot=texts,
+            fmt="",
+            annot_kws={"fontsize": 7, "linespacing": 1.3, "color": plt.rcParams["text.color"]},
+            linewidths=3,
+            linecolor=plt.rcParams["patch.edgecolor"],
+        )
+        for at, told in np.ndenumerate(trained.to_numpy()):
+            if told:
+                corner, ink = (at[1] + 0.03, at[0] + 0.04), plt.rcParams["text.color"]
+                ax.add_patch(Rectangle(corner, 0.94, 0.92, fill=False, ec=ink, lw=1.2))
+        ax.set_title(f"{words(metric)}, points")
+        ax.set_xlabel("")
+        ax.set_ylabel("")
+        ax.tick_params(length=0)
+        ax.grid(visible=False)
+    axes[0, 0].set_yticklabels(arms, rotation=0)
+    below(figure, "evaluated on (framed: trained on it)")
+    beside(figure, "trained as")
+    return figure
+
+
+def _with_interval(gains: pd.DataFrame) -> list[str]:
+    return [
+        f"{_signed(row.value)}\n{_signed(row.low)} to {_signed(row.high)}"
+        for row in gains.itertuples()
+    ]
+
+
+def _signed(fraction: object) -> str:
+    text = f"{100 * float(str(fraction)):+.1f}"
+    return text.lstrip("+-") if float(text) == 0 else text.replace("-", "\u2212")
+
+
+def _below_and_above() -> object:
+    """Orange for losses, blue for gains, the page's own colour where nothing changed."""
+    middle = to_rgb(plt.rcParams["patch.edgecolor"])
+    return sns.blend_palette(["#d55e00", middle, SHADE], as_cmap=True)
+
+
+def _confusion_panel(ax: Axes, answers: pd.DataFrame) -> None:
+    counted = answers if "n" in answers else answers.assign(n=1)
+    counts_LA = (
+        counted.pivot_table("n", "gold", "predicted", "sum", fill_value=0)
+        .reindex(index=list(LABELS), columns=list(ANSWERS), fill_value=0)
+        .to_numpy()
+    )
+    share_LA = counts_LA / np.maximum(counts_LA.sum(axis=1, keepdims=True), 1)
+    shade_LA4 = np.empty((*share_LA.shape, 4))
+    shade_LA4[..., :3] = to_rgba(SHADE)[:3]
+    shade_LA4[..., 3] = 0.75 * share_LA  # never so strong that the text cannot be read on it
+    ax.imshow(shade_LA4, aspect="auto")
+    for gold, answer in np.ndindex(*share_LA.shape):
+        share = f"{share_LA[gold, answer]:.0%}"
+        ax.text(answer, gold, share, ha="center", va="center", fontsize=8)
+    for right in range(len(LABELS)):
+        corner, ink = (right - 0.5, right - 0.5), plt.rcParams["text.color"]
+        ax.add_patch(Rectangle(corner, 1, 1, fill=False, ec=ink, lw=1.2, clip_on=False))
+    ax.set_xticks(range(len(ANSWERS)), list(ANSWERS))
+    ax.set_yticks(range(len(LABELS)), list(LABELS))
+    ax.tick_params(length=0)
+    ax.grid(visible=False)
+    ax.spines[["left", "bottom"]].set_visible(False)

@@ -1,0 +1,182 @@
+"""How far a fresh run of a study is from its committed results."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from factmix.results.results_json import difference
+from factmix.study.files import sha256, write_json
+from factmix.study.load import load_kept
+from factmix.study.paths import Paths
+
+# How long it took, and with how much memory, is of the machine and not of the study.
+OF_MACHINE = r"\.(?:seconds|peak_memory_gb)$"
+RECORD = "drift.json"
+
+
+class DriftError(RuntimeError):
+    """There is nothing to compare, or nothing that the comparison would show."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What made a folder of results.
+
+    Attributes:
+        commits: of the checkouts that trained its arms, "+" where files differed from the commit.
+        devices: that they were trained on.
+        finished: when the last arm was trained, ISO 8601; empty when no run says.
+    """
+
+    commits: tuple[str, ...]
+    devices: tuple[str, ...]
+    finished: str
+
+    @property
+    def day(self) -> str:
+        """Such as 5 May 2026, with spaces that do not break; empty when no run says."""
+        if not self.finished:
+            return ""
+        return f"{datetime.fromisoformat(self.finished):%-d %B %Y}".replace(" ", "\u00a0")
+
+    def __str__(self) -> str:
+        commits = f"commit {', '.join(self.commits)}" if self.commits else "commit not recorded"
+        return f"{commits}, {self.day or 'date not recorded'}"
+
+
+def origin(root: Path) -> Origin:
+    """Where the arms of a folder, such as results/embedded, are from."""
+    runs = list(run_records(root).values())
+
+    def each(key: str) -> tuple[str, ...]:
+        return tuple(sorted({run[key] for run in runs if run.get(key)}))
+
+    finished = max(each("finished"), key=datetime.fromisoformat, default="")
+    return Origin(each("git_commit"), each("device"), finished)
+
+
+def comparable(committed: Mapping[str, Any], fresh: Mapping[str, Any]) -> pd.DataFrame:
+    """`difference` of two results.json without the numbers that are of the machine."""
+    frame = difference(committed, fresh)
+    return frame[~frame["key"].str.contains(OF_MACHINE)].reset_index(drop=True)
+
+
+def drift(committed: Paths, fresh: Paths) -> dict[str, Any]:
+    """Compares two folders of results of one study.
+
+    Args:
+        committed: such as results/embedded.
+        fresh: such as runs/embedded.
+
+    Returns:
+        study; committed_sha256, of the committed results.json; committed and fresh, their `Origin`;
+        compared, how many numbers both have, and same, how many of these are equal; largest, by
+        unit the largest absolute difference (fresh minus committed, key, committed, fresh), without
+        units in which nothing differs; only_committed and only_fresh, keys that one side lacks;
+        not_rerun, the runs (such as "balanced-s0") that are the same training on both sides.
+
+    Raises:
+        DriftError: a side has no results.json, or they are of two studies.
+    """
+    left, right = _read(committed, "make freeze"), _read(fresh, "make study")
+    names = [content["study"]["name"] for content in (left, right)]
+    if names[0] != names[1]:
+        raise DriftError(
+            f"{committed.results} is of the study '{names[0]}' and {fresh.results} of '{names[1]}';"
+            " expected the same study on both sides"
+        )
+    frame = comparable(left, right)
+    both = frame.dropna(subset=["committed", "fresh"])
+    changed = both[both["difference"] != 0]
+    order = changed["difference"].abs().sort_values(ascending=False, kind="stable").index
+    largest = changed.loc[order].drop_duplicates("unit").set_index("unit")
+    before, after = run_records(committed.root), run_records(fresh.root)
+    return {
+        "study": names[0],
+        "committed_sha256": sha256(committed.results),
+        "committed": asdict(origin(committed.root)),
+        "fresh": asdict(origin(fresh.root)),
+        "compared": len(both),
+        "same": len(both) - len(changed),
+        "largest": largest.to_dict("index"),
+        "only_committed": frame.loc[frame["fresh"].isna(), "key"].tolist(),
+        "only_fresh": frame.loc[frame["committed"].isna(), "key"].tolist(),
+        "not_rerun": [
+            name
+            for name in sorted(before.keys() & after.keys())
+            if before[name].get("finished") == after[name].get("finished")
+        ],
+    }
+
+
+def freeze(compared: Mapping[str, Any], committed: Paths) -> Path:
+    """Keeps what `drift` found beside the committed results, where the book finds it.
+
+    Raises:
+        DriftError: an arm was not trained anew, so that this is no rerun, or no run says when.
+    """
+    if compared["not_rerun"] or not compared["fresh"]["finished"]:
+        which = ", ".join(compared["not_rerun"]) or "no run.json has a date"
+        raise DriftError(
+            f"not a rerun of {committed.root}: these arms are the training that is committed "
+            f"({which}); remove the folder of the run, and make it with: "
+            f"make study STUDY={compared['study']}"
+        )
+    record = committed.root / RECORD
+    write_json(record, compared)
+    return record
+
+
+def recorded(committed: Paths) -> dict[str, Any] | None:
+    """The kept comparison of a folder of committed results; None where none is of these results."""
+    record = committed.root / RECORD
+    if not record.is_file():
+        return None
+    kept: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+    return kept if kept["committed_sha256"] == sha256(committed.results) else None
+
+
+def as_text(compared: Mapping[str, Any]) -> str:
+    """What `drift` found, for the terminal."""
+    lines = [f"study {compared['study']}"]
+    lines += [f"{side}: {Origin(**compared[side])}" for side in ("committed", "fresh")]
+    lines.append(f"{compared['compared']:,} numbers compared, {compared['same']:,} the same")
+    for side in ("committed", "fresh"):
+        keys = compared[f"only_{side}"]
+        shown = f": {', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''}" if keys else ""
+        lines.append(f"{len(keys):,} only {side}{shown}")
+    if compared["not_rerun"]:
+        lines.append(f"not trained anew: {', '.join(compared['not_rerun'])}")
+    if compared["largest"]:
+        frame = pd.DataFrame(compared["largest"]).T.rename_axis("unit").reset_index()
+        frame["unit"] = frame["unit"].replace("", "none")
+        lines += ["", "largest difference in each unit:", frame.to_string(index=False)]
+    return "\n".join(lines)
+
+
+def run_records(root: Path) -> dict[str, dict[str, Any]]:
+    """run.json of every arm of a folder such as results/embedded, by the name of its run.
+
+    Where the folder keeps its study, an arm that the study no longer has is left out.
+    """
+    files = sorted(root.glob("*/run.json"))
+    paths = Paths(root)
+    if paths.study.is_file():
+        study = load_kept(paths.study)
+        runs = {paths.arm(arm, seed) for arm in study.arms for seed in study.seeds}
+        files = [file for file in files if file.parent in runs]
+    return {file.parent.name: json.loads(file.read_text(encoding="utf-8")) for file in files}
+
+
+def _read(paths: Paths, remedy: str) -> dict[str, Any]:
+    if not paths.results.is_file():
+        raise DriftError(
+            f"{paths.results} does not exist; make it with: {remedy} STUDY={paths.root.name}"
+        )
+    content: dict[str, Any] = json.loads(paths.results.read_text(encoding="utf-8"))
+    return content

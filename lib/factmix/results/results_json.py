@@ -1,0 +1,160 @@
+"""The shape of results.json: nested keys that end in leaves, and the tables made of them."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from factmix.results.numbers import leaves
+from factmix.stats.bootstrap import Estimate
+from factmix.stats.paired_tests import holm
+
+
+def key(name: str) -> str:
+    """A name of the study as results.json writes it, where a dot separates keys."""
+    return re.sub(r"[^A-Za-z0-9_]", "_", name)
+
+
+def leaf(estimate: Estimate | float, unit: str, n: int, run: str) -> dict[str, Any]:
+    """A number as results.json has it.
+
+    Args:
+        estimate: the number, perhaps with its interval and p value.
+        unit: "fraction", "points" (a difference of fractions), "count", "seconds", or as written.
+        n: how many examples, or training steps, it is from.
+        run: the folder of the run that it is from, relative to that of the study.
+    """
+    if not isinstance(estimate, Estimate):
+        estimate = Estimate(estimate)
+    entry: dict[str, Any] = {"value": estimate.value, "unit": unit, "n": n, "run": run}
+    if estimate.interval is not None:
+        entry["interval"] = list(estimate.interval)
+    if estimate.p is not None:
+        entry["p"] = estimate.p
+    if estimate.p_noninferior is not None:
+        entry["p_noninferior"] = estimate.p_noninferior
+    return entry
+
+
+def correct(section: Mapping[str, Any], family: Callable[[str], str]) -> None:
+    """Adds `p_holm`, p corrected by Holm, to every leaf of a section that has a p value.
+
+    Args:
+        section: such as `results["gains"]`; its leaves are changed.
+        family: from a leaf's dotted key, the name of the family of tests that it is one of.
+    """
+    tested = {path: entry for path, entry in leaves(section) if "p" in entry}
+    for name in dict.fromkeys(map(family, tested)):
+        p = {path: entry["p"] for path, entry in tested.items() if family(path) == name}
+        for path, corrected in holm(p).items():
+            tested[path]["p_holm"] = corrected
+
+
+def established(leaf: Mapping[str, Any], alpha: float) -> bool:
+    """Whether a tested number is below alpha in p, corrected by Holm."""
+    return bool(leaf["p_holm"] < alpha)
+
+
+def established_over_seeds(spread: Mapping[str, Any], alpha: float) -> bool:
+    """Whether a mean differs from 0 for other seeds (Student, Holm), and for other claims too."""
+    low, high = spread["hierarchical"]["interval"]
+    return bool(spread["by_t"].get("p_holm", 1) < alpha and (low > 0 or high < 0))
+
+
+def counts(report: Mapping[str, Any]) -> dict[str, Any]:
+    """The data report's numbers as leaves, in the same nesting."""
+    tree: dict[str, Any] = {}
+    for name, content in report.items():
+        if isinstance(content, Mapping):
+            tree[key(name)] = counts(content)
+        elif isinstance(content, int | float):
+            tree[key(name)] = leaf(content, "count", int(content), "data")
+    return tree
+
+
+def difference(committed: Mapping[str, Any], fresh: Mapping[str, Any]) -> pd.DataFrame:
+    """Two results.json of the same study side by side.
+
+    Returns:
+        columns key (dotted), unit, committed, fresh and difference (fresh minus committed); one
+        row for each number that either has, NaN where one lacks it.
+    """
+    left, right = _numbers(committed), _numbers(fresh)
+    rows = [
+        (name, each["unit"], *(side.get(name, {}).get("value", np.nan) for side in (left, right)))
+        for name, each in (left | right).items()
+    ]
+    frame = pd.DataFrame(rows, columns=["key", "unit", "committed", "fresh"])
+    return frame.assign(difference=frame["fresh"] - frame["committed"])
+
+
+def agreement(committed: Any, fresh: Any, tolerance: float = 1e-9) -> dict[str, bool]:
+    """Whether two results.json say the same, number by number and word by word.
+
+    Args:
+        committed: what json.loads made of the one.
+        fresh: the same of the other.
+        tolerance: by which fractions may differ, relative to their size if that is above 1:
+            processors add in different orders. Whole numbers and words have to be the same.
+
+    Returns:
+        for every entry of either, by its dotted key (an interval's ends are its .0 and .1),
+        whether both have it and it is the same.
+    """
+    left, right = dict(_entries(committed)), dict(_entries(fresh))
+
+    def same(name: str) -> bool:
+        if name not in left or name not in right:
+            return False
+        one, other = left[name], right[name]
+        if isinstance(one, float) and isinstance(other, float):
+            return abs(one - other) <= tolerance * max(1.0, abs(one))
+        return type(one) is type(other) and bool(one == other)
+
+    return {name: same(name) for name in dict.fromkeys([*left, *right])}
+
+
+def _entries(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Everything in nested mappings and lists that is neither, by dotted key."""
+    if isinstance(tree, Mapping):
+        branches: Iterable[tuple[Any, Any]] = tree.items()
+    elif isinstance(tree, list | tuple):
+        branches = enumerate(tree)
+    else:
+        yield prefix.removesuffix("."), tree
+        return
+    for name, branch in branches:
+        yield from _entries(branch, f"{prefix}{name}.")
+
+
+def tidy(section: Mapping[str, Any], levels: Sequence[str]) -> pd.DataFrame:
+    """A section of results.json as a table, one row per number.
+
+    Args:
+        section: such as `results["gains"]`.
+        levels: what its nested keys stand for, such as ["arm", "dataset", "metric"]; the keys of
+            a level named "step" become integers.
+
+    Returns:
+        a column for each level, then value, low and high (interval), p, p_holm and n; NaN where a
+        number has none.
+    """
+    rows = []
+    for path, leaf in leaves(section):
+        low, high = leaf.get("interval", (np.nan, np.nan))
+        tests = (leaf.get(name, np.nan) for name in ("p", "p_holm"))
+        rows.append((*path.split("."), leaf["value"], low, high, *tests, leaf["n"]))
+    frame = pd.DataFrame(rows, columns=[*levels, "value", "low", "high", "p", "p_holm", "n"])
+    if "step" in levels:
+        frame["step"] = frame["step"].str.removeprefix("step_").astype(int)
+    return frame
+
+
+def _numbers(results: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {
+        name: leaf
+        for name, leaf in leaves(results)
+        if isinstance(leaf, Mapping) and isinstance(leaf["value"], int | float)
+    }

@@ -1,0 +1,284 @@
+"""Contingency counts in, metrics with intervals out.
+
+Axis suffixes: L gold label (3, order of `LABELS`), A answer (4, order of `ANSWERS`, INVALID last),
+G group of examples, B resamples. Every metric is a function of the table of counts gold x answer,
+so a resample of examples is one multinomial draw of that table and the whole bootstrap is array
+arithmetic, whose cost does not depend on the number of examples.
+
+Sources: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapters 13 (percentile) and
+14 (BCa); Davison and Hinkley, Bootstrap Methods and their Application (1997), sections 3.2
+(stratified samples), 3.8 (groups) and 5.3 (BCa of several samples).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats as scipy_stats
+from statsmodels.stats.proportion import proportion_confint
+
+from factmix.stats.metrics import Counts, Floats, gains, metrics
+
+# Tables of counts, shape (..., L, A) or (..., L, A, A), to named values of shape (...).
+Statistic = Callable[[npt.NDArray[Any]], dict[str, Floats]]
+
+
+def percentiles(values_B: Floats, confidence: float) -> tuple[float, float]:
+    """The middle part of resampled values that holds the share `confidence` of them."""
+    low, high = np.quantile(values_B, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def bca(
+    value: float, drawn_B: Floats, acceleration: float, confidence: float
+) -> tuple[float, float]:
+    """Percentiles at levels that correct for bias and skewness (Efron and Tibshirani, 14.9)."""
+    # Half of the ties count as below: the metrics take few values, and many draws equal `value`.
+    below = ((drawn_B < value).mean() + (drawn_B <= value).mean()) / 2
+    if not 0 < below < 1:  # on the edge of what can be drawn there is nothing to correct with
+        return percentiles(drawn_B, confidence)
+    bias = scipy_stats.norm.ppf(below)
+    ends = scipy_stats.norm.ppf([(1 - confidence) / 2, (1 + confidence) / 2])
+    levels = scipy_stats.norm.cdf(bias + (bias + ends) / (1 - acceleration * (bias + ends)))
+    low, high = np.quantile(drawn_B, levels)
+    return float(low), float(high)
+
+
+def accelerations(counts: Counts, statistic: Statistic, *, stratified: bool) -> dict[str, float]:
+    """Skewness of the influence of single examples, by leaving each out in turn.
+
+    Examples in one cell of the table have the same influence, so that each cell is left out once
+    and weighs as much as it holds. The only example of a label cannot be left out; it counts as
+    without influence.
+    """
+    of_label = counts.sum(axis=tuple(range(1, counts.ndim)))
+    cells = np.argwhere(counts > 0)
+    cells = cells[of_label[cells[:, 0]] > 1]
+    if len(cells) == 0:
+        return dict.fromkeys(statistic(counts), 0.0)
+    weights = counts[tuple(cells.T)]
+    stratum = cells[:, 0] if stratified else np.zeros(len(cells), dtype=np.int64)
+    total = np.bincount(stratum, weights)[stratum]
+    left_out = np.repeat(counts[None], len(cells), axis=0)
+    left_out[(np.arange(len(cells)), *cells.T)] -= 1
+    skews = {}
+    for name, values in statistic(left_out).items():
+        mean = np.bincount(stratum, weights * values)[stratum] / total
+        influence = (total - 1) / total * (mean - values)
+        spread = float((weights * influence**2).sum())
+        cubes = float((weights * influence**3).sum())
+        skews[name] = cubes / (6 * spread**1.5) if spread > 0 else 0.0
+    return skews
+
+
+Interval = Literal["percentile", "bca"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number and how sure it is.
+
+    Attributes:
+        value: computed on the data as they are.
+        interval: lower and upper confidence limit; None where it is not defined.
+        p: two-sided p value of "this is 0"; None where nothing was tested.
+        p_noninferior: one-sided p value of "this lies below 0 by the margin or more"; None where
+            no margin was given.
+    """
+
+    value: float
+    interval: tuple[float, float] | None = None
+    p: float | None = None
+    p_noninferior: float | None = None
+
+
+def resample(
+    counts: Counts, resamples: int, rng: np.random.Generator, *, stratified: bool = True
+) -> Counts:
+    """Bootstrap tables: as many examples as there are, drawn with replacement.
+
+    Args:
+        counts: shape (L, ...).
+        resamples: B.
+        rng: the source of randomness.
+        stratified: draw as many of each gold label as there are, because the evaluation set was
+            drawn with fixed counts of each; otherwise those counts vary from draw to draw.
+
+    Returns:
+        counts of shape (B, L, ...).
+    """
+    strata = counts if stratified else counts[None]
+    draws = [
+        rng.multinomial(total := int(row.sum()), row.ravel() / max(total, 1), size=resamples)
+        for row in strata
+    ]
+    tables: Counts = np.stack(draws, axis=1).reshape(resamples, *counts.shape)
+    return tables
+
+
+def resample_groups(counts_G: Counts, resamples: int, rng: np.random.Generator) -> Counts:
+    """Bootstrap tables of whole groups: as many groups as there are, drawn with replacement.
+
+    Args:
+        counts_G: a table per group, shape (G, L, ...).
+        resamples: B.
+        rng: the source of randomness.
+
+    Returns:
+        counts of shape (B, L, ...).
+    """
+    groups = len(counts_G)
+    times_BG = rng.multinomial(groups, np.full(groups, 1 / groups), size=resamples)
+    # As floats because only their product is fast; whole numbers this small stay exact.
+    drawn = times_BG.astype(float) @ counts_G.reshape(groups, -1).astype(float)
+    tables: Counts = drawn.astype(np.int64).reshape(resamples, *counts_G.shape[1:])
+    return tables
+
+
+def bootstrap_metrics(
+    counts_LA: Counts,
+    *,
+    resamples: int,
+    confidence: float,
+    rng: np.random.Generator,
+    stratified: bool = True,
+    interval: Interval = "percentile",
+) -> dict[str, Estimate]:
+    """The metrics of one system with bootstrap intervals; arguments as in `bootstrap_gains`."""
+    drawn_B = metrics(_complete(resample(counts_LA, resamples, rng, stratified=stratified)))
+    return _estimates(counts_LA, metrics, drawn_B, confidence, stratified, interval)
+
+
+def bootstrap_gains(
+    counts_LAA: Counts,
+    *,
+    resamples: int,
+    confidence: float,
+    rng: np.random.Generator,
+    stratified: bool = True,
+    interval: Interval = "percentile",
+    margin: float | None = None,
+) -> dict[str, Estimate]:
+    """How much the second system's metrics exceed the first's, by the paired bootstrap.
+
+    Both systems answered the same examples, so examples are resampled with both answers.
+
+    Args:
+        counts_LAA: gold x first answer x second answer, from `contingency`.
+        resamples: B. Those in which a gold label does not occur, which only plain draws of very
+            few examples have, are left out.
+        confidence: coverage of the intervals, such as 0.95.
+        rng: the source of randomness.
+        stratified: whether the count of each gold label is fixed, see `resample`.
+        interval: "percentile", or "bca": corrected for bias and for skewness.
+        margin: the loss (a fraction, above 0) that would still not count as one.
+
+    Returns:
+        for each of `METRICS` the difference second minus first, its interval, and
+        p = min(1, 2 (1 + min(#[d <= 0], #[d >= 0])) / (B + 1)) over the resampled differences d;
+        with a margin also p_noninferior = (1 + #[d <= -margin]) / (B + 1).
+    """
+    drawn_B = gains(_complete(resample(counts_LAA, resamples, rng, stratified=stratified)))
+    estimates = _estimates(counts_LAA, gains, drawn_B, confidence, stratified, interval)
+    return _tested(estimates, drawn_B, margin)
+
+
+def cluster_metrics(
+    counts_GLA: Counts, *, resamples: int, confidence: float, rng: np.random.Generator
+) -> dict[str, Estimate]:
+    """The metrics of one system; examples of one group are resampled together."""
+    drawn_B = metrics(_complete(resample_groups(counts_GLA, resamples, rng)))
+    return _estimates(counts_GLA.sum(axis=0), metrics, drawn_B, confidence)
+
+
+def cluster_gains(
+    counts_GLAA: Counts,
+    *,
+    resamples: int,
+    confidence: float,
+    rng: np.random.Generator,
+    margin: float | None = None,
+) -> dict[str, Estimate]:
+    """`bootstrap_gains`, but examples of one group, such as a page, are resampled together.
+
+    Args:
+        counts_GLAA: for each group its table gold x first answer x second answer.
+        resamples, confidence, rng, margin: as in `bootstrap_gains`.
+    """
+    drawn_B = gains(_complete(resample_groups(counts_GLAA, resamples, rng)))
+    estimates = _estimates(counts_GLAA.sum(axis=0), gains, drawn_B, confidence)
+    return _tested(estimates, drawn_B, margin)
+
+
+def bootstrap_p(differences_B: Floats) -> float:
+    """Two-sided p value of "no difference", never below 2 / (B + 1)."""
+    tail = min(int((differences_B <= 0).sum()), int((differences_B >= 0).sum()))
+    return min(1.0, 2 * (1 + tail) / (len(differences_B) + 1))
+
+
+def noninferiority_p(differences_B: Floats, margin: float) -> float:
+    """One-sided p value of "worse by the margin or more", never below 1 / (B + 1)."""
+    return (1 + int((differences_B <= -margin).sum())) / (len(differences_B) + 1)
+
+
+def _complete(tables_B: Counts) -> Counts:
+    """The resampled tables in which every gold label occurs, as a metric needs."""
+    per_label = tables_B.reshape(*tables_B.shape[:2], -1).sum(axis=-1)
+    complete: Counts = tables_B[(per_label > 0).all(axis=1)]
+    return complete
+
+
+def _estimates(
+    counts: Counts,
+    statistic: Statistic,
+    drawn_B: dict[str, Floats],
+    confidence: float,
+    stratified: bool = True,
+    interval: Interval = "percentile",
+) -> dict[str, Estimate]:
+    values = {name: float(value) for name, value in statistic(counts).items()}
+    if interval == "percentile":
+        limits = {name: percentiles(drawn_B[name], confidence) for name in values}
+    else:
+        skew = accelerations(counts, statistic, stratified=stratified)
+        limits = {
+            name: bca(value, drawn_B[name], skew[name], confidence)
+            for name, value in values.items()
+        }
+    return {name: Estimate(value, limits[name]) for name, value in values.items()}
+
+
+def _tested(
+    estimates: dict[str, Estimate], drawn_B: dict[str, Floats], margin: float | None
+) -> dict[str, Estimate]:
+    return {
+        name: replace(
+            estimate,
+            p=bootstrap_p(drawn_B[name]),
+            p_noninferior=None if margin is None else noninferiority_p(drawn_B[name], margin),
+        )
+        for name, estimate in estimates.items()
+    }
+
+
+def proportion(count: int, total: int, *, confidence: float) -> Estimate:
+    """A share of independent examples with its Wilson interval."""
+    low, high = proportion_confint(count, total, alpha=1 - confidence, method="wilson")
+    return Estimate(count / total, (float(low), float(high)))
+
+
+def mean_gain(before: npt.ArrayLike, after: npt.ArrayLike, *, confidence: float) -> Estimate:
+    """How much the mean of `after` exceeds that of `before`, pair by pair, by Student's t test.
+
+    Returns:
+        the difference; without interval and p where all pairs differ by the same.
+    """
+    differences = np.asarray(after, dtype=float) - np.asarray(before, dtype=float)
+    value = float(differences.mean())
+    if len(differences) < 2 or np.ptp(differences) == 0:
+        return Estimate(value)
+    test = scipy_stats.ttest_1samp(differences, 0)
+    limits = test.confidence_interval(confidence)
+    return Estimate(value, (float(limits.low), float(limits.high)), float(test.pvalue))

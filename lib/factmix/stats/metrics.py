@@ -1,0 +1,109 @@
+"""Gold labels and answers in, contingency counts and metrics out.
+
+Axis suffixes: L gold label (3, order of `LABELS`), A answer (4, order of `ANSWERS`, INVALID last),
+G group of examples.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from factmix.study.labels import ANSWERS, LABELS
+
+Counts = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+METRICS: tuple[str, ...] = (
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    *(f"f1_{label.lower()}" for label in LABELS),
+    *(f"recall_{label.lower()}" for label in LABELS),
+)
+
+
+def contingency(gold: Sequence[str], *answers: Sequence[str]) -> Counts:
+    """How often each combination of gold label and answers occurs.
+
+    Args:
+        gold: the gold label of each example.
+        answers: for each system, its answer to each example in the same order.
+
+    Returns:
+        counts of shape (L, A) for one system, (L, A, A) for two, and so on.
+
+    Raises:
+        ValueError: a gold label not in `LABELS`, an answer not in `ANSWERS`, or lengths differ.
+    """
+    if any(len(given) != len(gold) for given in answers):
+        lengths = ", ".join(str(len(given)) for given in answers)
+        raise ValueError(f"{len(gold)} gold labels, but {lengths} answers; expected as many")
+    cells = (_codes(gold, LABELS, "gold label"), *(_codes(a, ANSWERS, "answer") for a in answers))
+    counts = np.zeros((len(LABELS), *(len(ANSWERS) for _ in answers)), dtype=np.int64)
+    np.add.at(counts, cells, 1)
+    return counts
+
+
+def grouped_contingency(
+    groups: Sequence[str], gold: Sequence[str], *answers: Sequence[str]
+) -> Counts:
+    """`contingency` of each group: shape (G, L, A, ...), in the order of the sorted names."""
+    codes, names = pd.factorize(np.asarray(groups, dtype=object), sort=True)
+    cells = (_codes(gold, LABELS, "gold label"), *(_codes(a, ANSWERS, "answer") for a in answers))
+    counts = np.zeros((len(names), len(LABELS), *(len(ANSWERS) for _ in answers)), dtype=np.int64)
+    np.add.at(counts, (codes, *cells), 1)
+    return counts
+
+
+def _codes(values: Sequence[str], among: Sequence[str], what: str) -> npt.NDArray[np.intp]:
+    codes = pd.Index([str(name) for name in among]).get_indexer(pd.Index(values, dtype=object))
+    if (codes < 0).any():
+        got = np.asarray(values, dtype=object)[codes < 0][0]
+        raise ValueError(f"{what} {got!r} is unknown; expected one of: {', '.join(among)}")
+    return codes
+
+
+def metrics(counts_LA: npt.NDArray[Any]) -> dict[str, Floats]:
+    """The metrics of tables gold x answer; an INVALID answer is wrong.
+
+    Balanced accuracy is the mean recall of the three labels, macro F1 their mean F1. F1 of a label
+    that is never answered is 0.
+
+    Args:
+        counts_LA: counts of shape (..., L, A).
+
+    Returns:
+        for each of `METRICS` a fraction 0-1 of shape (...).
+
+    Raises:
+        ValueError: a table has no example of some label, whose recall would not be defined.
+    """
+    gold_L = counts_LA.sum(axis=-1)
+    lacking = [label for i, label in enumerate(LABELS) if (gold_L[..., i] == 0).any()]
+    if lacking:
+        raise ValueError(f"no example with gold label {', '.join(lacking)}; expected some of each")
+    right_L = np.stack([counts_LA[..., i, i] for i in range(len(LABELS))], axis=-1)
+    answered_L = counts_LA.sum(axis=-2)[..., : len(LABELS)]
+    recall_L = right_L / gold_L
+    f1_L = 2 * right_L / (gold_L + answered_L)
+    values = [
+        right_L.sum(axis=-1) / gold_L.sum(axis=-1),
+        recall_L.mean(axis=-1),
+        f1_L.mean(axis=-1),
+    ]
+    values += [f1_L[..., i] for i in range(len(LABELS))]
+    values += [recall_L[..., i] for i in range(len(LABELS))]
+    return dict(zip(METRICS, values, strict=True))
+
+
+def gains(counts_LAA: npt.NDArray[Any]) -> dict[str, Floats]:
+    """How much the second system's metrics exceed the first's.
+
+    Args:
+        counts_LAA: gold x first answer x second answer, shape (..., L, A, A).
+    """
+    first, second = metrics(counts_LAA.sum(axis=-1)), metrics(counts_LAA.sum(axis=-2))
+    return {name: second[name] - first[name] for name in METRICS}

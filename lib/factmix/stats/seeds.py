@@ -1,0 +1,136 @@
+"""Several training seeds of one arm: how far its gains are its own, and how far the seed's.
+
+Axis suffixes: S seed, N example, L gold label, A answer, B resamples.
+
+All seeds answer the same evaluation examples, so examples and seeds are crossed: a resample draws
+seeds, and then one set of examples that all of the drawn seeds answer. (Drawing other examples for
+every seed would average away the part of the error that they share.)
+
+Source: Davison and Hinkley, Bootstrap Methods and their Application (1997), section 3.8.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats as scipy_stats
+
+from factmix.stats.bootstrap import Estimate, percentiles
+from factmix.stats.metrics import METRICS, Floats, gains
+from factmix.study.labels import ANSWERS, LABELS
+
+BLOCK = 500  # resamples whose weights are in memory at one time
+
+
+@dataclass(frozen=True)
+class SeedGain:
+    """The gain of an arm over its baseline, over several seeds.
+
+    Attributes:
+        by_t: mean over seeds with the interval and p value of Student's t: seeds as a sample of
+            all seeds, on these examples. Five seeds are few, and this says so.
+        hierarchical: the same mean with the bootstrap interval over seeds and examples. With few
+            seeds it is too narrow, since a handful of values cannot show their own spread.
+        seed_variance: of the mean, from one choice of seeds to another.
+        example_variance: of the mean, from one choice of examples to another.
+    """
+
+    by_t: Estimate
+    hierarchical: Estimate
+    seed_variance: float
+    example_variance: float
+
+
+def seed_gains(
+    gold: Sequence[str],
+    baseline: Sequence[Sequence[str]],
+    arm: Sequence[Sequence[str]],
+    *,
+    resamples: int,
+    confidence: float,
+    rng: np.random.Generator,
+) -> dict[str, SeedGain]:
+    """Gains of an arm over the baseline of the same seed, for each of `METRICS`.
+
+    Args:
+        gold: the gold label of each example.
+        baseline: for each seed the baseline's answers, in the order of `gold`.
+        arm: for each seed the arm's answers.
+        resamples: B.
+        confidence: coverage of the intervals.
+        rng: the source of randomness.
+
+    Raises:
+        ValueError: fewer than two seeds, or not as many of the baseline as of the arm.
+    """
+    seeds = len(arm)
+    if seeds < 2 or seeds != len(baseline):
+        raise ValueError(
+            f"{seeds} seeds of the arm and {len(baseline)} of the baseline; expected as many of "
+            "each, and two at least"
+        )
+    cells_SN = np.stack([_cells(gold, *pair) for pair in zip(baseline, arm, strict=True)])
+    gold_N = cells_SN[0] // len(ANSWERS) ** 2
+    strata = [np.flatnonzero(gold_N == label) for label in range(len(LABELS))]
+    once = np.ones((1, len(gold)))
+    values = {name: value[:, 0] for name, value in _gains(cells_SN, once).items()}  # (S,)
+    drawn: dict[str, list[Floats]] = {name: [] for name in METRICS}
+    fixed: dict[str, list[Floats]] = {name: [] for name in METRICS}
+    for start in range(0, resamples, BLOCK):
+        block = min(BLOCK, resamples - start)
+        weights_BN = np.zeros((block, len(gold)))
+        for stratum in strata:
+            share = np.full(len(stratum), 1 / max(len(stratum), 1))
+            weights_BN[:, stratum] = rng.multinomial(len(stratum), share, size=block)
+        chosen_BS = rng.integers(seeds, size=(block, seeds))
+        for name, gain_SB in _gains(cells_SN, weights_BN).items():
+            drawn[name].append(np.take_along_axis(gain_SB.T, chosen_BS, axis=1).mean(axis=1))
+            fixed[name].append(gain_SB.mean(axis=0))
+    return {
+        name: SeedGain(
+            by_t=mean_over_seeds(values[name].tolist(), confidence=confidence),
+            hierarchical=Estimate(
+                float(values[name].mean()), percentiles(np.concatenate(drawn[name]), confidence)
+            ),
+            seed_variance=float(values[name].var(ddof=1) / seeds),
+            example_variance=float(np.concatenate(fixed[name]).var()),
+        )
+        for name in METRICS
+    }
+
+
+def mean_over_seeds(values: Sequence[float], *, confidence: float) -> Estimate:
+    """Mean of one value per seed with Student's t interval and the p value of "it is 0".
+
+    Without p value where all seeds gave the same value: t is not defined then.
+    """
+    mean, n = float(np.mean(values)), len(values)
+    error = float(np.std(values, ddof=1) / n**0.5)
+    if error == 0:
+        return Estimate(mean, (mean, mean))
+    reach = float(scipy_stats.t.ppf((1 + confidence) / 2, n - 1)) * error
+    p = 2 * float(scipy_stats.t.sf(abs(mean) / error, n - 1))
+    return Estimate(mean, (mean - reach, mean + reach), p)
+
+
+def _cells(
+    gold: Sequence[str], first: Sequence[str], second: Sequence[str]
+) -> npt.NDArray[np.intp]:
+    """For each example the index of its cell in the table gold x first x second, flattened."""
+    table = {answer: i for i, answer in enumerate(map(str, ANSWERS))}
+    size = len(ANSWERS)
+    return np.array(
+        [
+            (table[g] * size + table[a]) * size + table[b]
+            for g, a, b in zip(gold, first, second, strict=True)
+        ]
+    )
+
+
+def _gains(cells_SN: npt.NDArray[np.intp], weights_BN: Floats) -> dict[str, Floats]:
+    """The gains of weighted examples for each seed, shape (S, B)."""
+    shape = (len(LABELS), len(ANSWERS), len(ANSWERS))
+    cells = np.eye(int(np.prod(shape)))
+    tables = np.stack([weights_BN @ cells[cells_N] for cells_N in cells_SN])
+    return gains(tables.reshape(*tables.shape[:2], *shape))

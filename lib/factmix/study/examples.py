@@ -1,0 +1,57 @@
+"""One claim with its evidence and verdict, and tables of them."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+
+import pandas as pd
+
+from factmix.study.labels import Label
+
+
+@dataclass(frozen=True)
+class Example:
+    """A claim, what there is to judge it by, and the verdict.
+
+    Attributes:
+        id: unique within its dataset.
+        group: the unit that may not be split between training and evaluation, such as a Wikipedia
+            page or an invented entity.
+        dataset: the name under which the study knows the dataset.
+        claim: one sentence.
+        evidence: sentences in order; empty when there is none.
+        label: the gold verdict.
+    """
+
+    id: str
+    group: str
+    dataset: str
+    claim: str
+    evidence: tuple[str, ...]
+    label: Label
+
+
+COLUMNS = tuple(field.name for field in fields(Example))
+
+
+def to_frame(examples: Iterable[Example]) -> pd.DataFrame:
+    """Examples as a table with `COLUMNS`, one row each, in the given order."""
+    rows = [asdict(example) for example in examples]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    frame["evidence"] = frame["evidence"].map(list)
+    frame["label"] = frame["label"].map(str)
+    return frame
+
+
+def from_frame(frame: pd.DataFrame) -> list[Example]:
+    """The inverse of `to_frame`; evidence may come as any sequence, as Parquet returns it."""
+    return [
+        Example(
+            id=row["id"],
+            group=row["group"],
+            dataset=row["dataset"],
+            claim=row["claim"],
+            evidence=tuple(row["evidence"]),
+            label=Label(row["label"]),
+        )
+        for row in frame[list(COLUMNS)].to_dict("records")
+    ]

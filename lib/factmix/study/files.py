@@ -1,0 +1,56 @@
+"""Files that are written whole or not at all, and what identifies them."""
+
+import hashlib
+import json
+import os
+import resource
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        part.chmod(0o644)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    with written_whole(path) as part:
+        part.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def write_parquet(path: Path, frame: pd.DataFrame) -> None:
+    with written_whole(path) as part:
+        frame.to_parquet(part, index=False)
+
+
+def sha256(path: Path) -> str:
+    """Of a file's content, as hexadecimal digits."""
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def peak_memory_gb(usage: resource.struct_rusage | None = None) -> float:
+    """The most resident memory that a process has had, in units of 2**30 bytes.
+
+    Args:
+        usage: what the system says of a process; by default of this one.
+    """
+    usage = usage or resource.getrusage(resource.RUSAGE_SELF)
+    # in bytes on macOS, in units of 1,024 bytes elsewhere
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 2**10) / 2**30

@@ -1,0 +1,190 @@
+"""A study's files, read and checked: its YAML, and what is kept of it beside its results."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from yaml.reader import ReaderError
+
+from factmix.study.paths import ROOT
+from factmix.study.spec import MistakeError, Study, StudyError
+
+MISSING = "this key is missing"
+
+
+def find_study(name: str) -> Study:
+    """The study of that name in studies/; StudyError lists the names there are."""
+    folder = ROOT / "studies"
+    if Path(name).name != name or name.endswith(".yaml"):
+        known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+        raise StudyError(
+            f"'{name}': a study is named without folder and .yaml, and lies in {folder};"
+            f" expected one of: {known}"
+        )
+    return load_study(folder / f"{name}.yaml")
+
+
+def load_study(path: Path) -> Study:
+    """Reads and checks a study's YAML; the study is named after the file.
+
+    With `extends: name` every key at the top that the file does not have is that of the study of
+    this name, which lies beside it.
+
+    Raises:
+        StudyError: naming file, line and key of the first mistake.
+    """
+    text, own = _read_mapping(path)
+    inherited: dict[str, Any] = {}
+    if "extends" in own:
+        name, here = own.pop("extends"), f"{path}:{_line_of(['extends'], text)}: extends"
+        if not isinstance(name, str) or Path(name).name != name:
+            raise StudyError(f"{here}: expected the name of a study beside this one; got {name!r}")
+        extended = path.with_name(f"{name}.yaml")
+        extended_text, inherited = _read_mapping(extended)
+        if "extends" in inherited:
+            raise StudyError(
+                f"{here}: '{name}' extends '{inherited['extends']}'; expected a study that extends"
+                " no other: name that one, and repeat here what differs from it"
+            )
+    try:
+        return Study.model_validate({"name": path.stem, **inherited, **own})
+    except ValidationError as error:
+        where, message = _first_mistake(error)
+        if where[0] in inherited and where[0] not in own:
+            message += f" ({where[0]} is from {extended}:{_line_of(where, extended_text)})"
+            line = _line_of(["extends"], text)
+        else:
+            if message.startswith(MISSING) and where[0] in inherited:
+                message += (
+                    f" ({where[0]} of this file takes the place of that in {extended}, whole;"
+                    " repeat what stays the same)"
+                )
+            line = _line_of(where, text)
+        raise StudyError(f"{path}:{line}: {'.'.join(where)}: {message}") from error
+
+
+def load_kept(path: Path) -> Study:
+    """The study that results are of, from the study.json that was written with them.
+
+    Raises:
+        StudyError: there is none, or this code's studies have other keys.
+    """
+    again = (
+        f"make the results again with: make study STUDY={path.parent.name} (those in results/ then"
+        f" with: make freeze STUDY={path.parent.name})"
+    )
+    if not path.is_file():
+        raise StudyError(
+            f"{path} does not exist, and the results beside it need it to say which study they are"
+            f" of; {again}"
+        )
+    try:
+        return Study.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except json.JSONDecodeError as error:
+        raise StudyError(f"{path}:{error.lineno}: not valid JSON: {error.msg}; {again}") from error
+    except ValidationError as error:
+        where, message = _first_mistake(error)
+        expected = "expected a study as this code writes it"
+        raise StudyError(f"{path}: {'.'.join(where)}: {message}; {expected}; {again}") from error
+
+
+def _read_mapping(path: Path) -> tuple[str, dict[str, Any]]:
+    """A study file's text and its keys."""
+    if not path.is_file():
+        known = ", ".join(sorted(other.stem for other in path.parent.glob("*.yaml")))
+        raise StudyError(f"{path}: no such study; expected one of: {known or 'none there'}")
+    text, content = _read_yaml(path)
+    if not isinstance(content, dict):
+        raise StudyError(f"{path}:1: expected a mapping of keys such as model, datasets, arms")
+    if "name" in content:
+        line = _line_of(["name"], text)
+        raise StudyError(f"{path}:{line}: name: a study is named after its file; remove this key")
+    return text, content
+
+
+def _read_yaml(path: Path) -> tuple[str, Any]:
+    """A file's text and what it holds."""
+    raw = path.read_bytes()
+    try:
+        text = raw.decode("utf-8")
+        content = yaml.safe_load(text)
+        again = _repeated_key(yaml.compose(text, Loader=yaml.SafeLoader))
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        got = raw[error.start]
+        raise StudyError(f"{path}:{line}: expected UTF-8; got the byte {got:#04x}") from error
+    except ReaderError as error:
+        line = text[: error.position].count("\n") + 1
+        raise StudyError(f"{path}:{line}: not valid YAML: {error.reason}") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise StudyError(f"{path}:{line}: not valid YAML: {error.problem}") from error
+    if again:
+        line = again.start_mark.line + 1
+        raise StudyError(
+            f"{path}:{line}: {again.value}: this key has come before in the same mapping, and only"
+            " one of them can count; remove or rename one"
+        )
+    return text, content
+
+
+def _repeated_key(node: yaml.Node | None) -> yaml.Node | None:
+    """The first key that its mapping has had before, of which YAML keeps the last silently."""
+    parts: list[yaml.Node] = []
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                return key  # type: ignore[no-any-return]
+            seen.add(key.value)
+            parts.append(value)
+    elif isinstance(node, yaml.SequenceNode):
+        parts = node.value
+    return next(filter(None, map(_repeated_key, parts)), None)
+
+
+def _first_mistake(error: ValidationError) -> tuple[list[str], str]:
+    """The key path of the mistake to report, and what is wrong there."""
+    # A misspelt key is also a missing one, and the misspelling is what the author can see.
+    first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, MistakeError):
+        return cause.where.split("."), str(cause)
+    where = [str(part) for part in first["loc"] if part != "[key]"]
+    if where[:1] == ["rewards"] and len(where) > 3:
+        del where[2]  # the kind of reward, by which pydantic tells the members of the union apart
+    if first["type"] == "extra_forbidden":
+        return where, "there is no such key"
+    if first["type"] == "missing":
+        return where, _missing(error, first["loc"][:-1])
+    return where, f"{first['msg']}; got {first['input']!r}"
+
+
+def _missing(error: ValidationError, place: tuple[int | str, ...]) -> str:
+    """Says that the first key that a place lacks is missing, and which others are."""
+    keys = [
+        str(each["loc"][-1])
+        for each in error.errors()
+        if each["type"] == "missing" and each["loc"][:-1] == place
+    ]
+    if len(keys) == 1:
+        return MISSING
+    return f"{MISSING}, and so {'is' if len(keys) == 2 else 'are'} {', '.join(keys[1:])}"
+
+
+def _line_of(where: list[str], text: str) -> int:
+    """The line (from 1) of the deepest part of a key path that the YAML text has."""
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    line = 1
+    for part in where:
+        if isinstance(node, yaml.MappingNode):
+            found = next((kv for kv in node.value if kv[0].value == part), None)
+            if found is None:
+                continue  # such as the tag of a union, which is no key of the file
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and part.isdigit():
+            node = node.value[int(part)]
+            line = node.start_mark.line + 1
+    return line

@@ -1,0 +1,88 @@
+"""What goes on beside training: a progress bar, and answers along the way."""
+
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from factmix.study.files import write_parquet
+from factmix.study.paths import Paths
+from factmix.study.spec import Study
+from factmix.training.evaluate import answer, label_rows
+from factmix.training.policy import Policy
+
+
+class Progress(TrainerCallback):
+    """One bar with an estimate, the reward so far, and the share of answers per label."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._bar = tqdm(
+            total=state.max_steps,
+            initial=state.global_step,
+            desc=self._name,
+            mininterval=1,
+            disable=not state.is_world_process_zero,
+        )
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        if logs and "reward" in logs:
+            self._bar.set_postfix(
+                reward=f"{logs['reward']:.2f}", format=f"{logs['format_rate']:.2f}", refresh=False
+            )
+            self._bar.update(state.global_step - self._bar.n)
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._bar.close()
+
+
+class Trajectory(TrainerCallback):
+    """Answers the fixed part of the evaluation set at the study's steps, a file for each."""
+
+    def __init__(self, study: Study, arm: str, seed: int, paths: Paths, policy: Policy) -> None:
+        evaluation = pd.read_parquet(paths.evaluation_of(study.evaluation_sample(arm)))
+        self._examples = evaluation[evaluation["trajectory"]]
+        self._folder = paths.arm(arm, seed) / "checkpoints" / "trajectory"
+        self._study = study.model_copy(update={"prompt": study.evaluation_prompt(arm)})
+        self._arm, self._seed, self._policy = arm, seed, policy
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        if state.global_step == 0 and state.is_world_process_zero:
+            self._record(0)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        asked = state.global_step in self._study.evaluation.trajectory_steps
+        if asked and state.is_world_process_zero:
+            self._record(state.global_step)
+
+    def _record(self, step: int) -> None:
+        self._policy.model.eval()
+        answered = answer(self._policy, self._examples, self._study, name=f"{self._arm}, {step}")
+        self._policy.model.train()
+        rows = label_rows(answered, self._arm, self._seed).assign(step=step)
+        write_parquet(self._folder / f"{step:06d}.parquet", rows)
+
+    def collected(self) -> pd.DataFrame:
+        """The answers at all steps so far."""
+        return pd.concat(
+            [pd.read_parquet(path) for path in sorted(self._folder.glob("*.parquet"))],
+            ignore_index=True,
+        )

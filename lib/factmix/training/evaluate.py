@@ -1,0 +1,226 @@
+"""What a policy answers: the probability of each label, and one sampled answer, per example."""
+
+import copy
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from peft import PeftModel
+from torch import Tensor
+from tqdm import tqdm
+
+from factmix.study.examples import from_frame
+from factmix.study.files import write_parquet
+from factmix.study.labels import LABELS
+from factmix.study.paths import Paths
+from factmix.study.prompts import parse
+from factmix.study.spec import BASE, Study, of_variant
+from factmix.training.policy import Policy, load_adapter, load_base, prompt_texts
+from factmix.training.prefix import (
+    Prefix,
+    completion_logits,
+    draw,
+    pad_left,
+    read_prompts,
+    sample,
+    why_not_shared,
+)
+
+PREDICTION_COLUMNS = (
+    "arm",
+    "seed",
+    "dataset",
+    "id",
+    "group",
+    "gold",
+    "predicted",
+    "p_pass",
+    "p_fail",
+    "p_na",
+    "format_valid",
+    "completion",
+)
+BATCH_TOKENS = 8192  # prompt tokens of one forward pass, padding included
+BATCH_PROMPTS = 128
+
+
+def evaluate_base(study: Study, paths: Paths) -> None:
+    """Writes the untrained model's predictions on every evaluation set that an arm answers.
+
+    They are those of arm "base" (of another variant "base_<variant>") and seed 0.
+    """
+    policy = load_base(study.model)
+    for variant in study.evaluation_samples():
+        evaluation = pd.read_parquet(paths.evaluation_of(variant))
+        rows = label_rows(answer(policy, evaluation, study), of_variant(BASE, variant), 0)
+        write_parquet(paths.base_of(variant) / "predictions.parquet", rows)
+
+
+def evaluate_arm(study: Study, arm: str, seed: int, paths: Paths) -> None:
+    """Writes a trained arm's predictions on the evaluation set beside its adapter."""
+    folder = paths.arm(arm, seed)
+    policy = load_adapter(load_base(study.model), folder / "adapter")
+    evaluation = pd.read_parquet(paths.evaluation_of(study.evaluation_sample(arm)))
+    prompted = study.model_copy(update={"prompt": study.evaluation_prompt(arm)})
+    answered = answer(policy, evaluation, prompted, name=arm)
+    write_parquet(folder / "predictions.parquet", label_rows(answered, arm, seed))
+
+
+def label_rows(answered: pd.DataFrame, arm: str, seed: int) -> pd.DataFrame:
+    """Answers with the arm and seed that gave them, in the order of `PREDICTION_COLUMNS`."""
+    return answered.assign(arm=arm, seed=seed)[list(PREDICTION_COLUMNS)]
+
+
+def as_in_training(study: Study) -> Study:
+    """The study with answers drawn at the temperature of training."""
+    hot = study.evaluation.model_copy(update={"temperature": study.training.temperature})
+    return study.model_copy(update={"evaluation": hot})
+
+
+def answer(
+    policy: Policy, evaluation: pd.DataFrame, study: Study, *, name: str = "base"
+) -> pd.DataFrame:
+    """Answers every example.
+
+    Args:
+        policy: a model in evaluation mode.
+        evaluation: examples, one per row.
+        study: its evaluation temperature and seed, and its prompt.
+        name: what the progress bar calls the policy.
+
+    Returns:
+        `PREDICTION_COLUMNS` without arm and seed, in the order of `evaluation`. The probabilities
+        are those of the whole label strings at temperature 1, renormalised over the three. The
+        answer is drawn at the study's temperature from a seed of its own per example.
+    """
+    examples = from_frame(evaluation)
+    tokens = policy.tokenizer(prompt_texts(policy.tokenizer, examples, study.prompt))["input_ids"]
+    uniforms = np.stack(
+        [
+            _uniforms(study.evaluation.seed, example.dataset, example.id, study)
+            for example in examples
+        ]
+    )
+    probabilities = np.zeros((len(examples), len(LABELS)))
+    completions = [""] * len(examples)
+    shared = why_not_shared(_without_adapter(policy.model)) is None
+    answer_batch = _answer_batch if shared else _answer_batch_unshared
+    with tqdm(total=len(examples), desc=f"answers of {name}", disable=None, leave=False) as bar:
+        for batch in by_length([len(each) for each in tokens]):
+            share, texts = answer_batch(
+                policy, [tokens[i] for i in batch], uniforms[batch], study.evaluation.temperature
+            )
+            probabilities[batch] = share
+            for i, text in zip(batch, texts, strict=True):
+                completions[i] = text
+            bar.update(len(batch))
+    answers = [parse(completion) for completion in completions]
+    result = evaluation[["dataset", "id", "group"]].reset_index(drop=True)
+    return result.assign(
+        gold=list(evaluation["label"]),
+        predicted=[each.predicted for each in answers],
+        format_valid=[each.format_valid for each in answers],
+        completion=completions,
+        **{f"p_{label.lower()}": probabilities[:, i] for i, label in enumerate(LABELS)},
+    )
+
+
+@torch.no_grad()
+def _answer_batch(
+    policy: Policy, prompts: list[list[int]], uniforms: np.ndarray, temperature: float
+) -> tuple[np.ndarray, list[str]]:
+    """Label probabilities (P, L) and completions of a batch of prompts."""
+    pad_id = int(policy.tokenizer.pad_token_id)
+    ids, mask = pad_left(prompts, pad_id, policy.model.device)
+    prefix = read_prompts(policy.model, ids, mask)
+    share = label_log_probabilities(policy, prefix).softmax(-1)
+    drawn = sample(
+        policy.model,
+        prefix,
+        torch.arange(len(prompts), device=ids.device),
+        torch.tensor(uniforms, device=ids.device),
+        temperature=temperature,
+        stop_ids=policy.stop_ids,
+        pad_id=pad_id,
+    )
+    return share.cpu().numpy(), policy.tokenizer.batch_decode(drawn, skip_special_tokens=True)
+
+
+@torch.no_grad()
+def _answer_batch_unshared(
+    policy: Policy, prompts: list[list[int]], uniforms: np.ndarray, temperature: float
+) -> tuple[np.ndarray, list[str]]:
+    """The same where `why_not_shared` has a reason: every token reads all that is before it."""
+
+    def logits(sequences: list[list[int]]) -> Tensor:
+        ids, mask = pad_left(sequences, int(policy.tokenizer.pad_token_id), policy.model.device)
+        read: Tensor = policy.model(input_ids=ids, attention_mask=mask, use_cache=False).logits
+        return read
+
+    scores = []
+    for label in _label_tokens(policy):
+        after = logits([prompt + label for prompt in prompts])[:, -len(label) - 1 : -1]
+        places = torch.arange(len(label), device=after.device)
+        scores.append(after.float().log_softmax(-1)[:, places, label].sum(-1))
+    drawn: list[list[int]] = [[] for _ in prompts]
+    going = list(range(len(prompts)))
+    for column in range(uniforms.shape[1]):
+        last = logits([prompts[i] + drawn[i] for i in going])[:, -1]
+        numbers = torch.tensor(uniforms[going, column], device=last.device)
+        rows = torch.arange(len(going), device=last.device)
+        for i, token in zip(going, draw(last, rows, numbers, temperature).tolist(), strict=True):
+            drawn[i].append(token)
+        going = [i for i in going if drawn[i][-1] not in policy.stop_ids]
+        if not going:
+            break
+    texts = policy.tokenizer.batch_decode(drawn, skip_special_tokens=True)
+    return torch.stack(scores, dim=1).softmax(-1).cpu().numpy(), texts
+
+
+def _without_adapter(model: Any) -> Any:
+    return model.get_base_model() if isinstance(model, PeftModel) else model
+
+
+def _label_tokens(policy: Policy) -> list[list[int]]:
+    return [policy.tokenizer(str(label), add_special_tokens=False)["input_ids"] for label in LABELS]
+
+
+def label_log_probabilities(policy: Policy, prefix: Prefix) -> Tensor:
+    """Log-probability (P, L) of each whole label string as a continuation, in nats."""
+    labels = _label_tokens(policy)
+    first = prefix.logits.float().log_softmax(-1)
+    if all(len(label) == 1 for label in labels):
+        return first[:, [label[0] for label in labels]]
+    prompts, device = len(prefix.mask), prefix.mask.device
+    longest = max(map(len, labels))
+    padded = torch.tensor([label + [label[-1]] * (longest - len(label)) for label in labels])
+    real = torch.tensor([[i < len(label) for i in range(longest)] for label in labels]).long()
+    completions, real = padded.repeat(prompts, 1).to(device), real.repeat(prompts, 1).to(device)
+    rows = torch.arange(prompts, device=device).repeat_interleave(len(labels))
+    spent = Prefix(copy.deepcopy(prefix.cache), prefix.mask, prefix.logits)
+    logits = completion_logits(policy.model, spent, rows, completions, real)
+    tokens = logits.float().log_softmax(-1).gather(-1, completions[..., None])[..., 0]
+    return (tokens * real).sum(-1).view(prompts, len(labels))
+
+
+def _uniforms(seed: int, dataset: str, example: str, study: Study) -> np.ndarray:
+    """Numbers in [0, 1) that only the seed and the example decide, one per completion token."""
+    digest = hashlib.sha256(f"{seed}/{dataset}/{example}".encode()).digest()
+    rng = np.random.default_rng(np.frombuffer(digest, dtype=np.uint32))
+    return rng.random(study.prompt.max_completion_tokens)
+
+
+def by_length(lengths: list[int]) -> Iterator[list[int]]:
+    """Indices of like length together, within BATCH_TOKENS and BATCH_PROMPTS; longest first."""
+    batch: list[int] = []
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        longest = lengths[batch[0]] if batch else lengths[i]
+        if batch and (len(batch) == BATCH_PROMPTS or longest * (len(batch) + 1) > BATCH_TOKENS):
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch

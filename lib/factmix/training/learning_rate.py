@@ -1,0 +1,90 @@
+"""The learning rate of a study, by a rule that sees no evaluation data.
+
+The smallest rate of the study's grid at which the format-only arm answers in the right format often
+enough at the end of its steps. The published reward makes NA a losing answer, so how far training
+goes decides what it does; every arm therefore takes this one rate.
+"""
+
+import shutil
+from typing import Any
+
+import pandas as pd
+
+from factmix.data import mixtures
+from factmix.study.files import write_json
+from factmix.study.paths import Paths
+from factmix.study.spec import Study, StudyError
+from factmix.training import grpo
+from factmix.training.callbacks import Progress
+from factmix.training.policy import add_adapter, load_base
+
+ENOUGH = 0.98  # share of the sampled completions in the right format
+WINDOW = 10  # last training steps over which it is averaged
+
+
+def choose(study: Study, paths: Paths) -> float:
+    """Trains the baseline arm at each rate of the grid, from the smallest, until one is enough.
+
+    Writes `paths.learning_rate`: the rule, and each rate tried with its format rate by step.
+
+    Raises:
+        StudyError: the grid is empty, or no rate of it is enough.
+    """
+    grid = sorted(study.training.learning_rate_grid)
+    if not grid:
+        raise StudyError(
+            f"study {study.name}: training.learning_rate_grid is empty; name some rates"
+        )
+    if not paths.data_report.is_file():
+        mixtures.prepare(study, paths)
+    tried: list[dict[str, Any]] = []
+    for rate in grid:
+        curve = format_rates(study, rate, paths)
+        tried.append(
+            {
+                "learning_rate": rate,
+                "format_rate_end": sum(curve[-WINDOW:]) / len(curve[-WINDOW:]),
+                "format_rate": curve,
+            }
+        )
+        chosen = rate if tried[-1]["format_rate_end"] >= ENOUGH else None
+        report = {
+            "rule": f"the smallest rate at which the arm {study.baseline} reaches a mean format "
+            f"rate of {ENOUGH} over its last {WINDOW} steps",
+            "arm": study.baseline,
+            "seed": study.seeds[0],
+            "steps": study.steps(study.baseline),
+            "grid": grid,
+            "chosen": chosen,
+            "tried": tried,
+        }
+        write_json(paths.learning_rate, report)
+        print(f"learning rate {rate:g}: format rate {tried[-1]['format_rate_end']:.3f}")
+        if chosen is not None:
+            return chosen
+    raise StudyError(
+        f"study {study.name}: no rate of training.learning_rate_grid reaches a format rate of "
+        f"{ENOUGH}; the best reaches {max(each['format_rate_end'] for each in tried):.3f}; "
+        "add larger ones"
+    )
+
+
+def format_rates(study: Study, rate: float, paths: Paths) -> list[float]:
+    """Format rate of the completions at each step of the baseline arm at a learning rate."""
+    seed = study.seeds[0]
+    numbers = study.training.model_copy(update={"learning_rate": rate})
+    tried = study.model_copy(update={"training": numbers})
+    folder = paths.root / "learning_rate"
+    trainer = grpo.make_trainer(
+        tried,
+        study.baseline,
+        seed,
+        pd.read_parquet(paths.train(*study.training_sample(study.baseline))),
+        folder,
+        policy=add_adapter(load_base(study.model), study.model.lora, seed),
+    )
+    trainer.args.save_strategy = "no"
+    trainer.add_callback(Progress(f"learning rate {rate:g}"))
+    trainer.train()
+    shutil.rmtree(folder, ignore_errors=True)
+    return list(grpo.metrics(trainer.state.log_history)["format_rate"])

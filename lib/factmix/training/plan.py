@@ -1,0 +1,225 @@
+"""What a study would train, what that takes, and what is missing; without loading weights."""
+
+import warnings
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from huggingface_hub import try_to_load_from_cache
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    GptOssConfig,
+    PreTrainedConfig,
+    Qwen2Config,
+)
+
+from factmix.data.datasets import FILES, check_known
+from factmix.data.fetch import locate
+from factmix.data.sources import SOURCES
+from factmix.study.paths import ROOT, Paths
+from factmix.study.spec import BASE, Lora, Model, Study
+from factmix.training.policy import adapted, attention_of, download_command, source_of
+
+Plan = dict[str, Any]
+
+# Shapes of models whose configuration file need not be here for their parameters to be counted.
+# transformers' defaults for gpt-oss are those of the 120b, for Qwen2 those of a model of 7b.
+KNOWN = {
+    "openai/gpt-oss-20b": GptOssConfig(num_hidden_layers=24, num_local_experts=32),
+    "Qwen/Qwen2.5-0.5B-Instruct": Qwen2Config(
+        hidden_size=896,
+        intermediate_size=4864,
+        num_hidden_layers=24,
+        num_attention_heads=14,
+        num_key_value_heads=2,
+        tie_word_embeddings=True,
+    ),
+}
+
+GIB = 2**30
+SMALL = 512  # hidden units of a model that a CPU trains in minutes
+TRAINED_BYTES = 16  # per trainable parameter: itself, its gradient and AdamW's two moments, float32
+ACTIVATION_BYTES = 34  # kept per token, layer and hidden unit, at 16 bits; see memory
+ATTENTION_BYTES = 5  # kept per pair of tokens, layer and head, at 16 bits
+LOGIT_BYTES = 12  # per token and word: the policy's and the untrained model's, and a gradient
+
+
+def plan(study: Study, paths: Paths) -> Plan:
+    """The plan of a study.
+
+    Returns:
+        arms.<arm>: mixture, baseline, its settings, examples, steps, completions, most_tokens (that
+        training reads and writes), evaluated (examples) and commands; commands: what comes before
+        all arms; model: parameters, trainable, and most_gib as of `memory`, None where the shape of
+        the model is not known; missing: what has to be had before, each with its remedy.
+
+    Raises:
+        DataError: a dataset is not known.
+        StudyError: the adapter's targets are in no part of the model.
+    """
+    check_known(study)
+    numbers, prompt = study.training, study.prompt
+    arms = {}
+    for arm in study.arms:
+        steps = study.steps(arm)
+        completions = steps * numbers.prompts_per_step * numbers.group_size
+        arms[arm] = {
+            "mixture": study.arm(arm).mixture,
+            "baseline": study.baseline_of(arm),
+            **study.protocol_of(arm).model_dump(),
+            "examples": sum(
+                sum(counts.values()) for counts in study.mixtures[study.arm(arm).mixture].values()
+            ),
+            "steps": steps,
+            "completions": completions,
+            "most_tokens": completions * (prompt.max_tokens + prompt.max_completion_tokens),
+            "evaluated": sum(
+                sum(study.evaluation_counts(name, study.protocol_of(arm).split).values())
+                for name in study.datasets
+            ),
+            "commands": [
+                f"factmix {command} {study.name} {arm} --seed {seed}"
+                for seed in study.seeds
+                for command in ("train", "evaluate")
+            ],
+        }
+    return {
+        "study": study.name,
+        "model": _model(study),
+        "commands": [f"factmix data {study.name}", f"factmix evaluate {study.name} {BASE}"],
+        "arms": arms,
+        "missing": _missing(study, paths),
+    }
+
+
+def text(planned: Plan) -> str:
+    """The plan for a terminal."""
+    model = planned["model"]
+    lines = [f"{planned['study']}: {model['path']}"]
+    if model["parameters"] is None:
+        lines.append("  the shape of the model is not known before its configuration is there")
+    else:
+        lines.append(
+            f"  {model['parameters']:,} parameters, {model['trainable']:,} of them trained;"
+            f" about {model['most_gib']:.1f} GiB for a training step at its largest"
+        )
+    lines += [f"  {command}" for command in planned["commands"]]
+    for arm, each in planned["arms"].items():
+        lines += [
+            f"{arm}: {each['mixture']}, {each['examples']:,} examples, {each['steps']} steps,"
+            f" {each['completions']:,} completions, at most {each['most_tokens']:,} tokens;"
+            f" {each['evaluated']:,} examples to evaluate; compared with {each['baseline']}",
+            *(f"  {command}" for command in each["commands"]),
+        ]
+    lines += [f"missing: {each['what']}\n  {each['remedy']}" for each in planned["missing"]]
+    return "\n".join(lines if planned["missing"] else [*lines, "nothing is missing"])
+
+
+def configuration(model: Model) -> PreTrainedConfig | None:
+    """The shape of a model, if it can be known without the network."""
+    local = (ROOT / model.path).is_dir()
+    if not local and not _cached(model, "config.json"):
+        return KNOWN.get(model.path)
+    shape: PreTrainedConfig = AutoConfig.from_pretrained(
+        source_of(model), revision=model.revision, trust_remote_code=False, local_files_only=True
+    )
+    return shape
+
+
+def parameters(shape: PreTrainedConfig, lora: Lora) -> tuple[int, int]:
+    """How many parameters a model of that shape has, and how many its adapter has."""
+    with warnings.catch_warnings(), torch.device("meta"):
+        warnings.simplefilter("ignore")  # transformers warns of its own renamed attributes
+        model = AutoModelForCausalLM.from_config(shape)
+        count = sum(each.numel() for each in model.parameters())
+        trained = adapted(model, lora)
+    return count, sum(each.numel() for each in trained.parameters() if each.requires_grad)
+
+
+def memory(study: Study, shape: PreTrainedConfig, count: int, trainable: int) -> float:
+    """A rough estimate of what a training step of the longest prompts takes, in GiB.
+
+    Weights in bfloat16 (float32 for a model that a CPU can train), the adapter with its gradient
+    and moments; for the prompts that are trained on at one time, at full length with all their
+    completions, what is kept for the backward pass: 34 bytes per token, layer and hidden unit, and
+    with eager attention 5 bytes per pair of tokens, layer and head (Korthikanti et al., 2022); and
+    the probabilities of the completions' tokens.
+    """
+    size = 4 if shape.hidden_size <= SMALL and not torch.cuda.is_available() else 2
+    numbers, prompt, layers = study.training, study.prompt, shape.num_hidden_layers
+    prompts = numbers.prompts_per_pass or numbers.prompts_per_step
+    written = prompts * numbers.group_size * prompt.max_completion_tokens
+    tokens = prompts * prompt.max_tokens + written
+    units = tokens * layers * shape.hidden_size * ACTIVATION_BYTES
+    if attention_of(study.model, shape) == "eager":
+        pairs = tokens * prompt.max_tokens * layers * shape.num_attention_heads
+        units += pairs * ATTENTION_BYTES
+    kept = count * size + trainable * TRAINED_BYTES + units * size / 2
+    return float((kept + written * shape.vocab_size * LOGIT_BYTES) / GIB)
+
+
+def _model(study: Study) -> dict[str, Any]:
+    shape = configuration(study.model)
+    known: dict[str, Any] = dict.fromkeys(("parameters", "trainable", "most_gib"))
+    if shape is not None:
+        count, trainable = parameters(shape, study.model.lora)
+        known = {
+            "parameters": count,
+            "trainable": trainable,
+            "most_gib": memory(study, shape, count, trainable),
+        }
+    return {"path": study.model.path, "revision": study.model.revision, **known}
+
+
+def _missing(study: Study, paths: Paths) -> list[dict[str, str]]:
+    missing = []
+    model = study.model
+    if not (ROOT / model.path).is_dir() and not _downloaded(model):
+        missing.append(
+            {
+                "what": f"the model {model.path} is not in the cache of Hugging Face",
+                "remedy": download_command(model),
+            }
+        )
+    files = [file for name in study.datasets for file in FILES.get(name, ())]
+    for file in dict.fromkeys(files):
+        if locate(file) is None:
+            size = SOURCES[file].size
+            about = f", {size / 1e6:,.0f} MB" if size else ""
+            missing.append(
+                {
+                    "what": f"{SOURCES[file].url} has not been fetched{about}",
+                    "remedy": f"factmix fetch {file}",
+                }
+            )
+    if study.training.generation == "vllm" and find_spec("vllm") is None:
+        missing.append(
+            {
+                "what": "training.generation is vllm, and vllm is not installed",
+                "remedy": "pip install vllm (with a CUDA device), or generation: transformers",
+            }
+        )
+    if not paths.data_report.is_file():
+        missing.append(
+            {"what": "the data have not been drawn", "remedy": f"factmix data {study.name}"}
+        )
+    shape = configuration(model)
+    if not torch.cuda.is_available() and shape is not None and shape.hidden_size > SMALL:
+        missing.append(
+            {
+                "what": "there is no CUDA device, and on a CPU this model takes days",
+                "remedy": "run the study on a machine with a GPU; `make study` resumes there",
+            }
+        )
+    return missing
+
+
+def _downloaded(model: Model) -> bool:
+    """Whether the model's configuration and weights (or the list of their files) are here."""
+    weights = ("model.safetensors", "model.safetensors.index.json")
+    return _cached(model, "config.json") and any(_cached(model, file) for file in weights)
+
+
+def _cached(model: Model, file: str) -> bool:
+    return isinstance(try_to_load_from_cache(model.path, file, revision=model.revision), str)

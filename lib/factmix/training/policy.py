@@ -1,0 +1,318 @@
+"""The language model that is trained: base weights, tokenizer, LoRA adapter, and its prompts."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+from transformers.utils.logging import disable_progress_bar
+from transformers.utils.quantization_config import Mxfp4Config
+
+from factmix.study import spec as study_module
+from factmix.study.examples import Example
+from factmix.study.paths import ROOT
+from factmix.study.prompts import CUE, render
+
+# Chat templates such as gpt-oss's write today's date, and a prompt must not change over night.
+TEMPLATE_DATE = date(2025, 8, 5)
+
+# Faster kernels lack the learned attention sinks that these architectures have.
+EAGER = frozenset({"gpt_oss"})
+
+
+class PromptError(ValueError):
+    """A prompt cannot be made to fit."""
+
+
+class ModelError(OSError):
+    """A model or its tokenizer is not to be had."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A causal language model with its tokenizer.
+
+    Attributes:
+        model: the base model, or a PEFT model around it.
+        tokenizer: pads on the left.
+        stop_ids: tokens that end a completion: end of sequence, and all that hold a newline.
+    """
+
+    model: Any
+    tokenizer: PreTrainedTokenizerBase
+    stop_ids: tuple[int, ...]
+
+
+def source_of(model: study_module.Model) -> str:
+    """Where a model is loaded from: a folder of this checkout, or a hub id."""
+    local = ROOT / model.path
+    return str(local) if local.is_dir() else model.path
+
+
+def download_command(model: study_module.Model) -> str:
+    """What puts a model of the hub into the cache of Hugging Face."""
+    revision = f" --revision {model.revision}" if model.revision else ""
+    return f"hf download {model.path}{revision}"
+
+
+@contextmanager
+def _asked_for(model: study_module.Model) -> Iterator[None]:
+    """Says of a model that is not to be had what to do about it."""
+    try:
+        yield
+    except OSError as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ModelError(
+            f"{model.path}: expected a model in a folder of that name, in the cache of Hugging"
+            f" Face, or on its hub; got: {reason} Where there is a network, download it with:"
+            f" {download_command(model)}"
+        ) from error
+
+
+def load_tokenizer(
+    model: study_module.Model, *, only_local: bool = False
+) -> PreTrainedTokenizerBase:
+    """The tokenizer of a study's model; it pads on the left.
+
+    Raises:
+        ModelError: it is not to be had, or `only_local` and it has not been downloaded.
+    """
+    with _asked_for(model):
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            source_of(model),
+            revision=model.revision,
+            trust_remote_code=False,
+            local_files_only=only_local,
+            padding_side="left",
+        )
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def device() -> str:
+    """Where models run: "cuda", "mps" or "cpu"."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def dtype_of(model: study_module.Model) -> torch.dtype:
+    """The type of a model's weights: the study's, else by the device.
+
+    bfloat16 on a CUDA device that computes in it, float32 elsewhere: on a CPU it is the faster one,
+    and on Apple's devices float16 would need its losses scaled to be trained.
+    """
+    if model.dtype:
+        chosen: torch.dtype = getattr(torch, model.dtype)
+        return chosen
+    if device() == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.bfloat16
+    return torch.float32
+
+
+def attention_of(model: study_module.Model, shape: PreTrainedConfig) -> str | None:
+    """Which implementation of attention a model is loaded with; None leaves it to transformers."""
+    return model.attention or ("eager" if shape.model_type in EAGER else None)
+
+
+def load_base(model: study_module.Model) -> Policy:
+    """The base model of a study, on the `device`, in `dtype_of` it.
+
+    Raises:
+        ModelError: the model is not to be had.
+        StudyError: it does not generate text.
+    """
+    disable_progress_bar()  # of a weight file that loads in a moment
+    # each of the client's retries; what fails in the end is raised
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    with _asked_for(model):  # one small file first: without a network, each takes half a minute
+        shape = AutoConfig.from_pretrained(
+            source_of(model), revision=model.revision, trust_remote_code=False
+        )
+    tokenizer = load_tokenizer(model)
+    # MXFP4 weights cannot be trained.
+    quantised = (getattr(shape, "quantization_config", None) or {}).get("quant_method") == "mxfp4"
+    attention = attention_of(model, shape)
+    with _asked_for(model):
+        base: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            source_of(model),
+            revision=model.revision,
+            trust_remote_code=False,
+            use_safetensors=True,
+            **({"quantization_config": Mxfp4Config(dequantize=True)} if quantised else {}),
+            **({"attn_implementation": attention} if attention else {}),
+            dtype=dtype_of(model),
+        )
+    base.to(device())  # type: ignore[arg-type]
+    base.eval()
+    if base.generation_config is None:
+        raise study_module.StudyError(f"{model.path}: not a model that generates text")
+    ends = base.generation_config.eos_token_id or []
+    stops = (*stopping_tokens(tokenizer), *([ends] if isinstance(ends, int) else ends))
+    stop_ids = tuple(dict.fromkeys(stops))
+    base.generation_config.eos_token_id = list(stop_ids)
+    base.generation_config.pad_token_id = tokenizer.pad_token_id
+    return Policy(base, tokenizer, stop_ids)
+
+
+def stopping_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
+    """End of sequence, and every token whose text holds a newline."""
+    texts = tokenizer.batch_decode([[token] for token in range(len(tokenizer))])
+    newline = [token for token, text in enumerate(texts) if "\n" in text]
+    return (int(tokenizer.eos_token_id), *newline)
+
+
+def add_adapter(policy: Policy, lora: study_module.Lora, seed: int) -> Policy:
+    """The policy with a fresh LoRA adapter, whose random half is drawn from `seed`."""
+    torch.manual_seed(seed)
+    return replace(policy, model=adapted(policy.model, lora))
+
+
+def adapted(model: PreTrainedModel, lora: study_module.Lora) -> PeftModel:
+    """A model with the study's adapter.
+
+    Raises:
+        StudyError: a target is in no part of the model; PEFT passes over all but the last of such.
+    """
+    modules = {name for name, part in model.named_modules() if not list(part.children())}
+    parameters = {name for name, _ in model.named_parameters()}
+    for key, targets, known in (
+        ("target_modules", lora.target_modules, modules),
+        ("target_parameters", lora.target_parameters, parameters),
+    ):
+        for target in targets:
+            if not any(f".{name}".endswith(f".{target}") for name in known):
+                ends = sorted({name.rsplit(".", 1)[-1] for name in known})
+                raise study_module.StudyError(
+                    f"model.lora.{key}: '{target}' is in no part of this"
+                    f" {type(model).__name__}; expected ends of names such as: {', '.join(ends)}"
+                )
+    if not lora.target_modules and not lora.target_parameters:
+        raise study_module.StudyError("model.lora.target_modules: expected at least one; got none")
+    return get_peft_model(model, lora_config(lora))
+
+
+def lora_config(lora: study_module.Lora) -> LoraConfig:
+    """The study's adapter in PEFT's terms."""
+    return LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        target_modules=lora.target_modules,
+        target_parameters=lora.target_parameters or None,
+        lora_dropout=0.0,  # the only value that adapters of whole parameters allow
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+
+
+def load_adapter(policy: Policy, folder: Path) -> Policy:
+    """The policy with a trained adapter, ready to answer."""
+    model = PeftModel.from_pretrained(policy.model, str(folder))
+    model.eval()
+    return replace(policy, model=model)
+
+
+def whole_prompt(
+    tokenizer: PreTrainedTokenizerBase,
+    claim: str,
+    evidence: tuple[str, ...],
+    prompt: study_module.Prompt,
+) -> str:
+    """The prompt of a claim with all of its evidence, in the study's style.
+
+    In the style "harmony" it is what the user says in the tokenizer's own chat template, on
+    `TEMPLATE_DATE`, and the assistant's final answer has begun with `CUE`: as in plain text, what
+    is written next is the label.
+
+    Raises:
+        PromptError: the tokenizer has no chat template.
+    """
+    text = render(
+        claim,
+        evidence,
+        worked_examples=prompt.worked_examples,
+        instructed=prompt.instructed,
+    )
+    if prompt.prompt_style == "plain":
+        return text
+    if tokenizer.chat_template is None:
+        raise PromptError(
+            f"prompt.prompt_style is harmony, but the tokenizer {tokenizer.name_or_path} has no"
+            " chat template; expected one, as models for conversations have, or the style plain"
+        )
+    chat = tokenizer.apply_chat_template(
+        [
+            {"role": "user", "content": text.removesuffix(CUE).rstrip()},
+            {"role": "assistant", "content": CUE},
+        ],
+        # a macro of its own goes before the function that templates ask for today's date
+        chat_template=f"{{%- macro strftime_now(format) -%}}{TEMPLATE_DATE}{{%- endmacro -%}}"
+        + tokenizer.get_chat_template(),
+        tokenize=False,
+        continue_final_message=True,
+        reasoning_effort="low",  # of templates that know of it
+    )
+    assert isinstance(chat, str)
+    begin = tokenizer.bos_token
+    if begin and tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id]:
+        chat = chat.removeprefix(begin)  # the tokenizer adds one itself
+    return chat
+
+
+def prompt_texts(
+    tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], prompt: study_module.Prompt
+) -> list[str]:
+    """The prompts of examples, each as `prompt_text` has it; all are measured at once.
+
+    Raises:
+        PromptError: one is too long even without evidence.
+    """
+    texts = [whole_prompt(tokenizer, each.claim, each.evidence, prompt) for each in examples]
+    lengths = [len(tokens) for tokens in tokenizer(texts)["input_ids"]]
+    return [
+        text if length <= prompt.max_tokens else prompt_text(tokenizer, example, prompt)[0]
+        for text, length, example in zip(texts, lengths, examples, strict=True)
+    ]
+
+
+def prompt_text(
+    tokenizer: PreTrainedTokenizerBase, example: Example, prompt: study_module.Prompt
+) -> tuple[str, bool]:
+    """The prompt of an example, and whether evidence had to be cut from its end to make it fit.
+
+    Raises:
+        PromptError: when it is too long even without evidence.
+    """
+
+    def within(evidence: tuple[str, ...]) -> tuple[str, int]:
+        text = whole_prompt(tokenizer, example.claim, evidence, prompt)
+        return text, prompt.max_tokens - len(tokenizer(text)["input_ids"])
+
+    evidence = example.evidence
+    text, room = within(evidence)
+    cut = room < 0
+    while room < 0 and evidence:
+        *kept, last = evidence
+        words = last.split()[: len(last.split()) + room]  # a word is at least one token
+        evidence = (*kept, " ".join(words)) if words else tuple(kept)
+        text, room = within(evidence)
+    if room < 0:
+        raise PromptError(
+            f"{example.dataset} {example.id}: the prompt has {-room} tokens too many without any "
+            f"evidence; raise prompt.max_tokens (now {prompt.max_tokens}) or leave the claim out"
+        )
+    return text, cut

@@ -1,0 +1,62 @@
+"""A study's reward as TRL wants it: functions of a batch of completions that also log."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from factmix.study.labels import ANSWERS, Label
+from factmix.study.prompts import parse
+from factmix.study.spec import Reward
+from factmix.training import rewards
+
+
+def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
+    """TRL reward functions: one per component, then one of weight 0 that only logs.
+
+    Each logs its values by gold label as "<name>|<label>", of which TRL takes the mean.
+    """
+
+    def by_gold(
+        log: Callable[[str, float], None], name: str, values: list[float], gold: list[str]
+    ) -> None:
+        for label, value in zip(gold, values, strict=True):
+            log(f"{name}|{label}", value)  # each, as processes differ in how many they have
+
+    def component(name: str) -> Callable[..., list[float]]:
+        def earned(
+            completions: list[str], gold: list[str], log_metric: Any, **_: Any
+        ) -> list[float]:
+            values = [each[name] for each in map(earnings, completions, gold)]
+            by_gold(log_metric, f"reward/{name}", values, gold)
+            return values
+
+        earned.__name__ = name
+        return earned
+
+    # Few completions are distinct, and every function below reads all of them.
+    read_once = lru_cache(maxsize=4096)(parse)
+
+    @lru_cache(maxsize=4096)
+    def earnings(completion: str, gold: str) -> dict[str, float]:
+        read = read_once(completion)
+        return rewards.components(
+            reward, predicted=read.predicted, format_valid=read.format_valid, gold=Label(gold)
+        )
+
+    def answers(completions: list[str], gold: list[str], log_metric: Any, **_: Any) -> list[float]:
+        read = [read_once(completion) for completion in completions]
+        right = [float(each.predicted == label) for each, label in zip(read, gold, strict=True)]
+        total = [
+            sum(earnings(text, label).values())
+            for text, label in zip(completions, gold, strict=True)
+        ]
+        log_metric("accuracy", sum(right) / len(right))
+        log_metric("format_rate", sum(each.format_valid for each in read) / len(read))
+        for possible in ANSWERS:
+            share = sum(each.predicted == possible for each in read) / len(read)
+            log_metric(f"share/{possible}", share)
+        by_gold(log_metric, "accuracy", right, gold)
+        by_gold(log_metric, "reward/total", total, gold)
+        return right
+
+    return [*(component(name) for name in rewards.component_names(reward)), answers]

@@ -1,0 +1,131 @@
+"""Which weights, and which engine, sample the completions of a training step.
+
+By default those that are trained, at every step, through `trainer.SharedPrefixTrainer`. The
+released code sampled from a copy of the weights that was refreshed every 50 steps (a protocol's
+`sampler_refresh`), and a study may leave sampling to vLLM (`training.generation`).
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from trl import GRPOTrainer
+
+from factmix.study.spec import Study
+from factmix.training.trainer import SharedPrefixTrainer
+
+
+class RolloutError(RuntimeError):
+    """The completions cannot be sampled as the study says."""
+
+
+def trainer_class(study: Study, arm: str) -> Callable[..., GRPOTrainer]:
+    """What trains an arm.
+
+    Raises:
+        RolloutError: the study wants vLLM, and it is not installed.
+    """
+    refresh = study.protocol_of(arm).sampler_refresh
+    if study.training.generation == "vllm":
+        if find_spec("vllm") is None:
+            raise RolloutError(
+                f"study {study.name}: training.generation is vllm, but vllm is not installed;"
+                " install it on a machine with a CUDA device (pip install vllm), or set"
+                " training.generation: transformers"
+            )
+        return VllmTrainer
+    return partial(StaleSampler, refresh=refresh) if refresh > 1 else SharedPrefixTrainer
+
+
+def options(study: Study, stop_ids: tuple[int, ...]) -> dict[str, Any]:
+    """What TRL's configuration has to say of the engine; nothing for the default one."""
+    if study.training.generation != "vllm":
+        return {}
+    prompt = study.prompt
+    return {
+        "use_vllm": True,
+        "vllm_mode": "colocate",
+        "vllm_max_model_length": prompt.max_tokens + prompt.max_completion_tokens,
+        "generation_kwargs": {"stop_token_ids": list(stop_ids)},
+    }
+
+
+class VllmTrainer(SharedPrefixTrainer):
+    """Completions from vLLM in the same process, which TRL gives the new weights at every step."""
+
+    def _generate_single_turn(self, *args: Any, **kwargs: Any) -> Any:
+        return GRPOTrainer._generate_single_turn(self, *args, **kwargs)
+
+
+class StaleSampler(SharedPrefixTrainer):
+    """Completions from a frozen copy of the adapter, which is refreshed every so many steps.
+
+    As in the released code, whose loss compares the trained weights with those that sampled: the
+    ratio that it clips is 1 only in the first step after a refresh.
+    """
+
+    def __init__(self, *args: Any, refresh: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._refresh = refresh
+        self._frozen: dict[str, Tensor] = {}
+        self._frozen_at = -1  # step
+
+    def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
+        self._keep_up()
+        output: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        with torch.no_grad(), self._sampler():
+            output["old_per_token_logps"], *_ = self._get_per_token_logps_and_entropies(
+                self.model,
+                torch.cat([output["prompt_ids"], output["completion_ids"]], dim=1),
+                torch.cat([output["prompt_mask"], output["completion_mask"]], dim=1),
+                output["completion_ids"].shape[1],
+            )
+        return output
+
+    def _generate_single_turn(self, *args: Any, **kwargs: Any) -> Any:
+        with self._sampler():
+            return super()._generate_single_turn(*args, **kwargs)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        # First, as TRL's part makes it a checkpoint, and removes the one before.
+        if self.accelerator.is_main_process:
+            self._checkpoint().mkdir(parents=True, exist_ok=True)
+            save_file(self._frozen, self._checkpoint() / "sampler.safetensors")
+        super()._save_checkpoint(model, trial)
+
+    def _keep_up(self) -> None:
+        """Refreshes the copy when it is time; after an interruption, takes it from where it was."""
+        step = self.state.global_step
+        if step % self._refresh == 0 and step != self._frozen_at:
+            trained = self._trained().items()
+            self._frozen = {name: each.detach().clone() for name, each in trained}
+            self._frozen_at = step
+        elif not self._frozen:
+            where = str(self.accelerator.device)
+            self._frozen = load_file(self._checkpoint() / "sampler.safetensors", device=where)
+
+    def _checkpoint(self) -> Path:
+        return Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+
+    def _trained(self) -> dict[str, torch.nn.Parameter]:
+        model = self.accelerator.unwrap_model(self.model)
+        return {name: each for name, each in model.named_parameters() if each.requires_grad}
+
+    @contextlib.contextmanager
+    def _sampler(self) -> Iterator[None]:
+        """The frozen weights in the place of the trained ones."""
+        trained = self._trained()
+        kept = {name: each.data for name, each in trained.items()}
+        try:
+            for name, each in trained.items():
+                each.data = self._frozen[name]
+            yield
+        finally:
+            for name, each in trained.items():
+                each.data = kept[name]

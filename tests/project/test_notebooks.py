@@ -1,0 +1,117 @@
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+from nbclient.exceptions import DeadKernelError
+
+from factmix import notebooks
+from factmix.notebooks import NotebookError
+from factmix.study.paths import ROOT
+
+HEADER = """---
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+
+```{code-cell} ipython3
+:tags: [parameters]
+
+arm = "balanced"
+seed = 0
+```
+
+"""
+SOURCES = sorted((ROOT / "notebooks").glob("*.md"))
+
+
+def source(folder: Path, *cells: str) -> Path:
+    path = folder / "page.md"
+    path.write_text(HEADER + "\n".join(f"```{{code-cell}} ipython3\n{c}\n```\n" for c in cells))
+    return path
+
+
+def texts(path: Path) -> str:
+    cells = nbformat.read(path, as_version=4).cells
+    return "".join(out.get("text", "") for c in cells for out in c.get("outputs", []))
+
+
+def test_parameters_reach_the_notebook_and_stderr_reaches_only_the_terminal(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cells = ["import sys", "print(arm, seed + 1)", "print('10%|#', file=sys.stderr)"]
+    output = tmp_path / "pages" / "page.ipynb"
+    notebooks.execute(source(tmp_path, *cells), output, {"arm": "hard_only", "seed": 6})
+    assert texts(output) == "hard_only 7\n"
+    assert "10%|#" in capfd.readouterr().err
+    assert [path.name for path in output.parent.iterdir()] == ["page.ipynb"]
+
+
+def test_equal_runs_leave_equal_files_without_times_or_paths(tmp_path: Path) -> None:
+    page = source(tmp_path, "print(arm)")
+    outputs = [tmp_path / "a" / "page.ipynb", tmp_path / "b" / "page.ipynb"]
+    for output in outputs:
+        notebooks.execute(page, output, {"arm": "hard_only"})
+    first, second = (output.read_bytes() for output in outputs)
+    assert first == second
+    assert str(tmp_path).encode() not in first
+
+
+def test_a_failed_notebook_does_not_replace_the_page(tmp_path: Path) -> None:
+    output = tmp_path / "page.ipynb"
+    output.write_text("the page of the last run")
+    failing = source(tmp_path, "print('before')", "# why\nseed / 0", "print('after')")
+    with pytest.raises(NotebookError) as caught:
+        notebooks.execute(failing, output, {})
+    failed = tmp_path / "failed" / "page.ipynb"
+    message = str(caught.value)
+    for part in (str(failing), "`seed / 0`", "ZeroDivisionError: division by zero", str(failed)):
+        assert part in message
+    assert "\n" not in message
+    assert output.read_text() == "the page of the last run"
+    assert "before" in texts(failed)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["failed", "page.ipynb", "page.md"]
+
+    notebooks.execute(source(tmp_path, "print(seed)"), output, {})
+    assert texts(output) == "0\n"
+    assert not failed.exists()
+
+
+def test_an_unknown_parameter_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    output = tmp_path / "page.ipynb"
+    with pytest.raises(NotebookError, match=r"'am'; expected one of: arm, seed"):
+        notebooks.execute(source(tmp_path, "print(arm)"), output, {"am": "hard_only"})
+    assert not output.exists()
+
+
+def test_a_missing_source_names_those_there_are(tmp_path: Path) -> None:
+    source(tmp_path)
+    with pytest.raises(NotebookError, match=r"pag\.md: no such notebook; .* page\.md"):
+        notebooks.execute(tmp_path / "pag.md", tmp_path / "page.ipynb", {})
+
+
+def test_a_dead_kernel_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(converted: Path, executed: Path, **_: object) -> None:
+        executed.write_bytes(converted.read_bytes())
+        raise DeadKernelError("Kernel died")
+
+    monkeypatch.setattr(papermill, "execute_notebook", die)
+    with pytest.raises(NotebookError, match="kernel died"):
+        notebooks.execute(source(tmp_path, "1"), tmp_path / "page.ipynb", {})
+    assert not (tmp_path / "page.ipynb").exists()
+    assert (tmp_path / "failed" / "page.ipynb").exists()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_every_notebook_says_what_papermill_needs(path: Path, tmp_path: Path) -> None:
+    notebook = notebooks.convert(path, tmp_path / "converted.ipynb")
+    assert notebook.metadata.kernelspec.language == "python"
+    assert "study" in papermill.inspect_notebook(tmp_path / "converted.ipynb")
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    assert max(len(text.splitlines()) for text in code) <= 12

@@ -1,0 +1,193 @@
+"""The Snakefile with stand-ins for the steps: what runs, and what is run again after a change."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from factmix.study.paths import ROOT
+
+pytestmark = pytest.mark.slow
+
+STEPS = Path(__file__).parent / "workflow_steps.py"
+ARMS = 5  # of studies/embedded.yaml
+
+
+class Project:
+    """A copy of the project whose steps only write the files that they should, at once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for name in ("Snakefile", "_config.yml"):
+            shutil.copy(ROOT / name, root)
+        for name in ("profiles", "studies", "notebooks", "lib"):
+            ignored = shutil.ignore_patterns("__pycache__", "*.safetensors")
+            shutil.copytree(ROOT / name, root / name, ignore=ignored)
+        (root / "book").mkdir()
+        (root / "book" / "claim.md").write_text("One sentence.\n")
+        (root / "bin").mkdir()
+        for command in ("factmix", "jupyter-book"):
+            script = root / "bin" / command
+            script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STEPS}" {command} "$@"\n')
+            script.chmod(0o755)
+
+    def snakemake(self, *arguments: str, study: str = "embedded") -> str:
+        environment = {
+            **os.environ,
+            "PATH": f"{self.root / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(self.root / "lib"),
+        }
+        environment.pop("FACTMIX_RUNS", None)
+        command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local", "--cores", "2"]
+        done = subprocess.run(
+            [*command, *arguments, "--config", f"study={study}"],
+            cwd=self.root,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        output = done.stdout + done.stderr
+        assert done.returncode == 0, output
+        return output
+
+    def planned(self) -> dict[str, int]:
+        """How many jobs of each rule would run now."""
+        table = re.findall(r"^([a-z]+) +(\d+)$", self.snakemake("-n"), re.MULTILINE)
+        return {rule: int(count) for rule, count in table if rule not in ("all", "total")}
+
+    def trained(self) -> list[str]:
+        """Runs what is to be run, and returns the commands that trained an arm."""
+        log = self.root / "steps.log"
+        before = len(log.read_text().splitlines())
+        self.snakemake()
+        lines = log.read_text().splitlines()[before:]
+        return [line for line in lines if line.startswith("factmix train ")]
+
+    def edit(self, path: str, old: str = "", new: str = "\n# edited\n") -> None:
+        """Replaces the first occurrence of a text in a file, or adds one at its end."""
+        file = self.root / path
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new, 1) if old else text + new)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(tmp_path_factory.mktemp("project"))
+    project.snakemake()
+    return project
+
+
+@pytest.fixture
+def project(finished: Project, tmp_path: Path) -> Project:
+    """The finished project, to be changed; copied with its times, so that nothing looks new."""
+    shutil.copytree(finished.root, tmp_path / "copy", copy_function=shutil.copy2)
+    copy = object.__new__(Project)
+    copy.root = tmp_path / "copy"
+    return copy
+
+
+def test_all_steps_run_once_for_every_arm_and_none_a_second_time(finished: Project) -> None:
+    log = (finished.root / "steps.log").read_text().splitlines()
+    assert sum(line.startswith("factmix train ") for line in log) == ARMS
+    assert sum(line.startswith("factmix evaluate ") for line in log) == ARMS + 1
+    assert sum("notebooks/arm.md" in line for line in log) == ARMS
+    assert log[0].startswith("factmix notebook notebooks/data.md")
+    assert log[-1].startswith("jupyter-book build book/")
+    assert "Nothing to be done" in finished.snakemake()
+
+
+def test_training_jobs_never_overlap(finished: Project) -> None:
+    log = (finished.root / "steps.log").read_text().splitlines()
+    trainings = [line for line in log if "factmix train" in line]
+    assert len(trainings) == 2 * ARMS
+    for begun, ended in zip(trainings[::2], trainings[1::2], strict=True):
+        assert ended == f"end {begun}"
+
+
+@pytest.mark.parametrize(
+    ("path", "again"),
+    [
+        ("book/claim.md", {"book": 1}),
+        ("lib/factmix/report/figures/comparison.py", {"arm": ARMS, "compare": 1, "book": 1}),
+        ("lib/factmix/stats/bootstrap.py", {"arm": ARMS, "compare": 1, "book": 1}),
+        ("notebooks/arm.md", {"arm": ARMS, "book": 1}),
+    ],
+)
+def test_prose_figures_and_statistics_train_nothing_again(
+    project: Project, path: str, again: dict[str, int]
+) -> None:
+    project.edit(path)
+    assert project.planned() == again
+
+
+@pytest.mark.parametrize("module", ["training/grpo", "training/rewards", "study/prompts"])
+def test_code_that_training_uses_trains_every_arm_again(project: Project, module: str) -> None:
+    project.edit(f"lib/factmix/{module}.py")
+    planned = project.planned()
+    assert planned["train"] == planned["evaluate"] == ARMS
+    assert "data" not in planned
+
+
+def test_data_that_come_out_the_same_train_nothing_again(project: Project) -> None:
+    project.edit("notebooks/data.md")
+    assert project.trained() == []
+
+
+def test_data_that_come_out_differently_train_every_arm_again(project: Project) -> None:
+    project.edit("lib/factmix/data/mixtures.py")
+    assert len(project.trained()) == ARMS
+
+
+def test_a_new_mixture_and_its_arm_train_only_that_arm(project: Project) -> None:
+    project.edit(
+        "studies/embedded.yaml", "mixtures:", "mixtures:\n  easy: {encyclopedia: {NA: 40}}"
+    )
+    assert project.trained() == []
+    project.edit(
+        "studies/embedded.yaml", "\narms:", "\narms:\n  e: {mixture: easy, reward: accuracy}"
+    )
+    assert project.trained() == ["factmix train embedded e --seed 0"]
+
+
+def test_a_setting_of_training_trains_again_and_a_description_does_not(project: Project) -> None:
+    project.edit("studies/embedded.yaml", "description: The", "description: Again the")
+    assert project.planned() == {"compare": 1, "book": 1}
+    project.edit("studies/embedded.yaml", "weight_decay: 0.01", "weight_decay: 0.02")
+    assert project.planned()["train"] == ARMS
+
+
+def test_results_are_made_again_to_keep_the_study_that_they_are_of(project: Project) -> None:
+    (project.root / "runs/embedded/study.json").unlink()
+    assert project.planned() == {"compare": 1, "book": 1}
+    project.snakemake()
+    project.edit("studies/embedded.yaml", "\n  steps: 200", "\n  steps: 200\n  prompts_per_pass: 8")
+    assert project.planned() == {"compare": 1, "book": 1}
+
+
+def test_data_survive_a_failed_drawing(project: Project) -> None:
+    evaluation = project.root / "runs/embedded/data/evaluation.parquet"
+    before = evaluation.read_bytes()
+    project.edit("notebooks/data.md")
+    (project.root / "fail").write_text("notebooks/data.md")
+    with pytest.raises(AssertionError, match="rule data"):
+        project.snakemake()
+    assert evaluation.read_bytes() == before
+    (project.root / "fail").unlink()
+    assert project.trained() == []
+
+
+def test_another_study_runs_although_a_newer_book_is_there(project: Project) -> None:
+    project.snakemake(study="smoke")
+    assert (project.root / "runs" / "smoke" / "results.json").is_file()
+    assert "Nothing to be done" in project.snakemake(study="smoke")
+
+
+def test_an_unknown_study_is_one_clear_error(finished: Project) -> None:
+    with pytest.raises(AssertionError, match=r"expected one of: .*embedded") as caught:
+        finished.snakemake("-n", study="embeded")
+    assert "Traceback" not in str(caught.value)

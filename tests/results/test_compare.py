@@ -1,0 +1,427 @@
+import json
+from hashlib import sha256
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+from statsmodels.stats.multitest import multipletests
+
+from factmix.results import compare as comparison
+from factmix.results.answers import CONSTANTS, CompareError
+from factmix.results.compare import compare, training_metrics
+from factmix.results.results_json import difference, key, tidy
+from factmix.stats.metrics import contingency
+from factmix.study.files import write_json, write_parquet
+from factmix.study.labels import ANSWERS
+from factmix.study.load import find_study
+from factmix.study.paths import Paths
+
+GOLD = ["NA"] * 10 + ["PASS"] * 6 + ["FAIL"] * 4
+SHARE_RIGHT = {"base": 0.4, "format_only": 0.5, "hard_only": 0.9}  # of the others 0.7
+
+
+@pytest.fixture
+def study():
+    full = find_study("embedded")
+    fewer = full.statistics.model_copy(update={"resamples": 200})
+    return full.model_copy(update={"statistics": fewer})
+
+
+def answer_rows(arm, dataset, rng):
+    right = rng.random(len(GOLD)) < SHARE_RIGHT.get(arm, 0.7)
+    guesses = rng.choice(ANSWERS, len(GOLD))
+    predicted = np.where(right, GOLD, guesses)
+    chances = rng.dirichlet([1, 1, 1], len(GOLD))
+    return pd.DataFrame(
+        {
+            "arm": arm,
+            "seed": 0,
+            "dataset": dataset,
+            "id": [f"{dataset}-{i:02d}" for i in range(len(GOLD))],
+            "group": "g",
+            "gold": GOLD,
+            "predicted": predicted,
+            "p_na": chances[:, 0],
+            "p_pass": chances[:, 1],
+            "p_fail": chances[:, 2],
+            "format_valid": predicted != "INVALID",
+        }
+    )
+
+
+def curve(steps):
+    """Reward rises from 1 to 2 halfway through, give or take a tenth."""
+    step = np.arange(1, steps + 1)
+    wobble = np.where(step % 2, 0.1, -0.1)
+    return pd.DataFrame(
+        {
+            "step": step,
+            "reward/total": np.where(step <= steps // 2, 1.0, 2.0) + wobble,
+            "format_rate": np.where(step <= steps // 2, 0.5, 1.0),
+            "kl": step / 100,
+            "zero_spread": 0.25,
+        }
+    )
+
+
+@pytest.fixture
+def paths(study, tmp_path):
+    """A finished run of the study with few and made-up answers."""
+    paths = Paths(tmp_path / "run")
+    rng = np.random.default_rng(5)
+    counts = {"NA": 10, "PASS": 6, "FAIL": 4, "with_evidence": 20, "without_evidence": 0}
+    report = {
+        "study": study.name,
+        "fingerprint": "abc",
+        "datasets": {name: {"evaluation": counts} for name in study.datasets},
+    }
+    write_json(paths.data_report, report)
+    for mixture in study.mixtures:
+        write_parquet(paths.train(mixture), pd.DataFrame({"claim": [mixture]}))
+    for arm in ("base", *study.arms):
+        folder = paths.base if arm == "base" else paths.arm(arm, 0)
+        answers = pd.concat([answer_rows(arm, name, rng) for name in study.datasets])
+        shuffled = answers.sample(frac=1, random_state=len(arm))  # order must not matter
+        write_parquet(folder / "predictions.parquet", shuffled)
+        if arm != "base":
+            trajectory = pd.concat([answers.assign(step=step) for step in (0, 25)])
+            write_parquet(folder / "trajectory.parquet", trajectory)
+            write_parquet(folder / "metrics.parquet", curve(40))
+            rewards = pd.DataFrame({"before": [1.0, 2.0, 3.0], "after": [2.0, 2.5, 4.5]})
+            write_parquet(folder / "rewards.parquet", rewards)
+            fingerprint = sha256(paths.train(study.arm(arm).mixture).read_bytes()).hexdigest()
+            run = {"data_fingerprint": fingerprint, "wall_seconds": 12.5, "peak_memory_gb": 1.5}
+            write_json(folder / "run.json", run)
+    return paths
+
+
+def numeric_leaves(tree):
+    if isinstance(tree, dict) and "value" in tree:
+        yield tree
+    elif isinstance(tree, dict):
+        for branch in tree.values():
+            yield from numeric_leaves(branch)
+
+
+def test_results_have_every_section_and_are_what_the_file_says(study, paths):
+    results = compare(study, paths)
+    assert json.loads(paths.results.read_text()) == results
+    arms = set(study.arms)
+    assert set(results["metrics"]) == arms | {"base"} | set(CONSTANTS)
+    assert set(results["gains"]) == set(results["mcnemar"]) == arms - {"format_only"} | {"base"}
+    for section in ("format_rate", "answer_share", "confusion"):
+        assert set(results[section]) == arms | {"base"}
+    assert set(results["training"]) == set(results["trajectory"]) == arms
+    assert results["seeds"] == [0]
+    assert list(results["metrics"]["base"]) == list(study.datasets)
+
+
+def test_leaves_are_complete_and_values_lie_in_their_intervals(study, paths):
+    found = list(numeric_leaves(compare(study, paths)))
+    assert len(found) > 500
+    for leaf in found:
+        assert {"value", "unit", "n", "run"} <= set(leaf)
+        if "interval" in leaf:
+            low, high = leaf["interval"]
+            assert low <= high
+        assert 0 <= leaf.get("p", 0) <= 1
+
+
+def test_metrics_are_those_of_the_predictions(study, paths):
+    results = compare(study, paths)
+    frame = pd.read_parquet(paths.arm("hard_only", 0) / "predictions.parquet")
+    debate = frame[frame["dataset"] == "debate"]
+    right = debate["gold"] == debate["predicted"]
+    of_debate = results["metrics"]["hard_only"]["debate"]
+    assert of_debate["accuracy"]["value"] == pytest.approx(right.mean())
+    assert of_debate["recall_na"]["value"] == pytest.approx(right[debate["gold"] == "NA"].mean())
+    assert of_debate["accuracy"]["n"] == 20
+    assert of_debate["accuracy"]["run"] == "hard_only-s0"
+    confusion = results["confusion"]["hard_only"]["debate"]
+    assert confusion == contingency(debate["gold"], debate["predicted"]).tolist()
+    rate = results["format_rate"]["hard_only"]["debate"]["value"]
+    assert rate == pytest.approx((debate["predicted"] != "INVALID").mean())
+
+
+def test_answer_shares_add_up(study, paths):
+    shares = compare(study, paths)["answer_share"]["balanced"]["revision"]
+    assert list(shares) == list(ANSWERS)
+    assert sum(leaf["value"] for leaf in shares.values()) == pytest.approx(1)
+
+
+def test_constant_answers_score_by_the_labels_alone(study, paths):
+    metrics = compare(study, paths)["metrics"]
+    always_na, always_pass = (metrics[name]["encyclopedia"] for name in CONSTANTS)
+    assert always_na["accuracy"]["value"] == 0.5
+    assert always_na["f1_na"]["value"] == pytest.approx(2 * 10 / (10 + 20))
+    assert always_pass["accuracy"]["value"] == pytest.approx(0.3)
+    assert always_pass["balanced_accuracy"]["value"] == pytest.approx(1 / 3)
+    assert "interval" not in always_na["accuracy"]
+
+
+def test_gains_and_mcnemar_pair_the_arm_with_the_baseline_by_id(study, paths):
+    results = compare(study, paths)
+    right = {
+        arm: (frame := pd.read_parquet(paths.arm(arm, 0) / "predictions.parquet"))
+        .assign(right=frame["gold"] == frame["predicted"])
+        .query("dataset == 'revision'")
+        .set_index("id")["right"]
+        .sort_index()
+        for arm in ("format_only", "hard_only")
+    }
+    first, second = right["format_only"], right["hard_only"]
+    gain = results["gains"]["hard_only"]["revision"]["accuracy"]
+    assert gain["value"] == pytest.approx(second.mean() - first.mean())
+    assert gain["value"] > 0
+    assert gain["interval"][0] <= gain["value"] <= gain["interval"][1]
+    assert gain["unit"] == "points"
+    test = results["mcnemar"]["hard_only"]["revision"]
+    assert test["fixed"]["value"] == (~first & second).sum()
+    assert test["broken"]["value"] == (first & ~second).sum()
+
+
+def test_every_p_value_stands_beside_its_correction_over_the_family(study, paths):
+    results = compare(study, paths)
+    gains = tidy(results["gains"], ["arm", "dataset", "metric"])
+    family = gains[gains["metric"] == "accuracy"]
+    corrected = [
+        results["gains"][arm][dataset]["accuracy"]["p_holm"]
+        for arm, dataset in zip(family["arm"], family["dataset"], strict=True)
+    ]
+    assert corrected == pytest.approx(multipletests(family["p"], method="holm")[1].tolist())
+    exact = results["mcnemar"]["hard_only"]["debate"]["p"]
+    assert exact["p_holm"] >= exact["p"] == exact["value"]
+    assert all("p_holm" not in leaf for leaf in numeric_leaves(results["metrics"]))
+
+
+def test_losing_less_than_the_margin_is_tested(study, paths):
+    gain = compare(study, paths)["gains"]["hard_only"]["debate"]["accuracy"]
+    assert gain["interval"][0] > -study.statistics.margin
+    assert gain["p_noninferior"] < 0.025
+    without = study.statistics.model_copy(update={"margin": None})
+    results = compare(study.model_copy(update={"statistics": without}), paths)
+    assert "p_noninferior" not in results["gains"]["hard_only"]["debate"]["accuracy"]
+
+
+def test_groups_are_resampled_where_they_repeat_and_are_enough(study, paths):
+    few = compare(study, paths)["clustered"]["gains"]["hard_only"]["debate"]
+    assert few == {}  # all examples are of one group
+    for folder in (paths.base, *(paths.arm(arm, 0) for arm in study.arms)):
+        frame = pd.read_parquet(folder / "predictions.parquet")
+        more = pd.concat([frame, frame.assign(id=frame["id"] + "-again")])
+        more["group"] = more["id"].str.removesuffix("-again")
+        write_parquet(folder / "predictions.parquet", more)
+    results = compare(study, paths)
+    clustered = results["clustered"]["gains"]["hard_only"]["debate"]["accuracy"]
+    plain = results["gains"]["hard_only"]["debate"]["accuracy"]
+    assert clustered["value"] == pytest.approx(plain["value"])
+    assert np.subtract(*clustered["interval"]) < np.subtract(*plain["interval"])  # it is wider
+    assert results["clustered"]["metrics"]["base"]["debate"]["accuracy"]["n"] == 40
+
+
+def test_label_probabilities_are_measured(study, paths):
+    known = compare(study, paths)["awareness"]["balanced"]["revision"]
+    frame = pd.read_parquet(paths.arm("balanced", 0) / "predictions.parquet")
+    frame = frame[frame["dataset"] == "revision"]
+    expected = roc_auc_score(frame["gold"] == "NA", frame["p_na"])
+    assert known["auroc_na"]["value"] == pytest.approx(expected)
+    low, high = known["auroc_na"]["interval"]
+    assert low <= expected <= high
+    assert sum(each["accuracy"]["n"] for each in known["reliability"].values()) == len(GOLD)
+
+
+def test_several_seeds_are_summarised_with_both_intervals(study, paths):
+    two = study.model_copy(update={"seeds": [0, 1]})
+    with pytest.raises(CompareError, match="factmix evaluate embedded hard_only --seed 1"):
+        compare(two, paths)
+    for arm in study.arms:
+        frame = pd.read_parquet(paths.arm(arm, 0) / "predictions.parquet")
+        if arm == "hard_only":
+            frame["predicted"] = frame["gold"]
+        write_parquet(paths.arm(arm, 1) / "predictions.parquet", frame)
+    results = compare(two, paths)
+    first = results["gains"]["hard_only"]["debate"]["accuracy"]["value"]
+    second = 1 - results["metrics"]["format_only"]["debate"]["accuracy"]["value"]
+    gain = results["across_seeds"]["hard_only"]["debate"]["accuracy"]
+    assert gain["by_t"]["value"] == pytest.approx((first + second) / 2)
+    assert gain["by_t"]["n"] == 2
+    each = gain["by_seed"]
+    assert [each[name]["value"] for name in ("seed_0", "seed_1")] == pytest.approx([first, second])
+    assert each["seed_1"]["run"] == "hard_only-s1"
+    assert gain["hierarchical"]["interval"][0] <= gain["by_t"]["value"]
+    assert gain["seed_variance"]["value"] == pytest.approx((first - second) ** 2 / 4)
+    assert "format_only" not in results["across_seeds"]
+    contrast = results["contrasts_across_seeds"]["mixture"]["hard_weighted_over_hard_only"]
+    across = [results["across_seeds"][arm] for arm in ("hard_weighted", "hard_only")]
+    for name in ("seed_0", "seed_1"):
+        one, other = (arm["debate"]["accuracy"]["by_seed"][name]["value"] for arm in across)
+        by_seed = contrast["debate"]["accuracy"]["by_seed"]
+        assert by_seed[name]["value"] == pytest.approx(one - other)
+    tested = contrast["debate"]["accuracy"]["by_t"]
+    assert tested["p"] < tested["p_holm"] <= 1
+
+
+def test_arms_that_differ_in_one_setting_are_contrasted(study, paths):
+    results = compare(study, paths)
+    contrasts = results["contrasts"]
+    assert {setting: list(pairs) for setting, pairs in contrasts.items()} == {
+        "mixture": [
+            "hard_weighted_over_hard_only",
+            "balanced_over_hard_only",
+            "balanced_over_hard_weighted",
+        ],
+        "reward": ["balanced_accuracy_over_balanced"],
+    }
+    found = contrasts["reward"]["balanced_accuracy_over_balanced"]["debate"]["accuracy"]
+    right = [results["metrics"][arm]["debate"]["accuracy"]["value"] for arm in study.arms]
+    assert found["value"] == pytest.approx(right[-1] - right[-2])
+    assert found["interval"][0] <= found["value"] <= found["interval"][1]
+    tests = {
+        (pair, dataset): metrics["accuracy"]
+        for pairs in contrasts.values()
+        for pair, datasets in pairs.items()
+        for dataset, metrics in datasets.items()
+    }
+    _, corrected, *_ = multipletests([leaf["p"] for leaf in tests.values()], method="holm")
+    assert [leaf["p_holm"] for leaf in tests.values()] == pytest.approx(corrected.tolist())
+
+
+def test_training_summarises_its_ends_and_the_rewards_before_and_after(study, paths):
+    training = compare(study, paths)["training"]["balanced"]
+    assert training["reward_start"]["value"] == pytest.approx(1)
+    assert training["reward_end"]["value"] == pytest.approx(2)
+    assert training["reward_before"]["value"] == pytest.approx(2)
+    assert training["reward_after"]["value"] == pytest.approx(3)
+    gain = training["reward_gain"]
+    assert gain["value"] == pytest.approx(1) and gain["n"] == 3
+    # of the differences 1, 0.5 and 1.5, with a standard error of 0.5 / sqrt(3)
+    assert gain["interval"] == pytest.approx([1 - 4.302653 / 12**0.5, 1 + 4.302653 / 12**0.5])
+    assert training["format_rate_end"]["value"] == 1
+    assert training["kl_end"]["value"] == pytest.approx(np.mean(range(21, 41)) / 100)  # of 40 steps
+    assert training["zero_spread_mean"] == {
+        "value": 0.25,
+        "unit": "fraction",
+        "n": 40,
+        "run": "balanced-s0",
+    }
+    assert training["seconds"]["value"] == 12.5
+    assert training["peak_memory_gb"]["unit"] == "GB"
+
+
+def test_windows_of_a_short_run_do_not_overlap(study, paths):
+    write_parquet(paths.arm("balanced", 0) / "metrics.parquet", curve(2))
+    training = compare(study, paths)["training"]["balanced"]
+    assert training["reward_start"]["value"] == pytest.approx(1.1)
+    assert training["reward_end"]["value"] == pytest.approx(1.9)
+    assert training["reward_end"]["n"] == 1
+
+
+def test_numbers_do_not_depend_on_the_order_of_rows_or_on_other_arms(study, paths):
+    before = compare(study, paths)
+    file = paths.arm("hard_only", 0) / "predictions.parquet"
+    write_parquet(file, pd.read_parquet(file).sample(frac=1, random_state=3))
+    without = study.model_copy(
+        update={"arms": {name: arm for name, arm in study.arms.items() if name != "balanced"}}
+    )
+    after = compare(without, paths)
+    for leaf in (*numeric_leaves(before["gains"]), *numeric_leaves(after["gains"])):
+        leaf.pop("p_holm")  # by its nature it depends on how many arms are tested
+    assert after["gains"]["hard_only"] == before["gains"]["hard_only"]
+    assert "balanced" not in after["metrics"]
+
+
+def test_everything_missing_is_named_at_once_with_the_commands(study, paths):
+    (paths.arm("hard_only", 0) / "predictions.parquet").unlink()
+    (paths.arm("balanced", 0) / "run.json").unlink()
+    (paths.base / "predictions.parquet").unlink()
+    with pytest.raises(CompareError) as error:
+        compare(study, paths)
+    message = str(error.value)
+    assert "hard_only-s0/predictions.parquet" in message
+    assert "factmix evaluate embedded hard_only --seed 0" in message
+    assert "factmix train embedded balanced --seed 0" in message
+    assert "factmix evaluate embedded base" in message
+    assert "\n" not in message
+    assert not paths.results.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda frame: frame.iloc[1:], "answers other examples than format_only's"),
+        (lambda frame: pd.concat([frame, frame.head(1)]), "answers other examples"),
+        (lambda frame: frame.assign(gold="NA"), "has other gold labels than format_only's"),
+    ],
+)
+def test_answers_that_cannot_be_paired_are_refused(study, paths, change, message):
+    file = paths.arm("hard_only", 0) / "predictions.parquet"
+    write_parquet(file, change(pd.read_parquet(file)))
+    with pytest.raises(CompareError, match=message) as error:
+        compare(study, paths)
+    assert str(file) in str(error.value)
+
+
+def test_a_dataset_without_answers_is_refused(study, paths):
+    file = paths.arm(study.baseline, 0) / "predictions.parquet"
+    write_parquet(file, pd.read_parquet(file).query("dataset != 'debate'"))
+    with pytest.raises(CompareError, match="has no answers to debate"):
+        compare(study, paths)
+
+
+def test_an_arm_trained_on_another_sample_is_refused(study, paths):
+    write_parquet(paths.train("hard_only"), pd.DataFrame({"claim": ["another"]}))
+    with pytest.raises(CompareError, match="arm 'hard_only' was trained on another sample"):
+        compare(study, paths)
+
+
+def test_data_counts_are_leaves_in_the_report_s_nesting(study, paths):
+    data = compare(study, paths)["data"]
+    assert data["datasets"]["debate"]["evaluation"]["NA"]["value"] == 10
+    assert data["datasets"]["debate"]["evaluation"]["NA"]["unit"] == "count"
+    assert "fingerprint" not in data
+
+
+def test_trajectory_becomes_a_tidy_table_with_integer_steps(study, paths):
+    results = compare(study, paths)
+    frame = tidy(results["trajectory"], ["arm", "dataset", "step", "metric"])
+    assert sorted(frame["step"].unique()) == [0, 25]
+    assert len(frame) == len(study.arms) * 3 * 2 * len(comparison.TRAJECTORY_METRICS)
+    end = frame.query("arm == 'balanced' and dataset == 'debate' and step == 25")
+    accuracy = end.set_index("metric").loc["accuracy"]
+    assert accuracy["value"] == results["metrics"]["balanced"]["debate"]["accuracy"]["value"]
+    assert accuracy["low"] <= accuracy["value"] <= accuracy["high"]
+    assert np.isnan(accuracy["p"])
+
+
+def test_keys_hold_no_dots():
+    assert key("climate-fever.v1") == "climate_fever_v1"
+
+
+def test_difference_lists_what_changed_and_what_one_side_lacks():
+    def results(**values):
+        return {
+            "study": {"name": "x"},
+            "confusion": {"base": [[1, 2]]},
+            "metrics": {name: {"value": v, "unit": "fraction"} for name, v in values.items()},
+        }
+
+    frame = difference(results(a=0.5, b=0.25), results(a=0.75, c=1.0)).set_index("key")
+    assert list(frame.index) == ["metrics.a", "metrics.b", "metrics.c"]
+    assert frame.loc["metrics.a"].tolist() == ["fraction", 0.5, 0.75, 0.25]
+    assert np.isnan(frame.loc["metrics.b", "fresh"])
+    assert np.isnan(frame.loc["metrics.c", "difference"])
+
+
+def test_training_metrics_are_named_by_arm_and_seed(study, paths):
+    write_parquet(paths.arm("balanced", 1) / "metrics.parquet", curve(4))
+    two_seeds = study.model_copy(update={"seeds": [0, 1]})
+    frame = training_metrics(two_seeds, paths)
+    assert list(frame.columns[:3]) == ["arm", "seed", "step"]
+    assert frame.groupby(["arm", "seed"]).size()["balanced"].tolist() == [40, 4]
+    assert list(dict.fromkeys(frame["arm"])) == list(study.arms)
+
+
+def test_training_metrics_of_nothing_name_the_command(study, tmp_path):
+    with pytest.raises(CompareError, match="factmix train embedded format_only --seed 0"):
+        training_metrics(study, Paths(tmp_path))

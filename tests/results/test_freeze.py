@@ -1,0 +1,90 @@
+import json
+
+import pytest
+
+from factmix.results.answers import CompareError, predictions
+from factmix.results.compare import compare
+from factmix.results.freeze import freeze
+from factmix.study.load import find_study, load_kept
+from factmix.study.paths import Paths
+from factmix.study.spec import StudyError
+from invented_book import invent_run
+
+
+@pytest.fixture
+def study():
+    full = find_study("embedded")
+    fewer = full.statistics.model_copy(update={"resamples": 200})
+    return full.model_copy(update={"statistics": fewer})
+
+
+@pytest.fixture
+def paths(study, tmp_path):
+    """A finished run of the study with few and made-up answers."""
+    paths = Paths(tmp_path / "run")
+    invent_run(study, paths)
+    return paths
+
+
+def test_freeze_copies_what_is_small_in_the_layout_of_the_run(study, paths, tmp_path):
+    results = json.loads(paths.results.read_text())
+    (paths.arm("balanced", 0) / "adapter").mkdir()
+    (paths.arm("balanced", 0) / "adapter" / "model.safetensors").write_bytes(b"large")
+    notebook = paths.root / "notebooks" / "compare.ipynb"
+    notebook.parent.mkdir()
+    notebook.write_text("{}")
+    into = tmp_path / "results" / "embedded"
+    written = freeze(study, paths, into)
+    assert len(written) == 4 + 5 * len(study.arms) + 1
+    assert {path for path in into.rglob("*") if path.is_file()} == set(written)
+    assert into / "notebooks" / "compare.ipynb" in written
+    frozen = Paths(into)
+    assert json.loads(frozen.results.read_text()) == results
+    assert load_kept(frozen.study) == study
+    assert predictions(study, frozen).equals(predictions(study, paths))
+    assert compare(study, frozen) == results
+
+
+def test_freeze_removes_runs_that_the_study_no_longer_has_and_nothing_else(study, paths, tmp_path):
+    into = tmp_path / "results"
+    for name in ("given_up-s0/run.json", "learning_rate.json", "notes/mine.txt"):
+        (into / name).parent.mkdir(parents=True, exist_ok=True)
+        (into / name).write_text("{}")
+    freeze(study, paths, into)
+    assert not (into / "given_up-s0").exists()
+    assert (into / "learning_rate.json").exists()
+    assert (into / "notes" / "mine.txt").exists()
+
+
+def test_freeze_asks_for_the_comparison_first(study, paths, tmp_path):
+    paths.results.unlink()
+    with pytest.raises(CompareError, match="make it with: factmix results embedded"):
+        freeze(study, paths, tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_results_of_a_study_that_has_changed_since_are_not_frozen(study, paths, tmp_path):
+    changed = study.model_copy(update={"description": "Another one."})
+    with pytest.raises(CompareError, match=r"has changed since .*make study STUDY=embedded"):
+        freeze(changed, paths, tmp_path / "results")
+    paths.study.unlink()
+    with pytest.raises(StudyError, match=r"study\.json does not exist"):
+        freeze(study, paths, tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_of_several_seeds_the_pages_of_the_first_are_kept(study, tmp_path):
+    two = study.model_copy(update={"seeds": [3, 4]})
+    paths = Paths(tmp_path / "run")
+    invent_run(two, paths)
+    for name in ("compare", "balanced-s3", "balanced-s4", "given_up-s3"):
+        page = paths.root / "notebooks" / f"{name}.ipynb"
+        page.parent.mkdir(exist_ok=True)
+        page.write_text("{}")
+    dropped = tmp_path / "results" / "notebooks" / "balanced-s0.ipynb"
+    dropped.parent.mkdir(parents=True)
+    dropped.write_text("{}")
+    freeze(two, paths, tmp_path / "results")
+    kept = sorted(page.stem for page in (tmp_path / "results").glob("notebooks/*.ipynb"))
+    assert kept == ["balanced-s3", "compare"]
+    assert (tmp_path / "results" / "balanced-s4" / "predictions.parquet").is_file()

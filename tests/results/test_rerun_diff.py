@@ -1,0 +1,148 @@
+"""Committed results beside a fresh run: what differs, and when the comparison counts."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from factmix import cli
+from factmix.results.rerun_diff import (
+    DriftError,
+    Origin,
+    as_text,
+    drift,
+    freeze,
+    origin,
+    recorded,
+    run_records,
+)
+from factmix.study.files import write_json
+from factmix.study.load import find_study
+from factmix.study.paths import Paths
+
+
+def leaf(value: float, unit: str = "fraction") -> dict[str, object]:
+    return {"value": value, "unit": unit, "n": 10, "run": "easy-s0"}
+
+
+def write(root: Path, finished: str, study: str = "toy", **numbers: object) -> Paths:
+    """A folder of results with one arm."""
+    write_json(root / "results.json", {"study": {"name": study}, "metrics": numbers})
+    write_json(
+        root / "easy-s0" / "run.json",
+        {"git_commit": f"commit{finished[9]}", "device": "a box", "finished": finished},
+    )
+    return Paths(root)
+
+
+@pytest.fixture
+def committed(tmp_path: Path) -> Paths:
+    numbers = {"a": leaf(0.5), "b": leaf(0.25), "c": leaf(7, "count"), "seconds": leaf(1)}
+    return write(tmp_path / "results" / "toy", "2026-05-01T10:00:00+00:00", **numbers, old=leaf(1))
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Paths:
+    numbers = {"a": leaf(0.5), "b": leaf(0.375), "c": leaf(4, "count"), "seconds": leaf(9)}
+    return write(tmp_path / "runs" / "toy", "2026-05-02T10:00:00+00:00", **numbers, new=leaf(1))
+
+
+def test_an_arm_that_the_study_no_longer_has_is_left_out(tmp_path: Path) -> None:
+    write_json(Paths(tmp_path).study, find_study("smoke").model_dump(mode="json"))
+    for run in ("hard_only-s0", "easy_only-s0", "hard_only-s1"):
+        write_json(tmp_path / run / "run.json", {"git_commit": run})
+    assert list(run_records(tmp_path)) == ["hard_only-s0"]
+    assert origin(tmp_path).commits == ("hard_only-s0",)
+
+
+def test_largest_difference_of_each_unit_and_what_one_side_lacks(
+    committed: Paths, fresh: Paths
+) -> None:
+    found = drift(committed, fresh)
+    assert (found["compared"], found["same"]) == (3, 1)  # seconds are of the machine
+    assert list(found["largest"]) == ["count", "fraction"]
+    assert found["largest"]["count"] == {
+        "key": "metrics.c",
+        "committed": 7.0,
+        "fresh": 4.0,
+        "difference": -3.0,
+    }
+    assert found["largest"]["fraction"]["key"] == "metrics.b"
+    assert found["only_committed"] == ["metrics.old"]
+    assert found["only_fresh"] == ["metrics.new"]
+    assert found["fresh"]["commits"] == ("commit2",)
+
+
+def test_text_says_what_json_says(committed: Paths, fresh: Paths) -> None:
+    text = as_text(drift(committed, fresh))
+    assert "3 numbers compared, 1 the same" in text
+    assert "fresh: commit commit2, 2\u00a0May\u00a02026" in text
+    assert "1 only committed: metrics.old" in text
+    count, fraction = text.splitlines()[-2:]
+    assert count.split() == ["count", "metrics.c", "7.0", "4.0", "-3.0"]
+    assert fraction.split() == ["fraction", "metrics.b", "0.25", "0.375", "0.125"]
+
+
+def test_a_run_is_no_rerun_of_itself(committed: Paths, tmp_path: Path) -> None:
+    same = write(tmp_path / "runs" / "toy", "2026-05-01T10:00:00+00:00", a=leaf(0.5))
+    found = drift(committed, same)
+    assert found["not_rerun"] == ["easy-s0"]
+    assert "not trained anew: easy-s0" in as_text(found)
+    with pytest.raises(DriftError, match=r"easy-s0.*make study STUDY=toy"):
+        freeze(found, committed)
+    assert recorded(committed) is None
+
+
+def test_a_record_counts_for_the_results_that_it_is_of(committed: Paths, fresh: Paths) -> None:
+    assert recorded(committed) is None
+    found = drift(committed, fresh)
+    assert freeze(found, committed) == committed.root / "drift.json"
+    kept = recorded(committed)
+    assert kept is not None
+    assert kept["same"] == 1
+    assert str(Origin(**kept["fresh"])) == "commit commit2, 2\u00a0May\u00a02026"
+    write_json(committed.results, {"study": {"name": "toy"}, "metrics": {}})
+    assert recorded(committed) is None
+
+
+@pytest.mark.parametrize(
+    ("missing", "remedy"), [("results", "make freeze"), ("runs", "make study")]
+)
+def test_a_missing_side_is_named_with_the_remedy(
+    committed: Paths, fresh: Paths, missing: str, remedy: str
+) -> None:
+    gone = committed if missing == "results" else fresh
+    gone.results.unlink()
+    with pytest.raises(DriftError, match=f"{missing}/toy/results.json.*{remedy} STUDY=toy"):
+        drift(committed, fresh)
+
+
+def test_two_studies_are_not_compared(committed: Paths, tmp_path: Path) -> None:
+    other = write(tmp_path / "other", "2026-05-02T10:00:00+00:00", study="other")
+    with pytest.raises(DriftError, match=r"is of the study 'toy' and .* of 'other'"):
+        drift(committed, other)
+
+
+def test_results_without_runs_have_no_origin(tmp_path: Path) -> None:
+    assert str(origin(tmp_path)) == "commit not recorded, date not recorded"
+
+
+def test_command_compares_with_the_committed_results(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    committed: Paths,
+    fresh: Paths,
+) -> None:
+    monkeypatch.setattr("factmix.study.paths.ROOT", tmp_path)
+    toy = type("Toy", (), {"name": "toy"})()
+    monkeypatch.setattr("factmix.study.load.find_study", lambda name: toy)
+    monkeypatch.setenv("FACTMIX_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(sys, "argv", ["factmix", "drift", "toy", "--json", "--freeze"])
+    with pytest.raises(SystemExit) as exited:
+        cli.main()
+    assert not exited.value.code
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((committed.root / "drift.json").read_text())
+    assert printed["compared"] == 3

@@ -1,0 +1,151 @@
+"""Answers and label probabilities."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import small_models
+from factmix.study.examples import Example, to_frame
+from factmix.study.labels import LABELS, Label
+from factmix.study.spec import Study
+from factmix.training import evaluate
+from factmix.training.policy import Policy, load_base, prompt_text
+
+
+@pytest.fixture(scope="module")
+def policy() -> Policy:
+    from factmix.study.load import find_study
+
+    return load_base(find_study("smoke").model)
+
+
+@pytest.fixture(scope="module")
+def examples() -> pd.DataFrame:
+    sentence = "Officials in Holt say that the Port Velda dam cuts rents."
+    return to_frame(
+        Example(f"e{i}", f"g{i}", "debate", f"The Port Velda dam raises rents {i}.",
+                (sentence,) * (i % 5), Label.FAIL)
+        for i in range(12)
+    )  # fmt: skip
+
+
+def test_columns_and_order_are_those_of_the_contract(
+    policy: Policy, examples: pd.DataFrame, smoke: Study
+) -> None:
+    rows = evaluate.label_rows(evaluate.answer(policy, examples, smoke), "hard_only", 3)
+    assert tuple(rows.columns) == evaluate.PREDICTION_COLUMNS
+    assert rows["id"].tolist() == examples["id"].tolist()
+    assert set(rows["arm"]) == {"hard_only"} and set(rows["seed"]) == {3}
+    np.testing.assert_allclose(rows[["p_pass", "p_fail", "p_na"]].sum(axis=1), 1, atol=1e-6)
+
+
+def test_probabilities_are_those_of_a_plain_forward_pass(
+    policy: Policy, examples: pd.DataFrame, smoke: Study
+) -> None:
+    _check_probabilities(policy, examples, smoke, evaluate.answer(policy, examples, smoke))
+
+
+def _check_probabilities(
+    policy: Policy, examples: pd.DataFrame, study: Study, answered: pd.DataFrame
+) -> None:
+    tokens = [policy.tokenizer(str(label))["input_ids"][0] for label in LABELS]
+    for (_, row), said in zip(examples.iterrows(), answered.itertuples(), strict=True):
+        example = Example(row.id, row.group, row.dataset, row.claim, tuple(row.evidence), Label.NA)
+        text, _ = prompt_text(policy.tokenizer, example, study.prompt)
+        ids = torch.tensor([policy.tokenizer(text)["input_ids"]])
+        with torch.no_grad():
+            expected = policy.model(ids).logits[0, -1, tokens].softmax(-1)
+        assert [said.p_na, said.p_pass, said.p_fail] == pytest.approx(expected.tolist(), abs=1e-5)
+
+
+def test_answers_do_not_depend_on_what_shares_their_batch(
+    policy: Policy, examples: pd.DataFrame, smoke: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = evaluate.answer(policy, examples, smoke)
+    monkeypatch.setattr(evaluate, "BATCH_PROMPTS", 1)
+    alone = evaluate.answer(policy, examples.iloc[::-1], smoke).iloc[::-1].reset_index(drop=True)
+    assert together["completion"].tolist() == alone["completion"].tolist()
+
+
+def test_another_evaluation_seed_draws_other_answers(
+    policy: Policy, examples: pd.DataFrame, smoke: Study
+) -> None:
+    hot = smoke.evaluation.model_copy(update={"temperature": 3.0})
+    other = hot.model_copy(update={"seed": hot.seed + 1})
+    drawn = [
+        evaluate.answer(policy, examples, smoke.model_copy(update={"evaluation": each}))
+        for each in (hot, hot, other)
+    ]
+    assert drawn[0]["completion"].tolist() == drawn[1]["completion"].tolist()
+    assert drawn[0]["completion"].tolist() != drawn[2]["completion"].tolist()
+
+
+def _small(name: str, policy: Policy) -> Policy:
+    """A model with random weights, of which no token has all of the probability."""
+    model = small_models.build(small_models.config(name, vocabulary=2100), seed=1).eval()
+    for parameter in model.parameters():
+        parameter.data *= 0.2
+    return replace(policy, model=model)
+
+
+def test_a_model_that_shares_no_prefix_gives_the_answers_of_one_that_does(
+    policy: Policy, examples: pd.DataFrame, smoke: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hot = smoke.evaluation.model_copy(update={"temperature": 1.0})
+    study, llama = smoke.model_copy(update={"evaluation": hot}), _small("llama", policy)
+    shared = evaluate.answer(llama, examples, study)
+    monkeypatch.setattr(evaluate, "why_not_shared", lambda _: "a reason")
+    apart = evaluate.answer(llama, examples, study)
+    assert apart["completion"].tolist() == shared["completion"].tolist()
+    assert apart["completion"].nunique() > 6
+    scores = ["p_na", "p_pass", "p_fail"]
+    np.testing.assert_allclose(apart[scores], shared[scores], atol=1e-6)
+
+
+def test_a_recurrent_model_answers_from_its_whole_prompt(
+    policy: Policy, examples: pd.DataFrame, smoke: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mamba = _small("mamba", policy)
+    together = evaluate.answer(mamba, examples, smoke)
+    _check_probabilities(mamba, examples, smoke, together)
+    monkeypatch.setattr(evaluate, "BATCH_PROMPTS", 1)
+    alone = evaluate.answer(mamba, examples, smoke)
+    assert together["completion"].tolist() == alone["completion"].tolist()
+
+
+class _Spelled:
+    """A tokenizer that spells labels with several tokens."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._inner = policy.tokenizer
+
+    def __call__(self, text: str, **_: object) -> dict[str, list[int]]:
+        return {"input_ids": [ord(letter) for letter in text]}
+
+
+def test_labels_of_several_tokens_multiply_their_probabilities(policy: Policy) -> None:
+    prompts = [[300, 301, 302, 303], [310, 311]]
+    ids, mask = evaluate.pad_left(prompts, 0, "cpu")
+    with torch.no_grad():
+        prefix = evaluate.read_prompts(policy.model, ids, mask)
+        spelled = replace(policy, tokenizer=_Spelled(policy))  # type: ignore[arg-type]
+        found = evaluate.label_log_probabilities(spelled, prefix)
+        for row, prompt in enumerate(prompts):
+            for column, label in enumerate(LABELS):
+                letters = [ord(letter) for letter in label]
+                logits = policy.model(torch.tensor([prompt + letters])).logits[0]
+                shares = logits[len(prompt) - 1 : -1].log_softmax(-1)
+                expected = sum(shares[i, letter].item() for i, letter in enumerate(letters))
+                assert found[row, column].item() == pytest.approx(expected, abs=1e-4)
+
+
+def test_batches_hold_every_index_once_within_both_limits() -> None:
+    lengths = [5, 4000, 90, 3000, 2500, *range(100, 400)]
+    batches = list(evaluate.by_length(lengths))
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    for batch in batches:
+        assert len(batch) <= evaluate.BATCH_PROMPTS
+        assert max(lengths[i] for i in batch) * len(batch) <= evaluate.BATCH_TOKENS

@@ -1,0 +1,734 @@
+"""The shared-prefix trainer against TRL's own, and what a training run writes."""
+
+import json
+import os
+import socket
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from trl import GRPOTrainer
+
+import small_models
+from factmix.data import mixtures
+from factmix.study.examples import Example, to_frame
+from factmix.study.files import write_json
+from factmix.study.labels import LABELS
+from factmix.study.load import find_study
+from factmix.study.paths import Paths
+from factmix.study.spec import Study
+from factmix.training import grpo, prefix
+from factmix.training.evaluate import evaluate_arm
+from factmix.training.policy import Policy, add_adapter, load_base
+from factmix.training.prefix import pad_left
+from factmix.training.reward_functions import reward_functions
+from factmix.training.trainer import GroupError, SharedPrefixTrainer, UnsharedTermError, _until
+
+STUDY = find_study("smoke")
+
+
+def _training() -> pd.DataFrame:
+    evidence = ("One.", "Two and three.", "Four, five and six are here.")
+    return to_frame(
+        Example(f"e{i}", f"g{i}", "debate", f"Claim {i} of some.", evidence[: i % 4], LABELS[i % 3])
+        for i in range(8)
+    )
+
+
+EXPERTS = ["mlp.experts.gate_up_proj", "mlp.experts.down_proj"]
+
+
+def _policy(name: str, dtype: torch.dtype = torch.float32, experts: bool = False) -> Policy:
+    base = load_base(STUDY.model)
+    model = small_models.build(small_models.config(name, vocabulary=2100), seed=1).to(dtype)
+    model.generation_config.eos_token_id = list(base.stop_ids)
+    lora = STUDY.model.lora
+    if name == "mamba":
+        lora = lora.model_copy(update={"target_modules": ["in_proj", "x_proj"]})
+    if experts:
+        lora = lora.model_copy(update={"target_parameters": EXPERTS})
+    policy = add_adapter(replace(base, model=model), lora, 0)
+    for key, parameter in policy.model.named_parameters():
+        if "lora_B" in key:  # zero at the start, which would leave half of the gradients zero
+            torch.nn.init.normal_(parameter, std=0.1)
+    return policy
+
+
+def _trainer(
+    name: str,
+    trainer_class: type[GRPOTrainer],
+    tmp_path: Any,
+    study: Study = STUDY,
+    **policy: Any,
+) -> GRPOTrainer:
+    return grpo.make_trainer(
+        study,
+        "hard_only",
+        0,
+        _training(),
+        tmp_path,
+        policy=_policy(name, **policy),
+        trainer_class=trainer_class,
+    )
+
+
+def _inputs(trainer: GRPOTrainer) -> dict[str, torch.Tensor]:
+    """Three groups of four ragged completions, shuffled; the second group has no spread."""
+    rng = np.random.default_rng(3)
+    beginning = rng.integers(5, 2000, size=12).tolist()
+    prompts = [beginning + rng.integers(5, 2000, size=n).tolist() for n in (30, 21, 29)]
+    lengths = [1, 4, 2, 3, 2, 2, 2, 2, 3, 3, 1, 4]
+    completions = [rng.integers(5, 2000, size=n).tolist() for n in lengths]
+    completions[9] = completions[8]  # the same answer twice in a group
+    prompt_ids, prompt_mask = pad_left([prompts[i // 4] for i in range(12)], 0, "cpu")
+    completion_ids = torch.zeros(12, 4, dtype=torch.long)
+    completion_mask = torch.zeros(12, 4, dtype=torch.long)
+    for row, completion in enumerate(completions):
+        completion_ids[row, : len(completion)] = torch.tensor(completion)
+        completion_mask[row, : len(completion)] = 1
+    advantages = torch.tensor([1.0, -1.0, 0.5, -0.5, 0, 0, 0, 0, 1.5, -0.5, -0.5, -0.5])
+    order = torch.tensor(rng.permutation(12))
+    inputs = {
+        "prompt_ids": prompt_ids,
+        "prompt_mask": prompt_mask,
+        "completion_ids": completion_ids,
+        "completion_mask": completion_mask,
+        "advantages": advantages,
+    }
+    shuffled = {key: value[order] for key, value in inputs.items()}
+    return shuffled | {"num_items_in_batch": completion_mask.sum()}
+
+
+@pytest.fixture(params=[2, 8, 256], ids=["a bucket for each", "shared beginnings", "neither"])
+def cost_of_a_pass(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prefix, "TOKENS_PER_PASS", request.param)
+
+
+@pytest.mark.usefixtures("cost_of_a_pass")
+@pytest.mark.parametrize("name", small_models.NAMES)
+def test_loss_gradients_and_metrics_equal_the_stock_trainer(name: str, tmp_path: Any) -> None:
+    outcomes = {}
+    for trainer_class in (GRPOTrainer, SharedPrefixTrainer):
+        trainer = _trainer(name, trainer_class, tmp_path)
+        trainer.current_gradient_accumulation_steps = 1
+        trainer.model.train()
+        loss = trainer._compute_loss(trainer.model, _inputs(trainer))
+        loss.backward()
+        gradients = torch.cat(
+            [p.grad.flatten() for p in trainer.model.parameters() if p.requires_grad]
+        )
+        outcomes[trainer_class] = loss.item(), gradients, trainer._metrics["train"]["entropy"][0]
+    (loss, gradients, entropy), (our_loss, our_gradients, our_entropy) = outcomes.values()
+    assert gradients.norm() > 1e-3
+    assert our_loss == pytest.approx(loss, abs=1e-5)
+    assert our_entropy == pytest.approx(entropy, rel=1e-5)
+    assert (our_gradients - gradients).norm() / gradients.norm() < 1e-5
+
+
+@pytest.mark.usefixtures("cost_of_a_pass")
+def test_gradients_of_adapted_experts_equal_the_stock_trainer(tmp_path: Any) -> None:
+    found = []
+    for trainer_class in (GRPOTrainer, SharedPrefixTrainer):
+        trainer = _trainer("gpt_oss", trainer_class, tmp_path, experts=True)
+        gradients = _gradients(trainer.model, trainer, _inputs(trainer))
+        of_experts = [
+            p.grad.norm()
+            for key, p in trainer.model.named_parameters()
+            if p.requires_grad and "experts" in key
+        ]
+        assert len(of_experts) == 8 and min(of_experts) > 1e-4  # A and B of both, in two layers
+        found.append(gradients)
+    assert (found[1] - found[0]).norm() / found[0].norm() < 1e-5
+
+
+@pytest.mark.usefixtures("cost_of_a_pass")
+@pytest.mark.parametrize("name", small_models.NAMES)
+def test_in_bfloat16_gradients_are_as_near_to_the_truth_as_the_stock_trainers(
+    name: str, tmp_path: Any
+) -> None:
+    def gradients(trainer_class: type[GRPOTrainer], dtype: torch.dtype) -> torch.Tensor:
+        model = STUDY.model.model_copy(update={"dtype": str(dtype).removeprefix("torch.")})
+        study = STUDY.model_copy(update={"model": model})
+        trainer = _trainer(name, trainer_class, tmp_path, study, dtype=dtype)
+        assert trainer.args.bf16 == (dtype is torch.bfloat16)
+        prepared = trainer.accelerator.prepare(trainer.model)  # which casts what it computes
+        return _gradients(prepared, trainer, _inputs(trainer)).float()
+
+    exact = gradients(GRPOTrainer, torch.float32)
+    stock, ours = (
+        (gradients(each, torch.bfloat16) - exact).norm() / exact.norm()
+        for each in (GRPOTrainer, SharedPrefixTrainer)
+    )
+    assert 1e-4 < ours < 1.5 * stock
+
+
+def _in_passes(prompts_per_pass: int | None) -> Study:
+    numbers = STUDY.training.model_copy(update={"prompts_per_pass": prompts_per_pass})
+    return STUDY.model_copy(update={"training": numbers})
+
+
+def test_a_step_in_parts_is_the_step_in_one_and_splits_no_group(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configuration, moved, logged = grpo.GRPOConfig, [], []
+    # one step, whose size is in proportion to the gradient
+    once = {"max_steps": 1, "optim": "sgd"}
+    monkeypatch.setattr(grpo, "GRPOConfig", lambda **k: configuration(**k | once))
+    for prompts_per_pass in (None, 2):
+        trainer = _trainer(
+            "gpt_oss", SharedPrefixTrainer, tmp_path, study=_in_passes(prompts_per_pass)
+        )
+        # what a model with random weights says earns the study's reward nothing
+        trainer.reward_funcs[0] = lambda completions, **_: [float(len(c)) for c in completions]
+        before = torch.cat([p.detach().flatten() for p in _trained(trainer)])
+        batches: list[torch.Tensor] = []
+        compute = trainer._compute_loss
+        monkeypatch.setattr(
+            trainer,
+            "_compute_loss",
+            lambda m, i, c=compute, b=batches: b.append(i["prompt_ids"]) or c(m, i),
+        )
+        trainer.train()
+        moved.append(torch.cat([p.detach().flatten() for p in _trained(trainer)]) - before)
+        logged.append(trainer.state.log_history[0])
+        expected = [16] if prompts_per_pass is None else [8, 8]
+        assert [len(batch) for batch in batches] == expected
+        for batch in batches:
+            assert set(batch.unique(dim=0, return_counts=True)[1].tolist()) == {4}
+    assert logged[0]["grad_norm"] > 1e-3
+    for name in ("grad_norm", "reward", "entropy", "kl", "frac_reward_zero_std"):
+        assert logged[1][name] == pytest.approx(logged[0][name], rel=1e-2 if name == "kl" else 1e-3)
+    assert (moved[1] - moved[0]).norm() / moved[0].norm() < 1e-3
+
+
+def _trained(trainer: GRPOTrainer) -> list[torch.nn.Parameter]:
+    return [each for each in trainer.model.parameters() if each.requires_grad]
+
+
+def test_gradients_flow_through_a_beginning_that_is_read_once(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prefix, "TOKENS_PER_PASS", 8)
+    trainer = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
+    trainer.current_gradient_accumulation_steps = 1
+    passes = []
+    trainer.model.get_base_model().get_input_embeddings().register_forward_pre_hook(
+        lambda _, given: passes.append((tuple(given[0].shape), torch.is_grad_enabled()))
+    )
+    trainer._compute_loss(trainer.model, _inputs(trainer))
+    assert [shape for shape, grad in passes if grad] == [(1, 12), (2, 30), (7, 3)]
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [
+        ("gpt_oss", "gradient_checkpointing", True),
+        ("gpt_oss", "beta", 0.1),
+        ("gpt_oss", "entropy_coef", 0.01),
+        ("gpt_oss", "router_aux_loss_coef", 0.01),
+        ("mamba", "beta", 0.1),
+    ],
+)
+def test_terms_of_the_loss_that_sharing_would_change_are_refused(
+    name: str, option: str, value: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configuration = grpo.GRPOConfig
+    monkeypatch.setattr(grpo, "GRPOConfig", lambda **k: configuration(**k | {option: value}))
+    with pytest.raises(UnsharedTermError, match=f"{option} is {value}; expected it to be off"):
+        _trainer(name, SharedPrefixTrainer, tmp_path)
+    assert _trainer(name, GRPOTrainer, tmp_path)
+
+
+@pytest.mark.usefixtures("cost_of_a_pass")
+@pytest.mark.parametrize("name", small_models.NAMES)
+def test_log_probabilities_equal_the_stock_trainer(name: str, tmp_path: Any) -> None:
+    logps = []
+    for trainer_class in (GRPOTrainer, SharedPrefixTrainer):
+        trainer = _trainer(name, trainer_class, tmp_path)
+        inputs = _inputs(trainer)
+        with torch.no_grad():
+            scored, _, _ = trainer._get_per_token_logps_and_entropies(
+                trainer.model,
+                torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], dim=1),
+                torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], dim=1),
+                4,
+            )
+        logps.append(scored[inputs["completion_mask"].bool()])
+    torch.testing.assert_close(logps[1], logps[0], atol=2e-5, rtol=1e-5)
+
+
+def test_a_batch_without_any_spread_leaves_the_weights_alone(tmp_path: Any) -> None:
+    trainer = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
+    trainer.current_gradient_accumulation_steps = 1
+    trainer.model.train()
+    inputs = _inputs(trainer) | {"advantages": torch.zeros(12)}
+    trainer._compute_loss(trainer.model, inputs).backward()
+    assert all(
+        p.grad is None or not p.grad.any() for p in trainer.model.parameters() if p.requires_grad
+    )
+
+
+@pytest.mark.usefixtures("cost_of_a_pass")
+def test_the_drift_is_the_divergence_from_the_base_over_the_whole_vocabulary(
+    tmp_path: Any,
+) -> None:
+    trainer = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
+    inputs = _inputs(trainer)
+    _gradients(trainer.model, trainer, inputs)
+    drifts = []
+    for prompt, completion, text, said in zip(
+        inputs["prompt_ids"],
+        inputs["completion_ids"],
+        inputs["prompt_mask"].sum(1).tolist(),
+        inputs["completion_mask"].sum(1).tolist(),
+        strict=True,
+    ):
+        ids = torch.cat([prompt[-text:], completion[:said]])[None]
+        with torch.no_grad():
+            trained = (trainer.model(ids).logits[0] / trainer.temperature).log_softmax(-1)
+            with trainer.model.disable_adapter():
+                base = (trainer.model(ids).logits[0] / trainer.temperature).log_softmax(-1)
+        places = slice(text - 1, text - 1 + said)  # whose next token is of the completion
+        drifts += (trained.exp() * (trained - base)).sum(-1)[places].tolist()
+    logged = trainer._metrics["train"]["kl"]
+    assert len(logged) == 1 and logged[0] > 0.01
+    assert logged[0] == pytest.approx(np.mean(drifts), rel=1e-4)
+
+
+def test_sampled_shares_agree_with_the_models_probabilities(tmp_path: Any) -> None:
+    trainer = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
+    trainer.max_completion_length = 1
+    trainer.temperature = 0.1  # so that a few tokens have most of the probability
+    trainer.model.eval()
+    prompt = list(range(40, 60))
+    torch.manual_seed(0)
+    drawn, _ = trainer._generate_single_turn([prompt] * 4000, None, {}, 4)
+    shares = torch.bincount(torch.tensor(drawn)[:, 0], minlength=2100) / 4000
+    with torch.no_grad():
+        expected = (trainer.model(torch.tensor([prompt])).logits[0, -1] / 0.1).softmax(-1)
+    likely = expected > 0.01
+    assert likely.sum() > 3
+    error = (expected * (1 - expected) / 4000).sqrt()
+    assert ((shares - expected).abs()[likely] < 5 * error[likely]).all()
+
+
+def test_a_model_that_cannot_share_a_prefix_takes_the_stock_path_and_says_so(
+    tmp_path: Any, recwarn: pytest.WarningsRecorder
+) -> None:
+    outcomes = {}
+    for trainer_class in (GRPOTrainer, SharedPrefixTrainer):
+        trainer = _trainer("mamba", trainer_class, tmp_path)
+        trainer.current_gradient_accumulation_steps = 1
+        trainer.model.train()
+        loss = trainer._compute_loss(trainer.model, _inputs(trainer))
+        loss.backward()
+        outcomes[trainer_class] = torch.cat(
+            [p.grad.flatten() for p in trainer.model.parameters() if p.requires_grad]
+        )
+    torch.testing.assert_close(outcomes[SharedPrefixTrainer], outcomes[GRPOTrainer])
+    assert trainer._metrics["train"]["kl"][0] != 0
+    trainer.model.eval()
+    torch.manual_seed(0)
+    drawn, _ = trainer._generate_single_turn([[40, 41, 42]] * 4, None, {}, 4)
+    assert len(drawn) == 4 and all(1 <= len(each) <= 4 for each in drawn)
+    said = [str(each.message) for each in recwarn if "keeps a recurrent state" in str(each.message)]
+    assert len(said) == 1 and said[0].startswith("MambaForCausalLM: every completion reads its")
+
+
+def test_gradients_pass_through_the_wrapper_that_shares_them(tmp_path: Path) -> None:
+    """With one process there is nothing to add up, but a hook sees what would be sent."""
+    trainer = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
+    trainer.current_gradient_accumulation_steps = 1
+    trainer.model.train()
+    sent: list[torch.Tensor] = []
+
+    def hook(_: None, bucket: torch.distributed.GradBucket) -> torch.futures.Future[torch.Tensor]:
+        sent.append(bucket.buffer().clone())
+        future: torch.futures.Future[torch.Tensor] = torch.futures.Future()
+        future.set_result(bucket.buffer())
+        return future
+
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1
+    )
+    try:
+        parallel = torch.nn.parallel.DistributedDataParallel(trainer.model)
+        parallel.register_comm_hook(None, hook)
+        trainer._compute_loss(parallel, _inputs(trainer)).backward()
+        gradients = [p.grad.flatten() for p in trainer.model.parameters() if p.requires_grad]
+        norm = torch.cat(gradients).norm().item()
+        assert norm > 1e-3
+        assert torch.cat([*sent, torch.zeros(0)]).norm().item() == pytest.approx(norm, rel=1e-5)
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def _of_groups(inputs: dict[str, torch.Tensor], groups: list[int]) -> dict[str, torch.Tensor]:
+    """Rows of `_inputs` of the groups with prompts of that rank by length, as often as named."""
+    lengths = inputs["prompt_mask"].sum(1)
+    longest_first = lengths.unique().flip(0)
+    rows = torch.cat([(lengths == longest_first[group]).nonzero()[:, 0] for group in groups])
+    return {key: value[rows] if value.ndim else value for key, value in inputs.items()}
+
+
+def _gradients(model: Any, trainer: GRPOTrainer, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    trainer.current_gradient_accumulation_steps = 1
+    trainer.model.train()
+    trainer._compute_loss(model, inputs).backward()
+    return torch.cat([p.grad.flatten() for p in trainer.model.parameters() if p.requires_grad])
+
+
+SHARES = ([0, 1], [1, 2])  # of the second process, the last group has no spread
+
+
+def _be_one_of_two(rank: int, folder: str) -> None:
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": Path(folder, "port").read_text()}
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"} | address
+    torch.set_num_threads(1)
+
+
+def _spawn_two(process: Callable[[int, str], None], folder: Path, seconds: float) -> None:
+    """Runs two processes that find each other; where they wait for each other, they do for ever."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        (folder / "port").write_text(str(free.getsockname()[1]))
+    both = torch.multiprocessing.spawn(process, args=(str(folder),), nprocs=2, join=False)
+    end = time.monotonic() + seconds
+    while not both.join(timeout=5):
+        if time.monotonic() > end:
+            for each in both.processes:
+                each.kill()
+            pytest.fail("the processes wait for each other")
+
+
+def _one_of_two(rank: int, folder: str) -> None:
+    """A process that trains on its share; saves the gradients that both agreed on."""
+    _be_one_of_two(rank, folder)
+    prefix.TOKENS_PER_PASS = 8
+    trainer = _trainer("gpt_oss", SharedPrefixTrainer, folder)
+    parallel = torch.nn.parallel.DistributedDataParallel(
+        trainer.model,
+        broadcast_buffers=trainer.args.ddp_broadcast_buffers,
+        find_unused_parameters=trainer.args.ddp_find_unused_parameters,
+    )
+    passes: list[None] = []
+    parallel.register_forward_pre_hook(lambda *_: passes.append(None))
+    gradients = _gradients(parallel, trainer, _of_groups(_inputs(trainer), SHARES[rank]))
+    torch.save((len(passes), gradients), Path(folder, f"{rank}.pt"))
+    os._exit(0)  # once in a while, leaving the group in order waits for ever
+
+
+@pytest.mark.slow
+def test_processes_with_other_numbers_of_passes_agree_on_the_gradients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _spawn_two(_one_of_two, tmp_path, 180)
+    (more, first), (fewer, second) = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+    assert more > fewer
+    assert torch.equal(first, second)
+    monkeypatch.setattr(prefix, "TOKENS_PER_PASS", 8)
+    alone = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
+    together = _of_groups(_inputs(alone), [*SHARES[0], *SHARES[1]])
+    expected = _gradients(alone.model, alone, together)
+    assert (first - expected).norm() / expected.norm() < 1e-5
+
+
+def _train_as_one_of_two(rank: int, folder: str) -> None:
+    _be_one_of_two(rank, folder)
+    grpo.train(STUDY, "hard_only", 0, Paths(Path(folder)))
+    os._exit(0)  # as above
+
+
+@pytest.mark.slow
+def test_two_processes_train_an_arm_and_one_of_them_writes(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    mixtures.prepare(STUDY, paths)
+    _spawn_two(_train_as_one_of_two, tmp_path, 300)
+    folder = paths.arm("hard_only", 0)
+    curve = pd.read_parquet(folder / "metrics.parquet")
+    assert curve["step"].tolist() == [1, 2]
+    np.testing.assert_allclose(curve.filter(like="share/").sum(axis=1), 1, atol=1e-6)
+    trajectory = pd.read_parquet(folder / "trajectory.parquet")
+    assert not trajectory.duplicated(["step", "dataset", "id"]).any()
+    assert json.loads((folder / "run.json").read_text())["steps"] == 2
+    assert not (folder / "checkpoints").exists()
+    evaluate_arm(STUDY, "hard_only", 0, paths)
+    assert (folder / "predictions.parquet").is_file()
+
+
+def test_a_group_is_never_split_between_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert [grpo.prompts_per_process(STUDY, n) for n in (1, 2, 4)] == [(4, 4), (2, 2), (1, 1)]
+    in_twos = _in_passes(2)
+    assert [grpo.prompts_per_process(in_twos, n) for n in (1, 2, 4)] == [(4, 2), (2, 2), (1, 1)]
+    twelve = STUDY.training.model_copy(update={"prompts_per_step": 12, "prompts_per_pass": 4})
+    with pytest.raises(grpo.TrainingError, match="4 prompts at a time do not divide the 6 of each"):
+        grpo.prompts_per_process(STUDY.model_copy(update={"training": twelve}), 2)
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    with pytest.raises(
+        grpo.TrainingError,
+        match=r"study smoke: training\.prompts_per_step: 4 prompts .* among 3 processes.*start a",
+    ):
+        grpo.make_trainer(STUDY, "hard_only", 0, _training(), tmp_path, policy=_policy("llama"))
+
+
+def test_a_process_without_whole_groups_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def init(self: GRPOTrainer) -> None:  # of the second of two processes, with 12 completions
+        self.args = SimpleNamespace(per_device_train_batch_size=6)
+        self.num_generations = 4
+        self.accelerator = SimpleNamespace(num_processes=2)
+
+    monkeypatch.setattr(GRPOTrainer, "__init__", init)
+    with pytest.raises(
+        GroupError, match=r"6 completions, expected a multiple of .*\(4\): .* 2 pro"
+    ):
+        SharedPrefixTrainer()
+
+
+def test_completions_end_with_the_first_stopping_token() -> None:
+    assert _until([7, 9, 3, 9, 9], {9, 3}) == [7, 9]
+    assert _until([7, 8], {9}) == [7, 8]
+
+
+def test_reward_functions_name_and_log_every_component() -> None:
+    values_of: dict[str, list[float]] = defaultdict(list)
+    completions, gold = ["PASS\n", "NA\n", "It is FAIL\n"], ["PASS", "PASS", "FAIL"]
+    functions = reward_functions(STUDY.rewards["published"])
+    values = {
+        each.__name__: each(
+            completions=completions, gold=gold, log_metric=lambda k, v: values_of[k].append(v)
+        )
+        for each in functions
+    }
+    logged = {name: sum(each) / len(each) for name, each in values_of.items()}
+    assert len(values_of["accuracy|PASS"]) == 2  # not one mean, which would weigh as one completion
+    assert values == {
+        "correct": [10.0, pytest.approx(-0.075), 14.0],
+        "false_na": [0.0, pytest.approx(-0.075), 0.0],
+        "explore": [8.0, 0.0, 8.0],
+        "format": [0.0, 0.0, -0.25],
+        "answers": [1.0, 0.0, 1.0],
+    }
+    assert logged["reward/total|PASS"] == pytest.approx((18.0 - 0.15) / 2)
+    assert logged["reward/format|FAIL"] == -0.25
+    assert logged["accuracy|PASS"] == 0.5
+    assert logged["format_rate"] == pytest.approx(2 / 3)
+    assert logged["share/NA"] == pytest.approx(1 / 3)
+    assert "accuracy|NA" not in logged
+
+
+@pytest.mark.parametrize("name", small_models.NAMES)
+def test_stock_trainer_needs_no_other_configuration(name: str, tmp_path: Any) -> None:
+    trainer = _trainer(name, GRPOTrainer, tmp_path)
+    assert trainer.args.generation_batch_size == 16
+    assert trainer.beta == 0.0 and trainer.loss_type == "grpo" and trainer.scale_rewards == "group"
+    assert set(trainer.eos_token_ids) == set(load_base(STUDY.model).stop_ids)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Paths:
+    """The smoke study's data and one trained and evaluated arm."""
+    paths = Paths(tmp_path_factory.mktemp("smoke"))
+    mixtures.prepare(STUDY, paths)
+    grpo.train(STUDY, "hard_only", 0, paths)
+    evaluate_arm(STUDY, "hard_only", 0, paths)
+    return paths
+
+
+@pytest.mark.slow
+def test_two_steps_write_everything_that_the_comparison_reads(run: Paths) -> None:
+    folder = run.arm("hard_only", 0)
+    metrics = pd.read_parquet(folder / "metrics.parquet")
+    assert metrics["step"].tolist() == [1, 2]
+    components = [f"reward/{name}" for name in ("correct", "false_na", "explore", "format")]
+    np.testing.assert_allclose(metrics[components].sum(axis=1), metrics["reward/total"], atol=1e-5)
+    np.testing.assert_allclose(metrics.filter(like="share/").sum(axis=1), 1, atol=1e-6)
+    assert metrics["kl"].iloc[0] == pytest.approx(0, abs=1e-6)  # a fresh adapter changes nothing
+    assert {"entropy", "zero_spread", "grad_norm", "loss", "seconds", "accuracy|PASS"} <= set(
+        metrics
+    )
+    trajectory = pd.read_parquet(folder / "trajectory.parquet")
+    assert sorted(trajectory["step"].unique()) == [0, 2]
+    earned = pd.read_parquet(folder / "rewards.parquet")
+    assert len(earned) == len(pd.read_parquet(run.train("hard_only")))
+    assert earned["after"].between(-2, 22).all()  # NA for a false one, FAIL for a right one
+    facts = json.loads((folder / "run.json").read_text())
+    assert facts["steps"] == 2 and facts["trainable_parameters"] > 0
+    assert not (folder / "checkpoints").exists()
+
+
+@pytest.mark.slow
+def test_the_adapter_has_moved_away_from_the_base(run: Paths) -> None:
+    from safetensors.torch import load_file
+
+    weights = load_file(run.arm("hard_only", 0) / "adapter" / "adapter_model.safetensors")
+    moved = [value.abs().max().item() for key, value in weights.items() if "lora_B" in key]
+    assert moved and all(value > 0 for value in moved)  # they start at zero
+
+
+@pytest.mark.slow
+def test_a_finished_arm_is_not_trained_again(run: Paths) -> None:
+    before = (run.arm("hard_only", 0) / "run.json").stat().st_mtime_ns
+    grpo.train(STUDY, "hard_only", 0, run)
+    assert (run.arm("hard_only", 0) / "run.json").stat().st_mtime_ns == before
+
+
+def test_a_run_is_the_same_with_other_passes(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    for file in (
+        paths.train(*STUDY.training_sample("hard_only")),
+        paths.evaluation_of(STUDY.evaluation_sample("hard_only")),
+    ):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"data")
+    one, other = (grpo._identity(study, "hard_only", 0, paths) for study in (STUDY, _in_passes(2)))
+    assert one == other
+
+
+@pytest.mark.parametrize("changed", ["weights", "training", "evaluation"])
+def test_a_run_is_another_when_the_files_it_is_made_of_change(tmp_path: Path, changed: str) -> None:
+    paths = Paths(tmp_path)
+    model = STUDY.model.model_copy(update={"path": str(tmp_path / "model")})
+    study = STUDY.model_copy(update={"model": model})
+    files = {
+        "weights": tmp_path / "model" / "model.safetensors",
+        "training": paths.train(*study.training_sample("hard_only")),
+        "evaluation": paths.evaluation_of(study.evaluation_sample("hard_only")),
+    }
+    for file in files.values():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"before")
+    folder = paths.arm("hard_only", 0)
+    write_json(folder / "run.json", grpo._identity(study, "hard_only", 0, paths))
+    assert grpo._is_done(folder, grpo._identity(study, "hard_only", 0, paths))
+    files[changed].write_bytes(b"after")
+    assert not grpo._is_done(folder, grpo._identity(study, "hard_only", 0, paths))
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_predictions_even_after_being_killed(
+    run: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = STUDY.training.model_copy(update={"checkpoint_steps": 1})
+    study = STUDY.model_copy(update={"training": numbers})
+    again = Paths(tmp_path)
+    mixtures.prepare(study, again)
+
+    class KilledError(Exception):
+        pass
+
+    def die(*_: object, **__: object) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        original = grpo.Progress.on_log
+
+        def die_after_one(self: Any, args: Any, state: Any, *rest: Any, **named: Any) -> None:
+            original(self, args, state, *rest, **named)
+            patch.setattr(grpo.Progress, "on_step_begin", die, raising=False)
+
+        patch.setattr(grpo.Progress, "on_step_begin", lambda *_, **__: None, raising=False)
+        patch.setattr(grpo.Progress, "on_log", die_after_one)
+        with pytest.raises(KilledError):
+            grpo.train(study, "hard_only", 0, again)
+    assert not (again.arm("hard_only", 0) / "run.json").exists()
+    grpo.train(study, "hard_only", 0, again)
+    evaluate_arm(study, "hard_only", 0, again)
+    first, second = (
+        pd.read_parquet(paths.arm("hard_only", 0) / "predictions.parquet") for paths in (run, again)
+    )
+    pd.testing.assert_frame_equal(first, second)
+    curves = [
+        pd.read_parquet(paths.arm("hard_only", 0) / "metrics.parquet") for paths in (run, again)
+    ]
+    pd.testing.assert_frame_equal(*(each.drop(columns="seconds") for each in curves))
+
+
+def _with_steps(steps: int) -> Study:
+    content = STUDY.model_dump()
+    content["arms"]["hard_only"]["steps"] = steps
+    content["training"]["checkpoint_steps"] = steps
+    return Study.model_validate(content)
+
+
+@pytest.mark.parametrize("prompts_per_pass", [None, 2])
+def test_a_run_goes_on_with_the_prompts_of_its_epoch(
+    prompts_per_pass: int | None, tmp_path: Path
+) -> None:
+    """There are two steps in an epoch; the run stops in the second one."""
+
+    def prompts(steps: int, folder: Path, resume: str | None = None) -> list[list[str]]:
+        study = _with_steps(steps)
+        numbers = study.training.model_copy(update={"prompts_per_pass": prompts_per_pass})
+        trainer = grpo.make_trainer(
+            study.model_copy(update={"training": numbers}),
+            "hard_only",
+            0,
+            _training(),
+            folder,
+            policy=_policy("llama"),
+        )
+        seen: list[list[str]] = []
+        generate = trainer._generate
+
+        def noted(asked: list[str], *rest: Any, **named: Any) -> Any:
+            seen.append(sorted(set(asked)))
+            return generate(asked, *rest, **named)
+
+        trainer._generate = noted
+        trainer.train(resume_from_checkpoint=resume)
+        return seen
+
+    whole = prompts(6, tmp_path / "whole")
+    begun = prompts(3, tmp_path / "stopped")
+    rest = prompts(6, tmp_path / "stopped", str(tmp_path / "stopped" / "checkpoint-3"))
+    assert begun + rest == whole
+    assert whole[:2] != whole[2:4] != whole[4:]
+
+
+def test_a_checkpoint_that_was_not_written_to_its_end_is_passed_over(tmp_path: Path) -> None:
+    assert grpo._last_checkpoint(tmp_path) is None
+    for step in (9, 10, 11):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    for step in (9, 10):
+        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
+    assert grpo._last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
+
+
+@pytest.mark.slow
+def test_a_model_that_shares_nothing_is_trained_and_evaluated(tmp_path: Path) -> None:
+    small, base = _policy("mamba"), load_base(STUDY.model)
+    small.model.unload().save_pretrained(tmp_path / "model")
+    base.tokenizer.save_pretrained(tmp_path / "model")
+    content = STUDY.model_dump()
+    content["model"] |= {"path": str(tmp_path / "model")}
+    content["model"]["lora"]["target_modules"] = ["in_proj", "x_proj"]
+    study, paths = Study.model_validate(content), Paths(tmp_path / "run")
+    mixtures.prepare(study, paths)
+    with pytest.warns(UserWarning, match="every completion reads its prompt"):
+        grpo.train(study, "hard_only", 0, paths)
+    evaluate_arm(study, "hard_only", 0, paths)
+    answered = pd.read_parquet(paths.arm("hard_only", 0) / "predictions.parquet")
+    assert len(answered) == len(pd.read_parquet(paths.evaluation))
+
+
+@pytest.mark.slow
+def test_too_few_steps_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = Paths(tmp_path)
+    mixtures.prepare(STUDY, paths)
+    numbers = STUDY.training.model_copy(update={"prompts_per_step": 36})
+    wide = STUDY.model_copy(update={"training": numbers})
+    with pytest.raises(grpo.TrainingError, match=r"takes 36 prompts, but .* hard_only has 34;"):
+        grpo.train(wide, "hard_only", 0, paths)
+    monkeypatch.setattr(GRPOTrainer, "train", lambda *_, **__: None)
+    with pytest.raises(grpo.TrainingError, match="0 steps were made, expected 2"):
+        grpo.train(STUDY, "hard_only", 0, paths)

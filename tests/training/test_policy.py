@@ -1,0 +1,301 @@
+"""Loading the base model, and making prompts fit."""
+
+import pytest
+import torch
+
+from factmix.study.examples import Example
+from factmix.study.labels import LABELS, Label
+from factmix.study.prompts import ANSWER_FORMAT
+from factmix.study.spec import Model, Prompt, Study, StudyError
+from factmix.training import policy as policy_module
+from factmix.training.policy import (
+    ModelError,
+    Policy,
+    PromptError,
+    add_adapter,
+    device,
+    dtype_of,
+    load_adapter,
+    load_base,
+    load_tokenizer,
+    prompt_text,
+    prompt_texts,
+    stopping_tokens,
+    whole_prompt,
+)
+
+
+@pytest.fixture(scope="module")
+def policy() -> Policy:
+    from factmix.study.load import find_study
+
+    return load_base(find_study("smoke").model)
+
+
+def test_every_label_and_the_newline_are_single_tokens(policy: Policy) -> None:
+    for text in (*LABELS, "\n"):
+        assert len(policy.tokenizer(str(text))["input_ids"]) == 1
+
+
+def test_stops_are_the_end_and_all_tokens_that_hold_a_newline(policy: Policy) -> None:
+    stops = stopping_tokens(policy.tokenizer)
+    assert policy.tokenizer.eos_token_id in stops
+    holding = {i for i in range(len(policy.tokenizer)) if "\n" in policy.tokenizer.decode([i])}
+    assert holding and holding <= set(stops)
+    assert len(set(stops) - holding) == 1
+
+
+def test_the_tokenizer_reads_any_text(policy: Policy) -> None:
+    text = "Überraschung: 1,234.5 % of 東京?\n"
+    assert policy.tokenizer.decode(policy.tokenizer(text)["input_ids"]) == text
+
+
+def test_a_fresh_adapter_changes_nothing_and_its_seed_decides_it(smoke: Study) -> None:
+    ids = torch.tensor([[5, 6, 7]])
+    base = load_base(smoke.model)
+    with torch.no_grad():
+        expected = base.model(ids).logits
+        adapted = add_adapter(base, smoke.model.lora, 3)
+        torch.testing.assert_close(adapted.model(ids).logits, expected)
+
+    def drawn(seed: int) -> torch.Tensor:
+        model = add_adapter(load_base(smoke.model), smoke.model.lora, seed).model
+        return torch.cat([p.flatten() for n, p in model.named_parameters() if "lora_A" in n])
+
+    assert torch.equal(drawn(3), drawn(3))
+    assert not torch.equal(drawn(3), drawn(4))
+
+
+def test_a_saved_adapter_answers_as_it_did(smoke: Study, tmp_path: object) -> None:
+    trained = add_adapter(load_base(smoke.model), smoke.model.lora, 0)
+    for name, parameter in trained.model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    trained.model.save_pretrained(str(tmp_path))
+    loaded = load_adapter(load_base(smoke.model), tmp_path)  # type: ignore[arg-type]
+    ids = torch.tensor([[5, 6, 7]])
+    with torch.no_grad():
+        torch.testing.assert_close(loaded.model(ids).logits, trained.model(ids).logits)
+
+
+def test_an_adapter_may_train_whole_parameters_such_as_those_of_experts(smoke: Study) -> None:
+    experts = ["mlp.experts.gate_up_proj", "mlp.experts.down_proj"]
+    lora = smoke.model.lora.model_copy(update={"target_parameters": experts})
+    model = add_adapter(load_base(smoke.model), lora, 0).model
+    trained = [name for name, each in model.named_parameters() if each.requires_grad]
+    assert any("experts" in name for name in trained) and any("q_proj" in name for name in trained)
+    assert all("lora_" in name for name in trained)
+
+
+@pytest.mark.parametrize(
+    ("lora", "problem"),
+    [
+        ({"target_modules": ["q_proj", "o_prj"]}, "modules: 'o_prj' is in no part .* k_proj, "),
+        ({"target_parameters": ["mlp.experts.up"]}, "parameters: 'mlp.experts.up' is in no part"),
+        ({"target_modules": []}, "target_modules: expected at least one"),
+    ],
+)
+def test_targets_that_the_model_lacks_are_named(
+    smoke: Study, lora: dict[str, list[str]], problem: str
+) -> None:
+    with pytest.raises(StudyError, match=rf"model\.lora\.(target_)?{problem}"):
+        add_adapter(load_base(smoke.model), smoke.model.lora.model_copy(update=lora), 0)
+
+
+def test_a_tokenizer_that_was_not_downloaded_is_not_asked_for(smoke: Study) -> None:
+    elsewhere = smoke.model.model_copy(update={"path": "nobody/nothing"})
+    with pytest.raises(ModelError, match="nobody/nothing: expected a model in a folder"):
+        load_tokenizer(elsewhere, only_local=True)
+
+
+def test_a_model_that_is_not_to_be_had_is_asked_for_once_and_comes_with_its_remedy(
+    smoke: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def unreachable(path: str, **_: object) -> None:
+        asked.append(path)
+        raise OSError("no connection.\nCheck it.")
+
+    for loader in ("AutoConfig", "AutoTokenizer", "AutoModelForCausalLM"):
+        monkeypatch.setattr(getattr(policy_module, loader), "from_pretrained", unreachable)
+    elsewhere = smoke.model.model_copy(update={"path": "nobody/nothing", "revision": "a1b2"})
+    with pytest.raises(ModelError) as caught:
+        load_base(elsewhere)
+    assert asked == ["nobody/nothing"]
+    assert "got: no connection. Where" in str(caught.value)
+    assert str(caught.value).endswith("hf download nobody/nothing --revision a1b2")
+
+
+def _example(evidence: tuple[str, ...]) -> Example:
+    return Example("e", "g", "debate", "The dam raises rents.", evidence, Label.NA)
+
+
+def _prompt(most: int) -> Prompt:
+    return Prompt(worked_examples=0, max_tokens=most, max_completion_tokens=4)
+
+
+def test_a_prompt_that_fits_is_not_cut(policy: Policy) -> None:
+    text, cut = prompt_text(policy.tokenizer, _example(("One.", "Two.")), _prompt(500))
+    assert not cut
+    assert "- One.\n- Two.\nLABEL=" in text
+
+
+def test_evidence_is_cut_from_its_end(policy: Policy) -> None:
+    evidence = ("The dam was built long ago.", "rents " * 300)
+    text, cut = prompt_text(policy.tokenizer, _example(evidence), _prompt(120))
+    assert cut
+    assert len(policy.tokenizer(text)["input_ids"]) <= 120
+    assert "The dam was built long ago." in text and "- rents rents" in text
+    assert text.endswith("LABEL=")
+
+
+def test_prompts_of_many_examples_are_those_of_each(policy: Policy) -> None:
+    examples = [_example(("The dam was built.", "rents " * n)) for n in (0, 300, 3)]
+    texts = prompt_texts(policy.tokenizer, examples, _prompt(120))
+    each = [prompt_text(policy.tokenizer, example, _prompt(120)) for example in examples]
+    assert texts == [text for text, _ in each]
+    assert [cut for _, cut in each] == [False, True, False]
+
+
+def test_a_claim_that_can_never_fit_is_an_error(policy: Policy) -> None:
+    with pytest.raises(PromptError, match=r"debate e: .* tokens too many .*prompt.max_tokens"):
+        prompt_text(policy.tokenizer, _example(("Some.",)), _prompt(20))
+
+
+# As short as a template can be that has what gpt-oss's has: the date, an effort, channels, ends.
+TEMPLATE = """{%- macro system() -%}
+<|system|>Today: {{ strftime_now("%Y-%m-%d") }}. Reasoning: {{ reasoning_effort }}<|end|>
+{%- endmacro -%}
+{{ bos_token }}{{ system() }}
+{%- for message in messages -%}
+{%- if message.role == "assistant" -%}
+<|assistant|><|channel|>final<|message|>{{ message.content }}<|return|>
+{%- else -%}
+<|{{ message.role }}|>{{ message.content }}<|end|>
+{%- endif -%}
+{%- endfor -%}"""
+
+
+def _harmony(**keys: object) -> Prompt:
+    return _prompt(500).model_copy(update={"prompt_style": "harmony", **keys})
+
+
+@pytest.fixture
+def chatting(smoke: Study) -> Policy:
+    fresh = load_base(smoke.model)
+    fresh.tokenizer.chat_template = TEMPLATE
+    return fresh
+
+
+def test_harmony_is_the_chat_template_on_a_frozen_date_with_the_answer_begun(
+    chatting: Policy,
+) -> None:
+    text, cut = prompt_text(chatting.tokenizer, _example(("One.",)), _harmony())
+    assert not cut
+    begin = chatting.tokenizer.bos_token or ""
+    expected = "<|system|>Today: 2025-08-05. Reasoning: low<|end|><|user|>Judge the claim by"
+    assert text.removeprefix(begin).startswith(expected)
+    assert text.endswith(
+        "Claim: The dam raises rents.\nEvidence:\n- One.<|end|>"
+        "<|assistant|><|channel|>final<|message|>LABEL="
+    )
+
+
+def test_harmony_counts_its_own_tokens_when_evidence_is_cut(chatting: Policy) -> None:
+    plain = prompt_text(chatting.tokenizer, _example(("rents " * 300,)), _prompt(300))[0]
+    prompt = _harmony(max_tokens=300)
+    text, cut = prompt_text(chatting.tokenizer, _example(("rents " * 300,)), prompt)
+    assert cut
+    assert len(chatting.tokenizer(text)["input_ids"]) <= 300
+    assert text.count("rents") < plain.count("rents")
+
+
+def test_harmony_begins_only_once(chatting: Policy) -> None:
+    tokenizer = chatting.tokenizer
+    text = whole_prompt(tokenizer, "A claim.", (), _harmony())
+    ids = tokenizer(text)["input_ids"]
+    assert ids.count(tokenizer.bos_token_id) <= 1
+
+
+def test_harmony_without_a_template_is_an_error(policy: Policy) -> None:
+    assert policy.tokenizer.chat_template is None
+    with pytest.raises(PromptError, match="has no chat template; expected one"):
+        whole_prompt(policy.tokenizer, "A claim.", (), _harmony())
+
+
+def test_only_instructed_prompts_say_how_to_answer(policy: Policy) -> None:
+    told = _prompt(500).model_copy(update={"instructed": True})
+    with_it = whole_prompt(policy.tokenizer, "A claim.", ("One.",), told)
+    without = whole_prompt(policy.tokenizer, "A claim.", ("One.",), _prompt(500))
+    assert with_it.replace(ANSWER_FORMAT, "") == without
+    assert with_it.count(ANSWER_FORMAT) == 1
+
+
+@pytest.mark.parametrize(
+    ("cuda", "bf16", "mps", "named", "where", "dtype"),
+    [
+        (True, True, False, None, "cuda", torch.bfloat16),
+        (True, False, False, None, "cuda", torch.float32),
+        (False, False, True, None, "mps", torch.float32),
+        (False, False, True, "float16", "mps", torch.float16),
+        (False, False, False, None, "cpu", torch.float32),
+        (False, False, False, "bfloat16", "cpu", torch.bfloat16),
+    ],
+)
+def test_device_and_dtype(
+    smoke: Study,
+    monkeypatch: pytest.MonkeyPatch,
+    cuda: bool,
+    bf16: bool,
+    mps: bool,
+    named: str | None,
+    where: str,
+    dtype: torch.dtype,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: bf16)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert device() == where
+    assert dtype_of(smoke.model.model_copy(update={"dtype": named})) == dtype
+
+
+def test_gpt_oss_attends_eagerly_and_a_study_may_choose(
+    smoke: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_base(smoke.model).model.config._attn_implementation == "eager"
+    asked = {}
+
+    class LoadedError(Exception):
+        pass
+
+    def loaded(path: str, **options: object) -> None:
+        asked.update(options)
+        raise LoadedError
+
+    monkeypatch.setattr(policy_module.AutoModelForCausalLM, "from_pretrained", loaded)
+    content = smoke.model.model_dump() | {"attention": "sdpa", "dtype": "bfloat16"}
+    with pytest.raises(LoadedError):
+        load_base(Model.model_validate(content))
+    assert asked["attn_implementation"] == "sdpa" and asked["dtype"] is torch.bfloat16
+    assert "quantization_config" not in asked
+
+
+def test_mxfp4_weights_are_dequantised(smoke: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = policy_module.AutoConfig.from_pretrained(policy_module.source_of(smoke.model))
+    shape.quantization_config = {"quant_method": "mxfp4"}
+    monkeypatch.setattr(policy_module.AutoConfig, "from_pretrained", lambda *_, **__: shape)
+    asked = {}
+
+    class LoadedError(Exception):
+        pass
+
+    def loaded(path: str, **options: object) -> None:
+        asked.update(options)
+        raise LoadedError
+
+    monkeypatch.setattr(policy_module.AutoModelForCausalLM, "from_pretrained", loaded)
+    with pytest.raises(LoadedError):
+        load_base(smoke.model)
+    assert asked["quantization_config"].dequantize
+    assert asked["trust_remote_code"] is False and asked["use_safetensors"] is True

@@ -1,0 +1,164 @@
+"""Completions from stale weights and from vLLM."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from factmix.study.examples import Example, to_frame
+from factmix.study.labels import LABELS
+from factmix.study.load import find_study
+from factmix.study.paths import Paths
+from factmix.study.spec import Study
+from factmix.training import grpo, rollouts
+from factmix.training.plan import plan
+from factmix.training.policy import add_adapter, load_base
+from factmix.training.rollouts import (
+    RolloutError,
+    StaleSampler,
+    VllmTrainer,
+    options,
+    trainer_class,
+)
+from factmix.training.trainer import SharedPrefixTrainer
+
+
+def changed(**keys: Any) -> Study:
+    content = find_study("smoke").model_dump()
+    for part, values in keys.items():
+        content[part] |= values
+    return Study.model_validate(content)
+
+
+RELEASED = {"mixture": "hard_only", "reward": "published", "protocol": "as_released"}
+STUDY = changed(
+    arms={"released": RELEASED, "stale": {**RELEASED, "protocol": None, "sampler_refresh": 2}},
+    training={"steps": 4, "prompts_per_step": 2, "learning_rate": 0.01},
+)
+
+
+def test_the_protocol_decides_which_weights_sample() -> None:
+    assert trainer_class(STUDY, "hard_only") is SharedPrefixTrainer
+    released = trainer_class(STUDY, "released")
+    assert isinstance(released, partial)
+    assert released.func is StaleSampler and released.keywords == {"refresh": 50}
+
+
+def test_stale_weights_make_another_run_and_fresh_ones_do_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(grpo, "sha256", lambda path: "data")
+    content = STUDY.model_dump()
+    content["arms"]["fresh"] = {**content["arms"]["stale"], "sampler_refresh": None}
+    content["arms"]["one"] = {**content["arms"]["stale"], "sampler_refresh": 1}
+    study, paths = Study.model_validate(content), Paths(Path("run"))
+    stale, fresh, one = (
+        grpo._identity(study, arm, 0, paths)["configuration_sha256"]
+        for arm in ("stale", "fresh", "one")
+    )
+    assert fresh == one != stale
+
+
+class Watched(StaleSampler):
+    """Notes the weights that sample and those that are trained, and the ratio's denominator."""
+
+    seen: list[tuple[int, torch.Tensor, torch.Tensor]]
+
+    def _weights(self) -> torch.Tensor:
+        return torch.cat([each.detach().flatten() for each in self._trained().values()])
+
+    def _generate_and_score_completions(self, inputs: Any) -> Any:
+        self.trained = self._weights()
+        output = super()._generate_and_score_completions(inputs)
+        assert torch.equal(self._weights(), self.trained)  # put back
+        self.old = output["old_per_token_logps"]
+        return output
+
+    def _generate_single_turn(self, *args: Any, **kwargs: Any) -> Any:
+        original = SharedPrefixTrainer._generate_single_turn
+
+        def noted(*inner: Any, **named: Any) -> Any:
+            self.seen.append((self.state.global_step, self._weights(), self.trained))
+            return original(*inner, **named)
+
+        SharedPrefixTrainer._generate_single_turn = noted
+        try:
+            return super()._generate_single_turn(*args, **kwargs)
+        finally:
+            SharedPrefixTrainer._generate_single_turn = original
+
+
+def watched(folder: Path, resume: bool = False, study: Study = STUDY) -> tuple[Watched, Any]:
+    evidence = ("One.", "Two and three.")
+    examples = to_frame(
+        Example(f"e{i}", f"g{i}", "debate", f"Claim {i} of some.", evidence, LABELS[i % 3])
+        for i in range(8)
+    )
+    trainer = grpo.make_trainer(
+        study,
+        "stale",
+        0,
+        examples,
+        folder,
+        policy=add_adapter(load_base(study.model), study.model.lora, 0),
+        trainer_class=partial(Watched, refresh=2),
+    )
+    trainer.seen = []
+    trainer.train(resume_from_checkpoint=str(folder / "checkpoint-1") if resume else None)
+    return trainer, trainer.seen
+
+
+def test_the_copy_that_samples_is_refreshed_when_it_is_time_and_survives_an_interruption(
+    tmp_path: Path,
+) -> None:
+    content = STUDY.model_dump()
+    content["arms"]["stale"]["steps"] = 1
+    watched(tmp_path, study=Study.model_validate(content))
+    assert (tmp_path / "checkpoint-1" / "sampler.safetensors").is_file()
+    whole, seen = watched(tmp_path / "whole")
+    _, rest = watched(tmp_path, resume=True)
+    assert [step for step, _, _ in seen] == [0, 1, 2, 3]
+    (_, first, _), (_, second, trained), (_, third, now), (_, fourth, last) = seen
+    assert torch.equal(second, first) and not torch.equal(second, trained)
+    assert torch.equal(third, now) and not torch.equal(third, first)
+    assert torch.equal(fourth, third) and not torch.equal(fourth, last)
+    for (step, sampled, _), (expected_step, expected, _) in zip(rest, seen[1:], strict=True):
+        assert step == expected_step
+        torch.testing.assert_close(sampled, expected)
+    curve = grpo.metrics(whole.state.log_history)
+    assert len(curve) == 4 and curve["kl"].iloc[1] > 0
+    assert whole.old.shape[0] == 8
+
+
+def test_vllm_that_is_not_installed_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    study = changed(training={"generation": "vllm"})
+    monkeypatch.setattr(rollouts, "find_spec", lambda name: None)
+    with pytest.raises(RolloutError, match="generation is vllm, but vllm is not installed; inst"):
+        trainer_class(study, "hard_only")
+    monkeypatch.setattr("factmix.training.plan.find_spec", lambda name: None)
+    missing = plan(study, Paths(tmp_path))["missing"]
+    assert "training.generation is vllm, and vllm is not installed" in [m["what"] for m in missing]
+
+
+def test_vllm_that_is_installed_samples_and_stops_where_the_study_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    study = changed(training={"generation": "vllm"})
+    monkeypatch.setattr(rollouts, "find_spec", lambda name: object())
+    assert trainer_class(study, "hard_only") is VllmTrainer
+    assert options(study, (3, 7)) == {
+        "use_vllm": True,
+        "vllm_mode": "colocate",
+        "vllm_max_model_length": 516,
+        "generation_kwargs": {"stop_token_ids": [3, 7]},
+    }
+    assert options(STUDY, (3, 7)) == {}
+
+
+def test_vllm_samples_no_stale_weights() -> None:
+    with pytest.raises(ValueError, match="stale weights are sampled with training"):
+        changed(arms={"released": RELEASED}, training={"generation": "vllm"})
