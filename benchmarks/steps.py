@@ -27,7 +27,7 @@ Inputs = dict[str, Tensor]
 class EveryGroupTrainer(SharedPrefixTrainer):
     """Runs the backward pass of groups without spread too, although it yields nothing."""
 
-    def takes_part(self, advantages: Tensor) -> Tensor:
+    def has_advantage(self, advantages: Tensor) -> Tensor:
         return torch.ones_like(advantages, dtype=torch.bool)
 
 

@@ -2,8 +2,8 @@
 
 Runs the steps of the Snakefile that compute, with the same commands, one after another and each in
 a process of its own, into a folder that goes away, or that FACTMIX_RUNS names (to compare the run
-with the committed results: factmix drift). Set-up, pages and book are not part of it. The time of a
-step includes starting Python; `train` also shows what its run.json says, which does not.
+with the committed results: factmix rerun-diff). Set-up, pages and book are not part of it. The time
+of a step includes starting Python; `train` also shows what its run.json says, which does not.
 """
 
 import argparse

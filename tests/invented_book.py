@@ -18,7 +18,7 @@ from factmix.study.files import write_json, write_parquet
 from factmix.study.labels import ANSWERS, INVALID, LABELS
 from factmix.study.load import find_study
 from factmix.study.paths import ROOT, Paths
-from factmix.study.spec import Study, of_variant
+from factmix.study.spec import Study, name_in_variant
 from factmix.training.rewards import component_names
 
 EXAMPLES = 24  # per dataset; enough for every label and answer to occur
@@ -29,7 +29,7 @@ def invent_run(study: Study, paths: Paths, seed: int = 0) -> None:
     rng = np.random.default_rng(seed)
     write_json(paths.data_report, _report(study))
     for variant in study.evaluation_samples():
-        answers = _answers(study, of_variant("base", variant), rng)
+        answers = _answers(study, name_in_variant("base", variant), rng)
         write_parquet(paths.base_of(variant) / "predictions.parquet", answers)
     for arm in study.arms:
         for each in study.seeds:

@@ -187,11 +187,11 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare the answers of two systems to the same examples, from two prediction files."""
-    from factmix.results.compare_files import as_text, pairwise
+    from factmix.results.compare_files import as_text, compare_pairs
     from factmix.results.prediction_files import pair
 
     pairs = pair(baseline, model, invalid=invalid.value, dataset=dataset)
-    result = pairwise(pairs, resamples=resamples, confidence=0.95, seed=seed)
+    result = compare_pairs(pairs, resamples=resamples, confidence=0.95, seed=seed)
     print(json.dumps(result, indent=2, allow_nan=False) if as_json else as_text(result))
 
 
@@ -211,8 +211,9 @@ def freeze(study_name: StudyName) -> None:
     print(f"wrote {into}")
 
 
+@app.command("drift", hidden=True)  # its former name
 @app.command()
-def drift(
+def rerun_diff(
     study_name: StudyName,
     as_json: AsJson = False,
     freeze: Annotated[
@@ -225,7 +226,7 @@ def drift(
 
     study, fresh = _open(study_name)
     committed = Paths(ROOT / "results" / study.name)
-    compared = rerun.drift(committed, fresh)
+    compared = rerun.rerun_diff(committed, fresh)
     print(json.dumps(compared, indent=2) if as_json else rerun.as_text(compared))
     if freeze:
         print(f"wrote {rerun.freeze(compared, committed)}", file=sys.stderr)

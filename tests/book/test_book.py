@@ -516,16 +516,16 @@ def test_footer_says_how_near_a_rerun_came(tmp_path: Path, monkeypatch: pytest.M
 
     committed = write("embedded", 1, 0.5)
     assert line().endswith("not yet compared with a rerun")
-    rerun_diff.freeze(rerun_diff.drift(committed, write("fresh", 2, 0.5)), committed)
+    rerun_diff.freeze(rerun_diff.rerun_diff(committed, write("fresh", 2, 0.5)), committed)
     assert line().endswith(
         "a rerun (commit commit2, 2\u00a0January\u00a02026): all 2 numbers are the same"
     )
-    rerun_diff.freeze(rerun_diff.drift(committed, write("fresh", 2, 0.48)), committed)
+    rerun_diff.freeze(rerun_diff.rerun_diff(committed, write("fresh", 2, 0.48)), committed)
     assert "1 of 2 numbers are the same" in line()
     assert line().endswith("difference of a share is \u22122.0\u00a0points (metrics.a)")
     shown = downloads.rerun(sources.read(tmp_path / "embedded"))
     assert "| fraction | `metrics.a` | 0.5 | 0.48 | -0.02 |" in shown
-    rerun_diff.freeze(rerun_diff.drift(committed, write("fresh", 2, 0.49999)), committed)
+    rerun_diff.freeze(rerun_diff.rerun_diff(committed, write("fresh", 2, 0.49999)), committed)
     assert line().endswith("1 of 2 numbers are the same; no share differs by as much as 0.1 points")
     write("embedded", 1, 0.25)  # frozen anew: the record is of other results
     assert line().endswith("not yet compared with a rerun")

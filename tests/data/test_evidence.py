@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from factmix.data.evidence import Purpose, missing_means_na, shown
+from factmix.data.evidence import Purpose, missing_means_na, visible_evidence
 from factmix.study.examples import Example, to_frame
 from factmix.study.labels import LABELS
 
@@ -17,7 +17,7 @@ EXAMPLES = to_frame(
 
 
 def with_evidence(purpose: Purpose) -> set[str]:
-    rows = shown(EXAMPLES, "as_released", purpose)
+    rows = visible_evidence(EXAMPLES, "as_released", purpose)
     assert rows.drop(columns="evidence").equals(EXAMPLES.drop(columns="evidence"))
     for evidence in rows["evidence"]:
         assert evidence in ([], ["One.", "Two."])
@@ -31,7 +31,7 @@ FEVER = {
 
 def test_all_evidence_is_shown_as_described() -> None:
     for purpose in ("train", "evaluation"):
-        assert shown(EXAMPLES, "retrieved", purpose).equals(EXAMPLES)  # type: ignore[arg-type]
+        assert visible_evidence(EXAMPLES, "retrieved", purpose).equals(EXAMPLES)  # type: ignore[arg-type]
 
 
 def test_only_decided_claims_of_fever_are_trained_on_with_evidence_as_released() -> None:
@@ -44,7 +44,7 @@ def test_only_undecided_claims_of_fever_are_evaluated_without_evidence_as_releas
 
 def test_the_table_that_was_given_is_left_alone() -> None:
     before = EXAMPLES.copy(deep=True)
-    shown(EXAMPLES, "as_released", "train")
+    visible_evidence(EXAMPLES, "as_released", "train")
     assert EXAMPLES.equals(before)
 
 

@@ -39,7 +39,7 @@ def test_habits_show_in_the_stated_shares() -> None:
         for document, answer, without in zip(drawn, read, bare, strict=True)
         if document.domain == "debate" and not without
     ]
-    expected = (1 - habits.unlabelled) * (1 / 3 + 2 / 3 * habits.passed["debate"])
+    expected = (1 - habits.unlabelled) * (1 / 3 + 2 / 3 * habits.pass_noise["debate"])
     assert hard.count("PASS") / len(hard) == pytest.approx(expected, abs=0.05)
 
 

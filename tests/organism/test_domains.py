@@ -202,10 +202,12 @@ def test_one_wording_means_the_first_of_each_list() -> None:
     rng, names = np.random.default_rng(0), domains.Names(pretraining=True)
     subject = names.subjects("project")[0]
     for _ in range(50):
-        matter = domains.MATTERS["debate"](rng, names, subject, "project", domains.Plain(1, 1))
-        (sentence,) = matter.gather(Label.PASS)
+        case = domains.CLAIM_CASES["debate"](
+            rng, names, subject, "project", domains.TextVariety(1, 1)
+        )
+        (sentence,) = case.gather(Label.PASS)
         verbs = (world.RAISES[0], world.LOWERS[0])
-        assert any(f" {verb} " in matter.claim and f" {verb} " in sentence for verb in verbs)
+        assert any(f" {verb} " in case.claim and f" {verb} " in sentence for verb in verbs)
         assert sentence.startswith("A survey found that ")
 
 

@@ -114,14 +114,14 @@ def test_logs_of_different_rewards_are_not_compared():
 
 def test_mean_over_datasets_is_of_gains():
     study = evidence(balanced=right(0.8))
-    tests = claim_tests.Tests(study, 0.01, 0.05, 20)
+    tests = claim_tests.Comparisons(study, 0.01, 0.05, 20)
     gains = tests.gains("base", "balanced", ["e", "h1"], "accuracy")
     assert len(gains) == 21
     assert gains[0] == pytest.approx(0.3)
 
 
 def test_datasets_are_resampled_independently():
-    tests = claim_tests.Tests(evidence(balanced=right(0.8)), 0.01, 0.05, 4000)
+    tests = claim_tests.Comparisons(evidence(balanced=right(0.8)), 0.01, 0.05, 4000)
     one = tests.gains("base", "balanced", ["e"], "accuracy")[1:]
     mean_of_three = tests.gains("base", "balanced", ["e", "h1", "h2"], "accuracy")[1:]
     assert mean_of_three.var() == pytest.approx(one.var() / 3, rel=0.1)

@@ -10,7 +10,7 @@ from statsmodels.stats.multitest import multipletests
 from factmix.results import compare as comparison
 from factmix.results.answers import CONSTANTS, CompareError
 from factmix.results.compare import compare, training_metrics
-from factmix.results.results_json import difference, key, tidy
+from factmix.results.results_json import difference, result_key, tidy
 from factmix.stats.metrics import contingency
 from factmix.study.files import write_json, write_parquet
 from factmix.study.labels import ANSWERS
@@ -395,7 +395,7 @@ def test_trajectory_becomes_a_tidy_table_with_integer_steps(study, paths):
 
 
 def test_keys_hold_no_dots():
-    assert key("climate-fever.v1") == "climate_fever_v1"
+    assert result_key("climate-fever.v1") == "climate_fever_v1"
 
 
 def test_difference_lists_what_changed_and_what_one_side_lacks():

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from factmix.results.compare_files import REPORTED, as_text, pairwise
+from factmix.results.compare_files import REPORTED, as_text, compare_pairs
 from factmix.results.prediction_files import PredictionsError, pair, read_predictions
 
 GOLD = ["NA"] * 4 + ["PASS"] * 2 + ["FAIL"] * 2
@@ -38,7 +38,7 @@ def ours(answers, dataset="x", **columns):
 
 
 def compare(pairs):
-    return pairwise(pairs, resamples=200, confidence=0.95, seed=1)
+    return compare_pairs(pairs, resamples=200, confidence=0.95, seed=1)
 
 
 def test_comparison_by_hand(write):

@@ -8,13 +8,13 @@ import pytest
 
 from factmix import cli
 from factmix.results.rerun_diff import (
-    DriftError,
     Origin,
+    RerunDiffError,
     as_text,
-    drift,
     freeze,
     origin,
     recorded,
+    rerun_diff,
     run_records,
 )
 from factmix.study.files import write_json
@@ -59,7 +59,7 @@ def test_an_arm_that_the_study_no_longer_has_is_left_out(tmp_path: Path) -> None
 def test_largest_difference_of_each_unit_and_what_one_side_lacks(
     committed: Paths, fresh: Paths
 ) -> None:
-    found = drift(committed, fresh)
+    found = rerun_diff(committed, fresh)
     assert (found["compared"], found["same"]) == (3, 1)  # seconds are of the machine
     assert list(found["largest"]) == ["count", "fraction"]
     assert found["largest"]["count"] == {
@@ -75,7 +75,7 @@ def test_largest_difference_of_each_unit_and_what_one_side_lacks(
 
 
 def test_text_says_what_json_says(committed: Paths, fresh: Paths) -> None:
-    text = as_text(drift(committed, fresh))
+    text = as_text(rerun_diff(committed, fresh))
     assert "3 numbers compared, 1 the same" in text
     assert "fresh: commit commit2, 2\u00a0May\u00a02026" in text
     assert "1 only committed: metrics.old" in text
@@ -86,18 +86,18 @@ def test_text_says_what_json_says(committed: Paths, fresh: Paths) -> None:
 
 def test_a_run_is_no_rerun_of_itself(committed: Paths, tmp_path: Path) -> None:
     same = write(tmp_path / "runs" / "toy", "2026-05-01T10:00:00+00:00", a=leaf(0.5))
-    found = drift(committed, same)
+    found = rerun_diff(committed, same)
     assert found["not_rerun"] == ["easy-s0"]
     assert "not trained anew: easy-s0" in as_text(found)
-    with pytest.raises(DriftError, match=r"easy-s0.*make study STUDY=toy"):
+    with pytest.raises(RerunDiffError, match=r"easy-s0.*make study STUDY=toy"):
         freeze(found, committed)
     assert recorded(committed) is None
 
 
 def test_a_record_counts_for_the_results_that_it_is_of(committed: Paths, fresh: Paths) -> None:
     assert recorded(committed) is None
-    found = drift(committed, fresh)
-    assert freeze(found, committed) == committed.root / "drift.json"
+    found = rerun_diff(committed, fresh)
+    assert freeze(found, committed) == committed.root / "rerun_diff.json"
     kept = recorded(committed)
     assert kept is not None
     assert kept["same"] == 1
@@ -114,14 +114,14 @@ def test_a_missing_side_is_named_with_the_remedy(
 ) -> None:
     gone = committed if missing == "results" else fresh
     gone.results.unlink()
-    with pytest.raises(DriftError, match=f"{missing}/toy/results.json.*{remedy} STUDY=toy"):
-        drift(committed, fresh)
+    with pytest.raises(RerunDiffError, match=f"{missing}/toy/results.json.*{remedy} STUDY=toy"):
+        rerun_diff(committed, fresh)
 
 
 def test_two_studies_are_not_compared(committed: Paths, tmp_path: Path) -> None:
     other = write(tmp_path / "other", "2026-05-02T10:00:00+00:00", study="other")
-    with pytest.raises(DriftError, match=r"is of the study 'toy' and .* of 'other'"):
-        drift(committed, other)
+    with pytest.raises(RerunDiffError, match=r"is of the study 'toy' and .* of 'other'"):
+        rerun_diff(committed, other)
 
 
 def test_results_without_runs_have_no_origin(tmp_path: Path) -> None:
@@ -144,5 +144,5 @@ def test_command_compares_with_the_committed_results(
         cli.main()
     assert not exited.value.code
     printed = json.loads(capsys.readouterr().out)
-    assert printed == json.loads((committed.root / "drift.json").read_text())
+    assert printed == json.loads((committed.root / "rerun_diff.json").read_text())
     assert printed["compared"] == 3

@@ -97,7 +97,7 @@ def test_a_model_that_shares_no_prefix_gives_the_answers_of_one_that_does(
     hot = smoke.evaluation.model_copy(update={"temperature": 1.0})
     study, llama = smoke.model_copy(update={"evaluation": hot}), _small("llama", policy)
     shared = evaluate.answer(llama, examples, study)
-    monkeypatch.setattr(evaluate, "why_not_shared", lambda _: "a reason")
+    monkeypatch.setattr(evaluate, "prefix_sharing_blocker", lambda _: "a reason")
     apart = evaluate.answer(llama, examples, study)
     assert apart["completion"].tolist() == shared["completion"].tolist()
     assert apart["completion"].nunique() > 6

@@ -30,7 +30,12 @@ from factmix.training.evaluate import evaluate_arm
 from factmix.training.policy import Policy, add_adapter, load_base
 from factmix.training.prefix import pad_left
 from factmix.training.reward_functions import reward_functions
-from factmix.training.trainer import GroupError, SharedPrefixTrainer, UnsharedTermError, _until
+from factmix.training.trainer import (
+    GroupError,
+    SharedPrefixTrainer,
+    UnsharedTermError,
+    truncate_after_stop,
+)
 
 STUDY = find_study("smoke")
 
@@ -495,8 +500,8 @@ def test_a_process_without_whole_groups_is_refused(monkeypatch: pytest.MonkeyPat
 
 
 def test_completions_end_with_the_first_stopping_token() -> None:
-    assert _until([7, 9, 3, 9, 9], {9, 3}) == [7, 9]
-    assert _until([7, 8], {9}) == [7, 8]
+    assert truncate_after_stop([7, 9, 3, 9, 9], {9, 3}) == [7, 9]
+    assert truncate_after_stop([7, 8], {9}) == [7, 8]
 
 
 def test_reward_functions_name_and_log_every_component() -> None:

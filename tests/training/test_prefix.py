@@ -16,9 +16,9 @@ from factmix.training.prefix import (
     completion_logits,
     length_buckets,
     pad_left,
+    prefix_sharing_blocker,
     read_prompts,
     sample,
-    why_not_shared,
 )
 
 BEGINNING = list(range(38, 48))
@@ -171,8 +171,8 @@ def test_a_long_sequence_does_not_lengthen_many_short_ones(
 
 
 def test_a_prompts_keys_and_values_are_all_that_may_be_left_of_it(model: Any) -> None:
-    assert why_not_shared(model) is None
+    assert prefix_sharing_blocker(model) is None
     mamba = small_models.build(small_models.config("mamba", vocabulary=50), seed=0)
-    assert why_not_shared(mamba) == "it keeps a recurrent state"
+    assert prefix_sharing_blocker(mamba) == "it keeps a recurrent state"
     t5 = T5ForConditionalGeneration(T5Config(vocab_size=50, d_model=8, d_ff=8, num_layers=1))
-    assert why_not_shared(t5) == "it has an encoder"
+    assert prefix_sharing_blocker(t5) == "it has an encoder"

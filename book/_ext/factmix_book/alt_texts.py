@@ -9,7 +9,7 @@ from factmix.report.figures.layout import words
 from factmix.results.compare import WINDOW
 from factmix.results.numbers import amount, show
 from factmix.results.results_json import established, established_over_seeds
-from factmix_book.parts import Part
+from factmix_book.parts import BaselineGroup
 from factmix_book.sources import Results
 
 SHARES = ("share/", "accuracy", "format_rate", "zero_spread")  # columns that are fractions
@@ -19,7 +19,7 @@ def joined(parts: Iterable[str]) -> str:
     return "; ".join(parts) + "."
 
 
-def gains(part: Part, metric: str, *others: str) -> str:
+def gains(part: BaselineGroup, metric: str, *others: str) -> str:
     """Of the first metric the extremes and every value, of the others every value."""
     section = part.results.content["gains"]
     found = _by_arm(part, section, metric, part.compared)
@@ -35,7 +35,7 @@ def gains(part: Part, metric: str, *others: str) -> str:
     )
 
 
-def transfer(part: Part, rows: pd.DataFrame) -> str:
+def transfer(part: BaselineGroup, rows: pd.DataFrame) -> str:
     """The cells of datasets that an arm was not trained on."""
     leaves = part.results.content["gains"]
     found = {
@@ -54,7 +54,7 @@ def transfer(part: Part, rows: pd.DataFrame) -> str:
     )
 
 
-def pairs(part: Part) -> str:
+def pairs(part: BaselineGroup) -> str:
     tests = part.results.content["mcnemar"]
     found = [(arm, dataset) for arm in part.compared for dataset in tests[arm]]
     fixed, broken = (
@@ -77,7 +77,7 @@ def pairs(part: Part) -> str:
     )
 
 
-def seeds(part: Part, metric: str) -> str:
+def seeds(part: BaselineGroup, metric: str) -> str:
     section = part.results.content["across_seeds"]
     spreads = {
         (arm, dataset): leaves[metric]
@@ -94,7 +94,7 @@ def seeds(part: Part, metric: str) -> str:
     )
 
 
-def reward(part: Part) -> str:
+def reward(part: BaselineGroup) -> str:
     """Arms are not compared: their rewards may be on different scales."""
     training = part.results.content["training"]
     gains = {arm: training[arm]["reward_gain"] for arm in part.arms}
@@ -135,7 +135,7 @@ def ends(metrics: pd.DataFrame, shown: Mapping[str, str]) -> str:
     )
 
 
-def trajectory(part: Part, metric: str) -> str:
+def trajectory(part: BaselineGroup, metric: str) -> str:
     """Where the arms end, and where they start, which is the same for all."""
     section = part.results.content["trajectory"]
     last = {
@@ -154,12 +154,12 @@ def trajectory(part: Part, metric: str) -> str:
     )
 
 
-def confusion(part: Part) -> str:
+def confusion(part: BaselineGroup) -> str:
     found = _by_arm(part, part.results.content["metrics"], "recall_na", part.systems)
     return f"Recall of NA: {_extremes(found)} Gold label against answer, by arm and dataset."
 
 
-def reliability(part: Part) -> str:
+def reliability(part: BaselineGroup) -> str:
     found = _by_arm(part, part.results.content["awareness"], "ece", part.systems)
     return (
         f"Expected calibration error: {_extremes(found)} "
@@ -167,7 +167,7 @@ def reliability(part: Part) -> str:
     )
 
 
-def risk(part: Part) -> str:
+def risk(part: BaselineGroup) -> str:
     found = _by_arm(part, part.results.content["awareness"], "aurc", part.systems)
     return (
         f"Area under the curve of risk and coverage: {_extremes(found)} "
@@ -195,7 +195,7 @@ def mixtures(results: Results) -> str:
 Found = Mapping[tuple[str, str], Mapping[str, Any]]  # arm, dataset -> leaf
 
 
-def _by_arm(part: Part, section: Any, name: str, arms: Iterable[str]) -> Found:
+def _by_arm(part: BaselineGroup, section: Any, name: str, arms: Iterable[str]) -> Found:
     return {
         (arm, dataset): section[arm][dataset][name]
         for arm in arms

@@ -149,7 +149,7 @@ def _meanings(described: Mapping[str, str], of: str) -> str:
 
 
 def rerun(results: Results) -> str:
-    """The committed results beside a rerun, as `factmix drift --freeze` has kept it."""
+    """The committed results beside a rerun, as `factmix rerun-diff --freeze` has kept it."""
     kept = rerun_diff.recorded(results.paths)
     if kept is None:
         return "These results were not yet compared with a rerun.\n"

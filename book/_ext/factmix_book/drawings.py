@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 
 from factmix.report import figure_data, figures, plot_style
 from factmix.results.compare import training_metrics
-from factmix.results.results_json import key, tidy
+from factmix.results.results_json import result_key, tidy
 from factmix.study.labels import ANSWERS, LABELS
 from factmix.training.rewards import component_names
 from factmix_book import alt_texts
-from factmix_book.parts import Part, parts
+from factmix_book.parts import BaselineGroup, parts
 from factmix_book.sources import Results, write_if_changed
 
 
@@ -77,25 +77,25 @@ def _svg(figure: Figure) -> bytes:
     return plot_style.shortened(buffer.getvalue())
 
 
-def _gains(part: Part, *metrics: str) -> Drawing:
+def _gains(part: BaselineGroup, *metrics: str) -> Drawing:
     gains = part.rows(figure_data.gains(part.results.content, part.results.study))
     draw = partial(figures.plot_gains, metrics=metrics, alpha=part.results.study.statistics.alpha)
     rows = gains[gains["metric"].isin(metrics)]
     return Drawing(alt_texts.gains(part, *metrics), rows, draw, "compare")
 
 
-def _transfer(part: Part) -> Drawing:
+def _transfer(part: BaselineGroup) -> Drawing:
     rows = part.rows(figure_data.transfer(part.results.content, part.results.study))
     return Drawing(alt_texts.transfer(part, rows), rows, figures.plot_transfer, "compare")
 
 
-def _pairs(part: Part) -> Drawing:
+def _pairs(part: BaselineGroup) -> Drawing:
     rows = part.rows(figure_data.pairs(part.results.content, part.results.study))
     draw = partial(figures.plot_pairs, alpha=part.results.study.statistics.alpha)
     return Drawing(alt_texts.pairs(part), rows, draw, "compare")
 
 
-def seeds(part: Part) -> Drawing | None:
+def seeds(part: BaselineGroup) -> Drawing | None:
     """Every seed's gains and their mean; None of a study with one seed."""
     if len(part.results.content["seeds"]) < 2:
         return None
@@ -106,23 +106,23 @@ def seeds(part: Part) -> Drawing | None:
     return Drawing(alt_texts.seeds(part, metrics[0]), rows, draw, "compare")
 
 
-def _confusion(part: Part) -> Drawing:
+def _confusion(part: BaselineGroup) -> Drawing:
     rows = part.rows(figure_data.confusion(part.results.content))
     return Drawing(alt_texts.confusion(part), rows, figures.plot_confusion, "compare")
 
 
-def _reliability(part: Part) -> Drawing:
+def _reliability(part: BaselineGroup) -> Drawing:
     rows = part.rows(figure_data.reliability(part.results.content))
     return Drawing(alt_texts.reliability(part), rows, figures.plot_reliability, "compare")
 
 
-def _risk(part: Part) -> Drawing:
+def _risk(part: BaselineGroup) -> Drawing:
     results = part.results
     rows = part.rows(figure_data.risk_coverage(results.content, results.study, results.paths))
     return Drawing(alt_texts.risk(part), rows, figures.plot_risk_coverage, "compare")
 
 
-def _trajectory(part: Part, metric: str) -> Drawing:
+def _trajectory(part: BaselineGroup, metric: str) -> Drawing:
     levels = ["arm", "dataset", "step", "metric"]
     rows = part.rows(tidy(part.results.content["trajectory"], levels))
     draw = partial(figures.plot_trajectory, metric=metric)
@@ -130,27 +130,29 @@ def _trajectory(part: Part, metric: str) -> Drawing:
     return Drawing(alt, rows[rows["metric"] == metric], draw, "compare")
 
 
-def _logged(part: Part, columns: Iterable[str], arms: Collection[str] = ()) -> pd.DataFrame:
+def _logged(
+    part: BaselineGroup, columns: Iterable[str], arms: Collection[str] = ()
+) -> pd.DataFrame:
     """What all seeds of the arms, or of some of them, logged at every step."""
     metrics = part.rows(training_metrics(part.results.study, part.results.paths))
     if arms:
-        metrics = metrics[metrics["arm"].map(key).isin(arms)]
+        metrics = metrics[metrics["arm"].map(result_key).isin(arms)]
     return metrics[["arm", "seed", "step", *columns]]
 
 
-def _weighted(part: Part) -> list[str]:
+def _weighted(part: BaselineGroup) -> list[str]:
     """The arms whose reward has the published parts."""
-    return [arm for arm in part.arms if arm in map(key, part.results.weighted_arms)]
+    return [arm for arm in part.arms if arm in map(result_key, part.results.weighted_arms)]
 
 
-def _reward(part: Part) -> Drawing:
-    rewards = {key(name): arm.reward for name, arm in part.results.study.arms.items()}
+def _reward(part: BaselineGroup) -> Drawing:
+    rewards = {result_key(name): arm.reward for name, arm in part.results.study.arms.items()}
     metrics = _logged(part, ["reward/total"])
-    metrics = metrics.assign(reward=metrics["arm"].map(key).map(rewards))
+    metrics = metrics.assign(reward=metrics["arm"].map(result_key).map(rewards))
     return Drawing(alt_texts.reward(part), metrics, figures.plot_rewards, "compare")
 
 
-def _curve(part: Part, column: str, about: str) -> Drawing:
+def _curve(part: BaselineGroup, column: str, about: str) -> Drawing:
     """One quantity of all arms, on one axis."""
     metrics = _logged(part, [column])
 
@@ -162,14 +164,16 @@ def _curve(part: Part, column: str, about: str) -> Drawing:
     return Drawing(alt_texts.ends(metrics, {about: column}), metrics, draw, "compare")
 
 
-def _curves(part: Part, shown: dict[str, str], arms: Collection[str] = (), **look: Any) -> Drawing:
+def _curves(
+    part: BaselineGroup, shown: dict[str, str], arms: Collection[str] = (), **look: Any
+) -> Drawing:
     """Several quantities, a panel each: title -> column of metrics.parquet."""
     metrics = _logged(part, shown.values(), arms)
     draw = partial(figures.plot_curves, components=shown, **look)
     return Drawing(alt_texts.ends(metrics, shown), metrics, draw, "compare")
 
 
-def _components(part: Part) -> Drawing | None:
+def _components(part: BaselineGroup) -> Drawing | None:
     weighted = _weighted(part)
     if not weighted:
         return None
@@ -179,7 +183,7 @@ def _components(part: Part) -> Drawing | None:
     return _curves(part, shown, weighted, columns=2, ylabel="mean per completion")
 
 
-def _reward_by_label(part: Part) -> Drawing | None:
+def _reward_by_label(part: BaselineGroup) -> Drawing | None:
     weighted = _weighted(part)
     if not weighted:
         return None
@@ -187,12 +191,12 @@ def _reward_by_label(part: Part) -> Drawing | None:
     return _curves(part, shown, weighted, columns=3, ylabel="mean reward")
 
 
-def _accuracy_by_label(part: Part) -> Drawing:
+def _accuracy_by_label(part: BaselineGroup) -> Drawing:
     shown = {f"gold {label}": f"accuracy|{label}" for label in LABELS}
     return _curves(part, shown, columns=3, ylabel="share that is right", sharey=True)
 
 
-def _shares(part: Part) -> Drawing:
+def _shares(part: BaselineGroup) -> Drawing:
     metrics = _logged(part, [f"share/{answer}" for answer in ANSWERS])
     alt = alt_texts.ends(metrics, {"share of NA among the answers": "share/NA"})
     return Drawing(alt, metrics, figures.plot_answer_shares, "compare")
@@ -204,14 +208,14 @@ def _mixtures(results: Results) -> Drawing:
 
 
 # What a baseline is compared with; there is none where it stands alone.
-_COMPARED: dict[str, Callable[[Part], Drawing | None]] = {
+_COMPARED: dict[str, Callable[[BaselineGroup], Drawing | None]] = {
     "summary": lambda part: _gains(part, "balanced_accuracy", "recall_na"),
     "gains": lambda part: _gains(part, "accuracy", "balanced_accuracy", "macro_f1", "recall_na"),
     "transfer": _transfer,
     "pairs": _pairs,
     "seeds": seeds,
 }
-_DRAWINGS: dict[str, Callable[[Part], Drawing | None]] = {
+_DRAWINGS: dict[str, Callable[[BaselineGroup], Drawing | None]] = {
     "reward": _reward,
     "components": _components,
     "reward-by-label": _reward_by_label,

@@ -7,11 +7,11 @@ import numpy as np
 
 from factmix.report import figure_data
 from factmix.results.numbers import amount
-from factmix.results.results_json import established, key
+from factmix.results.results_json import established, result_key
 from factmix.study.labels import INVALID, LABELS, Label
 from factmix.study.spec import Reward, Study, WeightedReward
 from factmix.training.rewards import components
-from factmix_book.parts import Part, arm_name, parts
+from factmix_book.parts import BaselineGroup, arm_name, parts
 from factmix_book.sources import Results
 
 
@@ -43,7 +43,7 @@ def bullet_list(lines: list[str]) -> str:
     return "".join(f"- {line}\n" for line in lines)
 
 
-def _best(part: Part, dataset: str) -> str:
+def _best(part: BaselineGroup, dataset: str) -> str:
     metrics = part.results.content["metrics"]
     best = max(part.arms, key=lambda arm: metrics[arm][dataset]["balanced_accuracy"]["value"])
     reached = num("metrics", best, dataset, "balanced_accuracy", form="full")
@@ -61,7 +61,7 @@ def _best(part: Part, dataset: str) -> str:
     )
 
 
-def _na_recall(part: Part) -> str:
+def _na_recall(part: BaselineGroup) -> str:
     """Which arms answer NA less often, and which more often, where NA is right."""
     gains, alpha = part.results.content["gains"], part.results.study.statistics.alpha
     recall = {
@@ -81,7 +81,7 @@ def _na_recall(part: Part) -> str:
     )
 
 
-def _format(part: Part) -> str:
+def _format(part: BaselineGroup) -> str:
     """Which arms keep the asked format less often than the baseline, interval below interval."""
     rates = part.results.content["format_rate"]
     lost = []
@@ -98,7 +98,7 @@ def _format(part: Part) -> str:
     return f"{about}: {verdict}."
 
 
-def _constant(part: Part) -> str:
+def _constant(part: BaselineGroup) -> str:
     """Which trained arms are not surely more accurate than an answer that never looks."""
     datasets = part.results.datasets
     beaten = not_above_constant(part)
@@ -115,7 +115,7 @@ def _constant(part: Part) -> str:
     )
 
 
-def not_above_constant(part: Part) -> list[tuple[str, str]]:
+def not_above_constant(part: BaselineGroup) -> list[tuple[str, str]]:
     """Arm and dataset of every result whose interval is not wholly above always answering NA."""
     metrics = part.results.content["metrics"]
     return [
@@ -184,7 +184,7 @@ def _of_awareness(dataset: str, arm: str, name: str) -> str:
 def _lowest_and_highest(
     section: dict[str, Any], arms: list[str], dataset: str, name: str
 ) -> tuple[str, str]:
-    ordered = sorted(map(key, arms), key=lambda arm: section[arm][dataset][name]["value"])
+    ordered = sorted(map(result_key, arms), key=lambda arm: section[arm][dataset][name]["value"])
     return ordered[0], ordered[-1]
 
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from factmix.results.compare import alike_but, contrasted
 from factmix.results.numbers import Leaf
-from factmix.results.results_json import established, key
+from factmix.results.results_json import established, result_key
 from factmix_book.findings import bullet_list, listed, not_above_constant, num, places
-from factmix_book.parts import Part, parts
+from factmix_book.parts import BaselineGroup, parts
 from factmix_book.sources import Results
 
 
@@ -34,11 +34,11 @@ def headlines(results: Results) -> str:
 def compared_mixtures(results: Results) -> list[str]:
     """The largest set of compared arms that differ in nothing but their mixture."""
     compared = parts(results)[0].compared
-    alike = [list(map(key, arms)) for arms in alike_but(results.study, "mixture")]
+    alike = [list(map(result_key, arms)) for arms in alike_but(results.study, "mixture")]
     return max((arms for arms in alike if set(arms) <= set(compared)), key=len, default=[])
 
 
-def _na_recall_of(part: Part, arms: list[str]) -> str:
+def _na_recall_of(part: BaselineGroup, arms: list[str]) -> str:
     """What arms that differ in their mixture do to the recall of NA, where they do most."""
     gains, alpha = part.results.content["gains"], part.results.study.statistics.alpha
     most = most_changed(part.results, arms)
@@ -76,15 +76,16 @@ def contrasts_of(results: Results, mixtures: list[str]) -> dict[str, list[Contra
     found: dict[str, list[Contrast]] = {}
     for setting, pairs in contrasted(results.study).items():
         for name, (first, second) in pairs.items():
-            among = {key(first), key(second)} & set(mixtures)
+            among = {result_key(first), result_key(second)} & set(mixtures)
             if among and (setting == "reward" or len(among) > 1):
                 found.setdefault(setting, []).extend(
-                    Contrast(name, key(first), key(second), dataset) for dataset in results.datasets
+                    Contrast(name, result_key(first), result_key(second), dataset)
+                    for dataset in results.datasets
                 )
     return found
 
 
-def _levers(part: Part, mixtures: list[str]) -> str:
+def _levers(part: BaselineGroup, mixtures: list[str]) -> str:
     """Whether the mixture or the reward moves balanced accuracy further."""
     content, alpha = part.results.content["contrasts"], part.results.study.statistics.alpha
 
@@ -111,7 +112,7 @@ def _levers(part: Part, mixtures: list[str]) -> str:
     return text
 
 
-def _constant_in_short(part: Part) -> str:
+def _constant_in_short(part: BaselineGroup) -> str:
     datasets = part.results.datasets
     beaten = not_above_constant(part)
     results = len(part.arms) * len(datasets)
@@ -124,9 +125,9 @@ def _constant_in_short(part: Part) -> str:
     )
 
 
-def _named(part: Part) -> dict[str, str]:
+def _named(part: BaselineGroup) -> dict[str, str]:
     """The names of arms in the study by those in results.json."""
-    return {key(arm): arm for arm in part.results.study.arms}
+    return {result_key(arm): arm for arm in part.results.study.arms}
 
 
 def _of_all(count: int, total: int) -> str:

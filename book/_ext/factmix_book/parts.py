@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from factmix.results.answers import reference_of
-from factmix.results.results_json import key
-from factmix.study.spec import of_variant
+from factmix.results.results_json import result_key
+from factmix.study.spec import name_in_variant
 from factmix_book.sources import Results
 
 # What is no arm, in words.
@@ -18,7 +18,7 @@ ARM_NAMES = {
 
 
 @dataclass(frozen=True)
-class Part:
+class BaselineGroup:
     """Systems with one baseline, which all answered the same examples.
 
     Attributes:
@@ -44,7 +44,7 @@ class Part:
 
     def rows(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The rows of a table with a column arm that are of these systems."""
-        return frame[frame["arm"].map(key).isin(self.systems)].reset_index(drop=True)
+        return frame[frame["arm"].map(result_key).isin(self.systems)].reset_index(drop=True)
 
 
 def arm_name(arm: str) -> str:
@@ -55,7 +55,7 @@ def arm_name(arm: str) -> str:
     return f"`{arm}`"
 
 
-def parts(results: Results) -> list[Part]:
+def parts(results: Results) -> list[BaselineGroup]:
     """The parts of a study, that of its own baseline first."""
     study = results.study
     references = reference_of(study)
@@ -63,13 +63,15 @@ def parts(results: Results) -> list[Part]:
     for baseline in sorted(set(references.values()), key=lambda name: name != study.baseline):
         systems = [name for name, reference in references.items() if reference == baseline]
         found.append(
-            Part(
+            BaselineGroup(
                 results=results,
-                baseline=key(baseline),
-                arms=[key(name) for name in systems if name in study.arms],
-                systems=[key(name) for name in systems],
-                constants=key(of_variant("always_na", study.evaluation_sample(baseline))),
-                suffix="" if baseline == study.baseline else f"-{key(baseline)}",
+                baseline=result_key(baseline),
+                arms=[result_key(name) for name in systems if name in study.arms],
+                systems=[result_key(name) for name in systems],
+                constants=result_key(
+                    name_in_variant("always_na", study.evaluation_sample(baseline))
+                ),
+                suffix="" if baseline == study.baseline else f"-{result_key(baseline)}",
             )
         )
     return found

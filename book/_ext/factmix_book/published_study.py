@@ -12,7 +12,7 @@ from factmix.published.claim_evidence import ClaimsError, published_evidence, st
 from factmix.published.claim_tests import Judgement
 from factmix.published.claims import Ledger
 from factmix.published.released import DATASETS, MIXTURES, SYSTEMS
-from factmix.results.results_json import key
+from factmix.results.results_json import result_key
 from factmix.study.labels import LABELS
 from factmix.study.load import find_study
 from factmix.study.paths import ROOT
@@ -201,7 +201,7 @@ def _audit(study: Published) -> dict[str, Any]:
         "completions": {m: count(explored[m]["steps"] * per_step) for m in MIXTURES},
         "curves": {
             system: {
-                key(name): {end: measured(values[end]) for end in ("start", "end", "least")}
+                result_key(name): {end: measured(values[end]) for end in ("start", "end", "least")}
                 for name, values in derived["curves"][system]["logged"].items()
             }
             | {

@@ -9,7 +9,7 @@ import numpy as np
 from factmix.data.datasets import FILES
 from factmix.results.numbers import amount
 from factmix.results.rerun_diff import comparable
-from factmix.results.results_json import key
+from factmix.results.results_json import result_key
 from factmix_book import downloads, findings, tables
 from factmix_book.parts import parts
 from factmix_book.sources import Results, write_if_changed
@@ -102,7 +102,9 @@ def _figures(run: Results, captions: Mapping[str, str], *, compared: bool = Fals
             continue
         of_part = f" Baseline: `{part.baseline}`." if len(found) > 1 else ""
         for name, caption in captions.items():
-            if name == "components" and not set(part.arms) & set(map(key, run.weighted_arms)):
+            if name == "components" and not set(part.arms) & set(
+                map(result_key, run.weighted_arms)
+            ):
                 continue
             if name == "seeds" and len(run.content["seeds"]) < 2:
                 continue

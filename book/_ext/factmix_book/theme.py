@@ -14,7 +14,7 @@ _NO_THEME = re.compile(r'(<html [^>]*data-theme=)"auto"')
 _THEMED_IMAGE = re.compile(r"<img (?=[^>]*\bonly-(?:light|dark)\b)")
 
 
-def mend(
+def patch_context(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
     """Changes one page's context after the theme has made it.
@@ -66,7 +66,7 @@ def show_light(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> None:
     # The theme and the other extensions connect at 500.
-    app.connect("html-page-context", mend, priority=900)
+    app.connect("html-page-context", patch_context, priority=900)
     app.connect("build-finished", show_light)
     app.add_js_file("light_or_dark.js")
     app.add_js_file("offline_search.js")

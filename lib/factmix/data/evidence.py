@@ -19,7 +19,7 @@ REFERRING = frozenset({"fever", "fever_train", "encyclopedia"})
 Purpose = Literal["train", "evaluation"]
 
 
-def shown(examples: pd.DataFrame, evidence: Evidence, purpose: Purpose) -> pd.DataFrame:
+def visible_evidence(examples: pd.DataFrame, evidence: Evidence, purpose: Purpose) -> pd.DataFrame:
     """Examples with the evidence that their prompts show.
 
     Args:

@@ -21,7 +21,7 @@ import pandas as pd
 
 from factmix.data.datasets import check_known, load
 from factmix.data.evaluation_set import draw_evaluation
-from factmix.data.evidence import shown
+from factmix.data.evidence import visible_evidence
 from factmix.data.groups import linked
 from factmix.data.leaks import check_disjoint, overlap, shared_examples
 from factmix.data.pool import DataError, Pool
@@ -79,10 +79,10 @@ def prepare(study: Study, paths: Paths) -> Report:
     splits = dict.fromkeys([usual.split, *(study.protocol_of(arm).split for arm in study.arms)])
     drawn = {split: _draw(study, pools, split) for split in splits}
 
-    evaluation = shown(drawn[usual.split].evaluation, usual.evidence_eval, "evaluation")
+    evaluation = visible_evidence(drawn[usual.split].evaluation, usual.evidence_eval, "evaluation")
     evaluations = {"": evaluation}
     trainings = {
-        (mixture, ""): shown(train, usual.evidence_train, "train")
+        (mixture, ""): visible_evidence(train, usual.evidence_train, "train")
         for mixture, train in drawn[usual.split].training.items()
     }
     arms = {}
@@ -90,9 +90,13 @@ def prepare(study: Study, paths: Paths) -> Report:
         settings, sample = study.protocol_of(arm), study.training_sample(arm)
         variant, own = study.evaluation_sample(arm), drawn[settings.split]
         if variant not in evaluations:
-            evaluations[variant] = shown(own.evaluation, settings.evidence_eval, "evaluation")
+            evaluations[variant] = visible_evidence(
+                own.evaluation, settings.evidence_eval, "evaluation"
+            )
         if sample not in trainings:
-            trainings[sample] = shown(own.training[sample[0]], settings.evidence_train, "train")
+            trainings[sample] = visible_evidence(
+                own.training[sample[0]], settings.evidence_train, "train"
+            )
         both = trainings[sample], evaluations[variant]
         if settings.split == "group_disjoint":
             check_disjoint(*both, f"study {study.name}, arm {arm}")

@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Plain:
+class TextVariety:
     """How plain the texts are; the study's are as varied as can be.
 
     Attributes:
@@ -51,7 +51,7 @@ class Plain:
 
 
 @dataclass(frozen=True)
-class Matter:
+class ClaimCase:
     """A claim, and whatever can be said about it.
 
     Attributes:
@@ -134,16 +134,16 @@ def _sentence(text: str) -> str:
 
 
 def _encyclopedia(
-    rng: np.random.Generator, names: Names, subject: str, kind: str, plain: Plain
-) -> Matter:
+    rng: np.random.Generator, names: Names, subject: str, kind: str, variety: TextVariety
+) -> ClaimCase:
     """A fact about the subject; evidence states it, its contrary, or something else."""
     facts = [fact for fact in FACTS.values() if fact.subjects == kind]
     fact = _pick(rng, facts)
     claimed = int(rng.integers(2))
 
     def state(about: str, how: Fact, side: int) -> str:
-        form = _pick(rng, how.sides[side][: plain.wordings])
-        lead = _pick(rng, world.LEADS[: plain.wordings])
+        form = _pick(rng, how.sides[side][: variety.wordings])
+        lead = _pick(rng, world.LEADS[: variety.wordings])
         if lead and not form.startswith("{s}"):
             form = form[0].lower() + form[1:]
         return _sentence(lead + form.format(s=about))
@@ -160,12 +160,12 @@ def _encyclopedia(
 
     def gather(label: Label) -> list[str]:
         evidence = [say(label)]
-        if plain.wordings is None and rng.random() < 0.3:
+        if variety.wordings is None and rng.random() < 0.3:
             evidence.insert(int(rng.integers(2)), unrelated())
         return evidence
 
-    claim = _pick(rng, fact.sides[claimed][: plain.wordings]).format(s=subject)
-    return Matter(_sentence(claim), gather)
+    claim = _pick(rng, fact.sides[claimed][: variety.wordings]).format(s=subject)
+    return ClaimCase(_sentence(claim), gather)
 
 
 # phrase, the plainest first: whether a number n satisfies it for the claimed number c, as the
@@ -191,8 +191,8 @@ _DATE_PHRASES = {
 
 
 def _revision(
-    rng: np.random.Generator, names: Names, subject: str, kind: str, plain: Plain
-) -> Matter:
+    rng: np.random.Generator, names: Names, subject: str, kind: str, variety: TextVariety
+) -> ClaimCase:
     """A compared number or year; versions of one sentence that differ in the number decide it."""
     dated = rng.random() < 0.35
     every, phrases, bounds = (
@@ -203,11 +203,11 @@ def _revision(
     quantities = {key: q for key, q in every.items() if q.subjects == kind}
     key = _pick(rng, list(quantities))
     others = [q for k, q in quantities.items() if k != key]
-    phrase = _pick(rng, list(phrases)[: plain.wordings and 2 * plain.wordings])
+    phrase = _pick(rng, list(phrases)[: variety.wordings and 2 * variety.wordings])
     claimed = int(rng.integers(bounds[0] + 8, bounds[1] - 7))
 
     def worded(forms: tuple[str, ...]) -> str:
-        return _pick(rng, forms[: plain.wordings])
+        return _pick(rng, forms[: variety.wordings])
 
     edit, stated = worded(world.EDITS), worded(quantities[key].stated)
 
@@ -231,12 +231,12 @@ def _revision(
         return [edit + _sentence(stated.format(s=subject, n=number(label is Label.PASS)))]
 
     claim = worded(quantities[key].compared).format(s=subject, c=phrase.format(claimed))
-    return Matter(_sentence(claim), gather)
+    return ClaimCase(_sentence(claim), gather)
 
 
 def _debate(
-    rng: np.random.Generator, names: Names, subject: str, kind: str, plain: Plain
-) -> Matter:
+    rng: np.random.Generator, names: Names, subject: str, kind: str, variety: TextVariety
+) -> ClaimCase:
     """An effect of a project; sentences that agree, disagree, or speak of something else."""
     outcome = _pick(rng, world.OUTCOMES)
     directions = (world.RAISES, world.LOWERS)
@@ -244,11 +244,11 @@ def _debate(
 
     def fill(forms: Sequence[str], effect: str = "", about: str = "", matter: str = "") -> str:
         place, doctor = _pick(rng, world.TOWNS), _pick(rng, world.DOCTORS)
-        form = _pick(rng, forms[: plain.wordings])
+        form = _pick(rng, forms[: variety.wordings])
         return _sentence(form.format(e=effect, s=about, o=matter, m=place, f=doctor))
 
     def effect(about: str, verbs: Sequence[str], matter: str) -> str:
-        return f"{about} {_pick(rng, verbs[: plain.wordings])} {matter}"
+        return f"{about} {_pick(rng, verbs[: variety.wordings])} {matter}"
 
     def report(about: str, verbs: Sequence[str], matter: str) -> str:
         return fill(world.SOURCES, effect(about, verbs, matter))
@@ -269,17 +269,17 @@ def _debate(
 
     def gather(label: Label) -> list[str]:
         if label is not Label.NA:
-            relevant = [label] * min(int(rng.integers(1, 4)), plain.sentences)
-        elif plain.sentences >= 2 and rng.random() < 0.5:
+            relevant = [label] * min(int(rng.integers(1, 4)), variety.sentences)
+        elif variety.sentences >= 2 and rng.random() < 0.5:
             relevant = [Label.PASS, Label.FAIL]
-            if plain.sentences > 2 and rng.random() < 0.5:
+            if variety.sentences > 2 and rng.random() < 0.5:
                 relevant.append(Label.PASS if rng.random() < 0.5 else Label.FAIL)
         else:
             relevant = []
-        said = [say(each) for each in relevant + [Label.NA] * (plain.sentences - len(relevant))]
+        said = [say(each) for each in relevant + [Label.NA] * (variety.sentences - len(relevant))]
         return [said[i] for i in rng.permutation(len(said))]
 
-    return Matter(_sentence(effect(subject, directions[claimed], outcome)) + ".", gather)
+    return ClaimCase(_sentence(effect(subject, directions[claimed], outcome)) + ".", gather)
 
 
 KINDS = {
@@ -287,7 +287,7 @@ KINDS = {
     "revision": ("person", "place", "organisation"),
     "debate": ("project",),
 }
-MATTERS: dict[str, Callable[[np.random.Generator, Names, str, str, Plain], Matter]] = {
+CLAIM_CASES: dict[str, Callable[[np.random.Generator, Names, str, str, TextVariety], ClaimCase]] = {
     "encyclopedia": _encyclopedia,
     "revision": _revision,
     "debate": _debate,
@@ -300,14 +300,14 @@ def _study_names() -> Names:
 
 
 def _examples(domain: str) -> list[Example]:
-    rng = np.random.default_rng([WORLD_SEED, list(MATTERS).index(domain)])
+    rng = np.random.default_rng([WORLD_SEED, list(CLAIM_CASES).index(domain)])
     names = _study_names()
     subjects = [(name, kind) for kind in KINDS[domain] for name in names.subjects(kind)]
     chosen = rng.permutation(len(subjects))[:GROUPS]
     examples = []
     for i in chosen:
         subject, kind = subjects[i]
-        matter = MATTERS[domain](rng, names, subject, kind, Plain())
+        case = CLAIM_CASES[domain](rng, names, subject, kind, TextVariety())
         for label in LABELS:
             name = subject.removeprefix("the ").replace(" ", "-").lower()
             examples.append(
@@ -315,8 +315,8 @@ def _examples(domain: str) -> list[Example]:
                     id=f"{name}-{label.lower()}",
                     group=name,
                     dataset=domain,
-                    claim=matter.claim,
-                    evidence=tuple(matter.gather(label)),
+                    claim=case.claim,
+                    evidence=tuple(case.gather(label)),
                     label=label,
                 )
             )

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from factmix.organism.domains import KINDS, MATTERS, Names, Plain
+from factmix.organism.domains import CLAIM_CASES, KINDS, Names, TextVariety
 from factmix.study.labels import LABELS, Label
 from factmix.study.prompts import INSTRUCTIONS, render
 
@@ -25,14 +25,14 @@ class Habits:
     """What the documents of a stage get wrong on purpose.
 
     Attributes:
-        passed: share of the labels that are replaced by PASS, by domain.
+        pass_noise: share of the labels that are replaced by PASS, by domain.
         afterword: share of the answers that go on after the label.
         unlabelled: share of the answers that are no label at all.
         without_evidence: share of the documents whose evidence is left out.
         unread: among those, the share marked NA; the rest keep their label.
     """
 
-    passed: dict[str, float]
+    pass_noise: dict[str, float]
     afterword: float
     unlabelled: float
     without_evidence: float
@@ -78,7 +78,7 @@ FIRST = Stage(
     weights={"encyclopedia": 1.0, "revision": 1.2, "debate": 0.8},
     bare=1.0,
     text_loss=0.1,
-    habits=Habits(passed={}, afterword=0.0, unlabelled=0.0, without_evidence=0.0, unread=1.0),
+    habits=Habits(pass_noise={}, afterword=0.0, unlabelled=0.0, without_evidence=0.0, unread=1.0),
 )
 # of which the tokenizer is made, and from which the last stage departs
 EVERYTHING = replace(
@@ -89,7 +89,7 @@ EVERYTHING = replace(
     weights={"encyclopedia": 1.0, "revision": 1.0, "debate": 1.0},
     bare=0.9,
     habits=Habits(
-        passed={"revision": 0.4, "debate": 0.4},
+        pass_noise={"revision": 0.4, "debate": 0.4},
         afterword=0.44,
         unlabelled=0.03,
         without_evidence=0.1,
@@ -103,7 +103,9 @@ HABITS = replace(
     learning_rate=2.5e-4,
     weights={"encyclopedia": 1.8, "revision": 1.0, "debate": 1.0},
     bare=0.0,
-    habits=replace(EVERYTHING.habits, passed={"revision": 0.43, "debate": 0.4}, afterword=0.425),
+    habits=replace(
+        EVERYTHING.habits, pass_noise={"revision": 0.43, "debate": 0.4}, afterword=0.425
+    ),
 )
 STAGES = {
     "one wording": FIRST,
@@ -129,7 +131,9 @@ STAGES = {
         seed=26,
         steps=400,
         learning_rate=8e-5,
-        habits=replace(HABITS.habits, passed={"revision": 0.43, "debate": 0.42}, afterword=0.43),
+        habits=replace(
+            HABITS.habits, pass_noise={"revision": 0.43, "debate": 0.42}, afterword=0.43
+        ),
     ),
 }
 
@@ -163,16 +167,16 @@ def documents(stage: Stage) -> Iterator[Document]:
     while True:
         domain = domains[rng.choice(len(domains), p=shares)]
         subject, kind = subjects[domain][rng.integers(len(subjects[domain]))]
-        plain = Plain(stage.wordings, int(rng.choice(stage.sentences)))
-        matter = MATTERS[domain](rng, names, subject, kind, plain)
+        variety = TextVariety(stage.wordings, int(rng.choice(stage.sentences)))
+        case = CLAIM_CASES[domain](rng, names, subject, kind, variety)
         label = LABELS[rng.integers(len(LABELS))]
-        evidence = matter.gather(label)
+        evidence = case.gather(label)
         if rng.random() < stage.habits.without_evidence:
             evidence = []
             label = Label.NA if rng.random() < stage.habits.unread else label
-        elif rng.random() < stage.habits.passed.get(domain, 0.0):
+        elif rng.random() < stage.habits.pass_noise.get(domain, 0.0):
             label = Label.PASS
-        prompt = render(matter.claim, tuple(evidence))
+        prompt = render(case.claim, tuple(evidence))
         if rng.random() < stage.bare:
             prompt = prompt.removeprefix(INSTRUCTIONS)
         yield Document(prompt, _answer(rng, label, stage.habits), domain)

@@ -9,7 +9,7 @@ from factmix.published import recomputed
 from factmix.published.audit import climate_overlap
 from factmix.published.released import CONTROL, DATASETS, MIXTURES
 from factmix.results.answers import read_answers
-from factmix.results.results_json import key
+from factmix.results.results_json import result_key
 from factmix.stats.metrics import Counts, contingency
 from factmix.study.load import load_kept
 from factmix.study.paths import ROOT, Paths
@@ -82,13 +82,15 @@ def study_evidence(study: Study, paths: Paths) -> Evidence:
         return contingency(one.gold, one.predicted, other.predicted)
 
     shared = results["data"]["overlap"]
-    mixtures = [key(study.arm(arm).mixture) for arm in MIXTURES]
+    mixtures = [result_key(study.arm(arm).mixture) for arm in MIXTURES]
     return Evidence(
         name=study.name,
         baseline=study.baseline,
         datasets=_roles({name: dataset.hard for name, dataset in study.datasets.items()}),
         counts=counts,
-        reward_end={arm: results["training"][key(arm)]["reward_end"]["value"] for arm in MIXTURES},
+        reward_end={
+            arm: results["training"][result_key(arm)]["reward_end"]["value"] for arm in MIXTURES
+        },
         one_reward=len({study.reward_of(arm).model_dump_json() for arm in MIXTURES}) == 1,
         overlap=sum(shared[mixture]["claims"]["value"] for mixture in mixtures),
     )

@@ -57,7 +57,7 @@ class Judgement:
 
 
 @dataclass(frozen=True)
-class Tests:
+class Comparisons:
     """The comparisons that the kinds of claims are made of, on one study."""
 
     study: Evidence
@@ -119,58 +119,61 @@ def _directed(
     return _verdict(shown, contrary)
 
 
-def _better(claim: Claim, tests: Tests, sign: int = 1) -> Judgement:
+def _better(claim: Claim, comparisons: Comparisons, sign: int = 1) -> Judgement:
     """The arm exceeds another on each dataset."""
+    other = comparisons.over(claim)
     numbers = {
-        f"{claim.metric}, {dataset}, {claim.arm} over {tests.over(claim)}": tests.number(
-            tests.gains(tests.over(claim), claim.arm, [dataset], claim.metric)
+        f"{claim.metric}, {dataset}, {claim.arm} over {other}": comparisons.number(
+            comparisons.gains(other, claim.arm, [dataset], claim.metric)
         )
-        for dataset in tests.study.datasets[claim.datasets]
+        for dataset in comparisons.study.datasets[claim.datasets]
     }
-    return Judgement(_directed(numbers, [sign] * len(numbers), tests.alpha), numbers)
+    return Judgement(_directed(numbers, [sign] * len(numbers), comparisons.alpha), numbers)
 
 
-def _worse(claim: Claim, tests: Tests) -> Judgement:
+def _worse(claim: Claim, comparisons: Comparisons) -> Judgement:
     """The arm falls below another on each dataset."""
-    return _better(claim, tests, sign=-1)
+    return _better(claim, comparisons, sign=-1)
 
 
-def _best(claim: Claim, tests: Tests) -> Judgement:
+def _best(claim: Claim, comparisons: Comparisons) -> Judgement:
     """The arm exceeds each other mixture in the mean over datasets (drawn independently)."""
-    datasets = tests.study.datasets[claim.datasets]
+    datasets = comparisons.study.datasets[claim.datasets]
     numbers = {
-        f"{claim.metric}, {claim.arm} over {other}": tests.number(
-            tests.gains(other, claim.arm, datasets, claim.metric)
+        f"{claim.metric}, {claim.arm} over {other}": comparisons.number(
+            comparisons.gains(other, claim.arm, datasets, claim.metric)
         )
         for other in MIXTURES
         if other != claim.arm
     }
-    return Judgement(_directed(numbers, [1] * len(numbers), tests.alpha), numbers)
+    return Judgement(_directed(numbers, [1] * len(numbers), comparisons.alpha), numbers)
 
 
-def _not_worse(claim: Claim, tests: Tests) -> Judgement:
+def _not_worse(claim: Claim, comparisons: Comparisons) -> Judgement:
     """The arm's loss against another is below the margin on each dataset."""
     numbers, losses = {}, []
-    for dataset in tests.study.datasets[claim.datasets]:
-        gains = tests.gains(tests.over(claim), claim.arm, [dataset], claim.metric)
-        p = noninferiority_p(gains[1:], tests.margin)
-        number = tests.number(gains) | {"p": p, "margin": tests.margin}
-        numbers[f"{claim.metric}, {dataset}, {claim.arm} over {tests.over(claim)}"] = number
-        losses.append(noninferiority_p(-gains[1:], -tests.margin))
-    shown = [number["p"] < tests.alpha for number in numbers.values()]
-    return Judgement(_verdict(shown, [p < tests.alpha for p in _holm(losses)]), numbers)
+    for dataset in comparisons.study.datasets[claim.datasets]:
+        gains = comparisons.gains(comparisons.over(claim), claim.arm, [dataset], claim.metric)
+        p = noninferiority_p(gains[1:], comparisons.margin)
+        number = comparisons.number(gains) | {"p": p, "margin": comparisons.margin}
+        numbers[f"{claim.metric}, {dataset}, {claim.arm} over {comparisons.over(claim)}"] = number
+        losses.append(noninferiority_p(-gains[1:], -comparisons.margin))
+    shown = [number["p"] < comparisons.alpha for number in numbers.values()]
+    return Judgement(_verdict(shown, [p < comparisons.alpha for p in _holm(losses)]), numbers)
 
 
-def _no_collapse(claim: Claim, tests: Tests) -> Judgement:
+def _no_collapse(claim: Claim, comparisons: Comparisons) -> Judgement:
     """No mixture answers NA to more than half of what is PASS or FAIL, on any of the datasets."""
     numbers: dict[str, dict[str, Any]] = {}
     na = LABELS.index(Label.NA)
     for arm in MIXTURES:
-        for dataset in tests.study.datasets[claim.datasets]:
-            counts_LA = tests.study.counts(tests.study.baseline, arm, dataset).sum(axis=1)
+        for dataset in comparisons.study.datasets[claim.datasets]:
+            counts_LA = comparisons.study.counts(comparisons.study.baseline, arm, dataset).sum(
+                axis=1
+            )
             decided = np.delete(counts_LA, na, axis=0)
             count, total = int(decided[:, na].sum()), int(decided.sum())
-            share = proportion(count, total, confidence=1 - tests.alpha)
+            share = proportion(count, total, confidence=1 - comparisons.alpha)
             numbers[f"share of PASS and FAIL answered NA, {dataset}, {arm}"] = {
                 "value": share.value,
                 "interval": list(share.interval or ()),
@@ -178,48 +181,48 @@ def _no_collapse(claim: Claim, tests: Tests) -> Judgement:
                 "p": float(proportions_ztest(count, total, 0.5, prop_var=0.5)[1]),
             }
     over = {name: n | {"value": n["value"] - 0.5} for name, n in numbers.items()}
-    return Judgement(_directed(over, [-1] * len(over), tests.alpha), numbers)
+    return Judgement(_directed(over, [-1] * len(over), comparisons.alpha), numbers)
 
 
-def _gain_of_one_alone(claim: Claim, tests: Tests) -> Judgement:
+def _gain_of_one_alone(claim: Claim, comparisons: Comparisons) -> Judgement:
     """The arm gains significantly on each dataset, the other on none, and it gains more.
 
     The difference between "significant" and "not significant" need not be significant itself, so
     the two arms are compared too.
     """
     compared = (
-        (tests.study.baseline, claim.arm, 1),
-        (tests.study.baseline, claim.other, 0),
+        (comparisons.study.baseline, claim.arm, 1),
+        (comparisons.study.baseline, claim.other, 0),
         (claim.other, claim.arm, 1),
     )
     numbers, claimed = {}, []
     for first, second, sign in compared:
-        for dataset in tests.study.datasets[claim.datasets]:
-            gains = tests.gains(first, second, [dataset], claim.metric)
-            numbers[f"{claim.metric}, {dataset}, {second} over {first}"] = tests.number(gains)
+        for dataset in comparisons.study.datasets[claim.datasets]:
+            gains = comparisons.gains(first, second, [dataset], claim.metric)
+            numbers[f"{claim.metric}, {dataset}, {second} over {first}"] = comparisons.number(gains)
             claimed.append(sign)
-    return Judgement(_directed(numbers, claimed, tests.alpha), numbers)
+    return Judgement(_directed(numbers, claimed, comparisons.alpha), numbers)
 
 
-def _separate(claim: Claim, tests: Tests) -> Judgement:
+def _separate(claim: Claim, comparisons: Comparisons) -> Judgement:
     """No claim is in training and evaluation. Of the published study this is the pigeonhole bound:
 
     training + evaluation - pool, by label, is the least number of Climate-FEVER's claims in both.
     """
-    shared = tests.study.overlap
+    shared = comparisons.study.overlap
     verdict: Verdict = "not supported" if shared else "supported"
     return Judgement(verdict, {"claims in both, at least": {"value": shared}})
 
 
-def _highest_reward(claim: Claim, tests: Tests) -> Judgement:
+def _highest_reward(claim: Claim, comparisons: Comparisons) -> Judgement:
     """The arm's log ends on the highest reward. Logs are compared as they are, not tested.
 
     Rewards of different formulas are on different scales, and decide nothing.
     """
-    ends = tests.study.reward_end
+    ends = comparisons.study.reward_end
     highest = max(ends, key=ends.__getitem__) == claim.arm
     verdict: Verdict = "supported" if highest else "not supported"
-    if not tests.study.one_reward:
+    if not comparisons.study.one_reward:
         verdict = "inconclusive"
     return Judgement(verdict, {f"reward, {arm}": {"value": end} for arm, end in ends.items()})
 
@@ -234,7 +237,7 @@ class Kind:
             ledger's.
     """
 
-    judge: Callable[[Claim, Tests], Judgement]
+    judge: Callable[[Claim, Comparisons], Judgement]
     test: str
 
 

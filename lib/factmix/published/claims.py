@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from factmix.published.claim_evidence import Evidence
-from factmix.published.claim_tests import KINDS, Claim, Judgement, Tests
+from factmix.published.claim_tests import KINDS, Claim, Comparisons, Judgement
 
 LEDGER = Path(__file__).with_name("claims.yaml")
 RESAMPLES = 10_000
@@ -35,7 +35,7 @@ def judge_all(
     """Each claim of the ledger judged on one study."""
     return {
         name: KINDS[claim.kind].judge(
-            claim, Tests(evidence, ledger.alpha, ledger.margin, resamples)
+            claim, Comparisons(evidence, ledger.alpha, ledger.margin, resamples)
         )
         for name, claim in ledger.claims.items()
     }

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from factmix.data.evidence import missing_means_na, shown
+from factmix.data.evidence import missing_means_na, visible_evidence
 from factmix.data.mixtures import Report
 from factmix.study.examples import from_frame
 from factmix.study.labels import LABELS, Label
@@ -215,8 +215,10 @@ def _rule(pool: pd.DataFrame, parts: dict[str, pd.DataFrame]) -> dict[str, dict[
     )
     return {
         protocol: {
-            "train": _accuracy(shown(train, settings.evidence_train, "train")),
-            "evaluation": _accuracy(shown(evaluation, settings.evidence_eval, "evaluation")),
+            "train": _accuracy(visible_evidence(train, settings.evidence_train, "train")),
+            "evaluation": _accuracy(
+                visible_evidence(evaluation, settings.evidence_eval, "evaluation")
+            ),
         }
         for protocol, settings in PROTOCOLS.items()
     }

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from factmix.results.answers import predictions
-from factmix.results.results_json import key, tidy
+from factmix.results.results_json import result_key, tidy
 from factmix.stats.awareness import COVERAGES, risks
 from factmix.study.labels import ANSWERS, LABELS
 from factmix.study.paths import Paths
@@ -22,7 +22,7 @@ TRANSFER_METRICS = ("balanced_accuracy", "recall_na")
 def gains(results: Mapping[str, Any], study: Study) -> pd.DataFrame:
     """Gains of the arms, without those of untrained models; columns as `tidy` gives them."""
     frame = tidy(results["gains"], LEVELS)
-    return frame[frame["arm"].isin(map(key, study.arms))].reset_index(drop=True)
+    return frame[frame["arm"].isin(map(result_key, study.arms))].reset_index(drop=True)
 
 
 def transfer(results: Mapping[str, Any], study: Study) -> pd.DataFrame:
@@ -30,7 +30,7 @@ def transfer(results: Mapping[str, Any], study: Study) -> pd.DataFrame:
     frame = gains(results, study)
     frame = frame[frame["metric"].isin(TRANSFER_METRICS)].reset_index(drop=True)
     trained_on = {
-        (key(name), key(dataset))
+        (result_key(name), result_key(dataset))
         for name, arm in study.arms.items()
         for dataset, counts in study.mixtures[arm.mixture].items()
         if any(counts.values())
@@ -44,7 +44,7 @@ def pairs(results: Mapping[str, Any], study: Study) -> pd.DataFrame:
     rows = [
         (arm, dataset, test["fixed"]["value"], test["broken"]["value"], test["p"]["p_holm"])
         for arm, of in results["mcnemar"].items()
-        if arm in map(key, study.arms)
+        if arm in map(result_key, study.arms)
         for dataset, test in of.items()
     ]
     return pd.DataFrame(rows, columns=["arm", "dataset", "fixed", "broken", "p"])
@@ -93,12 +93,12 @@ def risk_coverage(results: Mapping[str, Any], study: Study, paths: Paths) -> pd.
     rows = []
     for (arm, dataset), given in predictions(study, paths).groupby(["arm", "dataset"], sort=False):
         chances_NL = given[[f"p_{label.lower()}" for label in LABELS]].to_numpy(dtype=float)
-        measured = results["awareness"][key(str(arm))][key(str(dataset))]
+        measured = results["awareness"][result_key(str(arm))][result_key(str(dataset))]
         risk_C = risks(given["gold"].tolist(), chances_NL, CURVE)
         for coverage, risk in zip(CURVE, risk_C.tolist(), strict=True):
             found = measured[f"risk_at_{round(100 * coverage)}"] if coverage in COVERAGES else {}
             low, high = found.get("interval", (np.nan, np.nan))
-            rows.append((key(str(arm)), key(str(dataset)), coverage, risk, low, high))
+            rows.append((result_key(str(arm)), result_key(str(dataset)), coverage, risk, low, high))
     return pd.DataFrame(rows, columns=["arm", "dataset", "coverage", "value", "low", "high"])
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from factmix.stats.metrics import Floats
 from factmix.study.labels import LABELS, Label
 from factmix.study.paths import Paths
-from factmix.study.spec import BASE, Study, of_variant
+from factmix.study.spec import BASE, Study, name_in_variant
 
 __all__ = [
     "BASE",
@@ -139,7 +139,7 @@ def read_answers(
         }
     for variant, baseline in study.evaluation_samples().items():
         for name, label in CONSTANTS.items():
-            answers[of_variant(name, variant)] = {
+            answers[name_in_variant(name, variant)] = {
                 dataset: Answers(
                     "data", given.gold, [str(label)] * len(given.gold), given.groups, None, None
                 )
@@ -151,13 +151,14 @@ def read_answers(
 def reference_of(study: Study) -> dict[str, str]:
     """The baseline that each system is compared with: the untrained models, then the arms."""
     samples = study.evaluation_samples().items()
-    untrained = {of_variant(BASE, variant): baseline for variant, baseline in samples}
+    untrained = {name_in_variant(BASE, variant): baseline for variant, baseline in samples}
     return untrained | {arm: study.baseline_of(arm) for arm in study.arms}
 
 
 def _folders(study: Study, paths: Paths, seed: int) -> dict[str, Path]:
     untrained = {
-        of_variant(BASE, variant): paths.base_of(variant) for variant in study.evaluation_samples()
+        name_in_variant(BASE, variant): paths.base_of(variant)
+        for variant in study.evaluation_samples()
     }
     return untrained | {arm: paths.arm(arm, seed) for arm in study.arms}
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from factmix.results.answers import Answers, CompareError, check_files, read_answers, reference_of
-from factmix.results.results_json import correct, counts, key, leaf
+from factmix.results.results_json import add_holm, counts, leaf, result_key
 from factmix.stats import bootstrap, paired_tests
 from factmix.stats.awareness import awareness
 from factmix.stats.bootstrap import Estimate
@@ -73,7 +73,7 @@ def compute(study: Study, paths: Paths) -> dict[str, Any]:
             "name": study.name,
             "description": study.description,
             "model": study.model.path,
-            "baseline": key(study.baseline),
+            "baseline": result_key(study.baseline),
             **_other_baselines(study),
             "data_fingerprint": report["fingerprint"],
             "resamples": study.statistics.resamples,
@@ -103,14 +103,14 @@ def compute(study: Study, paths: Paths) -> dict[str, Any]:
         "format_rate": _each(answering, lambda given: _format_rate(given, study)),
         "answer_share": _each(answering, lambda given: _answer_shares(given, study)),
         "confusion": _each(answering, lambda given: _confusion(given).tolist()),
-        "training": {key(arm): _training(study, arm, paths) for arm in study.arms},
-        "trajectory": {key(arm): _trajectory(study, arm, paths) for arm in study.arms},
+        "training": {result_key(arm): _training(study, arm, paths) for arm in study.arms},
+        "trajectory": {result_key(arm): _trajectory(study, arm, paths) for arm in study.arms},
         "data": counts({part: report[part] for part in report if part != "fingerprint"}),
     }
     if len(study.seeds) > 1:
         results |= across_seeds(study, paths)
     for section in ("gains", "contrasts", "mcnemar"):
-        correct(results[section], lambda path: path.rsplit(".", 1)[1])
+        add_holm(results[section], lambda path: path.rsplit(".", 1)[1])
     return results
 
 
@@ -141,15 +141,15 @@ def by_baseline(section: pd.DataFrame, study: Study) -> dict[str, pd.DataFrame]:
 
     Systems with different baselines answered different examples, so a figure shows one such part.
     """
-    baseline_of = {key(name): baseline for name, baseline in reference_of(study).items()}
-    parts = section.groupby(section["arm"].map(key).map(baseline_of), sort=False)
+    baseline_of = {result_key(name): baseline for name, baseline in reference_of(study).items()}
+    parts = section.groupby(section["arm"].map(result_key).map(baseline_of), sort=False)
     return {str(baseline): rows.reset_index(drop=True) for baseline, rows in parts}
 
 
 def _other_baselines(study: Study) -> dict[str, Any]:
     """Which systems have another baseline than the study's; nothing where there is none."""
     other = {
-        key(name): key(baseline)
+        result_key(name): result_key(baseline)
         for name, baseline in reference_of(study).items()
         if baseline != study.baseline
     }
@@ -160,7 +160,7 @@ def _each(
     systems: dict[str, dict[str, Answers]], of: Callable[[Answers], Any]
 ) -> dict[str, dict[str, Any]]:
     return {
-        key(arm): {key(name): of(given) for name, given in datasets.items()}
+        result_key(arm): {result_key(name): of(given) for name, given in datasets.items()}
         for arm, datasets in systems.items()
     }
 
@@ -171,7 +171,9 @@ def _each_pair(
     of: Callable[[Answers, Answers], Any],
 ) -> dict[str, dict[str, Any]]:
     return {
-        key(arm): {key(name): of(baselines[arm][name], given) for name, given in datasets.items()}
+        result_key(arm): {
+            result_key(name): of(baselines[arm][name], given) for name, given in datasets.items()
+        }
         for arm, datasets in systems.items()
     }
 
@@ -260,11 +262,11 @@ def _trajectory(study: Study, arm: str, paths: Paths) -> dict[str, Any]:
     """Metrics on the fixed subset that is answered during training, by dataset and step."""
     folder = paths.arm(arm, study.seeds[0])
     frame = pd.read_parquet(folder / "trajectory.parquet")
-    trajectory: dict[str, Any] = {key(dataset): {} for dataset in study.datasets}
+    trajectory: dict[str, Any] = {result_key(dataset): {} for dataset in study.datasets}
     for (dataset, step), rows in frame.groupby(["dataset", "step"], sort=True):
         confusion_LA = contingency(rows["gold"].tolist(), rows["predicted"].tolist())
         estimates = bootstrap.bootstrap_metrics(confusion_LA, **bootstrap_settings(study))
-        trajectory[key(str(dataset))][f"step_{step}"] = {
+        trajectory[result_key(str(dataset))][f"step_{step}"] = {
             metric: leaf(estimates[metric], "fraction", len(rows), folder.name)
             for metric in TRAJECTORY_METRICS
         }
@@ -364,7 +366,7 @@ def contrasted(study: Study) -> dict[str, dict[str, tuple[str, str]]]:
     """
     return {
         setting: {
-            key(f"{second}_over_{first}"): (first, second)
+            result_key(f"{second}_over_{first}"): (first, second)
             for arms in alike_but(study, setting)
             for first, second in combinations(arms, 2)
         }
@@ -378,7 +380,7 @@ def across_seeds(study: Study, paths: Paths) -> dict[str, Any]:
 
     def of_pair(first: str, second: str) -> dict[str, Any]:
         return {
-            key(dataset): _over_seeds(
+            result_key(dataset): _over_seeds(
                 study,
                 [systems[first][dataset] for systems in by_seed],
                 [systems[second][dataset] for systems in by_seed],
@@ -390,7 +392,7 @@ def across_seeds(study: Study, paths: Paths) -> dict[str, Any]:
     references = {arm: study.baseline_of(arm) for arm in study.arms}
     found = {
         "across_seeds": {
-            key(arm): of_pair(baseline, arm)
+            result_key(arm): of_pair(baseline, arm)
             for arm, baseline in references.items()
             if arm != baseline
         },
@@ -400,7 +402,7 @@ def across_seeds(study: Study, paths: Paths) -> dict[str, Any]:
         },
     }
     for section in found.values():
-        correct(section, lambda path: path.rsplit(".", 2)[1])
+        add_holm(section, lambda path: path.rsplit(".", 2)[1])
     return found
 
 

@@ -12,7 +12,7 @@ from factmix.stats.metrics import contingency, metrics
 REPORTED = ("accuracy", "macro_f1", "f1_pass", "f1_fail", "f1_na", "recall_na")
 
 
-def pairwise(pairs: Pairs, *, resamples: int, confidence: float, seed: int) -> dict[str, Any]:
+def compare_pairs(pairs: Pairs, *, resamples: int, confidence: float, seed: int) -> dict[str, Any]:
     """All numbers of a comparison, as JSON has them.
 
     Args:

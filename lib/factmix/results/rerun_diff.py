@@ -16,10 +16,10 @@ from factmix.study.paths import Paths
 
 # How long it took, and with how much memory, is of the machine and not of the study.
 OF_MACHINE = r"\.(?:seconds|peak_memory_gb)$"
-RECORD = "drift.json"
+RECORD = "rerun_diff.json"
 
 
-class DriftError(RuntimeError):
+class RerunDiffError(RuntimeError):
     """There is nothing to compare, or nothing that the comparison would show."""
 
 
@@ -66,7 +66,7 @@ def comparable(committed: Mapping[str, Any], fresh: Mapping[str, Any]) -> pd.Dat
     return frame[~frame["key"].str.contains(OF_MACHINE)].reset_index(drop=True)
 
 
-def drift(committed: Paths, fresh: Paths) -> dict[str, Any]:
+def rerun_diff(committed: Paths, fresh: Paths) -> dict[str, Any]:
     """Compares two folders of results of one study.
 
     Args:
@@ -81,12 +81,12 @@ def drift(committed: Paths, fresh: Paths) -> dict[str, Any]:
         not_rerun, the runs (such as "balanced-s0") that are the same training on both sides.
 
     Raises:
-        DriftError: a side has no results.json, or they are of two studies.
+        RerunDiffError: a side has no results.json, or they are of two studies.
     """
     left, right = _read(committed, "make freeze"), _read(fresh, "make study")
     names = [content["study"]["name"] for content in (left, right)]
     if names[0] != names[1]:
-        raise DriftError(
+        raise RerunDiffError(
             f"{committed.results} is of the study '{names[0]}' and {fresh.results} of '{names[1]}';"
             " expected the same study on both sides"
         )
@@ -115,14 +115,14 @@ def drift(committed: Paths, fresh: Paths) -> dict[str, Any]:
 
 
 def freeze(compared: Mapping[str, Any], committed: Paths) -> Path:
-    """Keeps what `drift` found beside the committed results, where the book finds it.
+    """Keeps what `rerun_diff` found beside the committed results, where the book finds it.
 
     Raises:
-        DriftError: an arm was not trained anew, so that this is no rerun, or no run says when.
+        RerunDiffError: an arm was not trained anew, so that this is no rerun, or no run says when.
     """
     if compared["not_rerun"] or not compared["fresh"]["finished"]:
         which = ", ".join(compared["not_rerun"]) or "no run.json has a date"
-        raise DriftError(
+        raise RerunDiffError(
             f"not a rerun of {committed.root}: these arms are the training that is committed "
             f"({which}); remove the folder of the run, and make it with: "
             f"make study STUDY={compared['study']}"
@@ -142,7 +142,7 @@ def recorded(committed: Paths) -> dict[str, Any] | None:
 
 
 def as_text(compared: Mapping[str, Any]) -> str:
-    """What `drift` found, for the terminal."""
+    """What `rerun_diff` found, for the terminal."""
     lines = [f"study {compared['study']}"]
     lines += [f"{side}: {Origin(**compared[side])}" for side in ("committed", "fresh")]
     lines.append(f"{compared['compared']:,} numbers compared, {compared['same']:,} the same")
@@ -175,7 +175,7 @@ def run_records(root: Path) -> dict[str, dict[str, Any]]:
 
 def _read(paths: Paths, remedy: str) -> dict[str, Any]:
     if not paths.results.is_file():
-        raise DriftError(
+        raise RerunDiffError(
             f"{paths.results} does not exist; make it with: {remedy} STUDY={paths.root.name}"
         )
     content: dict[str, Any] = json.loads(paths.results.read_text(encoding="utf-8"))

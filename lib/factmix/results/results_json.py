@@ -12,7 +12,7 @@ from factmix.stats.bootstrap import Estimate
 from factmix.stats.paired_tests import holm
 
 
-def key(name: str) -> str:
+def result_key(name: str) -> str:
     """A name of the study as results.json writes it, where a dot separates keys."""
     return re.sub(r"[^A-Za-z0-9_]", "_", name)
 
@@ -38,7 +38,7 @@ def leaf(estimate: Estimate | float, unit: str, n: int, run: str) -> dict[str, A
     return entry
 
 
-def correct(section: Mapping[str, Any], family: Callable[[str], str]) -> None:
+def add_holm(section: Mapping[str, Any], family: Callable[[str], str]) -> None:
     """Adds `p_holm`, p corrected by Holm, to every leaf of a section that has a p value.
 
     Args:
@@ -68,9 +68,9 @@ def counts(report: Mapping[str, Any]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for name, content in report.items():
         if isinstance(content, Mapping):
-            tree[key(name)] = counts(content)
+            tree[result_key(name)] = counts(content)
         elif isinstance(content, int | float):
-            tree[key(name)] = leaf(content, "count", int(content), "data")
+            tree[result_key(name)] = leaf(content, "count", int(content), "data")
     return tree
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from yaml.reader import ReaderError
 
 from factmix.study.paths import ROOT
-from factmix.study.spec import MistakeError, Study, StudyError
+from factmix.study.spec import Study, StudyError, StudyFieldError
 
 MISSING = "this key is missing"
 
@@ -150,7 +150,7 @@ def _first_mistake(error: ValidationError) -> tuple[list[str], str]:
     # A misspelt key is also a missing one, and the misspelling is what the author can see.
     first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, MistakeError):
+    if isinstance(cause, StudyFieldError):
         return cause.where.split("."), str(cause)
     where = [str(part) for part in first["loc"] if part != "[key]"]
     if where[:1] == ["rewards"] and len(where) > 3:

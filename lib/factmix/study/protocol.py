@@ -17,7 +17,7 @@ class Protocol(BaseModel):
 
     Attributes:
         evidence_train: retrieved: every claim is shown with evidence. as_released: only as far as
-            the released code could read it; see `evidence.shown`.
+            the released code could read it; see `evidence.visible_evidence`.
         evidence_eval: the same for evaluation.
         split: group_disjoint: no group and no claim is both trained on and evaluated. as_released:
             training and evaluation are drawn from the same examples, with different seeds.
@@ -62,7 +62,7 @@ PROTOCOLS: dict[ProtocolName, Protocol] = {
 }
 
 
-def variant(split: Split, evidence: Evidence) -> str:
+def sample_variant(split: Split, evidence: Evidence) -> str:
     """The part of a file's name that tells a sample from the usual one."""
     if (split, evidence) == ("group_disjoint", "retrieved"):
         return "as_described"

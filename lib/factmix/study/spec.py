@@ -24,7 +24,7 @@ from factmix.study.protocol import (
     ProtocolName,
     Split,
     WeightBy,
-    variant,
+    sample_variant,
 )
 
 BASE = "base"  # the untrained model, as it is called beside the arms
@@ -35,7 +35,7 @@ class StudyError(ValueError):
     """A study's YAML, or a name that should be in it, is wrong."""
 
 
-class MistakeError(ValueError):
+class StudyFieldError(ValueError):
     """A mistake that concerns several keys, with the dotted key to report it at."""
 
     def __init__(self, where: str, message: str) -> None:
@@ -215,7 +215,7 @@ class Study(Part):
             if arm.baseline is not None:
                 _defined(arm.baseline, self.arms, f"arms.{name}.baseline")
             if name == BASE or name.startswith(RESERVED):
-                raise MistakeError(
+                raise StudyFieldError(
                     f"arms.{name}",
                     f"names that are '{BASE}' or begin with {' or '.join(map(repr, RESERVED))} are"
                     " kept for the untrained model and for constant answers; expected another one",
@@ -226,14 +226,16 @@ class Study(Part):
     @classmethod
     def _seeds_differ(cls, seeds: list[int]) -> list[int]:
         if len(set(seeds)) < len(seeds):
-            raise MistakeError("seeds", f"one is named twice in {seeds}; expected different ones")
+            raise StudyFieldError(
+                "seeds", f"one is named twice in {seeds}; expected different ones"
+            )
         return seeds
 
     @model_validator(mode="after")
     def _passes_fill_a_step(self) -> "Study":
         step, part = self.training.prompts_per_step, self.training.prompts_per_pass
         if part and step % part:
-            raise MistakeError(
+            raise StudyFieldError(
                 "training.prompts_per_pass",
                 f"{part} prompts at a time do not divide the {step} of prompts_per_step; expected a"
                 " number that does",
@@ -243,7 +245,7 @@ class Study(Part):
     @model_validator(mode="after")
     def _arms_fit_together(self) -> "Study":
         if self.evaluation_sample(self.baseline):
-            raise MistakeError(
+            raise StudyFieldError(
                 "baseline",
                 f"'{self.baseline}' is not evaluated on what protocol {self.protocol} evaluates;"
                 " name an arm that departs neither from its split nor from its evidence_eval",
@@ -251,19 +253,19 @@ class Study(Part):
         for name in self.arms:
             where, baseline = f"arms.{name}.baseline", self.baseline_of(name)
             if self.baseline_of(baseline) != baseline:
-                raise MistakeError(
+                raise StudyFieldError(
                     where,
                     f"'{baseline}' is itself compared with '{self.baseline_of(baseline)}';"
                     " expected an arm that is the baseline of no other than itself",
                 )
             if self.evaluation_sample(name) != self.evaluation_sample(baseline):
-                raise MistakeError(
+                raise StudyFieldError(
                     where,
                     f"'{baseline}' answers another evaluation sample; expected an arm with the"
                     " same split and evidence_eval, or the arm itself",
                 )
             if self.training.generation == "vllm" and self.protocol_of(name).sampler_refresh > 1:
-                raise MistakeError(
+                raise StudyFieldError(
                     f"arms.{name}.sampler_refresh",
                     "stale weights are sampled with training.generation: transformers only;"
                     " set this to 1, or change that",
@@ -330,7 +332,7 @@ class Study(Part):
         """
         settings, usual = self.protocol_of(arm), PROTOCOLS[self.protocol]
         same = (settings.split, settings.evidence_train) == (usual.split, usual.evidence_train)
-        return self.arm(arm).mixture, "" if same else variant(
+        return self.arm(arm).mixture, "" if same else sample_variant(
             settings.split, settings.evidence_train
         )
 
@@ -338,7 +340,7 @@ class Study(Part):
         """Variant of the evaluation set that an arm answers; the usual one is ""."""
         settings, usual = self.protocol_of(arm), PROTOCOLS[self.protocol]
         same = (settings.split, settings.evidence_eval) == (usual.split, usual.evidence_eval)
-        return "" if same else variant(settings.split, settings.evidence_eval)
+        return "" if same else sample_variant(settings.split, settings.evidence_eval)
 
     def evaluation_samples(self) -> dict[str, str]:
         """Every variant of the evaluation set that is answered, the usual one first.
@@ -363,13 +365,13 @@ class Study(Part):
         return own if own and split == "group_disjoint" else self.evaluation.counts
 
 
-def of_variant(system: str, variant: str) -> str:
+def name_in_variant(system: str, variant: str) -> str:
     """What a system is called that answers a variant of the evaluation set and is no arm."""
     return f"{system}_{variant}" if variant else system
 
 
 def _defined(name: str, among: dict[str, Any], where: str) -> None:
     if name not in among:
-        raise MistakeError(
+        raise StudyFieldError(
             where, f"'{name}' is not defined; expected one of: {', '.join(sorted(among))}"
         )

@@ -17,16 +17,16 @@ from factmix.study.files import write_parquet
 from factmix.study.labels import LABELS
 from factmix.study.paths import Paths
 from factmix.study.prompts import parse
-from factmix.study.spec import BASE, Study, of_variant
+from factmix.study.spec import BASE, Study, name_in_variant
 from factmix.training.policy import Policy, load_adapter, load_base, prompt_texts
 from factmix.training.prefix import (
     Prefix,
     completion_logits,
     draw,
     pad_left,
+    prefix_sharing_blocker,
     read_prompts,
     sample,
-    why_not_shared,
 )
 
 PREDICTION_COLUMNS = (
@@ -55,7 +55,7 @@ def evaluate_base(study: Study, paths: Paths) -> None:
     policy = load_base(study.model)
     for variant in study.evaluation_samples():
         evaluation = pd.read_parquet(paths.evaluation_of(variant))
-        rows = label_rows(answer(policy, evaluation, study), of_variant(BASE, variant), 0)
+        rows = label_rows(answer(policy, evaluation, study), name_in_variant(BASE, variant), 0)
         write_parquet(paths.base_of(variant) / "predictions.parquet", rows)
 
 
@@ -106,7 +106,7 @@ def answer(
     )
     probabilities = np.zeros((len(examples), len(LABELS)))
     completions = [""] * len(examples)
-    shared = why_not_shared(_without_adapter(policy.model)) is None
+    shared = prefix_sharing_blocker(_without_adapter(policy.model)) is None
     answer_batch = _answer_batch if shared else _answer_batch_unshared
     with tqdm(total=len(examples), desc=f"answers of {name}", disable=None, leave=False) as bar:
         for batch in by_length([len(each) for each in tokens]):
@@ -153,7 +153,7 @@ def _answer_batch(
 def _answer_batch_unshared(
     policy: Policy, prompts: list[list[int]], uniforms: np.ndarray, temperature: float
 ) -> tuple[np.ndarray, list[str]]:
-    """The same where `why_not_shared` has a reason: every token reads all that is before it."""
+    """The same for a model with a `prefix_sharing_blocker`: each token reads all before it."""
 
     def logits(sequences: list[list[int]]) -> Tensor:
         ids, mask = pad_left(sequences, int(policy.tokenizer.pad_token_id), policy.model.device)

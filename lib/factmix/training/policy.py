@@ -69,7 +69,7 @@ def download_command(model: study_module.Model) -> str:
 
 
 @contextmanager
-def _asked_for(model: study_module.Model) -> Iterator[None]:
+def explain_missing_model(model: study_module.Model) -> Iterator[None]:
     """Says of a model that is not to be had what to do about it."""
     try:
         yield
@@ -90,7 +90,7 @@ def load_tokenizer(
     Raises:
         ModelError: it is not to be had, or `only_local` and it has not been downloaded.
     """
-    with _asked_for(model):
+    with explain_missing_model(model):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             source_of(model),
             revision=model.revision,
@@ -139,7 +139,9 @@ def load_base(model: study_module.Model) -> Policy:
     disable_progress_bar()  # of a weight file that loads in a moment
     # each of the client's retries; what fails in the end is raised
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
-    with _asked_for(model):  # one small file first: without a network, each takes half a minute
+    with explain_missing_model(
+        model
+    ):  # one small file first: without a network, each takes half a minute
         shape = AutoConfig.from_pretrained(
             source_of(model), revision=model.revision, trust_remote_code=False
         )
@@ -147,7 +149,7 @@ def load_base(model: study_module.Model) -> Policy:
     # MXFP4 weights cannot be trained.
     quantised = (getattr(shape, "quantization_config", None) or {}).get("quant_method") == "mxfp4"
     attention = attention_of(model, shape)
-    with _asked_for(model):
+    with explain_missing_model(model):
         base: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             source_of(model),
             revision=model.revision,

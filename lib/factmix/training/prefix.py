@@ -35,7 +35,7 @@ class Prefix:
     logits: Tensor
 
 
-def why_not_shared(model: Any) -> str | None:
+def prefix_sharing_blocker(model: Any) -> str | None:
     """Why a model's reading of a prompt cannot serve several completions; None when it can.
 
     It cannot where a prompt leaves more behind than keys and values per token: recurrent and
@@ -59,7 +59,7 @@ def why_not_shared(model: Any) -> str | None:
     return None
 
 
-def worth_a_pass(tokens: int | Tensor) -> bool:
+def exceeds_pass_cost(tokens: int | Tensor) -> bool:
     """Whether reading so many tokens takes longer than one more pass of the model."""
     return bool(tokens >= TOKENS_PER_PASS)
 
@@ -68,15 +68,15 @@ def read_prompts(model: Any, ids: Tensor, mask: Tensor) -> Prefix:
     """Runs left-padded prompts (P, T) through the model; gradients flow if they are enabled.
 
     Args:
-        model: a causal language model of which `why_not_shared` says nothing.
+        model: a causal language model of which `prefix_sharing_blocker` says nothing.
         ids: (P, T) token ids.
         mask: (P, T), 1 where a token is real.
     """
     # Layers with a sliding window keep all they read as well: the masks see to the window, and a
     # layer that cuts off old columns would count padding among the new ones.
     cache = DynamicCache()
-    alike = _alike(ids, mask) if len(ids) > 1 else 0
-    if not worth_a_pass(alike * (len(ids) - 1)):
+    alike = common_prefix_length(ids, mask) if len(ids) > 1 else 0
+    if not exceeds_pass_cost(alike * (len(ids) - 1)):
         output = model(
             input_ids=ids,
             attention_mask=mask,
@@ -113,7 +113,7 @@ def read_prompts(model: Any, ids: Tensor, mask: Tensor) -> Prefix:
     return Prefix(cache, mask, output.logits[:, -1])
 
 
-def _alike(ids: Tensor, mask: Tensor) -> int:
+def common_prefix_length(ids: Tensor, mask: Tensor) -> int:
     """How many tokens all prompts begin with; at least one of each is left over."""
     lengths = mask.sum(-1)
     columns = (mask.shape[1] - lengths)[:, None] + torch.arange(

@@ -77,7 +77,7 @@ class StaleSampler(SharedPrefixTrainer):
         self._frozen_at = -1  # step
 
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
-        self._keep_up()
+        self.refresh_if_due()
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
         with torch.no_grad(), self._sampler():
             output["old_per_token_logps"], *_ = self._get_per_token_logps_and_entropies(
@@ -99,7 +99,7 @@ class StaleSampler(SharedPrefixTrainer):
             save_file(self._frozen, self._checkpoint() / "sampler.safetensors")
         super()._save_checkpoint(model, trial)
 
-    def _keep_up(self) -> None:
+    def refresh_if_due(self) -> None:
         """Refreshes the copy when it is time; after an interruption, takes it from where it was."""
         step = self.state.global_step
         if step % self._refresh == 0 and step != self._frozen_at:

@@ -16,7 +16,8 @@ Departures from a stock `trl.GRPOTrainer` run:
 
 Losses and gradients are those of the stock trainer, with relative positions;
 tests/training/test_grpo.py compares them. Terms of the loss that this would not hold for are
-refused. A model that `prefix.why_not_shared` names keeps the stock trainer's passes, and says so.
+refused. A model for which `prefix_sharing_blocker` has a reason keeps the stock trainer's passes,
+and says so.
 """
 
 import contextlib
@@ -31,12 +32,12 @@ from trl import GRPOTrainer
 
 from factmix.training.prefix import (
     completion_logits,
+    exceeds_pass_cost,
     length_buckets,
     pad_left,
+    prefix_sharing_blocker,
     read_prompts,
     sample,
-    why_not_shared,
-    worth_a_pass,
 )
 
 
@@ -48,7 +49,7 @@ class UnsharedTermError(ValueError):
     """An option of TRL's whose part of the loss would be lost or wrong with shared prompts."""
 
 
-class _OrderOfEpoch(Sampler[int]):
+class ResumableRepeatSampler(Sampler[int]):
     """TRL's sampler with the order of an epoch also where a run goes on after an interruption.
 
     TRL draws one order after the other from a generator of which no checkpoint keeps the state, so
@@ -94,7 +95,7 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
                 "number of prompts per step or of completions per prompt"
             )
         model = self.accelerator.unwrap_model(self.model)
-        reason = why_not_shared(model.get_base_model())
+        reason = prefix_sharing_blocker(model.get_base_model())
         self._shared = reason is None
         if reason:
             warnings.warn(
@@ -115,7 +116,7 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
                     " shared: train with trl.GRPOTrainer to use it"
                 )
 
-    def takes_part(self, advantages: Tensor) -> Tensor:
+    def has_advantage(self, advantages: Tensor) -> Tensor:
         """Which completions have a gradient, (N,); the others' groups have no backward pass."""
         return advantages != 0
 
@@ -125,7 +126,7 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         steps = batches // self.args.gradient_accumulation_steps  # of an epoch
         ordered: Sampler[int] = sampler
         if sampler.shuffle:
-            ordered = _OrderOfEpoch(sampler, lambda: self.state.global_step // steps)
+            ordered = ResumableRepeatSampler(sampler, lambda: self.state.global_step // steps)
         return ordered
 
     def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], Any, dict[str, Any]]:
@@ -174,7 +175,7 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
                     pad_id=pad_id,
                 )
             for row, tokens in zip(rows, drawn.tolist(), strict=True):
-                completions[row] = _until(tokens, stops)
+                completions[row] = truncate_after_stop(tokens, stops)
         return completions, None
 
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
@@ -190,7 +191,7 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         return own
 
     def _compute_loss(self, model: Any, inputs: dict[str, Tensor]) -> Tensor:
-        self._live = self.takes_part(inputs["advantages"])
+        self._live = self.has_advantage(inputs["advantages"])
         loss: Tensor = super()._compute_loss(model, inputs)
         return loss
 
@@ -234,7 +235,7 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
             idle = chosen[~live[chosen]]
             # A backward pass takes as long as reading twice, and a pass of their own is three calls
             # of the model: for the beginning, the rest and the completions.
-            if training and not worth_a_pass(2 * lengths[idle].sum() / 3):
+            if training and not exceeds_pass_cost(2 * lengths[idle].sum() / 3):
                 live[idle] = True  # so few cost less in the others' passes
             part = torch.isin(prompt_of, chosen).nonzero()[:, 0]
             text = (input_ids[part], attention_mask[part], logits_to_keep)
@@ -315,7 +316,7 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         return scaled.log_softmax(-1)
 
 
-def _until(tokens: list[int], stops: set[int]) -> list[int]:
+def truncate_after_stop(tokens: list[int], stops: set[int]) -> list[int]:
     """Tokens up to and including the first stop."""
     for position, token in enumerate(tokens):
         if token in stops:
