@@ -26,7 +26,7 @@ from factmix.data.groups import linked
 from factmix.data.leaks import check_disjoint, overlap, shared_examples
 from factmix.data.pool import DataError, Pool
 from factmix.data.text import normalised
-from factmix.study.examples import COLUMNS, to_frame
+from factmix.study.examples import COLUMNS, count_examples, to_frame
 from factmix.study.files import write_json, write_parquet
 from factmix.study.labels import LABELS
 from factmix.study.paths import Paths
@@ -109,15 +109,17 @@ def prepare(study: Study, paths: Paths) -> Report:
         "fingerprint": _fingerprint({"evaluation": evaluation, **training, **variants}),
         "datasets": {
             name: {
-                "pool": _counts(pool),
-                "evaluation": _counts(evaluation[evaluation["dataset"] == name]),
+                "pool": count_examples(pool),
+                "evaluation": count_examples(evaluation[evaluation["dataset"] == name]),
                 "excluded": drawn[usual.split].excluded[name],
                 **({"skipped": dict(raw.skipped)} if raw.skipped else {}),
             }
             for name, (pool, raw) in loaded.items()
         },
         "mixtures": {
-            mixture: {name: _counts(part) for name, part in train.groupby("dataset", sort=False)}
+            mixture: {
+                name: count_examples(part) for name, part in train.groupby("dataset", sort=False)
+            }
             for mixture, train in training.items()
         },
         "overlap": {mixture: overlap(train, evaluation) for mixture, train in training.items()},
@@ -261,15 +263,6 @@ def _training(
             )
         training[mixture] = pd.concat(taken, ignore_index=True)
     return training
-
-
-def _counts(frame: pd.DataFrame) -> dict[str, int]:
-    with_evidence = int((frame["evidence"].map(len) > 0).sum())
-    return {
-        **{str(label): int((frame["label"] == label).sum()) for label in LABELS},
-        "with_evidence": with_evidence,
-        "without_evidence": len(frame) - with_evidence,
-    }
 
 
 def _fingerprint(frames: dict[str, pd.DataFrame]) -> str:

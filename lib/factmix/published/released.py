@@ -27,9 +27,10 @@ from typing import Any
 
 import pandas as pd
 
+from factmix.data.datasets.climate_fever import read as read_climate_fever
 from factmix.results.prediction_files import read_predictions
 from factmix.stats.metrics import Counts, contingency
-from factmix.study.labels import LABELS, Label
+from factmix.study.labels import LABELS
 
 CONTROL = "control"  # rewarded for the format only
 MIXTURES = ("hard_weighted", "balanced", "hard_only")
@@ -37,12 +38,6 @@ SYSTEMS = (CONTROL, *MIXTURES)
 DATASETS = {"fever": "FEVER", "vitaminc": "VitaminC", "climatefever": "Climate-FEVER"}
 PRINTED = ("accuracy", "macro_f1", "f1_na", "recall_na")  # accuracy to 0.001, the others to 0.01
 WINDOW = 10  # training steps whose mean counts as the start, or the end, of a curve
-CLIMATE_LABELS = {
-    "SUPPORTS": Label.PASS,
-    "REFUTES": Label.FAIL,
-    "NOT_ENOUGH_INFO": Label.NA,
-    "DISPUTED": Label.NA,
-}
 
 
 class PublishedError(ValueError):
@@ -75,8 +70,7 @@ def derive(fetch: Callable[[str], Path], printed: dict[str, Any]) -> dict[str, A
         for system in SYSTEMS
         for dataset in DATASETS
     }
-    claims = fetch("climate_fever").read_text(encoding="utf-8").splitlines()
-    pool = Counter(str(CLIMATE_LABELS[json.loads(line)["claim_label"]]) for line in claims if line)
+    pool = Counter(example.label for example in read_climate_fever(fetch("climate_fever")))
     return {
         "pairs": {
             f"{first}/{second}": {
@@ -88,7 +82,7 @@ def derive(fetch: Callable[[str], Path], printed: dict[str, Any]) -> dict[str, A
         "evidence": {d: _evidence(files[CONTROL, d]) for d in DATASETS},
         "printed": printed,
         "curves": {s: _curves(files[s, "training_metrics"]) for s in SYSTEMS},
-        "climate_fever_pool": {str(label): pool[str(label)] for label in LABELS},
+        "climate_fever_pool": {str(label): pool[label] for label in LABELS},
     }
 
 

@@ -9,7 +9,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from factmix.data.evidence import missing_means_na, visible_evidence
 from factmix.data.mixtures import Report
-from factmix.study.examples import from_frame
+from factmix.study.examples import COUNTED, count_examples, from_frame
 from factmix.study.labels import LABELS, Label
 from factmix.study.paths import Paths
 from factmix.study.protocol import PROTOCOLS
@@ -17,7 +17,6 @@ from factmix.study.spec import Study
 from factmix.training.policy import whole_prompt
 
 Summary = dict[str, Any]
-COUNTED = (*map(str, LABELS), "with_evidence", "without_evidence")
 
 
 def summarise(
@@ -58,7 +57,7 @@ def summarise(
         }
         datasets[name] = {
             "pool": report["datasets"][name]["pool"],
-            **{part: counts(rows) for part, rows in parts.items()},
+            **{part: count_examples(rows) for part, rows in parts.items()},
             "skipped": report["datasets"][name].get("skipped", {}),
             "no_evidence_rule": _rule(pool, parts),
             "tokens": tokenizer
@@ -79,16 +78,6 @@ def summarise(
             for arm in study.arms
         },
         "overlap": report["arms"],
-    }
-
-
-def counts(examples: pd.DataFrame) -> dict[str, int]:
-    """Examples by label, and with and without evidence."""
-    with_evidence = int((examples["evidence"].map(len) > 0).sum())
-    return {
-        **{str(label): int((examples["label"] == label).sum()) for label in LABELS},
-        "with_evidence": with_evidence,
-        "without_evidence": len(examples) - with_evidence,
     }
 
 
@@ -205,7 +194,9 @@ def _table(head: list[str], rows: Iterable[list[Any]]) -> str:
 
 
 def _by_dataset(examples: pd.DataFrame) -> dict[str, dict[str, int]]:
-    return {str(name): counts(part) for name, part in examples.groupby("dataset", sort=False)}
+    return {
+        str(name): count_examples(part) for name, part in examples.groupby("dataset", sort=False)
+    }
 
 
 def _rule(pool: pd.DataFrame, parts: dict[str, pd.DataFrame]) -> dict[str, dict[str, float | None]]:

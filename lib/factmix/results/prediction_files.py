@@ -8,7 +8,6 @@ fields, such as confidences, are ignored. In both a missing `format_valid` marks
 
 import json
 import math
-import re
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
@@ -16,11 +15,10 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from factmix.study.labels import INVALID, LABELS
+from factmix.study.labels import INVALID, LABELS, labels_in
 
 Invalid = Literal["wrong", "drop_pairwise"]
 
-_LABEL_WORDS = re.compile(rf"\b(?:{'|'.join(LABELS)})\b")
 _OURS = ("dataset", "id", "gold", "predicted", "format_valid")
 
 
@@ -155,7 +153,7 @@ def released_answer(record: dict[str, Any]) -> str:
     """The answer of one record of the released format; INVALID by the rule above."""
     response = record.get("raw_response")
     predicted = str(record.get("predicted_label") or "").strip().upper()
-    unread = isinstance(response, str) and not _LABEL_WORDS.search(response)
+    unread = isinstance(response, str) and not labels_in(response)
     valid = predicted in LABELS and not unread and record.get("format_valid") is not False
     return predicted if valid else INVALID
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 
 import pandas as pd
 
-from factmix.study.labels import Label
+from factmix.study.labels import LABELS, Label
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Example:
 
 
 COLUMNS = tuple(field.name for field in fields(Example))
+COUNTED = (*map(str, LABELS), "with_evidence", "without_evidence")  # the keys of `count_examples`
 
 
 def to_frame(examples: Iterable[Example]) -> pd.DataFrame:
@@ -55,3 +56,10 @@ def from_frame(frame: pd.DataFrame) -> list[Example]:
         )
         for row in frame[list(COLUMNS)].to_dict("records")
     ]
+
+
+def count_examples(frame: pd.DataFrame) -> dict[str, int]:
+    """How many examples a table holds of each label, and with and without evidence."""
+    with_evidence = int((frame["evidence"].map(len) > 0).sum())
+    labels = (int((frame["label"] == label).sum()) for label in LABELS)
+    return dict(zip(COUNTED, (*labels, with_evidence, len(frame) - with_evidence), strict=True))

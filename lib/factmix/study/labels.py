@@ -1,5 +1,6 @@
 """The three verdicts, and the answer that is none of them."""
 
+import re
 from enum import StrEnum
 
 
@@ -14,3 +15,10 @@ class Label(StrEnum):
 LABELS: tuple[Label, ...] = tuple(Label)
 INVALID = "INVALID"  # an answer in which no label could be read
 ANSWERS: tuple[str, ...] = (*LABELS, INVALID)
+
+_LABEL_WORD = re.compile(rf"\b(?:{'|'.join(LABELS)})\b")
+
+
+def labels_in(text: str) -> set[str]:
+    """The labels that a text names as whole words, in capital letters."""
+    return set(_LABEL_WORD.findall(text))

@@ -1,10 +1,9 @@
 """Text in, label out: the one prompt of training and evaluation, and how answers are read."""
 
-import re
 from dataclasses import dataclass
 
 from factmix.study.examples import Example
-from factmix.study.labels import INVALID, LABELS, Label
+from factmix.study.labels import INVALID, LABELS, Label, labels_in
 
 INSTRUCTIONS = (
     "Judge the claim by the evidence alone.\n"
@@ -96,9 +95,6 @@ class Answer:
     format_valid: bool
 
 
-_LABEL_WORDS = re.compile(rf"\b(?:{'|'.join(LABELS)})\b")
-
-
 def parse(completion: str) -> Answer:
     """Reads the first line of a completion.
 
@@ -108,5 +104,5 @@ def parse(completion: str) -> Answer:
     line = completion.split("\n", 1)[0].strip()
     if line in LABELS:
         return Answer(line, True)
-    named = set(_LABEL_WORDS.findall(line))
+    named = labels_in(line)
     return Answer(named.pop() if len(named) == 1 else INVALID, False)
