@@ -13,7 +13,7 @@ from factmix.stats.bootstrap import (
     bootstrap_p,
     cluster_gains,
     cluster_metrics,
-    mean_gain,
+    mean_by_t,
     noninferiority_p,
     proportion,
     resample,
@@ -199,21 +199,21 @@ def test_wilson_interval_by_hand():
     assert share.interval == pytest.approx((10 / (10 + z2), 1.0))
 
 
-def test_mean_gain_by_hand():
-    gain = mean_gain([1.0, 3.0, 0.0], [5.0, 7.0, 1.0], confidence=0.95)
-    # The differences 4, 4, 1 have the variance 3, so the standard error is 1, with 2 degrees of
-    # freedom.
-    assert gain.value == 3
-    assert gain.interval == pytest.approx((3 - 4.302653, 3 + 4.302653))
-    assert gain.p == pytest.approx(2 * scipy_stats.t(2).sf(3))
+def test_mean_by_t_by_hand():
+    mean = mean_by_t([4.0, 4.0, 1.0], confidence=0.95)
+    # The variance is 3, so the standard error is 1, with 2 degrees of freedom.
+    assert mean.value == 3
+    assert mean.interval == pytest.approx((3 - 4.302653, 3 + 4.302653))
+    assert mean.p == pytest.approx(2 * scipy_stats.t(2).sf(3))
+    assert mean.p == pytest.approx(scipy_stats.ttest_1samp([4.0, 4.0, 1.0], 0).pvalue)
 
 
-@pytest.mark.parametrize(("start", "end"), [([0.0], [1.0]), ([1.0, 2.0], [2.0, 3.0])])
-def test_mean_gain_claims_no_interval_where_there_is_none(start, end):
-    gain = mean_gain(start, end, confidence=0.95)
-    assert gain.value >= 1
-    assert gain.interval is None
-    assert gain.p is None
+@pytest.mark.parametrize("values", [[1.0], [1.0, 1.0], [0.1, 0.1, 0.1]])
+def test_mean_by_t_claims_no_interval_where_there_is_none(values):
+    mean = mean_by_t(values, confidence=0.95)
+    assert mean.value == pytest.approx(values[0])
+    assert mean.interval is None
+    assert mean.p is None
 
 
 def test_plain_resamples_let_the_count_of_each_gold_label_vary():

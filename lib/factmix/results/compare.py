@@ -235,8 +235,8 @@ def _training(study: Study, arm: str, paths: Paths) -> dict[str, Any]:
     window = min(WINDOW, max(1, len(metrics) // 2))  # the windows of a short run do not overlap
     first, last = metrics.head(window), metrics.tail(window)
     rewards = pd.read_parquet(folder / "rewards.parquet")
-    gain = bootstrap.mean_gain(
-        rewards["before"], rewards["after"], confidence=study.statistics.confidence
+    gain = bootstrap.mean_by_t(
+        rewards["after"] - rewards["before"], confidence=study.statistics.confidence
     )
 
     def of_run(value: Estimate | float, unit: str, n: int = window) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from factmix.stats.bootstrap import Estimate, percentiles, proportion
-from factmix.stats.metrics import Floats
+from factmix.stats.bootstrap import Estimate, percentiles, proportion, strata_of
+from factmix.stats.metrics import Floats, indices_in
 from factmix.study.labels import LABELS, Label
 
 BINS = 10
@@ -85,7 +85,7 @@ def awareness(
         ValueError: a row is no distribution over the labels, or a label has no example.
     """
     gold_N = _checked(gold, probabilities_NL)
-    strata = [np.flatnonzero(gold_N == label) for label in range(len(LABELS))]
+    strata = strata_of(gold_N)
     if not all(map(len, strata)):
         raise ValueError("no example of some gold label; expected some of each")
     measures = _Measures.of(gold_N, np.asarray(probabilities_NL, dtype=float))
@@ -136,7 +136,7 @@ def _checked(gold: Sequence[str], probabilities_NL: Floats) -> npt.NDArray[np.in
             f"row {row}: the probabilities {probabilities_NL[row].tolist()} do not sum to 1, or "
             "are below 0"
         )
-    return np.array([LABELS.index(Label(label)) for label in gold], dtype=np.intp)
+    return indices_in(LABELS, gold, "gold label")
 
 
 def _weights(

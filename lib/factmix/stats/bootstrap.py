@@ -20,9 +20,19 @@ from scipy import stats as scipy_stats
 from statsmodels.stats.proportion import proportion_confint
 
 from factmix.stats.metrics import Counts, Floats, gains, metrics
+from factmix.study.labels import LABELS
 
 # Tables of counts, shape (..., L, A) or (..., L, A, A), to named values of shape (...).
 Statistic = Callable[[npt.NDArray[Any]], dict[str, Floats]]
+
+
+def strata_of(gold_N: npt.NDArray[np.intp]) -> list[npt.NDArray[np.intp]]:
+    """The indices of the examples of each gold label; a stratified resample draws within each.
+
+    Args:
+        gold_N: gold labels as indices of `LABELS`.
+    """
+    return [np.flatnonzero(gold_N == label) for label in range(len(LABELS))]
 
 
 def percentiles(values_B: Floats, confidence: float) -> tuple[float, float]:
@@ -269,16 +279,17 @@ def proportion(count: int, total: int, *, confidence: float) -> Estimate:
     return Estimate(count / total, (float(low), float(high)))
 
 
-def mean_gain(before: npt.ArrayLike, after: npt.ArrayLike, *, confidence: float) -> Estimate:
-    """How much the mean of `after` exceeds that of `before`, pair by pair, by Student's t test.
+def mean_by_t(values: npt.ArrayLike, *, confidence: float) -> Estimate:
+    """Mean of independent values with Student's t interval and the p value of "it is 0".
 
     Returns:
-        the difference; without interval and p where all pairs differ by the same.
+        the mean; without interval and p where fewer than two values differ: t is not defined then.
     """
-    differences = np.asarray(after, dtype=float) - np.asarray(before, dtype=float)
-    value = float(differences.mean())
-    if len(differences) < 2 or np.ptp(differences) == 0:
-        return Estimate(value)
-    test = scipy_stats.ttest_1samp(differences, 0)
-    limits = test.confidence_interval(confidence)
-    return Estimate(value, (float(limits.low), float(limits.high)), float(test.pvalue))
+    values_N = np.asarray(values, dtype=float)
+    mean, n = float(values_N.mean()), len(values_N)
+    if np.ptp(values_N) == 0:
+        return Estimate(mean)
+    error = float(values_N.std(ddof=1) / n**0.5)
+    reach = float(scipy_stats.t.ppf((1 + confidence) / 2, n - 1)) * error
+    p = 2 * float(scipy_stats.t.sf(abs(mean) / error, n - 1))
+    return Estimate(mean, (mean - reach, mean + reach), p)

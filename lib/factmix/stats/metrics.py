@@ -38,12 +38,8 @@ def contingency(gold: Sequence[str], *answers: Sequence[str]) -> Counts:
     Raises:
         ValueError: a gold label not in `LABELS`, an answer not in `ANSWERS`, or lengths differ.
     """
-    if any(len(given) != len(gold) for given in answers):
-        lengths = ", ".join(str(len(given)) for given in answers)
-        raise ValueError(f"{len(gold)} gold labels, but {lengths} answers; expected as many")
-    cells = (_codes(gold, LABELS, "gold label"), *(_codes(a, ANSWERS, "answer") for a in answers))
     counts = np.zeros((len(LABELS), *(len(ANSWERS) for _ in answers)), dtype=np.int64)
-    np.add.at(counts, cells, 1)
+    np.add.at(counts, cells_of(gold, *answers), 1)
     return counts
 
 
@@ -52,13 +48,37 @@ def grouped_contingency(
 ) -> Counts:
     """`contingency` of each group: shape (G, L, A, ...), in the order of the sorted names."""
     codes, names = pd.factorize(np.asarray(groups, dtype=object), sort=True)
-    cells = (_codes(gold, LABELS, "gold label"), *(_codes(a, ANSWERS, "answer") for a in answers))
     counts = np.zeros((len(names), len(LABELS), *(len(ANSWERS) for _ in answers)), dtype=np.int64)
-    np.add.at(counts, (codes, *cells), 1)
+    np.add.at(counts, (codes, *cells_of(gold, *answers)), 1)
     return counts
 
 
-def _codes(values: Sequence[str], among: Sequence[str], what: str) -> npt.NDArray[np.intp]:
+def cells_of(gold: Sequence[str], *answers: Sequence[str]) -> tuple[npt.NDArray[np.intp], ...]:
+    """For each example the indices of its cell in the table that `contingency` counts.
+
+    Raises:
+        ValueError: a gold label not in `LABELS`, an answer not in `ANSWERS`, or lengths differ.
+    """
+    if any(len(given) != len(gold) for given in answers):
+        lengths = ", ".join(str(len(given)) for given in answers)
+        raise ValueError(f"{len(gold)} gold labels, but {lengths} answers; expected as many")
+    return (
+        indices_in(LABELS, gold, "gold label"),
+        *(indices_in(ANSWERS, given, "answer") for given in answers),
+    )
+
+
+def indices_in(among: Sequence[str], values: Sequence[str], what: str) -> npt.NDArray[np.intp]:
+    """The place of each value in `LABELS` or `ANSWERS`.
+
+    Args:
+        among: the names that values can have.
+        values: the gold label, or the answer, of each example.
+        what: what a value is, for the message.
+
+    Raises:
+        ValueError: a value is none of these names.
+    """
     codes = pd.Index([str(name) for name in among]).get_indexer(pd.Index(values, dtype=object))
     if (codes < 0).any():
         got = np.asarray(values, dtype=object)[codes < 0][0]

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats as scipy_stats
 
-from factmix.stats.bootstrap import Estimate, percentiles
-from factmix.stats.metrics import METRICS, Floats, gains
+from factmix.stats.bootstrap import Estimate, mean_by_t, percentiles, strata_of
+from factmix.stats.metrics import METRICS, Floats, cells_of, gains
 from factmix.study.labels import ANSWERS, LABELS
 
 BLOCK = 500  # resamples whose weights are in memory at one time
+TABLE = (len(LABELS), len(ANSWERS), len(ANSWERS))  # gold x first answer x second answer
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class SeedGain:
 
     Attributes:
         by_t: mean over seeds with the interval and p value of Student's t: seeds as a sample of
-            all seeds, on these examples. Five seeds are few, and this says so.
+            all seeds, on these examples. Five seeds are few, and this says so. Where all seeds
+            gave the same value, the interval is that value, and there is no p value.
         hierarchical: the same mean with the bootstrap interval over seeds and examples. With few
             seeds it is too narrow, since a handful of values cannot show their own spread.
         seed_variance: of the mean, from one choice of seeds to another.
@@ -70,9 +71,9 @@ def seed_gains(
             f"{seeds} seeds of the arm and {len(baseline)} of the baseline; expected as many of "
             "each, and two at least"
         )
-    cells_SN = np.stack([_cells(gold, *pair) for pair in zip(baseline, arm, strict=True)])
-    gold_N = cells_SN[0] // len(ANSWERS) ** 2
-    strata = [np.flatnonzero(gold_N == label) for label in range(len(LABELS))]
+    pairs = [cells_of(gold, *pair) for pair in zip(baseline, arm, strict=True)]
+    cells_SN = np.stack([np.ravel_multi_index(cells, TABLE) for cells in pairs])
+    strata = strata_of(pairs[0][0])
     once = np.ones((1, len(gold)))
     values = {name: value[:, 0] for name, value in _gains(cells_SN, once).items()}  # (S,)
     drawn: dict[str, list[Floats]] = {name: [] for name in METRICS}
@@ -89,7 +90,7 @@ def seed_gains(
             fixed[name].append(gain_SB.mean(axis=0))
     return {
         name: SeedGain(
-            by_t=mean_over_seeds(values[name].tolist(), confidence=confidence),
+            by_t=_by_t(values[name], confidence),
             hierarchical=Estimate(
                 float(values[name].mean()), percentiles(np.concatenate(drawn[name]), confidence)
             ),
@@ -100,37 +101,13 @@ def seed_gains(
     }
 
 
-def mean_over_seeds(values: Sequence[float], *, confidence: float) -> Estimate:
-    """Mean of one value per seed with Student's t interval and the p value of "it is 0".
-
-    Without p value where all seeds gave the same value: t is not defined then.
-    """
-    mean, n = float(np.mean(values)), len(values)
-    error = float(np.std(values, ddof=1) / n**0.5)
-    if error == 0:
-        return Estimate(mean, (mean, mean))
-    reach = float(scipy_stats.t.ppf((1 + confidence) / 2, n - 1)) * error
-    p = 2 * float(scipy_stats.t.sf(abs(mean) / error, n - 1))
-    return Estimate(mean, (mean - reach, mean + reach), p)
-
-
-def _cells(
-    gold: Sequence[str], first: Sequence[str], second: Sequence[str]
-) -> npt.NDArray[np.intp]:
-    """For each example the index of its cell in the table gold x first x second, flattened."""
-    table = {answer: i for i, answer in enumerate(map(str, ANSWERS))}
-    size = len(ANSWERS)
-    return np.array(
-        [
-            (table[g] * size + table[a]) * size + table[b]
-            for g, a, b in zip(gold, first, second, strict=True)
-        ]
-    )
+def _by_t(values_S: Floats, confidence: float) -> Estimate:
+    mean = mean_by_t(values_S, confidence=confidence)
+    return mean if mean.interval else Estimate(mean.value, (mean.value, mean.value))
 
 
 def _gains(cells_SN: npt.NDArray[np.intp], weights_BN: Floats) -> dict[str, Floats]:
     """The gains of weighted examples for each seed, shape (S, B)."""
-    shape = (len(LABELS), len(ANSWERS), len(ANSWERS))
-    cells = np.eye(int(np.prod(shape)))
+    cells = np.eye(int(np.prod(TABLE)))
     tables = np.stack([weights_BN @ cells[cells_N] for cells_N in cells_SN])
-    return gains(tables.reshape(*tables.shape[:2], *shape))
+    return gains(tables.reshape(*tables.shape[:2], *TABLE))
