@@ -6,6 +6,7 @@ All of it follows from results/published/, so that nothing has to be there to re
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -190,10 +191,7 @@ def report(
         "mcnemar": {
             mixture: {
                 dataset: {
-                    "fixed": (test := tests[mixture, dataset]).fixed,
-                    "broken": test.broken,
-                    "p": test.p,
-                    "mid_p": test.mid_p,
+                    **asdict(tests[mixture, dataset]),
                     "p_holm": corrected[mixture, dataset],
                 }
                 for dataset in DATASETS

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from hashlib import sha256
 from itertools import combinations
 from typing import Any
@@ -190,7 +191,7 @@ def _metrics(given: Answers, study: Study) -> dict[str, Any]:
         }
     else:
         values = bootstrap.bootstrap_metrics(confusion_LA, **bootstrap_settings(study))
-    return {m: leaf(value, "fraction", len(given.gold), given.run) for m, value in values.items()}
+    return _leaves(values, "fraction", given)
 
 
 def _gains(baseline: Answers, given: Answers, study: Study) -> dict[str, Any]:
@@ -198,7 +199,17 @@ def _gains(baseline: Answers, given: Answers, study: Study) -> dict[str, Any]:
     gains = bootstrap.bootstrap_gains(
         counts_LAA, margin=study.statistics.margin, **bootstrap_settings(study)
     )
-    return {m: leaf(gain, "points", len(given.gold), given.run) for m, gain in gains.items()}
+    return _leaves(gains, "points", given)
+
+
+def _leaves(
+    estimates: Mapping[str, Estimate | float], unit: str, given: Answers
+) -> dict[str, dict[str, Any]]:
+    """Numbers from one system's answers to one dataset as leaves, in the same order."""
+    return {
+        name: leaf(estimate, unit, len(given.gold), given.run)
+        for name, estimate in estimates.items()
+    }
 
 
 def _format_rate(given: Answers, study: Study) -> dict[str, Any]:
@@ -210,15 +221,11 @@ def _format_rate(given: Answers, study: Study) -> dict[str, Any]:
 
 def _answer_shares(given: Answers, study: Study) -> dict[str, Any]:
     n, confidence = len(given.gold), study.statistics.confidence
-    return {
-        answer: leaf(
-            bootstrap.proportion(given.predicted.count(answer), n, confidence=confidence),
-            "fraction",
-            n,
-            given.run,
-        )
+    shares = {
+        answer: bootstrap.proportion(given.predicted.count(answer), n, confidence=confidence)
         for answer in map(str, ANSWERS)
     }
+    return _leaves(shares, "fraction", given)
 
 
 def _training(study: Study, arm: str, paths: Paths) -> dict[str, Any]:
@@ -284,26 +291,25 @@ def bootstrap_settings(study: Study) -> dict[str, Any]:
 
 def mcnemar(baseline: Answers, given: Answers, study: Study) -> dict[str, Any]:
     counts_LAA = contingency(given.gold, baseline.predicted, given.predicted)
-    test, n = paired_tests.mcnemar(counts_LAA), len(given.gold)
+    test = paired_tests.mcnemar(counts_LAA)
+    entry = _test_leaves(test, given)
+    entry["p"]["p"] = test.p  # a value to cite, and a p value to correct
     ratio = test.odds_ratio(study.statistics.confidence)
-    exact = Estimate(test.p, p=test.p)  # a value to cite, and a p value to correct
-    entry = {
-        "fixed": leaf(test.fixed, "count", n, given.run),
-        "broken": leaf(test.broken, "count", n, given.run),
-        "p": leaf(exact, "", n, given.run),
-        "mid_p": leaf(test.mid_p, "", n, given.run),
-    }
-    # Without a broken answer the ratio is not a number.
-    return entry if ratio is None else entry | {"odds_ratio": leaf(ratio, "", n, given.run)}
+    return entry if ratio is None else entry | _leaves({"odds_ratio": ratio}, "", given)
 
 
 def shift(baseline: Answers, given: Answers) -> dict[str, Any]:
     counts_LAA = contingency(given.gold, baseline.predicted, given.predicted)
-    test, n = paired_tests.stuart_maxwell(counts_LAA), len(given.gold)
+    return _test_leaves(paired_tests.stuart_maxwell(counts_LAA), given)
+
+
+def _test_leaves(
+    test: paired_tests.McNemar | paired_tests.Shift, given: Answers
+) -> dict[str, dict[str, Any]]:
+    """The fields of a paired test as leaves; whole numbers are counts."""
     return {
-        "statistic": leaf(test.statistic, "", n, given.run),
-        "df": leaf(test.df, "count", n, given.run),
-        "p": leaf(test.p, "", n, given.run),
+        name: leaf(value, "count" if isinstance(value, int) else "", len(given.gold), given.run)
+        for name, value in asdict(test).items()
     }
 
 
@@ -317,7 +323,7 @@ def cluster_metrics(given: Answers, study: Study) -> dict[str, Any]:
         return {}
     counts_GLA = grouped_contingency(given.groups, given.gold, given.predicted)
     values = bootstrap.cluster_metrics(counts_GLA, **bootstrap_settings(study))
-    return {m: leaf(value, "fraction", len(given.gold), given.run) for m, value in values.items()}
+    return _leaves(values, "fraction", given)
 
 
 def cluster_gains(baseline: Answers, given: Answers, study: Study) -> dict[str, Any]:
@@ -327,7 +333,7 @@ def cluster_gains(baseline: Answers, given: Answers, study: Study) -> dict[str, 
     gains = bootstrap.cluster_gains(
         counts_GLAA, margin=study.statistics.margin, **bootstrap_settings(study)
     )
-    return {m: leaf(gain, "points", len(given.gold), given.run) for m, gain in gains.items()}
+    return _leaves(gains, "points", given)
 
 
 def self_awareness(given: Answers, study: Study) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Two systems' answers to the same examples: `factmix compare BASELINE MODEL`."""
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -51,14 +52,11 @@ def compare_pairs(pairs: Pairs, *, resamples: int, confidence: float, seed: int)
             for name in REPORTED
         },
         "mcnemar": {
-            "fixed": test.fixed,
-            "broken": test.broken,
-            "p": test.p,
-            "mid_p": test.mid_p,
+            **asdict(test),
             "odds_ratio": ratio.value if ratio else None,
             "odds_ratio_ci": list(ratio.interval or ()) if ratio else None,
         },
-        "stuart_maxwell": {"statistic": shift.statistic, "df": shift.df, "p": shift.p},
+        "stuart_maxwell": asdict(shift),
         "invalid": dict(zip(("baseline", "model"), pairs.invalid, strict=True)),
         "dropped": pairs.dropped,
         "unpaired": dict(zip(("baseline", "model"), pairs.unpaired, strict=True)),
