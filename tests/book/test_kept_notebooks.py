@@ -16,7 +16,7 @@ import yaml
 from test_book import build, invent_book, page
 
 from factmix import notebooks
-from factmix.results.results_json import agreement
+from factmix.results.results_json import differences
 from factmix.study.paths import ROOT
 
 KEPT = {
@@ -156,8 +156,8 @@ def test_launch_buttons_point_to_notebooks_of_the_repository_and_other_pages_hav
         ({"a": {"value": None, "n": 3}, "b": ["x", 0.25]}, ["a.value"]),
     ],
 )
-def test_agreement_names_what_differs(fresh: dict[str, Any], differing: list[str]) -> None:
+def test_entries_that_differ_are_named(fresh: dict[str, Any], differing: list[str]) -> None:
     committed = {"a": {"value": 0.5, "n": 3}, "b": ["x", 0.25]}
-    same = agreement(committed, fresh)
-    assert [name for name, agrees in same.items() if not agrees] == differing
-    assert {"a.value", "a.n", "b.0", "b.1"} <= set(same)
+    same = differences(committed, fresh)["same"]
+    assert same.index[~same].tolist() == differing
+    assert {"a.value", "a.n", "b.0", "b.1"} <= set(same.index)

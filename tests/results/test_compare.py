@@ -10,7 +10,7 @@ from statsmodels.stats.multitest import multipletests
 from factmix.results import compare as comparison
 from factmix.results.answers import CONSTANTS, CompareError
 from factmix.results.compare import compare, training_metrics
-from factmix.results.results_json import difference, result_key, tidy
+from factmix.results.results_json import result_key, tidy
 from factmix.stats.metrics import contingency
 from factmix.study.files import write_json, write_parquet
 from factmix.study.labels import ANSWERS
@@ -396,21 +396,6 @@ def test_trajectory_becomes_a_tidy_table_with_integer_steps(study, paths):
 
 def test_keys_hold_no_dots():
     assert result_key("climate-fever.v1") == "climate_fever_v1"
-
-
-def test_difference_lists_what_changed_and_what_one_side_lacks():
-    def results(**values):
-        return {
-            "study": {"name": "x"},
-            "confusion": {"base": [[1, 2]]},
-            "metrics": {name: {"value": v, "unit": "fraction"} for name, v in values.items()},
-        }
-
-    frame = difference(results(a=0.5, b=0.25), results(a=0.75, c=1.0)).set_index("key")
-    assert list(frame.index) == ["metrics.a", "metrics.b", "metrics.c"]
-    assert frame.loc["metrics.a"].tolist() == ["fraction", 0.5, 0.75, 0.25]
-    assert np.isnan(frame.loc["metrics.b", "fresh"])
-    assert np.isnan(frame.loc["metrics.c", "difference"])
 
 
 def test_training_metrics_are_named_by_arm_and_seed(study, paths):

@@ -3,7 +3,9 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from factmix import cli
@@ -11,6 +13,7 @@ from factmix.results.rerun_diff import (
     Origin,
     RerunDiffError,
     as_text,
+    comparable,
     freeze,
     origin,
     recorded,
@@ -72,6 +75,21 @@ def test_largest_difference_of_each_unit_and_what_one_side_lacks(
     assert found["only_committed"] == ["metrics.old"]
     assert found["only_fresh"] == ["metrics.new"]
     assert found["fresh"]["commits"] == ("commit2",)
+
+
+def test_numbers_side_by_side_with_what_one_side_lacks() -> None:
+    def results(**values: float) -> dict[str, Any]:
+        return {
+            "study": {"name": "x"},
+            "confusion": {"base": [[1, 2]]},
+            "metrics": {name: {"value": v, "unit": "fraction"} for name, v in values.items()},
+        }
+
+    frame = comparable(results(a=0.5, b=0.25), results(a=0.75, c=1.0)).set_index("key")
+    assert list(frame.index) == ["metrics.a", "metrics.b", "metrics.c"]
+    assert frame.loc["metrics.a"].tolist() == ["fraction", 0.5, 0.75, 0.25]
+    assert np.isnan(frame.loc["metrics.b", "fresh"])
+    assert np.isnan(frame.loc["metrics.c", "difference"])
 
 
 def test_text_says_what_json_says(committed: Paths, fresh: Paths) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from factmix.results.results_json import difference
+from factmix.results.results_json import differences
 from factmix.study.files import sha256, write_json
 from factmix.study.load import load_kept
 from factmix.study.paths import Paths
@@ -61,9 +61,22 @@ def origin(root: Path) -> Origin:
 
 
 def comparable(committed: Mapping[str, Any], fresh: Mapping[str, Any]) -> pd.DataFrame:
-    """`difference` of two results.json without the numbers that are of the machine."""
-    frame = difference(committed, fresh)
-    return frame[~frame["key"].str.contains(OF_MACHINE)].reset_index(drop=True)
+    """The numbers of two results.json side by side, without those of the machine.
+
+    Returns:
+        columns key (dotted), unit, committed, fresh and difference (fresh minus committed); one
+        row for each number that either has, NaN where one lacks it.
+    """
+    entries = differences(committed, fresh)
+    values = entries[entries.index.str.endswith(".value")]
+    sides = values[["committed", "fresh"]].apply(pd.to_numeric)
+    sides = sides.set_axis(values.index.str.removesuffix(".value"))
+    units = entries.loc[sides.index + ".unit"]
+    sides.insert(0, "unit", units["fresh"].fillna(units["committed"]).to_numpy())
+    frame = sides.dropna(subset=["committed", "fresh"], how="all").rename_axis("key").reset_index()
+    frame["difference"] = frame["fresh"] - frame["committed"]
+    of_study: pd.DataFrame = frame[~frame["key"].str.contains(OF_MACHINE)]
+    return of_study.reset_index(drop=True)
 
 
 def rerun_diff(committed: Paths, fresh: Paths) -> dict[str, Any]:

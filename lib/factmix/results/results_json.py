@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -74,46 +74,40 @@ def counts(report: Mapping[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def difference(committed: Mapping[str, Any], fresh: Mapping[str, Any]) -> pd.DataFrame:
-    """Two results.json of the same study side by side.
-
-    Returns:
-        columns key (dotted), unit, committed, fresh and difference (fresh minus committed); one
-        row for each number that either has, NaN where one lacks it.
-    """
-    left, right = _numbers(committed), _numbers(fresh)
-    rows = [
-        (name, each["unit"], *(side.get(name, {}).get("value", np.nan) for side in (left, right)))
-        for name, each in (left | right).items()
-    ]
-    frame = pd.DataFrame(rows, columns=["key", "unit", "committed", "fresh"])
-    return frame.assign(difference=frame["fresh"] - frame["committed"])
-
-
-def agreement(committed: Any, fresh: Any, tolerance: float = 1e-9) -> dict[str, bool]:
-    """Whether two results.json say the same, number by number and word by word.
+def differences(committed: Any, fresh: Any, *, tolerance: float = 1e-9) -> pd.DataFrame:
+    """Two results.json of the same study side by side, entry by entry.
 
     Args:
         committed: what json.loads made of the one.
         fresh: the same of the other.
-        tolerance: by which fractions may differ, relative to their size if that is above 1:
-            processors add in different orders. Whole numbers and words have to be the same.
+        tolerance: by which fractions may differ and still count as the same, relative to their
+            size if that is above 1: processors add in different orders. Whole numbers and words
+            have to be equal.
 
     Returns:
-        for every entry of either, by its dotted key (an interval's ends are its .0 and .1),
-        whether both have it and it is the same.
+        a row for every entry of either, by its dotted key (an interval's ends are its .0 and .1),
+        with columns committed and fresh (None where one lacks it), difference (fresh minus
+        committed, NaN where one is no number) and same.
     """
     left, right = dict(_entries(committed)), dict(_entries(fresh))
-
-    def same(name: str) -> bool:
+    names = list(dict.fromkeys([*left, *right]))
+    rows = []
+    for name in names:
+        one, other = left.get(name), right.get(name)
+        gap = other - one if _is_number(one) and _is_number(other) else np.nan
         if name not in left or name not in right:
-            return False
-        one, other = left[name], right[name]
-        if isinstance(one, float) and isinstance(other, float):
-            return abs(one - other) <= tolerance * max(1.0, abs(one))
-        return type(one) is type(other) and bool(one == other)
+            same = False
+        elif isinstance(one, float) and isinstance(other, float):
+            same = abs(gap) <= tolerance * max(1.0, abs(one))
+        else:
+            same = type(one) is type(other) and one == other
+        rows.append((one, other, gap, same))
+    columns = ["committed", "fresh", "difference", "same"]
+    return pd.DataFrame(rows, index=pd.Index(names, dtype=object), columns=columns)
 
-    return {name: same(name) for name in dict.fromkeys([*left, *right])}
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _entries(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -150,11 +144,3 @@ def tidy(section: Mapping[str, Any], levels: Sequence[str]) -> pd.DataFrame:
     if "step" in levels:
         frame["step"] = frame["step"].str.removeprefix("step_").astype(int)
     return frame
-
-
-def _numbers(results: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    return {
-        name: leaf
-        for name, leaf in leaves(results)
-        if isinstance(leaf, Mapping) and isinstance(leaf["value"], int | float)
-    }
