@@ -3,8 +3,11 @@
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from factmix.results.answers import PROBABILITIES
+from factmix.stats.metrics import Counts, contingency, indices_in, metrics
 from factmix.study.labels import ANSWERS, LABELS
 from factmix.study.spec import Study
 from factmix.training.evaluate import answer, as_in_training
@@ -43,46 +46,54 @@ def card(policy: Policy, development: pd.DataFrame, study: Study, *, seed: int) 
         rows = rng.permutation(np.flatnonzero(mine))
         fit, held = rows[: len(rows) // 2], rows[len(rows) // 2 :]
         gold = told["gold"].to_numpy()
-        logits = np.log(told[[f"p_{label.lower()}" for label in LABELS]].to_numpy())
+        logits = np.log(told[list(PROBABILITIES)].to_numpy())
         offsets = fit_offsets(logits[fit], gold[fit])
         raw = balanced_accuracy(logits[held], gold[held])
+        answered = metrics(contingency(gold[held].tolist(), told["predicted"].iloc[held].tolist()))
         cards[dataset] = {
             "n": len(held),
-            "recall": {
-                str(label): float(
-                    (told["predicted"].to_numpy()[held] == label)[gold[held] == label].mean()
-                )
-                for label in LABELS
-            },
+            "recall": {str(label): float(answered[f"recall_{label.lower()}"]) for label in LABELS},
             "balanced_accuracy": raw,
             "headroom": balanced_accuracy(logits[held] + offsets, gold[held]) - raw,
             "format_rate": float(sampled["format_valid"][mine].mean()),
-            "answers": _shares(told["predicted"][mine]),
-            "answers_without_evidence": _shares(untold["predicted"][mine]),
+            "answers": _shares(told[mine]),
+            "answers_without_evidence": _shares(untold[mine]),
         }
     return cards
 
 
 def balanced_accuracy(logits: np.ndarray, gold: np.ndarray) -> float:
-    """Mean recall over the labels when the most probable of (N, L) logits answers."""
-    said = np.array(LABELS)[logits.argmax(1)]
-    return float(np.mean([(said == label)[gold == label].mean() for label in LABELS]))
+    """Balanced accuracy when the label with the highest of the (N, L) logits is the answer."""
+    return float(metrics(_confusion(logits, _indices(gold)))["balanced_accuracy"])
 
 
 def fit_offsets(logits: np.ndarray, gold: np.ndarray) -> np.ndarray:
-    """The logit offsets (L,), 0 for NA, of the best balanced accuracy among pairs of OFFSETS."""
+    """The logit offsets (L,), 0 for NA, of the best balanced accuracy among pairs of OFFSETS.
+
+    Of pairs that are equally good, the smallest offsets.
+    """
+    pairs = np.array([(0.0, on_pass, on_fail) for on_pass in OFFSETS for on_fail in OFFSETS])
+    gold_N = _indices(gold)
+    tables = np.stack([_confusion(logits + offsets, gold_N) for offsets in pairs])
+    accuracies = metrics(tables)["balanced_accuracy"].tolist()
     best = max(
-        (
-            balanced_accuracy(logits + np.array([0.0, on_pass, on_fail]), gold),
-            -abs(on_pass) - abs(on_fail),
-            on_pass,
-            on_fail,
-        )
-        for on_pass in OFFSETS
-        for on_fail in OFFSETS
+        (accuracy, -abs(on_pass) - abs(on_fail), on_pass, on_fail)
+        for accuracy, (_, on_pass, on_fail) in zip(accuracies, pairs.tolist(), strict=True)
     )
     return np.array([0.0, *best[2:]])
 
 
-def _shares(predicted: pd.Series) -> dict[str, float]:
-    return {each: float((predicted == each).mean()) for each in ANSWERS}
+def _indices(gold: np.ndarray) -> npt.NDArray[np.intp]:
+    return indices_in(LABELS, gold.tolist(), "gold label")
+
+
+def _confusion(logits: np.ndarray, gold_N: npt.NDArray[np.intp]) -> Counts:
+    """Counts gold x answer when the label with the highest of the (N, L) logits is the answer."""
+    cells = gold_N * len(ANSWERS) + logits.argmax(axis=1)
+    counts: Counts = np.bincount(cells, minlength=len(LABELS) * len(ANSWERS))
+    return counts.reshape(len(LABELS), len(ANSWERS))
+
+
+def _shares(answered: pd.DataFrame) -> dict[str, float]:
+    counts_A = contingency(answered["gold"].tolist(), answered["predicted"].tolist()).sum(axis=0)
+    return dict(zip(map(str, ANSWERS), (counts_A / len(answered)).tolist(), strict=True))
