@@ -20,7 +20,7 @@ from factmix.study.files import write_json, write_parquet
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
 from factmix.study.spec import Study
-from factmix.training.evaluate import PREDICTION_COLUMNS
+from factmix.training.columns import PREDICTIONS
 from factmix.training.plan import plan, text
 
 RELEASED = {
@@ -48,7 +48,7 @@ def answered(examples: pd.DataFrame, arm: str, right: float, rng: np.random.Gene
         **dict(zip(("p_na", "p_pass", "p_fail"), chances.T, strict=True)),
         format_valid=True,
         completion=said,
-    )[list(PREDICTION_COLUMNS)]
+    )[list(PREDICTIONS)]
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from factmix.study.examples import Example, to_frame
 from factmix.study.labels import LABELS, Label
 from factmix.study.spec import Study
 from factmix.training import evaluate
+from factmix.training.columns import PREDICTIONS
 from factmix.training.policy import Policy, load_base, prompt_text
 
 
@@ -36,7 +37,7 @@ def test_columns_and_order_are_those_of_the_contract(
     policy: Policy, examples: pd.DataFrame, smoke: Study
 ) -> None:
     rows = evaluate.label_rows(evaluate.answer(policy, examples, smoke), "hard_only", 3)
-    assert tuple(rows.columns) == evaluate.PREDICTION_COLUMNS
+    assert list(rows.columns) == list(PREDICTIONS)
     assert rows["id"].tolist() == examples["id"].tolist()
     assert set(rows["arm"]) == {"hard_only"} and set(rows["seed"]) == {3}
     np.testing.assert_allclose(rows[["p_pass", "p_fail", "p_na"]].sum(axis=1), 1, atol=1e-6)

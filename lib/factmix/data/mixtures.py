@@ -36,6 +36,30 @@ from factmix.study.spec import Study
 Report = dict[str, Any]
 
 
+# The report, as dotted keys with their meanings; beside these it has the fingerprint of all data.
+REPORT_KEYS: dict[str, str] = {
+    "datasets.<dataset>.pool.<label>": "examples that there are",
+    "datasets.<dataset>.pool.with_evidence": "of these, with evidence",
+    "datasets.<dataset>.pool.without_evidence": "of these, without",
+    "datasets.<dataset>.evaluation.<label>": "examples of the evaluation set",
+    "datasets.<dataset>.evaluation.with_evidence": "of these, with evidence",
+    "datasets.<dataset>.evaluation.without_evidence": "of these, without",
+    "datasets.<dataset>.excluded.group": "examples that training lacks, as their group is in "
+    "the evaluation set",
+    "datasets.<dataset>.excluded.claim": "the same, as their claim is there",
+    "datasets.<dataset>.skipped.<reason>": "rows of the dataset's files that cannot be used; "
+    "only where there are some",
+    "mixtures.<mixture>.<dataset>.<label>": "examples of a training sample",
+    "mixtures.<mixture>.<dataset>.with_evidence": "of these, with evidence",
+    "mixtures.<mixture>.<dataset>.without_evidence": "of these, without",
+    "overlap.<mixture>.groups": "groups that a mixture and the evaluation set share",
+    "overlap.<mixture>.claims": "claims that they share",
+    "arms.<arm>.groups": "groups that an arm's training sample and its evaluation set share",
+    "arms.<arm>.claims": "claims that they share",
+    "arms.<arm>.examples.<dataset>.<label>": "examples that they share",
+}
+
+
 @dataclass(frozen=True)
 class _Drawn:
     """The examples of one way to split, with all their evidence.

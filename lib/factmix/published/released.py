@@ -27,7 +27,6 @@ from typing import Any
 
 import pandas as pd
 
-from factmix.data.datasets.climate_fever import read as read_climate_fever
 from factmix.results.prediction_files import read_predictions
 from factmix.stats.metrics import Counts, contingency
 from factmix.study.labels import LABELS
@@ -60,6 +59,9 @@ def derive(fetch: Callable[[str], Path], printed: dict[str, Any]) -> dict[str, A
         each gold label and part of the reward, the least and greatest mean of a step;
         climate_fever_pool: gold label -> claims there are.
     """
+    # Only here: this needs the libraries that download files, and reading derived.json does not.
+    from factmix.data.datasets.climate_fever import read
+
     files = {
         (system, name): fetch(f"published/{system}/{name}")
         for system in SYSTEMS
@@ -70,7 +72,7 @@ def derive(fetch: Callable[[str], Path], printed: dict[str, Any]) -> dict[str, A
         for system in SYSTEMS
         for dataset in DATASETS
     }
-    pool = Counter(example.label for example in read_climate_fever(fetch("climate_fever")))
+    pool = Counter(example.label for example in read(fetch("climate_fever")))
     return {
         "pairs": {
             f"{first}/{second}": {

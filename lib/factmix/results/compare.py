@@ -30,6 +30,20 @@ FEWEST_GROUPS = 20  # with fewer, a bootstrap of groups gives intervals far too 
 WINDOW = 25  # training steps whose mean counts as the start, or the end, of a curve
 
 
+_STUDY: dict[str, str] = {
+    "study.name": "name of the study",
+    "study.description": "as in the study's file",
+    "study.model": "base model, a folder or a name on the hub",
+    "study.baseline": "arm that the others are compared with",
+    "study.baselines.<arm>": "the same for an arm with another baseline; only where there is one",
+    "study.data_fingerprint": "SHA-256 over all data that were drawn",
+    "study.resamples": "of each bootstrap",
+    "study.confidence": "of each interval",
+    "study.alpha": "with a p below this, corrected by Holm, a difference counts as established",
+    "seeds": "of the trainings; numbers below are of the first, if they do not say otherwise",
+}
+
+
 def compare(study: Study, paths: Paths) -> dict[str, Any]:
     """Writes what `compute` returns to `paths.results`, and the study to `paths.study`.
 
@@ -179,8 +193,19 @@ def _each_pair(
     }
 
 
+_CONFUSION: dict[str, str] = {
+    "confusion.<system>.<dataset>": "counts: a row for each gold label, NA, PASS, FAIL; a column "
+    "for each answer, NA, PASS, FAIL, INVALID",
+}
+
+
 def _confusion(given: Answers) -> Counts:
     return contingency(given.gold, given.predicted)
+
+
+_METRICS: dict[str, str] = {
+    "metrics.<system>.<dataset>.<metric>": "on the evaluation set",
+}
 
 
 def _metrics(given: Answers, study: Study) -> dict[str, Any]:
@@ -192,6 +217,11 @@ def _metrics(given: Answers, study: Study) -> dict[str, Any]:
     else:
         values = bootstrap.bootstrap_metrics(confusion_LA, **bootstrap_settings(study))
     return _leaves(values, "fraction", given)
+
+
+_GAINS: dict[str, str] = {
+    "gains.<system>.<dataset>.<metric>": "difference to the baseline, paired by example",
+}
 
 
 def _gains(baseline: Answers, given: Answers, study: Study) -> dict[str, Any]:
@@ -212,6 +242,12 @@ def _leaves(
     }
 
 
+_SHARES: dict[str, str] = {
+    "format_rate.<system>.<dataset>": "share of the answers that are exactly one label",
+    "answer_share.<system>.<dataset>.<answer>": "share of the examples with this answer",
+}
+
+
 def _format_rate(given: Answers, study: Study) -> dict[str, Any]:
     assert given.valid is not None
     n = len(given.gold)
@@ -226,6 +262,22 @@ def _answer_shares(given: Answers, study: Study) -> dict[str, Any]:
         for answer in map(str, ANSWERS)
     }
     return _leaves(shares, "fraction", given)
+
+
+_TRAINING: dict[str, str] = {
+    "training.<arm>.reward_start": "mean reward of the first steps",
+    "training.<arm>.reward_end": "mean reward of the last steps",
+    "training.<arm>.reward_before": "mean reward on the training claims, untrained",
+    "training.<arm>.reward_after": "the same, trained, with the same random numbers",
+    "training.<arm>.reward_gain": "the difference of the last two",
+    "training.<arm>.format_rate_start": "share of valid completions in the first steps",
+    "training.<arm>.format_rate_end": "the same in the last steps",
+    "training.<arm>.kl_end": "drift from the untrained model in the last steps",
+    "training.<arm>.zero_spread_mean": "share of groups whose completions all earn the same",
+    "training.<arm>.steps": "training steps",
+    "training.<arm>.seconds": "wall time of the training",
+    "training.<arm>.peak_memory_gb": "peak memory of the process",
+}
 
 
 def _training(study: Study, arm: str, paths: Paths) -> dict[str, Any]:
@@ -265,6 +317,12 @@ def _training(study: Study, arm: str, paths: Paths) -> dict[str, Any]:
     }
 
 
+_TRAJECTORY: dict[str, str] = {
+    "trajectory.<arm>.<dataset>.step_<number>.<metric>": "on a part of the evaluation examples, "
+    "after so many steps; some of the metrics",
+}
+
+
 def _trajectory(study: Study, arm: str, paths: Paths) -> dict[str, Any]:
     """Metrics on the fixed subset that is answered during training, by dataset and step."""
     folder = paths.arm(arm, study.seeds[0])
@@ -287,6 +345,18 @@ def bootstrap_settings(study: Study) -> dict[str, Any]:
         "confidence": study.statistics.confidence,
         "rng": np.random.default_rng(study.statistics.seed),
     }
+
+
+_TESTS: dict[str, str] = {
+    "mcnemar.<system>.<dataset>.fixed": "examples that are right, and wrong in the baseline",
+    "mcnemar.<system>.<dataset>.broken": "examples that are wrong, and right in the baseline",
+    "mcnemar.<system>.<dataset>.p": "McNemar's exact test of whether both are equally likely",
+    "mcnemar.<system>.<dataset>.mid_p": "its mid-p version",
+    "mcnemar.<system>.<dataset>.odds_ratio": "fixed over broken; absent where none is broken",
+    "shift.<system>.<dataset>.statistic": "Stuart-Maxwell test of a shift in the shares of answers",
+    "shift.<system>.<dataset>.df": "its degrees of freedom",
+    "shift.<system>.<dataset>.p": "its p value",
+}
 
 
 def mcnemar(baseline: Answers, given: Answers, study: Study) -> dict[str, Any]:
@@ -313,6 +383,12 @@ def _test_leaves(
     }
 
 
+_CLUSTERED: dict[str, str] = {
+    "clustered.metrics.<system>.<dataset>.<metric>": "as metrics, with groups resampled",
+    "clustered.gains.<system>.<dataset>.<metric>": "as gains, with groups resampled",
+}
+
+
 def _clustered(given: Answers) -> bool:
     """Whether groups repeat, and are enough for a bootstrap of groups to mean something."""
     return FEWEST_GROUPS <= len(set(given.groups)) < len(given.groups)
@@ -334,6 +410,21 @@ def cluster_gains(baseline: Answers, given: Answers, study: Study) -> dict[str, 
         counts_GLAA, margin=study.statistics.margin, **bootstrap_settings(study)
     )
     return _leaves(gains, "points", given)
+
+
+_AWARENESS: dict[str, str] = {
+    "awareness.<system>.<dataset>.ece": "calibration error of the most probable label: mean gap "
+    "between its probability and how often it is right",
+    "awareness.<system>.<dataset>.brier": "Brier score of the label probabilities, 0 to 2",
+    "awareness.<system>.<dataset>.auroc_na": "probability that an example of gold NA has a higher "
+    "probability of NA than another",
+    "awareness.<system>.<dataset>.aurc": "mean of the risk over all shares of answered examples",
+    "awareness.<system>.<dataset>.risk_at_<number>": "risk when so many percent are answered, "
+    "those with the lowest probability of NA: share of errors when PASS or FAIL is answered",
+    "awareness.<system>.<dataset>.reliability.bin_<number>.confidence": "mean probability of the "
+    "most probable label, in one of ten bins of equal mass",
+    "awareness.<system>.<dataset>.reliability.bin_<number>.accuracy": "share of right ones there",
+}
 
 
 def self_awareness(given: Answers, study: Study) -> dict[str, Any]:
@@ -363,6 +454,12 @@ def alike_but(study: Study, setting: str) -> list[list[str]]:
     return [names for names in groups.values() if len(names) > 1]
 
 
+_CONTRASTS: dict[str, str] = {
+    "contrasts.<setting>.<pair>.<dataset>.<metric>": "difference of two arms that differ in one "
+    "setting only, paired by example",
+}
+
+
 def contrasted(study: Study) -> dict[str, dict[str, tuple[str, str]]]:
     """Arms that differ in one setting only, in pairs.
 
@@ -378,6 +475,17 @@ def contrasted(study: Study) -> dict[str, dict[str, tuple[str, str]]]:
         }
         for setting in SETTINGS
     }
+
+
+_SEEDS: dict[str, str] = {
+    "across_seeds.<arm>.<dataset>.<metric>.<spread>": "gain over the baseline of the same seed; "
+    "only where a study has several seeds",
+    "across_seeds.<arm>.<dataset>.<metric>.by_seed.seed_<number>": "the gain of one seed",
+    "contrasts_across_seeds.<setting>.<pair>.<dataset>.<metric>.<spread>": "contrasts of arms of "
+    "the same seed; only where a study has several seeds",
+    "contrasts_across_seeds.<setting>.<pair>.<dataset>.<metric>.by_seed.seed_<number>": "the "
+    "contrast of one seed",
+}
 
 
 def across_seeds(study: Study, paths: Paths) -> dict[str, Any]:
@@ -440,3 +548,20 @@ def _over_seeds(
         }
         for metric, gain in gains.items()
     }
+
+
+# The nesting of results.json, as dotted keys of its leaves with their meanings; the section `data`
+# has the keys of the data report (`mixtures.REPORT_KEYS`).
+KEYS: dict[str, str] = (
+    _STUDY
+    | _METRICS
+    | _GAINS
+    | _TESTS
+    | _CLUSTERED
+    | _AWARENESS
+    | _SHARES
+    | _CONFUSION
+    | _TRAINING
+    | _TRAJECTORY
+)
+CONTRAST_KEYS: dict[str, str] = _CONTRASTS | _SEEDS

@@ -17,6 +17,18 @@ def result_key(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]", "_", name)
 
 
+LEAF: dict[str, str] = {
+    "value": "the number; null where it could not be computed",
+    "unit": "`fraction` (0 to 1), `points` (a difference of fractions), `count`, another or none",
+    "n": "how many examples, training steps or seeds it is from",
+    "run": "folder of the run that it is from; `data` where it follows from the data alone",
+    "interval": "its limits at the study's confidence",
+    "p": "two-sided p value",
+    "p_holm": "p corrected by Holm over the arms and datasets of this metric or test",
+    "p_noninferior": "p of the test that a loss, if any, is below the study's margin",
+}
+
+
 def leaf(estimate: Estimate | float, unit: str, n: int, run: str) -> dict[str, Any]:
     """A number as results.json has it.
 

@@ -23,6 +23,13 @@ METRICS: tuple[str, ...] = (
     *(f"f1_{label.lower()}" for label in LABELS),
     *(f"recall_{label.lower()}" for label in LABELS),
 )
+METRIC_MEANINGS: dict[str, str] = {
+    "accuracy": "share of right answers",
+    "balanced_accuracy": "mean of the three recalls",
+    "macro_f1": "mean of the three F1 scores",
+    "f1_<lower>": "harmonic mean of precision and recall of a label",
+    "recall_<lower>": "share of the examples with this gold label that are answered with it",
+}
 
 
 def contingency(gold: Sequence[str], *answers: Sequence[str]) -> Counts:

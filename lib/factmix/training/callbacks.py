@@ -9,6 +9,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from factmix.study.files import write_parquet
 from factmix.study.paths import Paths
 from factmix.study.spec import Study
+from factmix.training.columns import TRAJECTORY
 from factmix.training.evaluate import answer, label_rows
 from factmix.training.policy import Policy
 
@@ -78,7 +79,7 @@ class Trajectory(TrainerCallback):
         answered = answer(self._policy, self._examples, self._study, name=f"{self._arm}, {step}")
         self._policy.model.train()
         rows = label_rows(answered, self._arm, self._seed).assign(step=step)
-        write_parquet(self._folder / f"{step:06d}.parquet", rows)
+        write_parquet(self._folder / f"{step:06d}.parquet", rows[list(TRAJECTORY)])
 
     def collected(self) -> pd.DataFrame:
         """The answers at all steps so far."""

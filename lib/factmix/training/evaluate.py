@@ -18,6 +18,7 @@ from factmix.study.labels import LABELS
 from factmix.study.paths import Paths
 from factmix.study.prompts import parse
 from factmix.study.spec import BASE, Study, name_in_variant
+from factmix.training.columns import PREDICTIONS
 from factmix.training.policy import Policy, load_adapter, load_base, prompt_texts
 from factmix.training.prefix import (
     Prefix,
@@ -29,20 +30,6 @@ from factmix.training.prefix import (
     sample,
 )
 
-PREDICTION_COLUMNS = (
-    "arm",
-    "seed",
-    "dataset",
-    "id",
-    "group",
-    "gold",
-    "predicted",
-    "p_pass",
-    "p_fail",
-    "p_na",
-    "format_valid",
-    "completion",
-)
 BATCH_TOKENS = 8192  # prompt tokens of one forward pass, padding included
 BATCH_PROMPTS = 128
 
@@ -70,8 +57,8 @@ def evaluate_arm(study: Study, arm: str, seed: int, paths: Paths) -> None:
 
 
 def label_rows(answered: pd.DataFrame, arm: str, seed: int) -> pd.DataFrame:
-    """Answers with the arm and seed that gave them, in the order of `PREDICTION_COLUMNS`."""
-    return answered.assign(arm=arm, seed=seed)[list(PREDICTION_COLUMNS)]
+    """Answers with the arm and seed that gave them, in the order of `columns.PREDICTIONS`."""
+    return answered.assign(arm=arm, seed=seed)[list(PREDICTIONS)]
 
 
 def as_in_training(study: Study) -> Study:
@@ -92,7 +79,7 @@ def answer(
         name: what the progress bar calls the policy.
 
     Returns:
-        `PREDICTION_COLUMNS` without arm and seed, in the order of `evaluation`. The probabilities
+        `columns.PREDICTIONS` without arm and seed, in the order of `evaluation`. The probabilities
         are those of the whole label strings at temperature 1, renormalised over the three. The
         answer is drawn at the study's temperature from a seed of its own per example.
     """

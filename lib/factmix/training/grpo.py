@@ -20,11 +20,12 @@ from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
 from factmix.data.leaks import check_disjoint
+from factmix.study.descriptions import is_described
 from factmix.study.examples import from_frame
 from factmix.study.files import peak_memory_gb, sha256, write_json, write_parquet
 from factmix.study.paths import ROOT, Paths
 from factmix.study.spec import Study
-from factmix.training import rollouts
+from factmix.training import columns, rollouts
 from factmix.training.callbacks import Progress, Trajectory
 from factmix.training.policy import Policy, add_adapter, device, dtype_of, load_base, prompt_texts
 from factmix.training.reward_functions import reward_functions
@@ -251,18 +252,17 @@ def _read_training(study: Study, arm: str, paths: Paths) -> pd.DataFrame:
 
 
 def metrics(log_history: list[dict[str, float]]) -> pd.DataFrame:
-    """One row per training step; DESIGN's contract of metrics.parquet, from what TRL logged."""
+    """One row per training step with those of `columns.METRICS` that TRL logged."""
     renamed = {
         "reward": "reward/total",
         "frac_reward_zero_std": "zero_spread",
         "step_time": "seconds",
     }
-    kept = ("loss", "grad_norm", "learning_rate", "entropy", "kl", "accuracy", "format_rate")
     rows = []
     for entry in log_history:
         if "reward" not in entry:
             continue  # the summary at the end of training
-        row: dict[str, float] = {"step": entry["step"]}
+        row: dict[str, float] = {}
         for key, value in entry.items():
             if key.startswith("rewards/") and key.endswith("/mean"):
                 name = key.split("/")[1]
@@ -270,7 +270,7 @@ def metrics(log_history: list[dict[str, float]]) -> pd.DataFrame:
                     row[f"reward/{name}"] = value
             elif key in renamed:
                 row[renamed[key]] = value
-            elif key in kept or "|" in key or key.startswith("share/"):
+            elif is_described(key, columns.METRICS):
                 row[key] = value
         rows.append(row)
     table = pd.DataFrame(rows).sort_values("step", ignore_index=True)

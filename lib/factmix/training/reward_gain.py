@@ -9,6 +9,7 @@ import pandas as pd
 from factmix.study.labels import Label
 from factmix.study.spec import Reward, Study
 from factmix.training import rewards
+from factmix.training.columns import REWARDS
 from factmix.training.evaluate import answer, as_in_training
 from factmix.training.policy import Policy
 
@@ -25,7 +26,7 @@ def before_and_after(
         arm: whose reward is taken.
 
     Returns:
-        dataset, id, gold, before, after; in the order of `training`.
+        `columns.REWARDS`, in the order of `training`.
     """
     at_training = as_in_training(study)
     policy.model.eval()
@@ -33,9 +34,8 @@ def before_and_after(
         before = answer(policy, training, at_training, name=f"{arm}, before")
     after = answer(policy, training, at_training, name=f"{arm}, after")
     reward = study.reward_of(arm)
-    return after[["dataset", "id", "gold"]].assign(
-        before=_totals(before, reward), after=_totals(after, reward)
-    )
+    earned = after.assign(before=_totals(before, reward), after=_totals(after, reward))
+    return earned[list(REWARDS)]
 
 
 def _totals(answered: pd.DataFrame, reward: Reward) -> list[float]:

@@ -1,0 +1,74 @@
+"""The columns and keys of the files that training and evaluation write, with their meanings.
+
+`evaluate`, `callbacks`, `grpo` and `reward_gain` build their tables from these; the data dictionary
+(`results.dictionary`) shows them. Nothing here needs torch.
+"""
+
+# predictions.parquet, in this order
+PREDICTIONS: dict[str, str] = {
+    "arm": "arm that answered; `base` is the untrained model",
+    "seed": "seed of the arm's training; 0 for the untrained model",
+    "dataset": "dataset of the example",
+    "id": "the example, unique within its dataset",
+    "group": "unit that is never split between training and evaluation, such as an entity",
+    "gold": "the right label: NA, PASS or FAIL",
+    "predicted": "the answer that was read from the completion: NA, PASS, FAIL or INVALID",
+    "p_pass": "probability of PASS at temperature 1, among the three labels, 0 to 1",
+    "p_fail": "the same of FAIL",
+    "p_na": "the same of NA",
+    "format_valid": "whether the completion is exactly one label",
+    "completion": "the sampled text",
+}
+
+# trajectory.parquet, in this order
+TRAJECTORY = PREDICTIONS | {
+    "step": "training steps before these answers; the examples are a part of the evaluation's"
+}
+
+# metrics.parquet: a row for each training step
+METRICS: dict[str, str] = {
+    "step": "training step, from 1",
+    "accuracy": "share of the sampled completions with the gold label",
+    "accuracy|<label>": "the same over the claims of one gold label; empty without such claims",
+    "entropy": "mean entropy of the sampled tokens' distribution, nats",
+    "format_rate": "share of the completions that are exactly one label",
+    "grad_norm": "norm of the gradient before clipping",
+    "kl": "drift from the untrained model, nats per token; not in the loss",
+    "learning_rate": "of this step",
+    "loss": "of GRPO; near zero by construction, as advantages are centred within groups",
+    "reward/<part>": "mean over the completions of the reward, or of a part of it",
+    "reward/<part>|<label>": "the same over the claims of one gold label",
+    "seconds": "wall time of the step",
+    "share/<answer>": "share of the completions with this answer",
+    "zero_spread": "share of the groups whose completions all earn the same",
+}
+
+# rewards.parquet: a row for each training claim
+REWARDS: dict[str, str] = {
+    "dataset": "dataset of the training claim",
+    "id": "the claim's example, unique within its dataset",
+    "gold": "its label",
+    "before": "what one answer of the untrained model earns, sampled as in training",
+    "after": "the same of the trained model, with the same random numbers",
+}
+
+# run.json
+RUN: dict[str, str] = {
+    "study": "name of the study",
+    "arm": "arm that was trained",
+    "seed": "of the training",
+    "configuration_sha256": "of all settings that decide what is trained",
+    "data_fingerprint": "SHA-256 of the training sample",
+    "evaluation_fingerprint": "SHA-256 of the evaluation set",
+    "model_sha256": "of the base model's files, by name; empty for a model of the hub",
+    "steps": "training steps",
+    "learning_rate": "of the training",
+    "versions": "of the libraries that train",
+    "git_commit": 'commit of the code, with "+" where files differed from it',
+    "device": "what it was trained on",
+    "finished": "when, ISO 8601",
+    "wall_seconds": "of the training, since its last interruption",
+    "peak_memory_gb": "of the process",
+    "trainable_parameters": "numbers in the adapter",
+    "adapter_sha256": "of the adapter's weights, `adapter/adapter_model.safetensors`",
+}
