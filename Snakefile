@@ -2,19 +2,19 @@
 #   snakemake --profile profiles/local --cores 4 --config study=smoke
 #
 # A step runs again when a file that it reads is newer than what it wrote, or when the settings that
-# it takes from the study's YAML have changed. So prose rebuilds the book, figures/ draws the pages
-# again, grpo.py trains again, and a new arm trains that arm only. (A file with a new time and the
-# same content counts as old: the profiles compare checksums.)
+# it takes from the study or its code have changed, which factmix.study.freshness says. So prose
+# rebuilds the book, figures/ draws the pages again, grpo.py trains again, and a new arm trains that
+# arm only; comments and docstrings do nothing. (A file with a new time and the same content counts
+# as old: the profiles compare checksums.)
 
-import json
 import os
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from factmix.study.source_deps import sources
-from factmix.study.paths import ROOT, Paths
+from factmix.study import freshness
 from factmix.study.load import find_study
+from factmix.study.paths import Paths
 from factmix.study.spec import StudyError
 
 try:
@@ -22,17 +22,6 @@ try:
 except StudyError as error:
     raise WorkflowError(str(error)) from None
 
-SETTINGS = STUDY.model_dump(mode="json")
-SETTINGS["training"].pop("prompts_per_pass", None)  # memory, and nothing that is learned
-SETTINGS["dataset_names"] = list(STUDY.datasets)  # all that training and answering take
-SETTINGS["samples"] = {  # what is drawn beside the mixtures, for arms of another protocol
-    arm: [STUDY.training_sample(arm), STUDY.evaluation_sample(arm)]
-    for arm in STUDY.arms
-    if STUDY.training_sample(arm)[1] or STUDY.evaluation_sample(arm)
-}
-SETTINGS["counts"] = {
-    name: STUDY.evaluation_counts(name, "group_disjoint") for name in STUDY.datasets
-}
 PATHS = Paths(Path(os.path.relpath(Paths.of(STUDY).root)))
 ARM = str(PATHS.root / "{arm}-s{seed}")
 PAGES = str(PATHS.root / "notebooks")
@@ -44,58 +33,19 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-def code(*modules):
-    """Sources that decide what a step computes; the shared vocabulary below is not followed.
-
-    What a step takes from the study is in its `settings`, so study.py need not count.
-    """
-    vocabulary = ("labels", "examples", "spec", "load", "paths", "files")
-    shared = [f"study.{name}" for name in vocabulary] + ["results.numbers"]
-    return [os.path.relpath(path) for path in sources(*modules, without=shared)]
+def run_of(wildcards):
+    return STUDY.run(wildcards.arm, int(wildcards.seed))
 
 
-def settings(*keys):
-    """Parts of the study, as text that Snakemake compares with that of the last run."""
-    return json.dumps({key: SETTINGS[key] for key in keys}, sort_keys=True)
+def record(settings, step):
+    """What a step depends on beside its files, as text that Snakemake compares; see freshness.py."""
+    return freshness.as_text({"settings": settings, "code_sha256": freshness.code_sha256(step)})
 
 
-def training_settings(wildcards):
-    """All that an arm's training takes from the study, and nothing of the other arms."""
-    arm = {
-        key: value
-        for key, value in SETTINGS["arms"][wildcards.arm].items()
-        if key != "baseline"  # which decides what it is compared with, and nothing else here
-    }
-    reward = STUDY.reward_of(wildcards.arm).model_dump(mode="json")
-    own = [arm, SETTINGS["mixtures"][arm["mixture"]], reward]
-    refresh = STUDY.protocol_of(wildcards.arm).sampler_refresh
-    own += [refresh] if refresh > 1 else []
-    shared = ("dataset_names", "evaluation", "model", "sample_seed", "training")
-    return json.dumps(own, sort_keys=True) + prompted(wildcards) + settings(*shared)
-
-
-def prompted(wildcards):
-    """The prompt of training, and that of evaluation where it is another one."""
-    told = STUDY.evaluation_prompt(wildcards.arm)
-    other = told.model_dump_json() if told != STUDY.prompt else ""
-    return settings("prompt") + other
-
-
-def answering_settings(wildcards):
-    """All that an arm's evaluation takes from the study."""
-    return prompted(wildcards) + settings("dataset_names", "evaluation", "model")
-
-
-def drawn(wildcards):
-    """The data that a step reads; known, and compared with that of its last run, once drawn."""
+def drawn(*samples):
+    """The files of samples; known, and compared with those of a rule's last run, once drawn."""
     checkpoints.data.get()
-    arm = wildcards.get("arm")
-    if not arm:
-        return [PATHS.evaluation_of(variant) for variant in STUDY.evaluation_samples()]
-    return [
-        PATHS.evaluation_of(STUDY.evaluation_sample(arm)),
-        PATHS.train(*STUDY.training_sample(arm)),
-    ]
+    return [PATHS.sample(sample) for sample in samples]
 
 
 def every_arm(pattern):
@@ -104,7 +54,7 @@ def every_arm(pattern):
 
 STYLE = "lib/factmix/report/factmix.mplstyle"
 EVALUATED = "predictions.parquet"
-BASE = [PATHS.base_of(variant) / EVALUATED for variant in STUDY.evaluation_samples()]
+BASE = [PATHS.run(run) / EVALUATED for run in STUDY.base_runs()]
 TRAINED = ("run.json", "metrics.parquet", "trajectory.parquet", "rewards.parquet")
 BOOK = [
     path
@@ -113,7 +63,7 @@ BOOK = [
 ]
 
 
-# Priorities: the untrained model comes first, and an arm is finished before the next begins, so that
+# Priorities: the base model comes first, and an arm is finished before the next begins, so that
 # a mistake shows early.
 
 
@@ -140,12 +90,11 @@ rule book:
         "_config.yml",
         BOOK,
         [path for path in Path("results").rglob("*") if path.is_file()],
-        code("published.audit", "published.claims", "published.recomputed", "results.compare"),
-        code("data.datasets", "report.figure_data", "report.figures", "report.ternary"),
         "lib/factmix/published/claims.yaml",
         STYLE,
-        code("results.dictionary", "results.rerun_diff"),
         sorted(Path("studies").glob("*.yaml")),  # pages include some
+    params:
+        depends_on=record({}, "book"),
     output:
         "_build/html/index.html",
     shell:
@@ -157,13 +106,9 @@ rule book:
 checkpoint data:
     message: "Data: drawing the evaluation set and the training samples"
     input:
-        code("data.mixtures", "data.shortcuts"),
-        "lib/factmix/report/data_summary.py",  # of the prompts it only needs the lengths
         "notebooks/data.md",
     params:
-        settings=settings(
-            "counts", "dataset_names", "evaluation", "mixtures", "protocol", "sample_seed", "samples"
-        ),
+        depends_on=freshness.as_text(freshness.drawing(STUDY)),
     output:
         # Pools and samples are written too, but not listed: with a list that changes, Snakemake
         # could not compare the settings with those of the last run.
@@ -177,13 +122,14 @@ checkpoint data:
 
 
 rule base:
-    message: "Base: evaluating the untrained model"
+    message: "Base: evaluating the base model"
     input:
-        drawn,
+        lambda _: drawn(*(run.evaluation_sample for run in STUDY.base_runs())),
         MODEL,
-        code("training.evaluate"),
     params:
-        settings=settings("dataset_names", "evaluation", "model", "prompt"),
+        depends_on=record(
+            [freshness.answering_settings(run) for run in STUDY.base_runs()], "evaluate"
+        ),
     output:
         BASE,
     threads: ALL_CORES
@@ -200,14 +146,15 @@ rule base:
 rule train:
     message: "Arm {wildcards.arm}, seed {wildcards.seed}: training"
     input:
-        drawn,
+        lambda wildcards: drawn(run_of(wildcards).training_sample),
         MODEL,
-        code("training.grpo"),
     params:
-        settings=training_settings,
+        depends_on=lambda wildcards: record(
+            freshness.training_settings(run_of(wildcards)), "train"
+        ),
     output:
-        directory(f"{ARM}/adapter"),
-        [f"{ARM}/{name}" for name in TRAINED],
+        # update: what was trained before is moved aside by the training itself, and never deleted.
+        [update(f"{ARM}/{name}") for name in TRAINED],
     threads: ALL_CORES
     resources:
         training=1,
@@ -219,12 +166,12 @@ rule evaluate:
     message: "Arm {wildcards.arm}, seed {wildcards.seed}: evaluating"
     input:
         f"{ARM}/run.json",
-        f"{ARM}/adapter",
-        drawn,
+        lambda wildcards: drawn(run_of(wildcards).evaluation_sample),
         MODEL,
-        code("training.evaluate"),
     params:
-        settings=answering_settings,
+        depends_on=lambda wildcards: record(
+            freshness.answering_settings(run_of(wildcards)), "evaluate"
+        ),
     output:
         f"{ARM}/{EVALUATED}",
     threads: ALL_CORES
@@ -239,9 +186,10 @@ rule arm:
     message: "Arm {wildcards.arm}, seed {wildcards.seed}: its notebook"
     input:
         [f"{ARM}/{name}" for name in (*TRAINED, EVALUATED)],
-        code("report.figures", "stats.bootstrap"),
         STYLE,
         "notebooks/arm.md",
+    params:
+        depends_on=record({}, "arm"),
     output:
         f"{PAGES}/{{arm}}-s{{seed}}.ipynb",
     priority: 1
@@ -257,11 +205,10 @@ rule compare:
         BASE,
         every_arm(f"{ARM}/{EVALUATED}"),
         [every_arm(f"{ARM}/{name}") for name in TRAINED],
-        code("results.compare", "report.figure_data", "report.figures"),
         STYLE,
         "notebooks/compare.md",
     params:
-        settings=STUDY.model_dump_json(),  # whole: it is kept beside the results
+        depends_on=record(STUDY.model_dump(mode="json"), "compare"),  # whole: kept with the results
     output:
         PATHS.results,
         PATHS.study,

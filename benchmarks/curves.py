@@ -14,7 +14,7 @@ import pandas as pd
 from trl import GRPOTrainer
 
 from factmix.study.load import find_study
-from factmix.study.spec import Study
+from factmix.study.run import Run
 from factmix.training import grpo
 from factmix.training.callbacks import Progress
 from factmix.training.policy import add_adapter, load_base
@@ -25,14 +25,11 @@ from timing import machine, report, table
 BLOCK = 20  # steps; of neighbouring ones the policies are much the same
 
 
-def trained(study: Study, arm: str, kind: type[GRPOTrainer], training: pd.DataFrame) -> list[float]:
+def trained(run: Run, kind: type[GRPOTrainer], training: pd.DataFrame) -> list[float]:
     """The mean reward of each step."""
     with tempfile.TemporaryDirectory() as folder:
-        seed = study.seeds[0]
-        policy = add_adapter(load_base(study.model), study.model.lora, seed)
-        trainer = grpo.make_trainer(
-            study, arm, seed, training, Path(folder), policy=policy, trainer_class=kind
-        )
+        policy = add_adapter(load_base(run.model), run.model.lora, run.seed)
+        trainer = grpo.make_trainer(run, training, Path(folder), policy=policy, trainer_class=kind)
         trainer.add_callback(Progress(kind.__name__))
         trainer.train()
     return [entry["reward"] for entry in trainer.state.log_history if "reward" in entry]
@@ -46,9 +43,10 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     study = find_study(chosen.study)
     with drawn_data(study) as paths:
-        training = pd.read_parquet(paths.train(study.arm(chosen.arm).mixture))
+        run = study.run(chosen.arm)
+        training = pd.read_parquet(paths.sample(run.training_sample))
     curves = {
-        name: trained(study, chosen.arm, kind, training)
+        name: trained(run, kind, training)
         for name, kind in (("stock", GRPOTrainer), ("ours", SharedPrefixTrainer))
     }
     blocks = {name: _means(curve) for name, curve in curves.items()}

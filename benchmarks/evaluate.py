@@ -17,59 +17,66 @@ import torch
 
 from factmix.study.examples import from_frame
 from factmix.study.load import find_study
+from factmix.study.run import BaseRun
 from factmix.study.spec import Study
-from factmix.training.evaluate import answer, by_length
+from factmix.training.evaluate import answer_as, by_length
 from factmix.training.policy import Policy, load_base, prompt_texts
 from factmix.training.prefix import pad_left, read_prompts
 from steps import drawn_data
 from timing import in_turns, machine, progress, quartiles, ratios, report, seconds, spread, table
 
 
+def ours(policy: Policy, examples: pd.DataFrame, run: BaseRun) -> None:
+    """Answers every example as the study does."""
+    answer_as(run, policy, examples)
+
+
 @torch.no_grad()
-def generated(policy: Policy, examples: pd.DataFrame, study: Study) -> None:
+def generated(policy: Policy, examples: pd.DataFrame, run: BaseRun) -> None:
     """Samples an answer to every example with `model.generate`."""
-    for prompts in _batches(policy, examples, study):
+    for prompts in _batches(policy, examples, run):
         ids, mask = pad_left(prompts, policy.tokenizer.pad_token_id, policy.model.device)
         policy.model.generate(
             input_ids=ids,
             attention_mask=mask,
             do_sample=True,
-            temperature=study.evaluation.temperature,
+            temperature=run.evaluation.temperature,
             top_k=0,
             top_p=1.0,
-            max_new_tokens=study.prompt.max_completion_tokens,
+            max_new_tokens=run.evaluation_prompt.max_completion_tokens,
             return_dict_in_generate=True,
             output_logits=True,
         )
 
 
 @torch.no_grad()
-def read(policy: Policy, examples: pd.DataFrame, study: Study) -> None:
+def read(policy: Policy, examples: pd.DataFrame, run: BaseRun) -> None:
     """Reads every prompt, and does nothing else."""
-    for prompts in _batches(policy, examples, study):
+    for prompts in _batches(policy, examples, run):
         ids, mask = pad_left(prompts, policy.tokenizer.pad_token_id, policy.model.device)
         read_prompts(policy.model, ids, mask)
 
 
-def _batches(policy: Policy, examples: pd.DataFrame, study: Study) -> list[list[list[int]]]:
-    texts = prompt_texts(policy.tokenizer, from_frame(examples), study.prompt)
+def _batches(policy: Policy, examples: pd.DataFrame, run: BaseRun) -> list[list[list[int]]]:
+    texts = prompt_texts(policy.tokenizer, from_frame(examples), run.evaluation_prompt)
     tokens = policy.tokenizer(texts)["input_ids"]
     return [[tokens[i] for i in batch] for batch in by_length([len(each) for each in tokens])]
 
 
 def measure(study: Study, examples: int, repeats: int) -> dict[str, list[float]]:
     """Seconds of each way, and how many examples there were."""
-    ways: dict[str, Any] = {"ours": answer, "generate": generated, "read": read}
+    ways: dict[str, Any] = {"ours": ours, "generate": generated, "read": read}
     found: dict[str, list[float]] = {name: [] for name in ways}
     with drawn_data(study) as paths, progress(3 * repeats + 1, "evaluations") as bar:
-        policy = load_base(study.model)
+        run = study.base_runs()[0]
+        policy = load_base(run.model)
         evaluation = pd.read_parquet(paths.evaluation).head(examples)
         for way in ways.values():  # the first pass of a process is slower than the others
-            way(policy, evaluation.head(8), study)
+            way(policy, evaluation.head(8), run)
         bar.update()
         for repeat in range(repeats):
             for name in in_turns(tuple(ways), repeat):
-                took, _ = seconds(partial(ways[name], policy, evaluation, study))
+                took, _ = seconds(partial(ways[name], policy, evaluation, run))
                 found[name].append(took)
                 bar.update()
     found["examples"] = [len(evaluation)]

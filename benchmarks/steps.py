@@ -4,6 +4,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -77,16 +78,13 @@ class Bench:
     ) -> None:
         # transformers warns of its own renamed options
         warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-        numbers = study.training.model_copy(update={"prompts_per_pass": None})
-        study = study.model_copy(update={"training": numbers})
-        seed = study.seeds[0]
+        run = study.run(arm)
+        run = replace(run, training=run.training.model_copy(update={"prompts_per_pass": None}))
         self.trainer = grpo.make_trainer(
-            study,
-            arm,
-            seed,
-            pd.read_parquet(paths.train(study.arm(arm).mixture)),
+            run,
+            pd.read_parquet(paths.sample(run.training_sample)),
             paths.root / "unused",
-            policy=add_adapter(load_base(study.model), study.model.lora, seed),
+            policy=add_adapter(load_base(run.model), run.model.lora, run.seed),
             trainer_class=trainer_class,
         )
         self.trainer.model.train()

@@ -90,7 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
     study = find_study(chosen.study)
     arms = list(study.arms) if chosen.arms is None else chosen.arms
     for arm in arms:
-        study.arm(arm)
+        study.run(arm)
     found = measure(study, arms)
     minutes = sum(phase["seconds"] for phase in found.values()) / 60
     peak = max(phase["peak_gb"] for phase in found.values())

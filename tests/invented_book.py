@@ -18,7 +18,7 @@ from factmix.study.files import write_json, write_parquet
 from factmix.study.labels import ANSWERS, INVALID, LABELS
 from factmix.study.load import find_study
 from factmix.study.paths import ROOT, Paths
-from factmix.study.spec import Study, name_in_variant
+from factmix.study.spec import Study
 from factmix.training.rewards import component_names
 
 EXAMPLES = 24  # per dataset; enough for every label and answer to occur
@@ -28,15 +28,15 @@ def invent_run(study: Study, paths: Paths, seed: int = 0) -> None:
     """Writes every file that a finished run of the study has, with invented content."""
     rng = np.random.default_rng(seed)
     write_json(paths.data_report, _report(study))
-    for variant in study.evaluation_samples():
-        answers = _answers(study, name_in_variant("base", variant), rng)
-        write_parquet(paths.base_of(variant) / "predictions.parquet", answers)
+    for base in study.base_runs():
+        answers = _answers(study, base.arm, rng)
+        write_parquet(paths.run(base) / "predictions.parquet", answers)
     for arm in study.arms:
         for each in study.seeds:
             answers = _answers(study, arm, rng)
             write_parquet(paths.arm(arm, each) / "predictions.parquet", answers)
         folder = paths.arm(arm, study.seeds[0])
-        steps = study.steps(arm)
+        steps = study.run(arm).steps
         write_parquet(folder / "metrics.parquet", _metrics(study, arm, steps, rng))
         at = [step for step in study.evaluation.trajectory_steps if step <= steps]
         write_parquet(
@@ -54,7 +54,6 @@ def invent_run(study: Study, paths: Paths, seed: int = 0) -> None:
                 "arm": arm,
                 "seed": study.seeds[0],
                 "steps": steps,
-                "data_fingerprint": "invented",
                 "finished": "2026-01-02T03:04:05+00:00",
                 "wall_seconds": 754.0,
                 "peak_memory_gb": 1.9,

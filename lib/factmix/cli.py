@@ -13,6 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from factmix.study.paths import Paths
+    from factmix.study.run import Run
     from factmix.study.spec import Study
 
 UNWRITABLE = (errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR)
@@ -47,18 +48,14 @@ def _open(name: str) -> "tuple[Study, Paths]":
     return study, Paths.of(study)
 
 
-def _seed(study: "Study", seed: int | None) -> int:
-    return study.seeds[0] if seed is None else seed
-
-
-def _check_trained(study: "Study", arm: str, seed: int, paths: "Paths") -> None:
+def _check_trained(run: "Run", paths: "Paths") -> None:
     from factmix.study.spec import StudyError
 
-    record = paths.arm(arm, seed) / "run.json"  # what training writes last
+    record = paths.run(run) / "run.json"  # what training writes last
     if not record.is_file():
         raise StudyError(
             f"{record} does not exist; train the arm with:"
-            f" factmix train {study.name} {arm} --seed {seed}"
+            f" factmix train {run.study} {run.arm} --seed {run.seed}"
         )
 
 
@@ -128,38 +125,36 @@ def train(
 ) -> None:
     """Train one arm with GRPO."""
     study, paths = _open(study_name)
-    study.arm(arm)
+    run = study.run(arm, seed)
     from factmix.data import mixtures
     from factmix.training import grpo
 
-    mixtures.check_drawn(study, [arm], paths)
-    grpo.train(study, arm, _seed(study, seed), paths)
-    print(f"wrote {paths.arm(arm, _seed(study, seed))}")
+    mixtures.check_drawn(run, paths)
+    grpo.train(run, paths)
+    print(f"wrote {paths.run(run)}")
 
 
 @app.command()
 def evaluate(
     study_name: StudyName,
-    arm: Annotated[str, typer.Argument(help="A trained arm, or 'base': the untrained model.")],
+    arm: Annotated[str, typer.Argument(help="A trained arm, or 'base': the base model.")],
     seed: Seed = None,
 ) -> None:
-    """Answer the evaluation set with one arm's model, or with the untrained one."""
+    """Answer the evaluation set with one arm's model, or with the base model."""
     study, paths = _open(study_name)
-    if arm != "base":
-        study.arm(arm)
+    runs = study.base_runs() if arm == "base" else [study.run(arm, seed)]
     from factmix.data import mixtures
     from factmix.training import evaluate as evaluation
 
+    for run in runs:
+        mixtures.check_drawn(run, paths)
     if arm == "base":
-        mixtures.check_drawn(study, study.evaluation_samples().values(), paths)
-        evaluation.evaluate_base(study, paths)
-        folder = paths.base
+        evaluation.evaluate_base(study.base_runs(), paths)
     else:
-        mixtures.check_drawn(study, [arm], paths)
-        folder = paths.arm(arm, _seed(study, seed))
-        _check_trained(study, arm, _seed(study, seed), paths)
-        evaluation.evaluate_arm(study, arm, _seed(study, seed), paths)
-    print(f"wrote {folder / 'predictions.parquet'}")
+        _check_trained(study.run(arm, seed), paths)
+        evaluation.evaluate_arm(study.run(arm, seed), paths)
+    for run in runs:
+        print(f"wrote {paths.run(run) / 'predictions.parquet'}")
 
 
 @app.command()

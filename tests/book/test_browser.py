@@ -23,7 +23,7 @@ from factmix.study.examples import Example
 from factmix.study.labels import ANSWERS, LABELS, Label
 from factmix.study.load import find_study
 from factmix.study.paths import ROOT
-from factmix.study.spec import WeightedReward
+from factmix.study.settings import WeightedReward
 from factmix.training.rewards import components
 
 pytestmark = pytest.mark.slow

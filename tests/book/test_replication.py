@@ -105,10 +105,10 @@ def test_both_studies_answer_the_same_claims_and_differ_in_their_seeds() -> None
     facts = [json.loads(path.read_text()) for path in runs]
     assert {each["seed"] for each in facts} == set(range(1, 1 + SEEDS))
     assert len({each["adapter_sha256"] for each in facts}) == len(facts) == 25
-    assert len({each["evaluation_fingerprint"] for each in facts}) == 1
+    assert len({each["evaluation_sample_sha256"] for each in facts}) == 1
     default = json.loads((ROOT / "results/embedded/balanced-s0/run.json").read_text())
-    assert default["evaluation_fingerprint"] == facts[0]["evaluation_fingerprint"]
-    assert default["model_sha256"] == facts[0]["model_sha256"]
+    assert default["evaluation_sample_sha256"] == facts[0]["evaluation_sample_sha256"]
+    assert default["depends_on"]["model_sha256"] == facts[0]["depends_on"]["model_sha256"]
 
 
 def test_what_came_again_is_also_said_in_a_sentence(both: tuple[Any, Any]) -> None:
@@ -136,7 +136,7 @@ def test_other_settings_are_not_passed_off_as_other_seeds(
 
     def changed(root: Path) -> dict[str, Any]:
         found = records(root)
-        return {name: run | {"data_fingerprint": str(root)} for name, run in found.items()}
+        return {name: run | {"evaluation_sample_sha256": str(root)} for name, run in found.items()}
 
     monkeypatch.setattr(replication.rerun_diff, "run_records", changed)
     with pytest.raises(sources.SourceError, match="make study STUDY=embedded_seeds"):

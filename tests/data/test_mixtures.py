@@ -19,7 +19,8 @@ from factmix.study.examples import COLUMNS, Example, to_frame
 from factmix.study.labels import LABELS, Label
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
-from factmix.study.spec import Dataset, Study
+from factmix.study.settings import Dataset
+from factmix.study.spec import Study
 
 NA, PASS, FAIL = LABELS
 
@@ -71,7 +72,9 @@ def prepared(study, pools):
         paths = Paths(Path(folder))
         report = prepare(study, paths)
         assert json.loads(paths.data_report.read_text()) == report
-        train = {name: pd.read_parquet(paths.train(name)) for name in study.mixtures}
+        train = {
+            name: pd.read_parquet(paths.data / f"train-{name}.parquet") for name in study.mixtures
+        }
         return report, pd.read_parquet(paths.evaluation), train
 
 
@@ -320,7 +323,9 @@ def test_the_trajectory_cannot_hold_more_than_the_evaluation_set():
 
 
 def test_a_mixture_smaller_than_one_step_is_refused(smoke):
-    study = smoke.model_copy(update={"mixtures": {"m": {"debate": {Label.NA: 3}}}})
+    content = smoke.model_dump()
+    content["mixtures"]["m"] = {"debate": {Label.NA: 3}}
+    study = Study.model_validate(content)
     with pytest.raises(
         DataError, match=r"mixtures\.m: 3 examples are fewer than the 4 of training"
     ):
@@ -362,7 +367,7 @@ def test_development_examples_share_nothing_with_training_or_evaluation(tmp_path
     with patch.dict("factmix.data.datasets.DATASETS", fakes):
         prepare(study, paths)
     left = development(study, paths)
-    files = [paths.evaluation, paths.train("m"), paths.train("n")]
+    files = [paths.evaluation, paths.data / "train-m.parquet", paths.data / "train-n.parquet"]
     used = pd.concat([pd.read_parquet(file) for file in files])
     assert tuple(left.columns) == COLUMNS
     assert overlap(left, used) == {"groups": 0, "claims": 0}
@@ -448,8 +453,8 @@ def variants(study, pools):
         report = prepare(study, paths)
         return report, {
             arm: (
-                pd.read_parquet(paths.train(*study.training_sample(arm))),
-                pd.read_parquet(paths.evaluation_of(study.evaluation_sample(arm))),
+                pd.read_parquet(paths.sample(study.run(arm).training_sample)),
+                pd.read_parquet(paths.sample(study.run(arm).evaluation_sample)),
             )
             for arm in study.arms
         }
@@ -566,12 +571,21 @@ def test_the_released_split_of_the_real_claims_shares_what_it_must(mirror):
 def test_samples_of_other_counts_than_the_study_now_asks_for_are_refused(smoke, tmp_path):
     paths = Paths(tmp_path)
     prepare(smoke, paths)
-    check_drawn(smoke, smoke.arms, paths)
+    for run in smoke.systems():
+        check_drawn(run, paths)
     mixtures = {name: dict(parts) for name, parts in smoke.mixtures.items()}
     mixtures["hard_only"]["debate"] = {NA: 1, PASS: 6, FAIL: 5}
     changed = smoke.model_copy(update={"mixtures": mixtures})
-    check_drawn(changed, ["balanced"], paths)
+    check_drawn(changed.run("balanced"), paths)
     with pytest.raises(
-        DataError, match=r"train-hard_only\.parquet: debate, NA: it holds 6 .* 1; draw"
+        DataError, match=r"train-hard_only\.parquet .*: counts\.debate\.NA was 6 and is 1; draw"
     ):
-        check_drawn(changed, ["hard_only"], paths)
+        check_drawn(changed.run("hard_only"), paths)
+
+
+def test_datasets_in_another_order_inside_a_mixture_are_another_sample(smoke, tmp_path):
+    paths = Paths(tmp_path)
+    prepare(smoke, paths)
+    mixtures = {name: dict(reversed(parts.items())) for name, parts in smoke.mixtures.items()}
+    with pytest.raises(DataError, match=r"train-hard_only\.parquet .*: order was"):
+        check_drawn(smoke.model_copy(update={"mixtures": mixtures}).run("hard_only"), paths)

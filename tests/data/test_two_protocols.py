@@ -1,7 +1,6 @@
 """A study with arms of both protocols: what each is compared with, and which parts are apart."""
 
 import json
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from factmix.results.answers import CONSTANTS, CompareError, predictions, refere
 from factmix.results.compare import by_baseline, compare
 from factmix.results.freeze import freeze
 from factmix.results.results_json import tidy
+from factmix.study import freshness
 from factmix.study.files import write_json, write_parquet
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
@@ -57,14 +57,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Paths]:
     study, rng = two_protocols(), np.random.default_rng(3)
     paths = Paths(tmp_path_factory.mktemp("two") / "run")
     mixtures.prepare(study, paths)
-    for variant, name in (("", "base"), ("as_released", "base_as_released")):
-        examples = pd.read_parquet(paths.evaluation_of(variant))
-        rows = answered(examples, name, 0.4, rng)
-        write_parquet(paths.base_of(variant) / "predictions.parquet", rows)
-    for i, arm in enumerate(study.arms):
-        folder = paths.arm(arm, 0)
-        examples = pd.read_parquet(paths.evaluation_of(study.evaluation_sample(arm)))
-        rows = answered(examples, arm, 0.5 + i / 10, rng)
+    for base in study.base_runs():
+        examples = pd.read_parquet(paths.sample(base.evaluation_sample))
+        rows = answered(examples, base.arm, 0.4, rng)
+        write_parquet(paths.run(base) / "predictions.parquet", rows)
+    for i, run in enumerate(study.runs()):
+        folder = paths.run(run)
+        examples = pd.read_parquet(paths.sample(run.evaluation_sample))
+        rows = answered(examples, run.arm, 0.5 + i / 10, rng)
         write_parquet(folder / "predictions.parquet", rows)
         write_parquet(folder / "trajectory.parquet", rows.assign(step=0))
         curve = {"step": [1, 2], "reward/total": [1.0, 2.0], "format_rate": [0.5, 1.0]}
@@ -72,9 +72,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Paths]:
         write_parquet(folder / "metrics.parquet", pd.DataFrame(curve))
         earned = pd.DataFrame({"before": [1.0, 2.0], "after": [2.0, 2.5]})
         write_parquet(folder / "rewards.parquet", earned)
-        sample = paths.train(*study.training_sample(arm)).read_bytes()
-        run = {"data_fingerprint": sha256(sample).hexdigest(), "wall_seconds": 1.0}
-        write_json(folder / "run.json", run | {"peak_memory_gb": 1.0})
+        record = {"depends_on": freshness.training(run, paths), "wall_seconds": 1.0}
+        write_json(folder / "run.json", record | {"peak_memory_gb": 1.0})
     return study, paths
 
 
@@ -85,7 +84,10 @@ def results(finished: tuple[Study, Paths]) -> dict[str, Any]:
 
 def test_each_protocol_has_a_baseline_that_answers_its_evaluation_sample() -> None:
     study = two_protocols()
-    assert study.evaluation_samples() == {"": "format_only", "as_released": "format_only_released"}
+    assert {run.arm: run.baseline for run in study.base_runs()} == {
+        "base": "format_only",
+        "base_as_released": "format_only_released",
+    }
     assert reference_of(study) == {
         "base": "format_only",
         "base_as_released": "format_only_released",
@@ -99,14 +101,14 @@ def test_each_protocol_has_a_baseline_that_answers_its_evaluation_sample() -> No
 
 def test_an_arm_may_name_its_baseline_and_the_named_one_is_its_own() -> None:
     study = two_protocols(format_only_released={"baseline": "hard_only_released"})
-    assert study.baseline_of("format_only_released") == "hard_only_released"
-    assert study.baseline_of("hard_only_released") == "hard_only_released"
+    assert study.run("format_only_released").baseline == "hard_only_released"
+    assert study.run("hard_only_released").baseline == "hard_only_released"
 
 
 def test_an_arm_without_a_fellow_on_its_sample_is_its_own_baseline() -> None:
     study = two_protocols(hard_only_released={"evidence_eval": "retrieved"})
-    assert study.baseline_of("hard_only_released") == "hard_only_released"
-    assert len(study.evaluation_samples()) == 3
+    assert study.run("hard_only_released").baseline == "hard_only_released"
+    assert len(study.base_runs()) == 3
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ class Project:
         lines = log.read_text().splitlines()[before:]
         return [line for line in lines if line.startswith("factmix train ")]
 
-    def edit(self, path: str, old: str = "", new: str = "\n# edited\n") -> None:
+    def edit(self, path: str, old: str = "", new: str = "\nEDITED = True\n") -> None:
         """Replaces the first occurrence of a text in a file, or adds one at its end."""
         file = self.root / path
         text = file.read_text()
@@ -131,6 +131,14 @@ def test_code_that_training_uses_trains_every_arm_again(project: Project, module
     planned = project.planned()
     assert planned["train"] == planned["evaluate"] == ARMS
     assert "data" not in planned
+
+
+def test_comments_and_docstrings_run_nothing_again(project: Project) -> None:
+    for module in ("training/grpo", "training/rewards", "results/compare", "data/mixtures"):
+        path = f"lib/factmix/{module}.py"
+        project.edit(path, new="\n# a comment\n")
+        project.edit(path, '"""', '"""Another docstring. ')
+    assert project.planned() == {}
 
 
 def test_data_that_come_out_the_same_train_nothing_again(project: Project) -> None:

@@ -1,5 +1,4 @@
 import json
-from hashlib import sha256
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ from factmix.results.answers import CONSTANTS, CompareError
 from factmix.results.compare import compare, training_metrics
 from factmix.results.results_json import result_key, tidy
 from factmix.stats.metrics import contingency
+from factmix.study import freshness
 from factmix.study.files import write_json, write_parquet
 from factmix.study.labels import ANSWERS
 from factmix.study.load import find_study
@@ -78,7 +78,7 @@ def paths(study, tmp_path):
     }
     write_json(paths.data_report, report)
     for mixture in study.mixtures:
-        write_parquet(paths.train(mixture), pd.DataFrame({"claim": [mixture]}))
+        write_parquet(paths.data / f"train-{mixture}.parquet", pd.DataFrame({"claim": [mixture]}))
     for arm in ("base", *study.arms):
         folder = paths.base if arm == "base" else paths.arm(arm, 0)
         answers = pd.concat([answer_rows(arm, name, rng) for name in study.datasets])
@@ -90,9 +90,9 @@ def paths(study, tmp_path):
             write_parquet(folder / "metrics.parquet", curve(40))
             rewards = pd.DataFrame({"before": [1.0, 2.0, 3.0], "after": [2.0, 2.5, 4.5]})
             write_parquet(folder / "rewards.parquet", rewards)
-            fingerprint = sha256(paths.train(study.arm(arm).mixture).read_bytes()).hexdigest()
-            run = {"data_fingerprint": fingerprint, "wall_seconds": 12.5, "peak_memory_gb": 1.5}
-            write_json(folder / "run.json", run)
+            record = {"depends_on": freshness.training(study.run(arm, 0), paths)}
+            record |= {"wall_seconds": 12.5, "peak_memory_gb": 1.5}
+            write_json(folder / "run.json", record)
     return paths
 
 
@@ -370,8 +370,9 @@ def test_a_dataset_without_answers_is_refused(study, paths):
 
 
 def test_an_arm_trained_on_another_sample_is_refused(study, paths):
-    write_parquet(paths.train("hard_only"), pd.DataFrame({"claim": ["another"]}))
-    with pytest.raises(CompareError, match="arm 'hard_only' was trained on another sample"):
+    write_parquet(paths.data / "train-hard_only.parquet", pd.DataFrame({"claim": ["another"]}))
+    problem = r"hard_only-s0/run\.json is not current: training_sample is another"
+    with pytest.raises(CompareError, match=problem):
         compare(study, paths)
 
 
@@ -379,7 +380,7 @@ def test_data_counts_are_leaves_in_the_report_s_nesting(study, paths):
     data = compare(study, paths)["data"]
     assert data["datasets"]["debate"]["evaluation"]["NA"]["value"] == 10
     assert data["datasets"]["debate"]["evaluation"]["NA"]["unit"] == "count"
-    assert "fingerprint" not in data
+    assert "fingerprint" not in data and "depends_on" not in data
 
 
 def test_trajectory_becomes_a_tidy_table_with_integer_steps(study, paths):

@@ -6,7 +6,8 @@ from factmix.study.labels import Label
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
 from factmix.study.protocol import PROTOCOLS
-from factmix.study.spec import FormatReward, Study, StudyError, WeightedReward
+from factmix.study.settings import FormatReward, WeightedReward
+from factmix.study.spec import Study, StudyError
 
 
 def test_the_smoke_study_says_what_its_yaml_says(smoke):
@@ -35,13 +36,13 @@ def test_the_published_mixtures_hold_the_published_counts():
 
 def test_an_arm_may_have_its_own_number_of_steps():
     study = find_study("embedded")
-    assert study.steps("format_only") == 100
-    assert study.steps("hard_only") == 200
+    assert study.run("format_only").steps == 100
+    assert study.run("hard_only").steps == 200
 
 
 def test_an_unknown_arm_is_answered_with_the_known_ones(smoke):
     with pytest.raises(StudyError, match="no arm 'hard'; expected one of: format_only, hard_only"):
-        smoke.arm("hard")
+        smoke.run("hard")
 
 
 def changed(smoke, *, usual="as_described", **arm):
@@ -56,38 +57,64 @@ UNSAID = {"weight_by": None, "invalid_as": None}
 
 
 def test_the_usual_protocol_is_the_described_one(smoke):
-    assert smoke.protocol_of("hard_only") == PROTOCOLS["as_described"]
-    assert smoke.training_sample("hard_only") == ("hard_only", "")
-    assert smoke.evaluation_sample("hard_only") == ""
+    assert smoke.run("hard_only").protocol == PROTOCOLS["as_described"]
+    assert smoke.run("hard_only").training_sample.name == "train-hard_only"
+    assert smoke.run("hard_only").evaluation_sample.name == "evaluation"
 
 
 def test_an_arm_may_name_a_protocol_and_override_each_of_its_settings(smoke):
     study = changed(smoke, protocol="as_released")
-    assert study.protocol_of("hard_only") == PROTOCOLS["as_released"]
+    assert study.run("hard_only").protocol == PROTOCOLS["as_released"]
     settings = {"evidence_eval": "retrieved", "weight_by": "predicted"}
     study = changed(smoke, usual="as_released", **settings)
-    assert study.protocol_of("hard_only") == PROTOCOLS["as_released"].model_copy(update=settings)
-    assert study.protocol_of("balanced") == PROTOCOLS["as_released"]
+    assert study.run("hard_only").protocol == PROTOCOLS["as_released"].model_copy(update=settings)
+    assert study.run("balanced").protocol == PROTOCOLS["as_released"]
     other = changed(
         smoke, usual="as_released", protocol="as_described", evidence_train="as_released"
     )
-    assert other.protocol_of("hard_only").evidence_train == "as_released"
-    assert other.protocol_of("hard_only").split == "group_disjoint"
+    assert other.run("hard_only").protocol.evidence_train == "as_released"
+    assert other.run("hard_only").protocol.split == "group_disjoint"
 
 
 def test_samples_that_differ_from_the_usual_ones_have_names_of_their_own(smoke):
-    study = changed(smoke, evidence_train="as_released")
-    released = "split_group_disjoint-evidence_as_released"
-    assert study.training_sample("hard_only") == ("hard_only", released)
-    assert study.evaluation_sample("hard_only") == ""
-    study = changed(smoke, split="as_released", evidence_eval="as_released")
-    assert study.training_sample("hard_only")[1] == "split_as_released-evidence_retrieved"
-    assert study.evaluation_sample("hard_only") == "as_released"
-    study = changed(smoke, usual="as_released", protocol="as_described")
-    assert study.training_sample("hard_only") == ("hard_only", "as_described")
-    paths = Paths(Path("run"))
-    assert paths.train("m", "v") == Path("run/data/train-m-v.parquet")
-    assert paths.evaluation_of("v") == Path("run/data/evaluation-v.parquet")
+    def names(**arm):
+        run = changed(smoke, **arm).run("hard_only")
+        return run.training_sample.name, run.evaluation_sample.name
+
+    assert names(evidence_train="as_released") == (
+        "train-hard_only-split_group_disjoint-evidence_as_released",
+        "evaluation",
+    )
+    assert names(split="as_released", evidence_eval="as_released") == (
+        "train-hard_only-split_as_released-evidence_retrieved",
+        "evaluation-as_released",
+    )
+    assert names(usual="as_released", protocol="as_described")[0] == "train-hard_only-as_described"
+    sample = changed(smoke, protocol="as_released").run("hard_only").evaluation_sample
+    assert Paths(Path("run")).sample(sample) == Path("run/data/evaluation-as_released.parquet")
+
+
+def test_a_run_holds_all_that_an_arm_is_trained_and_evaluated_with(smoke):
+    run = smoke.run("hard_only", 3)
+    assert (run.name, run.mixture, run.baseline, run.steps) == (
+        "hard_only-s3",
+        "hard_only",
+        "format_only",
+        smoke.training.steps,
+    )
+    assert run.training_sample.counts == smoke.mixtures["hard_only"]
+    assert run.training_sample.size == 34
+    assert run.evaluation_sample.size == 3 * 40
+    assert [each.arm for each in smoke.systems()] == ["base", *smoke.arms]
+    with pytest.raises(AttributeError):
+        run.steps = 1
+
+
+def test_only_a_baseline_is_evaluated_with_more_instructions(smoke):
+    study = changed(smoke, usual="as_released")
+    assert study.run("format_only").evaluation_prompt.instructed
+    assert not study.run("hard_only").evaluation_prompt.instructed
+    assert not study.run("format_only").prompt.instructed
 
 
 @pytest.mark.parametrize(
@@ -114,14 +141,16 @@ def test_what_is_said_closest_to_the_arm_decides_the_reward(
     content["arms"]["hard_only"] |= arm
     content["rewards"]["published"] |= reward
     study = Study.model_validate(content)
-    assert study.reward_of("hard_only").weight_by == weight_by
-    assert study.reward_of("format_only") == study.rewards["format_only"]
+    assert study.run("hard_only").reward.weight_by == weight_by
+    assert study.run("format_only").reward == study.rewards["format_only"]
 
 
 def test_a_small_dataset_may_be_evaluated_on_less_where_groups_must_be_left(smoke):
     content = smoke.model_dump()
     content["datasets"]["debate"]["disjoint_counts"] = {"NA": 2, "PASS": 1, "FAIL": 1}
     study = Study.model_validate(content)
-    assert sum(study.evaluation_counts("debate", "group_disjoint").values()) == 4
-    assert study.evaluation_counts("debate", "as_released") == study.evaluation.counts
-    assert study.evaluation_counts("revision", "group_disjoint") == study.evaluation.counts
+    counts = study.run("hard_only").evaluation_sample.counts
+    assert sum(counts["debate"].values()) == 4
+    assert counts["revision"] == study.evaluation.counts
+    released = changed(study, protocol="as_released").run("hard_only").evaluation_sample
+    assert released.counts["debate"] == study.evaluation.counts

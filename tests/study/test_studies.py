@@ -17,10 +17,10 @@ from factmix.training.evaluate import evaluate_arm, evaluate_base
 
 def _run(study: Study, paths: Paths) -> dict[str, Any]:
     mixtures.prepare(study, paths)
-    evaluate_base(study, paths)
+    evaluate_base(study.base_runs(), paths)
     for arm in study.arms:
-        grpo.train(study, arm, study.seeds[0], paths)
-        evaluate_arm(study, arm, study.seeds[0], paths)
+        grpo.train(study.run(arm), paths)
+        evaluate_arm(study.run(arm), paths)
     return compare(study, paths)
 
 

@@ -33,10 +33,14 @@ def examples() -> pd.DataFrame:
     )  # fmt: skip
 
 
+def answers(policy: Policy, examples: pd.DataFrame, study: Study) -> pd.DataFrame:
+    return evaluate.answer_as(study.base_runs()[0], policy, examples)
+
+
 def test_columns_and_order_are_those_of_the_contract(
     policy: Policy, examples: pd.DataFrame, smoke: Study
 ) -> None:
-    rows = evaluate.label_rows(evaluate.answer(policy, examples, smoke), "hard_only", 3)
+    rows = evaluate.answer_as(smoke.run("hard_only", 3), policy, examples)
     assert list(rows.columns) == list(PREDICTIONS)
     assert rows["id"].tolist() == examples["id"].tolist()
     assert set(rows["arm"]) == {"hard_only"} and set(rows["seed"]) == {3}
@@ -46,7 +50,7 @@ def test_columns_and_order_are_those_of_the_contract(
 def test_probabilities_are_those_of_a_plain_forward_pass(
     policy: Policy, examples: pd.DataFrame, smoke: Study
 ) -> None:
-    _check_probabilities(policy, examples, smoke, evaluate.answer(policy, examples, smoke))
+    _check_probabilities(policy, examples, smoke, answers(policy, examples, smoke))
 
 
 def _check_probabilities(
@@ -65,9 +69,9 @@ def _check_probabilities(
 def test_answers_do_not_depend_on_what_shares_their_batch(
     policy: Policy, examples: pd.DataFrame, smoke: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    together = evaluate.answer(policy, examples, smoke)
+    together = answers(policy, examples, smoke)
     monkeypatch.setattr(evaluate, "BATCH_PROMPTS", 1)
-    alone = evaluate.answer(policy, examples.iloc[::-1], smoke).iloc[::-1].reset_index(drop=True)
+    alone = answers(policy, examples.iloc[::-1], smoke).iloc[::-1].reset_index(drop=True)
     assert together["completion"].tolist() == alone["completion"].tolist()
 
 
@@ -77,7 +81,7 @@ def test_another_evaluation_seed_draws_other_answers(
     hot = smoke.evaluation.model_copy(update={"temperature": 3.0})
     other = hot.model_copy(update={"seed": hot.seed + 1})
     drawn = [
-        evaluate.answer(policy, examples, smoke.model_copy(update={"evaluation": each}))
+        answers(policy, examples, smoke.model_copy(update={"evaluation": each}))
         for each in (hot, hot, other)
     ]
     assert drawn[0]["completion"].tolist() == drawn[1]["completion"].tolist()
@@ -97,9 +101,9 @@ def test_a_model_that_shares_no_prefix_gives_the_answers_of_one_that_does(
 ) -> None:
     hot = smoke.evaluation.model_copy(update={"temperature": 1.0})
     study, llama = smoke.model_copy(update={"evaluation": hot}), _small("llama", policy)
-    shared = evaluate.answer(llama, examples, study)
+    shared = answers(llama, examples, study)
     monkeypatch.setattr(evaluate, "prefix_sharing_blocker", lambda _: "a reason")
-    apart = evaluate.answer(llama, examples, study)
+    apart = answers(llama, examples, study)
     assert apart["completion"].tolist() == shared["completion"].tolist()
     assert apart["completion"].nunique() > 6
     scores = ["p_na", "p_pass", "p_fail"]
@@ -110,10 +114,10 @@ def test_a_recurrent_model_answers_from_its_whole_prompt(
     policy: Policy, examples: pd.DataFrame, smoke: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mamba = _small("mamba", policy)
-    together = evaluate.answer(mamba, examples, smoke)
+    together = answers(mamba, examples, smoke)
     _check_probabilities(mamba, examples, smoke, together)
     monkeypatch.setattr(evaluate, "BATCH_PROMPTS", 1)
-    alone = evaluate.answer(mamba, examples, smoke)
+    alone = answers(mamba, examples, smoke)
     assert together["completion"].tolist() == alone["completion"].tolist()
 
 

@@ -19,11 +19,13 @@ from trl import GRPOTrainer
 
 import small_models
 from factmix.data import mixtures
+from factmix.study import freshness
 from factmix.study.examples import Example, to_frame
 from factmix.study.files import write_json
 from factmix.study.labels import LABELS
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
+from factmix.study.run import Run
 from factmix.study.spec import Study
 from factmix.training import grpo, prefix
 from factmix.training.evaluate import evaluate_arm
@@ -75,9 +77,7 @@ def _trainer(
     **policy: Any,
 ) -> GRPOTrainer:
     return grpo.make_trainer(
-        study,
-        "hard_only",
-        0,
+        study.run("hard_only", 0),
         _training(),
         tmp_path,
         policy=_policy(name, **policy),
@@ -448,7 +448,7 @@ def test_processes_with_other_numbers_of_passes_agree_on_the_gradients(
 
 def _train_as_one_of_two(rank: int, folder: str) -> None:
     _be_one_of_two(rank, folder)
-    grpo.train(STUDY, "hard_only", 0, Paths(Path(folder)))
+    grpo.train(STUDY.run("hard_only", 0), Paths(Path(folder)))
     os._exit(0)  # as above
 
 
@@ -465,25 +465,33 @@ def test_two_processes_train_an_arm_and_one_of_them_writes(tmp_path: Path) -> No
     assert not trajectory.duplicated(["step", "dataset", "id"]).any()
     assert json.loads((folder / "run.json").read_text())["steps"] == 2
     assert not (folder / "checkpoints").exists()
-    evaluate_arm(STUDY, "hard_only", 0, paths)
+    evaluate_arm(STUDY.run("hard_only", 0), paths)
     assert (folder / "predictions.parquet").is_file()
 
 
 def test_a_group_is_never_split_between_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert [grpo.prompts_per_process(STUDY, n) for n in (1, 2, 4)] == [(4, 4), (2, 2), (1, 1)]
+    assert [grpo.prompts_per_process(STUDY.run("hard_only"), n) for n in (1, 2, 4)] == [
+        (4, 4),
+        (2, 2),
+        (1, 1),
+    ]
     in_twos = _in_passes(2)
-    assert [grpo.prompts_per_process(in_twos, n) for n in (1, 2, 4)] == [(4, 2), (2, 2), (1, 1)]
+    assert [grpo.prompts_per_process(in_twos.run("hard_only"), n) for n in (1, 2, 4)] == [
+        (4, 2),
+        (2, 2),
+        (1, 1),
+    ]
     twelve = STUDY.training.model_copy(update={"prompts_per_step": 12, "prompts_per_pass": 4})
     with pytest.raises(grpo.TrainingError, match="4 prompts at a time do not divide the 6 of each"):
-        grpo.prompts_per_process(STUDY.model_copy(update={"training": twelve}), 2)
+        grpo.prompts_per_process(STUDY.model_copy(update={"training": twelve}).run("hard_only"), 2)
     monkeypatch.setenv("WORLD_SIZE", "3")
     with pytest.raises(
         grpo.TrainingError,
         match=r"study smoke: training\.prompts_per_step: 4 prompts .* among 3 processes.*start a",
     ):
-        grpo.make_trainer(STUDY, "hard_only", 0, _training(), tmp_path, policy=_policy("llama"))
+        grpo.make_trainer(STUDY.run("hard_only", 0), _training(), tmp_path, policy=_policy("llama"))
 
 
 def test_a_process_without_whole_groups_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -544,8 +552,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     """The smoke study's data and one trained and evaluated arm."""
     paths = Paths(tmp_path_factory.mktemp("smoke"))
     mixtures.prepare(STUDY, paths)
-    grpo.train(STUDY, "hard_only", 0, paths)
-    evaluate_arm(STUDY, "hard_only", 0, paths)
+    grpo.train(STUDY.run("hard_only", 0), paths)
+    evaluate_arm(STUDY.run("hard_only", 0), paths)
     return paths
 
 
@@ -564,7 +572,7 @@ def test_two_steps_write_everything_that_the_comparison_reads(run: Paths) -> Non
     trajectory = pd.read_parquet(folder / "trajectory.parquet")
     assert sorted(trajectory["step"].unique()) == [0, 2]
     earned = pd.read_parquet(folder / "rewards.parquet")
-    assert len(earned) == len(pd.read_parquet(run.train("hard_only")))
+    assert len(earned) == len(pd.read_parquet(run.sample(STUDY.run("hard_only").training_sample)))
     assert earned["after"].between(-2, 22).all()  # NA for a false one, FAIL for a right one
     facts = json.loads((folder / "run.json").read_text())
     assert facts["steps"] == 2 and facts["trainable_parameters"] > 0
@@ -583,40 +591,84 @@ def test_the_adapter_has_moved_away_from_the_base(run: Paths) -> None:
 @pytest.mark.slow
 def test_a_finished_arm_is_not_trained_again(run: Paths) -> None:
     before = (run.arm("hard_only", 0) / "run.json").stat().st_mtime_ns
-    grpo.train(STUDY, "hard_only", 0, run)
+    grpo.train(STUDY.run("hard_only", 0), run)
     assert (run.arm("hard_only", 0) / "run.json").stat().st_mtime_ns == before
 
 
-def test_a_run_is_the_same_with_other_passes(tmp_path: Path) -> None:
-    paths = Paths(tmp_path)
-    for file in (
-        paths.train(*STUDY.training_sample("hard_only")),
-        paths.evaluation_of(STUDY.evaluation_sample("hard_only")),
-    ):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(b"data")
-    one, other = (grpo._identity(study, "hard_only", 0, paths) for study in (STUDY, _in_passes(2)))
-    assert one == other
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("training.prompts_per_pass", 2),
+        ("training.checkpoint_steps", 7),
+        ("training.learning_rate_grid", [0.5]),
+        ("evaluation.trajectory_steps", [0, 1]),
+        ("evaluation.temperature", 0.9),
+        ("statistics.resamples", 10),
+    ],
+)
+def test_what_does_not_change_learning_keeps_a_run(key: str, value: Any) -> None:
+    assert _settings_with(key, value) == freshness.training_settings(STUDY.run("hard_only", 0))
 
 
-@pytest.mark.parametrize("changed", ["weights", "training", "evaluation"])
-def test_a_run_is_another_when_the_files_it_is_made_of_change(tmp_path: Path, changed: str) -> None:
-    paths = Paths(tmp_path)
-    model = STUDY.model.model_copy(update={"path": str(tmp_path / "model")})
-    study = STUDY.model_copy(update={"model": model})
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("training.learning_rate", 0.5), ("training.steps", 7), ("prompt.max_tokens", 99)],
+)
+def test_what_changes_learning_makes_another_run(key: str, value: Any) -> None:
+    assert _settings_with(key, value) != freshness.training_settings(STUDY.run("hard_only", 0))
+
+
+def _settings_with(key: str, value: Any) -> freshness.Record:
+    content = STUDY.model_dump()
+    section, name = key.split(".")
+    content[section][name] = value
+    return freshness.training_settings(Study.model_validate(content).run("hard_only", 0))
+
+
+def _files_of_a_run(folder: Path) -> tuple[Run, Paths, dict[str, Path]]:
+    """A run with files in the place of what its training reads."""
+    model = STUDY.model.model_copy(update={"path": str(folder / "model")})
+    run, paths = STUDY.model_copy(update={"model": model}).run("hard_only", 0), Paths(folder)
     files = {
-        "weights": tmp_path / "model" / "model.safetensors",
-        "training": paths.train(*study.training_sample("hard_only")),
-        "evaluation": paths.evaluation_of(study.evaluation_sample("hard_only")),
+        "weights": folder / "model" / "model.safetensors",
+        "training": paths.sample(run.training_sample),
+        "evaluation": paths.sample(run.evaluation_sample),
     }
     for file in files.values():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"before")
-    folder = paths.arm("hard_only", 0)
-    write_json(folder / "run.json", grpo._identity(study, "hard_only", 0, paths))
-    assert grpo._is_done(folder, grpo._identity(study, "hard_only", 0, paths))
+    return run, paths, files
+
+
+@pytest.mark.parametrize(
+    ("changed", "current"), [("weights", False), ("training", False), ("evaluation", True)]
+)
+def test_a_run_is_another_when_the_files_it_learns_from_change(
+    tmp_path: Path, changed: str, current: bool
+) -> None:
+    run, paths, files = _files_of_a_run(tmp_path)
+    record = paths.run(run) / "run.json"
+    write_json(record, {"depends_on": freshness.training(run, paths)})
     files[changed].write_bytes(b"after")
-    assert not grpo._is_done(folder, grpo._identity(study, "hard_only", 0, paths))
+    assert grpo._is_of(record, freshness.training(run, paths)) == current
+
+
+def test_a_run_of_other_settings_is_moved_aside_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, paths, _ = _files_of_a_run(tmp_path)
+    now, folder = freshness.training(run, paths), paths.run(run)
+    grpo._make_room(folder, now)  # nothing is there yet
+    for trained in ("adapter", "checkpoints/checkpoint-2"):
+        (folder / trained).mkdir(parents=True)
+    write_json(folder / "checkpoints" / grpo.STARTED, {"depends_on": now})
+    grpo._make_room(folder, now)  # interrupted: it is gone on with
+    assert folder.is_dir() and not capsys.readouterr().err
+    faster = run.training.model_copy(update={"learning_rate": 0.5})
+    grpo._make_room(folder, freshness.training(replace(run, training=faster), paths))
+    assert (tmp_path / "replaced" / "hard_only-s0-1" / "checkpoints" / "checkpoint-2").is_dir()
+    assert not folder.exists()
+    assert "training.learning_rate was 0.001 and is 0.5" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -644,10 +696,10 @@ def test_the_same_seed_gives_the_same_predictions_even_after_being_killed(
         patch.setattr(grpo.Progress, "on_step_begin", lambda *_, **__: None, raising=False)
         patch.setattr(grpo.Progress, "on_log", die_after_one)
         with pytest.raises(KilledError):
-            grpo.train(study, "hard_only", 0, again)
+            grpo.train(study.run("hard_only", 0), again)
     assert not (again.arm("hard_only", 0) / "run.json").exists()
-    grpo.train(study, "hard_only", 0, again)
-    evaluate_arm(study, "hard_only", 0, again)
+    grpo.train(study.run("hard_only", 0), again)
+    evaluate_arm(study.run("hard_only", 0), again)
     first, second = (
         pd.read_parquet(paths.arm("hard_only", 0) / "predictions.parquet") for paths in (run, again)
     )
@@ -675,9 +727,7 @@ def test_a_run_goes_on_with_the_prompts_of_its_epoch(
         study = _with_steps(steps)
         numbers = study.training.model_copy(update={"prompts_per_pass": prompts_per_pass})
         trainer = grpo.make_trainer(
-            study.model_copy(update={"training": numbers}),
-            "hard_only",
-            0,
+            study.model_copy(update={"training": numbers}).run("hard_only", 0),
             _training(),
             folder,
             policy=_policy("llama"),
@@ -720,8 +770,8 @@ def test_a_model_that_shares_nothing_is_trained_and_evaluated(tmp_path: Path) ->
     study, paths = Study.model_validate(content), Paths(tmp_path / "run")
     mixtures.prepare(study, paths)
     with pytest.warns(UserWarning, match="every completion reads its prompt"):
-        grpo.train(study, "hard_only", 0, paths)
-    evaluate_arm(study, "hard_only", 0, paths)
+        grpo.train(study.run("hard_only", 0), paths)
+    evaluate_arm(study.run("hard_only", 0), paths)
     answered = pd.read_parquet(paths.arm("hard_only", 0) / "predictions.parquet")
     assert len(answered) == len(pd.read_parquet(paths.evaluation))
 
@@ -733,7 +783,7 @@ def test_too_few_steps_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     numbers = STUDY.training.model_copy(update={"prompts_per_step": 36})
     wide = STUDY.model_copy(update={"training": numbers})
     with pytest.raises(grpo.TrainingError, match=r"takes 36 prompts, but .* hard_only has 34;"):
-        grpo.train(wide, "hard_only", 0, paths)
+        grpo.train(wide.run("hard_only", 0), paths)
     monkeypatch.setattr(GRPOTrainer, "train", lambda *_, **__: None)
     with pytest.raises(grpo.TrainingError, match="0 steps were made, expected 2"):
-        grpo.train(STUDY, "hard_only", 0, paths)
+        grpo.train(STUDY.run("hard_only", 0), paths)

@@ -99,11 +99,11 @@ def test_the_tiny_model_has_the_structure_of_the_real_one(tiny: Study) -> None:
 def test_the_paper_takes_two_steps_under_both_protocols(tiny: Study, tmp_path: Path) -> None:
     paths = Paths(tmp_path)
     mixtures.prepare(tiny, paths)
-    evaluate_base(tiny, paths)
-    assert (paths.base_of("as_released") / "predictions.parquet").is_file()
+    evaluate_base(tiny.base_runs(), paths)
+    assert (paths.root / "base-as_released" / "predictions.parquet").is_file()
     for arm in ("balanced", "balanced_released"):
-        grpo.train(tiny, arm, 0, paths)
-        evaluate_arm(tiny, arm, 0, paths)
+        grpo.train(tiny.run(arm, 0), paths)
+        evaluate_arm(tiny.run(arm, 0), paths)
         folder = paths.arm(arm, 0)
         run = json.loads((folder / "run.json").read_text())
         assert run["steps"] == 2

@@ -8,7 +8,8 @@ import pytest
 from factmix.data.pool import DataError
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
-from factmix.study.spec import Dataset, Study
+from factmix.study.settings import Dataset
+from factmix.study.spec import Study
 from factmix.training import plan as planning
 from factmix.training.plan import KNOWN, memory, parameters, plan, text
 

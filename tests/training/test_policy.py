@@ -6,7 +6,8 @@ import torch
 from factmix.study.examples import Example
 from factmix.study.labels import LABELS, Label
 from factmix.study.prompts import ANSWER_FORMAT
-from factmix.study.spec import Model, Prompt, Study, StudyError
+from factmix.study.settings import Model, Prompt
+from factmix.study.spec import Study, StudyError
 from factmix.training import policy as policy_module
 from factmix.training.policy import (
     ModelError,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factmix.study.labels import ANSWERS, INVALID, LABELS, Label
-from factmix.study.spec import AccuracyReward, FormatReward, WeightedReward
+from factmix.study.settings import AccuracyReward, FormatReward, WeightedReward
 from factmix.training.rewards import component_names, components
 
 NA, PASS, FAIL = LABELS

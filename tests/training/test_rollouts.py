@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from factmix.study import freshness
 from factmix.study.examples import Example, to_frame
 from factmix.study.labels import LABELS
 from factmix.study.load import find_study
@@ -40,23 +41,19 @@ STUDY = changed(
 
 
 def test_the_protocol_decides_which_weights_sample() -> None:
-    assert trainer_class(STUDY, "hard_only") is SharedPrefixTrainer
-    released = trainer_class(STUDY, "released")
+    assert trainer_class(STUDY.run("hard_only")) is SharedPrefixTrainer
+    released = trainer_class(STUDY.run("released"))
     assert isinstance(released, partial)
     assert released.func is StaleSampler and released.keywords == {"refresh": 50}
 
 
-def test_stale_weights_make_another_run_and_fresh_ones_do_not(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(grpo, "sha256", lambda path: "data")
+def test_stale_weights_make_another_run_and_fresh_ones_do_not() -> None:
     content = STUDY.model_dump()
     content["arms"]["fresh"] = {**content["arms"]["stale"], "sampler_refresh": None}
     content["arms"]["one"] = {**content["arms"]["stale"], "sampler_refresh": 1}
-    study, paths = Study.model_validate(content), Paths(Path("run"))
+    study = Study.model_validate(content)
     stale, fresh, one = (
-        grpo._identity(study, arm, 0, paths)["configuration_sha256"]
-        for arm in ("stale", "fresh", "one")
+        freshness.training_settings(study.run(arm)) for arm in ("stale", "fresh", "one")
     )
     assert fresh == one != stale
 
@@ -97,9 +94,7 @@ def watched(folder: Path, resume: bool = False, study: Study = STUDY) -> tuple[W
         for i in range(8)
     )
     trainer = grpo.make_trainer(
-        study,
-        "stale",
-        0,
+        study.run("stale", 0),
         examples,
         folder,
         policy=add_adapter(load_base(study.model), study.model.lora, 0),
@@ -138,7 +133,7 @@ def test_vllm_that_is_not_installed_is_an_error(
     study = changed(training={"generation": "vllm"})
     monkeypatch.setattr(rollouts, "find_spec", lambda name: None)
     with pytest.raises(RolloutError, match="generation is vllm, but vllm is not installed; inst"):
-        trainer_class(study, "hard_only")
+        trainer_class(study.run("hard_only"))
     monkeypatch.setattr("factmix.training.plan.find_spec", lambda name: None)
     missing = plan(study, Paths(tmp_path))["missing"]
     assert "training.generation is vllm, and vllm is not installed" in [m["what"] for m in missing]
@@ -149,7 +144,7 @@ def test_vllm_that_is_installed_samples_and_stops_where_the_study_says(
 ) -> None:
     study = changed(training={"generation": "vllm"})
     monkeypatch.setattr(rollouts, "find_spec", lambda name: object())
-    assert trainer_class(study, "hard_only") is VllmTrainer
+    assert trainer_class(study.run("hard_only")) is VllmTrainer
     assert options(study, (3, 7)) == {
         "use_vllm": True,
         "vllm_mode": "colocate",

@@ -75,7 +75,7 @@ def _copy(source: Path, target: Path) -> Path:
 
 def _csv(results: Results, table: str) -> str:
     """The table of all runs, with the column `run` in front."""
-    untrained = [results.paths.base_of(each) for each in results.study.evaluation_samples()]
+    untrained = [results.paths.run(each) for each in results.study.base_runs()]
     runs = {*rerun_diff.run_records(results.root), *(folder.name for folder in untrained)}
     files = sorted(results.root.glob(f"*/{table}.parquet"))
     kept = [file for file in files if file.parent.name in runs]

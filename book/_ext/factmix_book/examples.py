@@ -29,7 +29,7 @@ WITHOUT_SCRIPTS = 4  # examples of each dataset and gold label
 
 def files(results: Results) -> dict[str, Path]:
     """The predictions of the untrained model and of each arm that answers the same examples."""
-    alike = [arm for arm in results.arms if not results.study.evaluation_sample(arm)]
+    alike = [run.arm for run in results.study.runs() if not run.evaluation_sample.variant]
     folders = {"base": results.paths.base}
     folders |= {arm: results.paths.arm(arm, results.seed) for arm in alike}
     return {arm: folder / "predictions.parquet" for arm, folder in folders.items()}
@@ -47,7 +47,7 @@ def data(results: Results) -> dict[str, Any]:
             "hold now: run the study again with `make study` and then `make freeze`."
         ) from error
     for arm, of in shown["arms"].items():
-        baseline = arm if arm == "base" else results.study.baseline_of(arm)
+        baseline = arm if arm == "base" else results.study.run(arm).baseline
         of["baseline"] = None if baseline == arm else baseline
     return shown
 

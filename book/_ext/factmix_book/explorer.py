@@ -30,7 +30,7 @@ def settings(results: Results) -> dict[str, Any]:
         evaluation set; colours: by answer; names: of the reward's numbers.
     """
     study = results.study
-    reward = study.reward_of(results.weighted_arms[0])
+    reward = study.run(results.weighted_arms[0]).reward
     counts = [study.evaluation.counts[label] for label in LABELS]
     return {
         "reward": reward.model_dump(mode="json"),

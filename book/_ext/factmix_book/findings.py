@@ -9,7 +9,8 @@ from factmix.report import figure_data
 from factmix.results.numbers import amount
 from factmix.results.results_json import established, result_key
 from factmix.study.labels import INVALID, LABELS, Label
-from factmix.study.spec import Reward, Study, WeightedReward
+from factmix.study.settings import Reward, WeightedReward
+from factmix.study.spec import Study
 from factmix.training.rewards import components
 from factmix_book.parts import BaselineGroup, arm_name, parts
 from factmix_book.sources import Results

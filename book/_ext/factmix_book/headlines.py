@@ -50,7 +50,7 @@ def _na_recall_of(part: BaselineGroup, arms: list[str]) -> str:
         if rose in sure
     ]
     verdict = ", and ".join(verdicts) or "no mixture arm differs from the baseline for sure"
-    reward = part.results.study.arm(_named(part)[arms[0]]).reward
+    reward = part.results.study.arms[_named(part)[arms[0]]].reward
     each = listed([f"{num('gains', arm, most, 'recall_na')} (`{arm}`)" for arm in arms])
     return (
         f"**Knowing when evidence is not enough.** Trained with the reward `{reward}`, {verdict} on"

@@ -6,7 +6,7 @@ import pandas as pd
 
 from factmix.results.answers import reference_of
 from factmix.results.results_json import result_key
-from factmix.study.spec import name_in_variant
+from factmix.study.run import name_in_variant
 from factmix_book.sources import Results
 
 # What is no arm, in words.
@@ -69,7 +69,7 @@ def parts(results: Results) -> list[BaselineGroup]:
                 arms=[result_key(name) for name in systems if name in study.arms],
                 systems=[result_key(name) for name in systems],
                 constants=result_key(
-                    name_in_variant("always_na", study.evaluation_sample(baseline))
+                    name_in_variant("always_na", study.run(baseline).evaluation_sample.variant)
                 ),
                 suffix="" if baseline == study.baseline else f"-{result_key(baseline)}",
             )

@@ -10,7 +10,7 @@ from factmix.published.released import CONTROL, DATASETS, MIXTURES, PRINTED, SYS
 from factmix.report import figure_data, figures, ternary
 from factmix.results.numbers import show
 from factmix.study.labels import LABELS
-from factmix.study.spec import AccuracyReward
+from factmix.study.settings import AccuracyReward
 from factmix_book import published_study
 from factmix_book.drawings import Drawing, write_drawings
 from factmix_book.published_study import READINGS, Published

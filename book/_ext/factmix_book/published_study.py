@@ -16,7 +16,8 @@ from factmix.results.results_json import result_key
 from factmix.study.labels import LABELS
 from factmix.study.load import find_study
 from factmix.study.paths import ROOT
-from factmix.study.spec import Study, WeightedReward
+from factmix.study.settings import WeightedReward
+from factmix.study.spec import Study
 from factmix_book.sources import Results, SourceError
 
 BENCHMARKS = ROOT / "results" / "benchmarks"

@@ -10,7 +10,7 @@ from factmix.published.claims import test_of
 from factmix.published.released import DATASETS, MIXTURES, SYSTEMS
 from factmix.results.numbers import NOT_COMPUTED, amount, probability, show
 from factmix.study.labels import LABELS
-from factmix.study.spec import AccuracyReward
+from factmix.study.settings import AccuracyReward
 from factmix_book import published_study
 from factmix_book.parts import arm_name
 from factmix_book.published_study import READINGS, Published

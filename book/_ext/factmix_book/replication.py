@@ -1,5 +1,6 @@
 """The default study once more with other seeds of training, and what of it came again."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from statistics import NormalDist
@@ -84,10 +85,9 @@ def _cells(once: Any, spread: Any, metric: str) -> list[str]:
 def _check_same(default: Results, again: Results) -> None:
     """Raises SourceError unless both studies' arms differ in nothing but their seeds."""
 
-    def made_of(results: Results) -> set[tuple[Any, ...]]:
-        keys = ("arm", "configuration_sha256", "data_fingerprint", "evaluation_fingerprint")
+    def made_of(results: Results) -> list[str]:
         runs = rerun_diff.run_records(results.root).values()
-        return {tuple(run.get(key) for key in keys) for run in runs}
+        return sorted({_but_for_seeds(run) for run in runs})
 
     if made_of(default) != made_of(again):
         raise SourceError(
@@ -95,6 +95,14 @@ def _check_same(default: Results, again: Results) -> None:
             f"seeds: they were trained with other settings, or on other data; make them again "
             f"with: make study STUDY={again.name}, and make freeze STUDY={again.name}"
         )
+
+
+def _but_for_seeds(run: dict[str, Any]) -> str:
+    """What the training and the evaluation of a run depend on, without its seed and its code."""
+    record = run["depends_on"]
+    settings = {key: value for key, value in record["settings"].items() if key != "seed"}
+    files = [record["training_sample_sha256"], run["evaluation_sample_sha256"]]
+    return json.dumps([run["arm"], settings, *files], sort_keys=True)
 
 
 def _by_seed(spread: Any) -> list[Leaf]:

@@ -15,7 +15,8 @@ from sphinx.util import logging
 from factmix.results.rerun_diff import Origin, origin
 from factmix.study.load import find_study, load_kept
 from factmix.study.paths import ROOT, Paths
-from factmix.study.spec import Study, StudyError, WeightedReward
+from factmix.study.settings import WeightedReward
+from factmix.study.spec import Study, StudyError
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from factmix.results.numbers import NOT_COMPUTED, Leaf, amount, probability, show
 from factmix.study.labels import ANSWERS, INVALID, LABELS
-from factmix.study.spec import Counts, WeightedReward
+from factmix.study.settings import Counts, WeightedReward
 from factmix.training.rewards import component_names, components
 from factmix_book import findings, headlines
 from factmix_book.parts import arm_name
@@ -85,7 +85,7 @@ def arms(results: Results) -> str:
     return markdown(
         ["arm", "mixture", "reward", "steps"],
         [
-            [arm_name(name), f"`{arm.mixture}`", f"`{arm.reward}`", str(study.steps(name))]
+            [arm_name(name), f"`{arm.mixture}`", f"`{arm.reward}`", str(study.run(name).steps)]
             for name, arm in study.arms.items()
         ],
     )

@@ -7,8 +7,7 @@ import pandas as pd
 
 from factmix.data.pool import DataError
 from factmix.study.labels import LABELS, Label
-from factmix.study.protocol import Split
-from factmix.study.spec import Study
+from factmix.study.run import EvaluationSample
 
 # A page of VitaminC may hold hundreds of rows: while there are others, no group fills more than
 # this part of a label's evaluation examples.
@@ -20,22 +19,24 @@ LARGEST_GROUP = 1 / 20
 
 
 def draw_evaluation(
-    study: Study,
+    sample: EvaluationSample,
     name: str,
     pool: pd.DataFrame,
-    split: Split,
     reserved: Set[str],
     rng: np.random.Generator,
+    *,
+    where: str,
 ) -> pd.DataFrame:
     """Draws the examples of one dataset that are evaluated.
 
     Args:
-        study: says how many of each label.
+        sample: says how many of each label, and whether groups are kept together or examples are
+            drawn at random, as the released code did.
         name: of the dataset.
         pool: all its examples, index 0, 1, 2...
-        split: by group, or at random as the released code did.
         reserved: groups from which other datasets have drawn evaluation examples.
         rng: decides order and choice.
+        where: of which study, for messages.
 
     Returns:
         The examples, in the order of the pool, with a column `trajectory`: whether the example is
@@ -44,21 +45,21 @@ def draw_evaluation(
     Raises:
         DataError: the pool is too small for what is asked of it.
     """
-    wanted, counts = study.evaluation, study.evaluation_counts(name, split)
+    counts = sample.counts[name]
     for label in LABELS:
         needed, available = counts.get(label, 0), int((pool["label"] == label).sum())
         if needed > available:
             raise DataError(
-                f"study {study.name}: evaluation.counts: {name}, {label}: {needed} examples needed,"
+                f"{where}: evaluation.counts: {name}, {label}: {needed} examples needed,"
                 f" {available} available"
             )
-        part = wanted.trajectory_counts.get(label, 0)
+        part = sample.trajectory_counts.get(label, 0)
         if part > needed:
             raise DataError(
-                f"study {study.name}: evaluation.trajectory_counts: {label}: {part} examples"
+                f"{where}: evaluation.trajectory_counts: {label}: {part} examples"
                 f" needed, {needed} available, which is evaluation.counts"
             )
-    if split == "group_disjoint":
+    if sample.split == "group_disjoint":
         taken = draw_by_group(pool, counts, rng, reserved)
     else:
         of_label = {label: np.flatnonzero(pool["label"] == label) for label in counts}
@@ -68,7 +69,7 @@ def draw_evaluation(
     trajectory = np.zeros(len(drawn), dtype=bool)
     for label in LABELS:
         rows = np.flatnonzero(drawn["label"] == label)
-        trajectory[rng.permutation(rows)[: wanted.trajectory_counts.get(label, 0)]] = True
+        trajectory[rng.permutation(rows)[: sample.trajectory_counts.get(label, 0)]] = True
     return drawn.assign(trajectory=trajectory)
 
 

@@ -11,8 +11,6 @@ are drawn at random from the same examples, and what they share is reported.
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,11 +24,12 @@ from factmix.data.groups import linked
 from factmix.data.leaks import check_disjoint, overlap, shared_examples
 from factmix.data.pool import DataError, Pool
 from factmix.data.text import normalised
+from factmix.study import freshness
 from factmix.study.examples import COLUMNS, count_examples, to_frame
 from factmix.study.files import write_json, write_parquet
 from factmix.study.labels import LABELS
 from factmix.study.paths import Paths
-from factmix.study.protocol import PROTOCOLS, Split
+from factmix.study.run import BaseRun, EvaluationSample, Run, TrainingSample
 from factmix.study.spec import Study
 
 Report = dict[str, Any]
@@ -79,7 +78,7 @@ def prepare(study: Study, paths: Paths) -> Report:
     """Draws the study's evaluation set and the training sample of each of its mixtures.
 
     Writes each dataset's examples, `paths.evaluation` (with a column `trajectory`: whether the
-    example is in the part that is answered during training), one `paths.train` per mixture, the
+    example is in the part that is answered during training), a training sample per mixture, the
     variants of both that arms with another protocol need, and `paths.data_report`, which is written
     last.
 
@@ -99,38 +98,44 @@ def prepare(study: Study, paths: Paths) -> Report:
     check_known(study)
     loaded = {name: _pool(name) for name in study.datasets}
     pools = linked({name: (pool, raw.pages) for name, (pool, raw) in loaded.items()})
-    usual = PROTOCOLS[study.protocol]
-    splits = dict.fromkeys([usual.split, *(study.protocol_of(arm).split for arm in study.arms)])
-    drawn = {split: _draw(study, pools, split) for split in splits}
-
-    evaluation = visible_evidence(drawn[usual.split].evaluation, usual.evidence_eval, "evaluation")
-    evaluations = {"": evaluation}
+    usual, *variants = [run.evaluation_sample for run in study.base_runs()]
+    splits = {sample.split: sample for sample in (*variants, usual)}
+    drawn = {split: _draw(study, pools, sample) for split, sample in splits.items()}
+    evaluations = {
+        sample.name: visible_evidence(drawn[sample.split].evaluation, sample.evidence, "evaluation")
+        for sample in (usual, *variants)
+    }
     trainings = {
-        (mixture, ""): visible_evidence(train, usual.evidence_train, "train")
-        for mixture, train in drawn[usual.split].training.items()
+        sample.name: visible_evidence(
+            drawn[sample.split].training[sample.mixture], sample.evidence, "train"
+        )
+        for sample in study.training_samples()
     }
     arms = {}
-    for arm in study.arms:
-        settings, sample = study.protocol_of(arm), study.training_sample(arm)
-        variant, own = study.evaluation_sample(arm), drawn[settings.split]
-        if variant not in evaluations:
-            evaluations[variant] = visible_evidence(
-                own.evaluation, settings.evidence_eval, "evaluation"
-            )
-        if sample not in trainings:
-            trainings[sample] = visible_evidence(
-                own.training[sample[0]], settings.evidence_train, "train"
-            )
-        both = trainings[sample], evaluations[variant]
-        if settings.split == "group_disjoint":
-            check_disjoint(*both, f"study {study.name}, arm {arm}")
-        arms[arm] = {**overlap(*both), "examples": shared_examples(*both)}
+    for run in study.runs():
+        train = trainings[run.training_sample.name]
+        evaluated = evaluations[run.evaluation_sample.name]
+        if run.protocol.split == "group_disjoint":
+            check_disjoint(train, evaluated, f"study {study.name}, arm {run.arm}")
+        arms[run.arm] = {
+            **overlap(train, evaluated),
+            "examples": shared_examples(train, evaluated),
+        }
 
-    training = {mixture: trainings[mixture, ""] for mixture in study.mixtures}
-    variants = {f"evaluation {name}": each for name, each in evaluations.items() if name}
-    variants |= {" ".join(sample): each for sample, each in trainings.items() if sample[1]}
+    evaluation = evaluations[usual.name]
+    training = {
+        sample.mixture: trainings[sample.name]
+        for sample in study.training_samples()
+        if not sample.variant
+    }
+    others = {f"evaluation {each.variant}": evaluations[each.name] for each in variants}
+    others |= {
+        f"{sample.mixture} {sample.variant}": trainings[sample.name]
+        for sample in study.training_samples()
+        if sample.variant
+    }
     report: Report = {
-        "fingerprint": _fingerprint({"evaluation": evaluation, **training, **variants}),
+        "fingerprint": _fingerprint({"evaluation": evaluation, **training, **others}),
         "datasets": {
             name: {
                 "pool": count_examples(pool),
@@ -148,25 +153,26 @@ def prepare(study: Study, paths: Paths) -> Report:
         },
         "overlap": {mixture: overlap(train, evaluation) for mixture, train in training.items()},
         "arms": arms,
+        "depends_on": freshness.drawing(study),
     }
     for name, pool in pools.items():
         write_parquet(paths.pool(name), pool)
-    for variant, each in evaluations.items():
-        write_parquet(paths.evaluation_of(variant), each)
-    for sample, each in trainings.items():
-        write_parquet(paths.train(*sample), each)
+    for name, examples in (evaluations | trainings).items():
+        write_parquet(paths.data / f"{name}.parquet", examples)
     write_json(paths.data_report, report)
     return report
 
 
-def _draw(study: Study, pools: dict[str, pd.DataFrame], split: Split) -> _Drawn:
+def _draw(study: Study, pools: dict[str, pd.DataFrame], sample: EvaluationSample) -> _Drawn:
+    """The examples of the split of an evaluation sample."""
     parts: list[pd.DataFrame] = []
     for name, pool in pools.items():
         reserved = {group for part in parts for group in part["group"]}
-        rng = _rng(study.evaluation.seed, "evaluation", name)
-        parts.append(draw_evaluation(study, name, pool, split, reserved, rng))
+        rng = _rng(sample.seed, "evaluation", name)
+        where = f"study {study.name}"
+        parts.append(draw_evaluation(sample, name, pool, reserved, rng, where=where))
     evaluation = pd.concat(parts, ignore_index=True)
-    if split == "as_released":
+    if sample.split == "as_released":
         everything = {name: [True] * len(pool) for name, pool in pools.items()}
         excluded = {name: {"group": 0, "claim": 0} for name in pools}
         return _Drawn(evaluation, _training(study, pools, everything), excluded)
@@ -186,35 +192,27 @@ def _draw(study: Study, pools: dict[str, pd.DataFrame], split: Split) -> _Drawn:
     return _Drawn(evaluation, training, excluded)
 
 
-def check_drawn(study: Study, arms: Iterable[str], paths: Paths) -> None:
-    """Stops when samples of these arms are not there, or are not what the study now asks for.
+def check_drawn(run: Run | BaseRun, paths: Paths) -> None:
+    """Stops when the samples of a run are not there, or are not what the study now asks for.
 
     Raises:
-        DataError: naming the file and how to draw it.
+        DataError: naming the file, what differs, and how to draw it.
     """
-    remedy = f"draw the data with: factmix data {study.name}"
-    for arm in arms:
-        split = study.protocol_of(arm).split
-        evaluated = {name: study.evaluation_counts(name, split) for name in study.datasets}
-        for file, wanted in (
-            (paths.train(*study.training_sample(arm)), study.mixtures[study.arm(arm).mixture]),
-            (paths.evaluation_of(study.evaluation_sample(arm)), evaluated),
-        ):
-            if not file.is_file():
-                raise DataError(f"{file} does not exist; {remedy}")
-            sample = pd.read_parquet(file, columns=["dataset", "label"])
-            held = Counter(zip(sample["dataset"], sample["label"], strict=True))
-            asked = {
-                (name, str(label)): count
-                for name, counts in wanted.items()
-                for label, count in counts.items()
-            }
-            for name, label in asked | held:
-                if held[name, label] != asked.get((name, label), 0):
-                    raise DataError(
-                        f"{file}: {name}, {label}: it holds {held[name, label]} examples, and the"
-                        f" study now asks for {asked.get((name, label), 0)}; {remedy}"
-                    )
+    remedy = f"draw the data with: factmix data {run.study}"
+    report = paths.data_report
+    content = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
+    drawn = content.get("depends_on", {}).get("settings", {}).get("samples", {})
+    samples: list[TrainingSample | EvaluationSample] = [run.evaluation_sample]
+    if isinstance(run, Run):
+        samples.append(run.training_sample)
+    for sample in samples:
+        file = paths.sample(sample)
+        if not file.is_file() or sample.name not in drawn:
+            raise DataError(f"{file} does not exist; {remedy}")
+        settings = freshness.sample_settings(sample)
+        changed = freshness.differences({"settings": drawn[sample.name]}, {"settings": settings})
+        if changed:
+            raise DataError(f"{file} is not what the study now asks for: {changed[0]}; {remedy}")
 
 
 def development(study: Study, paths: Paths) -> pd.DataFrame:
@@ -225,13 +223,9 @@ def development(study: Study, paths: Paths) -> pd.DataFrame:
     Returns:
         Rows of all datasets with the columns of examples, from the files that `prepare` wrote.
     """
-    files = [
-        paths.evaluation,
-        *(paths.evaluation_of(study.evaluation_sample(arm)) for arm in study.arms),
-        *(paths.train(mixture) for mixture in study.mixtures),
-        *(paths.train(*study.training_sample(arm)) for arm in study.arms),
-    ]
-    used = pd.concat([pd.read_parquet(file)[list(COLUMNS)] for file in dict.fromkeys(files)])
+    used = pd.concat(
+        [pd.read_parquet(paths.sample(each))[list(COLUMNS)] for each in study.samples()]
+    )
     groups, claims = set(used["group"]), set(used["claim"].map(normalised))
     pool = pd.concat([pd.read_parquet(paths.pool(name)) for name in study.datasets])
     seen = pool["group"].isin(groups) | pool["claim"].map(normalised).isin(claims)

@@ -14,7 +14,8 @@ from factmix.published import recomputed
 from factmix.published.released import CONTROL, DATASETS, MIXTURES, SYSTEMS
 from factmix.stats.metrics import Floats, metrics
 from factmix.study.labels import ANSWERS, LABELS, Label
-from factmix.study.spec import Reward, Study
+from factmix.study.settings import Reward
+from factmix.study.spec import Study
 from factmix.training.rewards import components
 
 STEPS = 60  # the simplex of posteriors is looked at in steps of 1 / STEPS

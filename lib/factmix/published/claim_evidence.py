@@ -82,7 +82,7 @@ def study_evidence(study: Study, paths: Paths) -> Evidence:
         return contingency(one.gold, one.predicted, other.predicted)
 
     shared = results["data"]["overlap"]
-    mixtures = [result_key(study.arm(arm).mixture) for arm in MIXTURES]
+    mixtures = [result_key(study.run(arm).mixture) for arm in MIXTURES]
     return Evidence(
         name=study.name,
         baseline=study.baseline,
@@ -91,7 +91,7 @@ def study_evidence(study: Study, paths: Paths) -> Evidence:
         reward_end={
             arm: results["training"][result_key(arm)]["reward_end"]["value"] for arm in MIXTURES
         },
-        one_reward=len({study.reward_of(arm).model_dump_json() for arm in MIXTURES}) == 1,
+        one_reward=len({study.run(arm).reward.model_dump_json() for arm in MIXTURES}) == 1,
         overlap=sum(shared[mixture]["claims"]["value"] for mixture in mixtures),
     )
 

@@ -39,13 +39,11 @@ def summarise(
         "no evidence means NA". arms.<arm>: mixture, steps, its protocol's settings, and its counts
         by dataset.
     """
-    samples = {arm: pd.read_parquet(paths.train(*study.training_sample(arm))) for arm in study.arms}
-    sets = {
-        arm: pd.read_parquet(paths.evaluation_of(study.evaluation_sample(arm)))
-        for arm in study.arms
-    }
+    runs = study.runs()
+    samples = {run.arm: pd.read_parquet(paths.sample(run.training_sample)) for run in runs}
+    sets = {run.arm: pd.read_parquet(paths.sample(run.evaluation_sample)) for run in runs}
     evaluation = pd.read_parquet(paths.evaluation)
-    usual = [samples[arm] for arm in study.arms if not study.training_sample(arm)[1]]
+    usual = [samples[run.arm] for run in runs if not run.training_sample.variant]
     trained = pd.concat(usual or list(samples.values()), ignore_index=True)
     trained = trained.drop_duplicates(["dataset", "id"])
     datasets = {}
@@ -68,14 +66,14 @@ def summarise(
         "fingerprint": report["fingerprint"],
         "datasets": datasets,
         "arms": {
-            arm: {
-                "mixture": study.arm(arm).mixture,
-                "steps": study.steps(arm),
-                **study.protocol_of(arm).model_dump(),
-                "train": _by_dataset(samples[arm]),
-                "evaluation": _by_dataset(sets[arm]),
+            run.arm: {
+                "mixture": run.mixture,
+                "steps": run.steps,
+                **run.protocol.model_dump(),
+                "train": _by_dataset(samples[run.arm]),
+                "evaluation": _by_dataset(sets[run.arm]),
             }
-            for arm in study.arms
+            for run in runs
         },
         "overlap": report["arms"],
     }

@@ -1,27 +1,21 @@
 """What every system answered to the same evaluation examples, read from a run and checked."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from factmix.stats.metrics import Floats
+from factmix.study import freshness
+from factmix.study.files import read_attributes, sha256
 from factmix.study.labels import LABELS, Label
 from factmix.study.paths import Paths
-from factmix.study.spec import BASE, Study, name_in_variant
-
-__all__ = [
-    "BASE",
-    "CONSTANTS",
-    "Answers",
-    "CompareError",
-    "check_files",
-    "predictions",
-    "read_answers",
-    "reference_of",
-]
+from factmix.study.run import BASE, Run, name_in_variant
+from factmix.study.spec import Study
 
 CONSTANTS = {"always_na": Label.NA, "always_pass": Label.PASS}
+PREDICTIONS = "predictions.parquet"
 PROBABILITIES = tuple(f"p_{label.lower()}" for label in LABELS)
 
 
@@ -53,22 +47,14 @@ class Answers:
 
 def check_files(study: Study, paths: Paths) -> None:
     """Raises one CompareError that names every missing file and the commands to make them."""
-    seed = study.seeds[0]
-    made_by = {
-        paths.data_report: f"factmix data {study.name}",
-        **{
-            paths.base_of(variant) / "predictions.parquet": f"factmix evaluate {study.name} {BASE}"
-            for variant in study.evaluation_samples()
-        },
-    }
-    for arm in study.arms:
-        folder = paths.arm(arm, seed)
+    made_by = {paths.data_report: f"factmix data {study.name}"}
+    for base in study.base_runs():
+        made_by[paths.run(base) / PREDICTIONS] = f"factmix evaluate {study.name} {BASE}"
+    for run in study.runs():
         for name in ("run.json", "metrics.parquet", "trajectory.parquet", "rewards.parquet"):
-            made_by[folder / name] = f"factmix train {study.name} {arm} --seed {seed}"
-        for each in study.seeds:
-            made_by[paths.arm(arm, each) / "predictions.parquet"] = (
-                f"factmix evaluate {study.name} {arm} --seed {each}"
-            )
+            made_by[paths.run(run) / name] = _command("train", run)
+    for run in study.all_runs():
+        made_by[paths.run(run) / PREDICTIONS] = _command("evaluate", run)
     absent = [path for path in made_by if not path.is_file()]
     if absent:
         files = ", ".join(str(path.relative_to(paths.root)) for path in absent)
@@ -76,6 +62,45 @@ def check_files(study: Study, paths: Paths) -> None:
         raise CompareError(
             f"study {study.name}: {paths.root} lacks {files}; make what is missing with: {commands}"
         )
+
+
+def check_current(study: Study, paths: Paths) -> None:
+    """Stops when an arm was trained, or answered, under other settings or on other data.
+
+    Samples that are not there, as in a frozen copy, are not compared. Code is not compared: answers
+    stay what they are when code changes, and the workflow decides what that makes stale.
+
+    Raises:
+        CompareError: naming the first file that is not current, what differs, and the remedy.
+    """
+    for run in [run for seed in study.seeds for run in study.systems(seed)]:
+        folder = paths.run(run)
+        now: freshness.Record = {"settings": freshness.answering_settings(run)}
+        if (sample := paths.sample(run.evaluation_sample)).is_file():
+            now["evaluation_sample_sha256"] = sha256(sample)
+        record = folder / "run.json"
+        if isinstance(run, Run) and record.is_file():
+            trained = json.loads(record.read_text(encoding="utf-8"))
+            now["adapter_sha256"] = trained.get("adapter_sha256")
+            learned: freshness.Record = {"settings": freshness.training_settings(run)}
+            if (sample := paths.sample(run.training_sample)).is_file():
+                learned["training_sample_sha256"] = sha256(sample)
+            _check(record, trained.get("depends_on", {}), learned, _command("train", run))
+        file = folder / PREDICTIONS
+        if file.is_file():
+            command = f"factmix evaluate {study.name} {BASE}"
+            command = _command("evaluate", run) if isinstance(run, Run) else command
+            _check(file, read_attributes(file).get("depends_on", {}), now, command)
+
+
+def _check(file: Path, kept: freshness.Record, now: freshness.Record, command: str) -> None:
+    changed = freshness.differences(kept, now)
+    if changed:
+        raise CompareError(f"{file} is not current: {changed[0]}; make it again with: {command}")
+
+
+def _command(step: str, run: Run) -> str:
+    return f"factmix {step} {run.study} {run.arm} --seed {run.seed}"
 
 
 def predictions(study: Study, paths: Paths) -> pd.DataFrame:
@@ -137,30 +162,24 @@ def read_answers(
             )
             for dataset in study.datasets
         }
-    for variant, baseline in study.evaluation_samples().items():
+    for run in study.base_runs():
         for name, label in CONSTANTS.items():
-            answers[name_in_variant(name, variant)] = {
+            answers[name_in_variant(name, run.evaluation_sample.variant)] = {
                 dataset: Answers(
                     "data", given.gold, [str(label)] * len(given.gold), given.groups, None, None
                 )
-                for dataset, given in answers[baseline].items()
+                for dataset, given in answers[run.baseline].items()
             }
     return answers
 
 
 def reference_of(study: Study) -> dict[str, str]:
-    """The baseline that each system is compared with: the untrained models, then the arms."""
-    samples = study.evaluation_samples().items()
-    untrained = {name_in_variant(BASE, variant): baseline for variant, baseline in samples}
-    return untrained | {arm: study.baseline_of(arm) for arm in study.arms}
+    """The baseline that each system is compared with: the base model's runs, then the arms."""
+    return {run.arm: run.baseline for run in study.systems()}
 
 
 def _folders(study: Study, paths: Paths, seed: int) -> dict[str, Path]:
-    untrained = {
-        name_in_variant(BASE, variant): paths.base_of(variant)
-        for variant in study.evaluation_samples()
-    }
-    return untrained | {arm: paths.arm(arm, seed) for arm in study.arms}
+    return {run.arm: paths.run(run) for run in study.systems(seed)}
 
 
 def _refuse(study: Study, folder: Path, problem: str) -> None:

@@ -3,14 +3,20 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from hashlib import sha256
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from factmix.results.answers import Answers, CompareError, check_files, read_answers, reference_of
+from factmix.results.answers import (
+    Answers,
+    CompareError,
+    check_current,
+    check_files,
+    read_answers,
+    reference_of,
+)
 from factmix.results.results_json import add_holm, counts, leaf, result_key
 from factmix.stats import bootstrap, paired_tests
 from factmix.stats.awareness import awareness
@@ -22,11 +28,13 @@ from factmix.stats.seeds import seed_gains
 from factmix.study.files import write_json
 from factmix.study.labels import ANSWERS
 from factmix.study.paths import Paths
+from factmix.study.run import Run
 from factmix.study.spec import Study
 
 TRAJECTORY_METRICS = ("accuracy", "balanced_accuracy", "recall_na", "recall_pass", "recall_fail")
 SETTINGS = ("mixture", "reward")  # of two arms, of which a contrast has one in common
 FEWEST_GROUPS = 20  # with fewer, a bootstrap of groups gives intervals far too narrow
+RECORDS = ("fingerprint", "depends_on")  # of the data report: no numbers
 WINDOW = 25  # training steps whose mean counts as the start, or the end, of a curve
 
 
@@ -72,10 +80,11 @@ def compute(study: Study, paths: Paths) -> dict[str, Any]:
         and, where they exist, "interval" and "p".
 
     Raises:
-        CompareError: a file is missing (the message says how to make it), systems answered
-            different examples, or an arm was trained on other data than the study has now.
+        CompareError: a file is missing or not current (the message says how to make it), or
+            systems answered different examples.
     """
     check_files(study, paths)
+    check_current(study, paths)
     report = json.loads(paths.data_report.read_text(encoding="utf-8"))
     systems = read_answers(study, paths)
     references = reference_of(study)
@@ -118,9 +127,9 @@ def compute(study: Study, paths: Paths) -> dict[str, Any]:
         "format_rate": _each(answering, lambda given: _format_rate(given, study)),
         "answer_share": _each(answering, lambda given: _answer_shares(given, study)),
         "confusion": _each(answering, lambda given: _confusion(given).tolist()),
-        "training": {result_key(arm): _training(study, arm, paths) for arm in study.arms},
-        "trajectory": {result_key(arm): _trajectory(study, arm, paths) for arm in study.arms},
-        "data": counts({part: report[part] for part in report if part != "fingerprint"}),
+        "training": {result_key(run.arm): _training(run, study, paths) for run in study.runs()},
+        "trajectory": {result_key(run.arm): _trajectory(run, study, paths) for run in study.runs()},
+        "data": counts({part: report[part] for part in report if part not in RECORDS}),
     }
     if len(study.seeds) > 1:
         results |= across_seeds(study, paths)
@@ -131,17 +140,13 @@ def compute(study: Study, paths: Paths) -> dict[str, Any]:
 
 def training_metrics(study: Study, paths: Paths) -> pd.DataFrame:
     """metrics.parquet of every arm and seed that has one, with columns arm and seed in front."""
-    found = {
-        (arm, seed): paths.arm(arm, seed) / "metrics.parquet"
-        for arm in study.arms
-        for seed in study.seeds
-    }
     frames = []
-    for (arm, seed), path in found.items():
+    for run in sorted(study.all_runs(), key=lambda run: list(study.arms).index(run.arm)):
+        path = paths.run(run) / "metrics.parquet"
         if path.is_file():
             frame = pd.read_parquet(path)
-            frame.insert(0, "seed", seed)
-            frame.insert(0, "arm", arm)
+            frame.insert(0, "seed", run.seed)
+            frame.insert(0, "arm", run.arm)
             frames.append(frame)
     if not frames:
         raise CompareError(
@@ -280,16 +285,9 @@ _TRAINING: dict[str, str] = {
 }
 
 
-def _training(study: Study, arm: str, paths: Paths) -> dict[str, Any]:
-    folder = paths.arm(arm, study.seeds[0])
-    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    sample = paths.train(*study.training_sample(arm))
-    # A frozen copy of a run can be compared anew, but has no training samples to check.
-    if sample.is_file() and run["data_fingerprint"] != sha256(sample.read_bytes()).hexdigest():
-        raise CompareError(
-            f"{folder / 'run.json'}: arm '{arm}' was trained on another sample than {sample} is "
-            f"now; train it again with: factmix train {study.name} {arm} --seed {study.seeds[0]}"
-        )
+def _training(run: Run, study: Study, paths: Paths) -> dict[str, Any]:
+    folder = paths.run(run)
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     metrics = pd.read_parquet(folder / "metrics.parquet").sort_values("step")
     window = min(WINDOW, max(1, len(metrics) // 2))  # the windows of a short run do not overlap
     first, last = metrics.head(window), metrics.tail(window)
@@ -312,8 +310,8 @@ def _training(study: Study, arm: str, paths: Paths) -> dict[str, Any]:
         "kl_end": of_run(float(last["kl"].mean()), "nats per token"),
         "zero_spread_mean": of_run(float(metrics["zero_spread"].mean()), "fraction", len(metrics)),
         "steps": of_run(len(metrics), "count", len(metrics)),
-        "seconds": of_run(run["wall_seconds"], "seconds", len(metrics)),
-        "peak_memory_gb": of_run(run["peak_memory_gb"], "GB", len(metrics)),
+        "seconds": of_run(record["wall_seconds"], "seconds", len(metrics)),
+        "peak_memory_gb": of_run(record["peak_memory_gb"], "GB", len(metrics)),
     }
 
 
@@ -323,9 +321,9 @@ _TRAJECTORY: dict[str, str] = {
 }
 
 
-def _trajectory(study: Study, arm: str, paths: Paths) -> dict[str, Any]:
+def _trajectory(run: Run, study: Study, paths: Paths) -> dict[str, Any]:
     """Metrics on the fixed subset that is answered during training, by dataset and step."""
-    folder = paths.arm(arm, study.seeds[0])
+    folder = paths.run(run)
     frame = pd.read_parquet(folder / "trajectory.parquet")
     trajectory: dict[str, Any] = {result_key(dataset): {} for dataset in study.datasets}
     for (dataset, step), rows in frame.groupby(["dataset", "step"], sort=True):
@@ -448,9 +446,10 @@ def self_awareness(given: Answers, study: Study) -> dict[str, Any]:
 def alike_but(study: Study, setting: str) -> list[list[str]]:
     """Compared arms that differ in one setting only, such as "mixture"; two or more each."""
     groups: dict[str, list[str]] = {}
-    for name, arm in study.arms.items():
-        if study.baseline_of(name) != name:
-            groups.setdefault(arm.model_dump_json(exclude={setting}), []).append(name)
+    for run in study.runs():
+        if run.baseline != run.arm:
+            others = study.arms[run.arm].model_dump_json(exclude={setting})
+            groups.setdefault(others, []).append(run.arm)
     return [names for names in groups.values() if len(names) > 1]
 
 
@@ -503,12 +502,11 @@ def across_seeds(study: Study, paths: Paths) -> dict[str, Any]:
             for dataset in study.datasets
         }
 
-    references = {arm: study.baseline_of(arm) for arm in study.arms}
     found = {
         "across_seeds": {
-            result_key(arm): of_pair(baseline, arm)
-            for arm, baseline in references.items()
-            if arm != baseline
+            result_key(run.arm): of_pair(run.baseline, run.arm)
+            for run in study.runs()
+            if run.arm != run.baseline
         },
         "contrasts_across_seeds": {
             setting: {name: of_pair(*pair) for name, pair in pairs.items()}

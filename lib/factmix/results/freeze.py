@@ -4,7 +4,7 @@ import re
 import shutil
 from pathlib import Path
 
-from factmix.results.answers import CompareError, check_files
+from factmix.results.answers import CompareError, check_current, check_files
 from factmix.study.files import written_whole
 from factmix.study.load import load_kept
 from factmix.study.paths import Paths
@@ -31,6 +31,7 @@ def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
         StudyError: the results do not say which study they are of.
     """
     check_files(study, paths)
+    check_current(study, paths)
     if not paths.results.is_file():
         raise CompareError(
             f"study {study.name}: {paths.results} does not exist; "
@@ -41,15 +42,13 @@ def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
             f"study {study.name} has changed since {paths.results} was made; "
             f"make it again with: make study STUDY={study.name}"
         )
-    folders = [paths.arm(arm, seed) for arm in study.arms for seed in study.seeds]
+    folders = [paths.run(run) for run in study.all_runs()]
     tables = ("metrics", "trajectory", "rewards", "predictions")
     names = ("run.json", *(f"{table}.parquet" for table in tables))
     # Of many seeds the pages of the first, whose numbers results.json has.
-    kept = {paths.arm(arm, study.seeds[0]).name for arm in study.arms}
+    kept = {run.name for run in study.runs()}
     sources = [paths.results, paths.study, paths.data_report]
-    sources += [
-        paths.base_of(variant) / "predictions.parquet" for variant in study.evaluation_samples()
-    ]
+    sources += [paths.run(run) / "predictions.parquet" for run in study.base_runs()]
     sources += [folder / name for folder in folders for name in names if (folder / name).is_file()]
     sources += [page for page in _pages(paths) if page.stem in kept or not _of_arm(page)]
     optional = (paths.learning_rate, paths.shortcuts)

@@ -1,5 +1,6 @@
 """What the base model can do before any reinforcement, on entities it has never read about."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from factmix.results.answers import PROBABILITIES
 from factmix.stats.metrics import Counts, contingency, indices_in, metrics
 from factmix.study.labels import ANSWERS, LABELS
 from factmix.study.spec import Study
-from factmix.training.evaluate import answer, as_in_training
+from factmix.training.evaluate import answer
 from factmix.training.policy import Policy
 
 OFFSETS = np.linspace(-4, 4, 81)  # logit offsets of PASS and FAIL against NA that are tried
@@ -34,11 +35,11 @@ def card(policy: Policy, development: pd.DataFrame, study: Study, *, seed: int) 
         the answers with and without evidence (fractions), format_rate at the training temperature.
     """
     bare = development.assign(evidence=development["evidence"].map(lambda _: []))
-    told = answer(policy, development, study, name="the base model")
-    sampled = answer(
-        policy, development, as_in_training(study), name="the base model, as in training"
-    )
-    untold = answer(policy, bare, study, name="the base model, without evidence")
+    asked = partial(answer, policy, prompt=study.prompt, seed=study.evaluation.seed)
+    cool, hot = study.evaluation.temperature, study.training.temperature
+    told = asked(development, temperature=cool, name="the base model")
+    sampled = asked(development, temperature=hot, name="the base model, as in training")
+    untold = asked(bare, temperature=cool, name="the base model, without evidence")
     rng = np.random.default_rng(seed)
     cards = {}
     for dataset in study.datasets:

@@ -181,7 +181,7 @@ def run_records(root: Path) -> dict[str, dict[str, Any]]:
     paths = Paths(root)
     if paths.study.is_file():
         study = load_kept(paths.study)
-        runs = {paths.arm(arm, seed) for arm in study.arms for seed in study.seeds}
+        runs = {paths.run(run) for run in study.all_runs()}
         files = [file for file in files if file.parent in runs]
     return {file.parent.name: json.loads(file.read_text(encoding="utf-8")) for file in files}
 

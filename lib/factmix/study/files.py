@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 
 @contextmanager
@@ -37,6 +38,13 @@ def write_json(path: Path, content: Any) -> None:
 def write_parquet(path: Path, frame: pd.DataFrame) -> None:
     with written_whole(path) as part:
         frame.to_parquet(part, index=False)
+
+
+def read_attributes(path: Path) -> dict[str, Any]:
+    """The attributes (`DataFrame.attrs`) that a Parquet file was written with."""
+    kept = (pq.read_schema(path).metadata or {}).get(b"PANDAS_ATTRS", b"{}")
+    attributes: dict[str, Any] = json.loads(kept)
+    return attributes
 
 
 def sha256(path: Path) -> str:

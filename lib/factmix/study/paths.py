@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from factmix.study.run import BASE, BaseRun, EvaluationSample, Run, TrainingSample
 from factmix.study.spec import Study
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -29,15 +30,12 @@ class Paths:
 
     @property
     def evaluation(self) -> Path:
-        return self.evaluation_of("")
+        """The evaluation set of the study's own protocol."""
+        return self.data / "evaluation.parquet"
 
-    def evaluation_of(self, variant: str) -> Path:
-        """The evaluation set, or the one of an arm whose protocol is not the study's."""
-        return self.data / f"{_joined('evaluation', variant)}.parquet"
-
-    def train(self, mixture: str, variant: str = "") -> Path:
-        """A mixture's training sample; see `Study.training_sample`."""
-        return self.data / f"{_joined('train', mixture, variant)}.parquet"
+    def sample(self, sample: TrainingSample | EvaluationSample) -> Path:
+        """The drawn examples of a training or evaluation sample."""
+        return self.data / f"{sample.name}.parquet"
 
     @property
     def data_report(self) -> Path:
@@ -48,18 +46,18 @@ class Paths:
         """Accuracy of classifiers that read the words and nothing else."""
         return self.data / "shortcuts.json"
 
+    def run(self, run: Run | BaseRun) -> Path:
+        """Folder with predictions.parquet; of a trained arm also adapter/, run.json and tables."""
+        return self.root / run.name
+
     def arm(self, arm: str, seed: int) -> Path:
-        """Folder with adapter/, run.json, and Parquet: metrics, trajectory, predictions."""
+        """The folder of a run, for readers of results that have its names only."""
         return self.root / f"{arm}-s{seed}"
 
     @property
     def base(self) -> Path:
-        """Folder with the untrained model's predictions.parquet."""
-        return self.base_of("")
-
-    def base_of(self, variant: str) -> Path:
-        """The same for a variant of the evaluation set; see `Study.evaluation_samples`."""
-        return self.root / _joined("base", variant)
+        """Folder with the base model's predictions.parquet."""
+        return self.root / BASE
 
     @property
     def learning_rate(self) -> Path:
@@ -74,7 +72,3 @@ class Paths:
     def study(self) -> Path:
         """The study that the results are of, whatever its YAML says by now; see `load_kept`."""
         return self.root / "study.json"
-
-
-def _joined(*parts: str) -> str:
-    return "-".join(part for part in parts if part)

@@ -8,9 +8,9 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from factmix.study.files import write_parquet
 from factmix.study.paths import Paths
-from factmix.study.spec import Study
+from factmix.study.run import Run
 from factmix.training.columns import TRAJECTORY
-from factmix.training.evaluate import answer, label_rows
+from factmix.training.evaluate import answer_as
 from factmix.training.policy import Policy
 
 
@@ -54,12 +54,11 @@ class Progress(TrainerCallback):
 class Trajectory(TrainerCallback):
     """Answers the fixed part of the evaluation set at the study's steps, a file for each."""
 
-    def __init__(self, study: Study, arm: str, seed: int, paths: Paths, policy: Policy) -> None:
-        evaluation = pd.read_parquet(paths.evaluation_of(study.evaluation_sample(arm)))
+    def __init__(self, run: Run, paths: Paths, policy: Policy) -> None:
+        evaluation = pd.read_parquet(paths.sample(run.evaluation_sample))
         self._examples = evaluation[evaluation["trajectory"]]
-        self._folder = paths.arm(arm, seed) / "checkpoints" / "trajectory"
-        self._study = study.model_copy(update={"prompt": study.evaluation_prompt(arm)})
-        self._arm, self._seed, self._policy = arm, seed, policy
+        self._folder = paths.run(run) / "checkpoints" / "trajectory"
+        self._run, self._policy = run, policy
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -70,19 +69,19 @@ class Trajectory(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        asked = state.global_step in self._study.evaluation.trajectory_steps
+        asked = state.global_step in self._run.evaluation.trajectory_steps
         if asked and state.is_world_process_zero:
             self._record(state.global_step)
 
     def _record(self, step: int) -> None:
         self._policy.model.eval()
-        answered = answer(self._policy, self._examples, self._study, name=f"{self._arm}, {step}")
+        rows = answer_as(self._run, self._policy, self._examples, name=f"{self._run.arm}, {step}")
         self._policy.model.train()
-        rows = label_rows(answered, self._arm, self._seed).assign(step=step)
-        write_parquet(self._folder / f"{step:06d}.parquet", rows[list(TRAJECTORY)])
+        rows = rows.assign(step=step)[list(TRAJECTORY)]
+        write_parquet(self._folder / f"{step:06d}.parquet", rows)
 
     def collected(self) -> pd.DataFrame:
-        """The answers at all steps so far."""
+        """The answers at all steps so far, of this training or of the part before it was killed."""
         return pd.concat(
             [pd.read_parquet(path) for path in sorted(self._folder.glob("*.parquet"))],
             ignore_index=True,

@@ -57,10 +57,10 @@ RUN: dict[str, str] = {
     "study": "name of the study",
     "arm": "arm that was trained",
     "seed": "of the training",
-    "configuration_sha256": "of all settings that decide what is trained",
-    "data_fingerprint": "SHA-256 of the training sample",
-    "evaluation_fingerprint": "SHA-256 of the evaluation set",
-    "model_sha256": "of the base model's files, by name; empty for a model of the hub",
+    "depends_on": "all that decides what is learned: settings, and SHA-256 of the code (null where "
+    "it was not recorded), of the training sample and of the base model's files (none for a model "
+    "of the hub)",
+    "evaluation_sample_sha256": "of the evaluation set",
     "steps": "training steps",
     "learning_rate": "of the training",
     "versions": "of the libraries that train",

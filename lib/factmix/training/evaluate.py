@@ -2,7 +2,7 @@
 
 import copy
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,14 @@ from peft import PeftModel
 from torch import Tensor
 from tqdm import tqdm
 
+from factmix.study import freshness
 from factmix.study.examples import from_frame
 from factmix.study.files import write_parquet
 from factmix.study.labels import LABELS
 from factmix.study.paths import Paths
 from factmix.study.prompts import parse
-from factmix.study.spec import BASE, Study, name_in_variant
+from factmix.study.run import BaseRun, Run
+from factmix.study.settings import Prompt
 from factmix.training.columns import PREDICTIONS
 from factmix.training.policy import Policy, load_adapter, load_base, prompt_texts
 from factmix.training.prefix import (
@@ -34,80 +36,101 @@ BATCH_TOKENS = 8192  # prompt tokens of one forward pass, padding included
 BATCH_PROMPTS = 128
 
 
-def evaluate_base(study: Study, paths: Paths) -> None:
-    """Writes the untrained model's predictions on every evaluation set that an arm answers.
+def evaluate_base(runs: Sequence[BaseRun], paths: Paths) -> None:
+    """Writes the base model's predictions on every evaluation sample that an arm answers.
 
-    They are those of arm "base" (of another variant "base_<variant>") and seed 0.
+    Args:
+        runs: of `Study.base_runs`, which share one model.
+        paths: of the study's run.
     """
-    policy = load_base(study.model)
-    for variant in study.evaluation_samples():
-        evaluation = pd.read_parquet(paths.evaluation_of(variant))
-        rows = label_rows(answer(policy, evaluation, study), name_in_variant(BASE, variant), 0)
-        write_parquet(paths.base_of(variant) / "predictions.parquet", rows)
+    policy = load_base(runs[0].model)
+    for run in runs:
+        evaluation = pd.read_parquet(paths.sample(run.evaluation_sample))
+        _write(answer_as(run, policy, evaluation), run, paths)
 
 
-def evaluate_arm(study: Study, arm: str, seed: int, paths: Paths) -> None:
-    """Writes a trained arm's predictions on the evaluation set beside its adapter."""
-    folder = paths.arm(arm, seed)
-    policy = load_adapter(load_base(study.model), folder / "adapter")
-    evaluation = pd.read_parquet(paths.evaluation_of(study.evaluation_sample(arm)))
-    prompted = study.model_copy(update={"prompt": study.evaluation_prompt(arm)})
-    answered = answer(policy, evaluation, prompted, name=arm)
-    write_parquet(folder / "predictions.parquet", label_rows(answered, arm, seed))
+def evaluate_arm(run: Run, paths: Paths) -> None:
+    """Writes a trained arm's predictions on its evaluation sample beside its adapter."""
+    policy = load_adapter(load_base(run.model), paths.run(run) / "adapter")
+    evaluation = pd.read_parquet(paths.sample(run.evaluation_sample))
+    _write(answer_as(run, policy, evaluation), run, paths)
 
 
-def label_rows(answered: pd.DataFrame, arm: str, seed: int) -> pd.DataFrame:
-    """Answers with the arm and seed that gave them, in the order of `columns.PREDICTIONS`."""
-    return answered.assign(arm=arm, seed=seed)[list(PREDICTIONS)]
+def answer_as(
+    run: Run | BaseRun, policy: Policy, examples: pd.DataFrame, *, name: str = ""
+) -> pd.DataFrame:
+    """Answers as a run does when it is evaluated.
+
+    Args:
+        run: its prompt, temperature, seed and names.
+        policy: a model in evaluation mode.
+        examples: one per row.
+        name: what the progress bar calls the policy; by default the arm.
+
+    Returns:
+        `columns.PREDICTIONS`, in the order of `examples`.
+    """
+    answered = answer(
+        policy,
+        examples,
+        prompt=run.evaluation_prompt,
+        temperature=run.evaluation.temperature,
+        seed=run.evaluation.seed,
+        name=name or run.arm,
+    )
+    return answered.assign(arm=run.arm, seed=run.seed)[list(PREDICTIONS)]
 
 
-def as_in_training(study: Study) -> Study:
-    """The study with answers drawn at the temperature of training."""
-    hot = study.evaluation.model_copy(update={"temperature": study.training.temperature})
-    return study.model_copy(update={"evaluation": hot})
+def _write(rows: pd.DataFrame, run: Run | BaseRun, paths: Paths) -> None:
+    """Writes predictions.parquet with what the answers depend on, as an attribute of the table."""
+    rows.attrs["depends_on"] = freshness.answering(run, paths)
+    write_parquet(paths.run(run) / "predictions.parquet", rows)
 
 
 def answer(
-    policy: Policy, evaluation: pd.DataFrame, study: Study, *, name: str = "base"
+    policy: Policy,
+    examples: pd.DataFrame,
+    *,
+    prompt: Prompt,
+    temperature: float,
+    seed: int,
+    name: str = "base",
 ) -> pd.DataFrame:
     """Answers every example.
 
     Args:
         policy: a model in evaluation mode.
-        evaluation: examples, one per row.
-        study: its evaluation temperature and seed, and its prompt.
+        examples: one per row.
+        prompt: how they are asked.
+        temperature: of the sampled answer.
+        seed: of the sampled answers; each example has random numbers of its own.
         name: what the progress bar calls the policy.
 
     Returns:
-        `columns.PREDICTIONS` without arm and seed, in the order of `evaluation`. The probabilities
-        are those of the whole label strings at temperature 1, renormalised over the three. The
-        answer is drawn at the study's temperature from a seed of its own per example.
+        `columns.PREDICTIONS` without arm and seed, in the order of `examples`. The probabilities
+        are those of the whole label strings at temperature 1, renormalised over the three.
     """
-    examples = from_frame(evaluation)
-    tokens = policy.tokenizer(prompt_texts(policy.tokenizer, examples, study.prompt))["input_ids"]
-    uniforms = np.stack(
-        [
-            _uniforms(study.evaluation.seed, example.dataset, example.id, study)
-            for example in examples
-        ]
-    )
-    probabilities = np.zeros((len(examples), len(LABELS)))
-    completions = [""] * len(examples)
+    asked = from_frame(examples)
+    tokens = policy.tokenizer(prompt_texts(policy.tokenizer, asked, prompt))["input_ids"]
+    numbers = prompt.max_completion_tokens
+    uniforms = np.stack([_uniforms(seed, each.dataset, each.id, numbers) for each in asked])
+    probabilities = np.zeros((len(asked), len(LABELS)))
+    completions = [""] * len(asked)
     shared = prefix_sharing_blocker(_without_adapter(policy.model)) is None
     answer_batch = _answer_batch if shared else _answer_batch_unshared
-    with tqdm(total=len(examples), desc=f"answers of {name}", disable=None, leave=False) as bar:
+    with tqdm(total=len(asked), desc=f"answers of {name}", disable=None, leave=False) as bar:
         for batch in by_length([len(each) for each in tokens]):
             share, texts = answer_batch(
-                policy, [tokens[i] for i in batch], uniforms[batch], study.evaluation.temperature
+                policy, [tokens[i] for i in batch], uniforms[batch], temperature
             )
             probabilities[batch] = share
             for i, text in zip(batch, texts, strict=True):
                 completions[i] = text
             bar.update(len(batch))
     answers = [parse(completion) for completion in completions]
-    result = evaluation[["dataset", "id", "group"]].reset_index(drop=True)
+    result = examples[["dataset", "id", "group"]].reset_index(drop=True)
     return result.assign(
-        gold=list(evaluation["label"]),
+        gold=list(examples["label"]),
         predicted=[each.predicted for each in answers],
         format_valid=[each.format_valid for each in answers],
         completion=completions,
@@ -193,11 +216,11 @@ def label_log_probabilities(policy: Policy, prefix: Prefix) -> Tensor:
     return (tokens * real).sum(-1).view(prompts, len(labels))
 
 
-def _uniforms(seed: int, dataset: str, example: str, study: Study) -> np.ndarray:
+def _uniforms(seed: int, dataset: str, example: str, count: int) -> np.ndarray:
     """Numbers in [0, 1) that only the seed and the example decide, one per completion token."""
     digest = hashlib.sha256(f"{seed}/{dataset}/{example}".encode()).digest()
     rng = np.random.default_rng(np.frombuffer(digest, dtype=np.uint32))
-    return rng.random(study.prompt.max_completion_tokens)
+    return rng.random(count)
 
 
 def by_length(lengths: list[int]) -> Iterator[list[int]]:

@@ -1,13 +1,14 @@
 """Trains an arm with GRPO: every number from the study, goes on where it was killed."""
 
-import hashlib
 import json
 import os
 import platform
 import shutil
 import subprocess
+import sys
 import time
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -20,63 +21,64 @@ from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
 from factmix.data.leaks import check_disjoint
+from factmix.study import freshness
 from factmix.study.descriptions import is_described
 from factmix.study.examples import from_frame
 from factmix.study.files import peak_memory_gb, sha256, write_json, write_parquet
 from factmix.study.paths import ROOT, Paths
-from factmix.study.spec import Study
+from factmix.study.run import Run
 from factmix.training import columns, rollouts
 from factmix.training.callbacks import Progress, Trajectory
 from factmix.training.policy import Policy, add_adapter, device, dtype_of, load_base, prompt_texts
 from factmix.training.reward_functions import reward_functions
 from factmix.training.reward_gain import before_and_after
 
+# In the folder of checkpoints: what the training that they are of depends on.
+STARTED = "started.json"
+
 
 class TrainingError(RuntimeError):
     """A training run did not do what its study says."""
 
 
-def prompts_per_process(study: Study, processes: int) -> tuple[int, int]:
+def prompts_per_process(run: Run, processes: int) -> tuple[int, int]:
     """Prompts of one step that each process trains on, and how many of them at one time.
 
     Raises:
         TrainingError: the prompts of a step cannot be divided among so many processes, or those of
             a process into passes.
     """
-    numbers = study.training
+    numbers = run.training
     prompts = numbers.prompts_per_step
     own, rest = divmod(prompts, processes)
     at_once = min(numbers.prompts_per_pass or own, own)
     if rest:
         raise TrainingError(
-            f"study {study.name}: training.prompts_per_step: {prompts} prompts cannot be divided "
+            f"study {run.study}: training.prompts_per_step: {prompts} prompts cannot be divided "
             f"among {processes} processes, and the completions of a prompt are never split; start "
             f"a number of processes that divides {prompts}, or change prompts_per_step"
         )
     if own % at_once:
         raise TrainingError(
-            f"study {study.name}: training.prompts_per_pass: {at_once} prompts at a time do not "
+            f"study {run.study}: training.prompts_per_pass: {at_once} prompts at a time do not "
             f"divide the {own} of each of {processes} processes; expected a number that does"
         )
     return own, at_once
 
 
 def make_trainer(
-    study: Study,
-    arm: str,
-    seed: int,
+    run: Run,
     training: pd.DataFrame,
     folder: Path,
     *,
     policy: Policy,
     trainer_class: type[GRPOTrainer] | None = None,
 ) -> GRPOTrainer:
-    """The trainer of an arm, with every number from the study.
+    """The trainer of a run, with every number from its study.
 
     Args:
-        study: what to train and how.
-        arm: one of its arms.
-        seed: of the order of the prompts and of the sampled completions.
+        run: what to train and how; its seed is that of the order of the prompts and of the sampled
+            completions.
         training: the examples.
         folder: for checkpoints.
         policy: with the adapter to train.
@@ -86,34 +88,34 @@ def make_trainer(
         TrainingError: there are fewer prompts than a step takes, or they cannot be divided among
             the processes.
     """
-    numbers = study.training
+    numbers = run.training
     if len(training) < numbers.prompts_per_step:
         raise TrainingError(
-            f"study {study.name}: training.prompts_per_step: a step takes"
-            f" {numbers.prompts_per_step} prompts, but the mixture of {arm} has {len(training)};"
-            " expected at least as many: lower prompts_per_step, or enlarge the mixture"
+            f"study {run.study}: training.prompts_per_step: a step takes"
+            f" {numbers.prompts_per_step} prompts, but the mixture of {run.arm} has"
+            f" {len(training)}; expected at least as many: lower prompts_per_step, or enlarge the"
+            " mixture"
         )
-    reward = study.reward_of(arm)
-    functions = reward_functions(reward)
-    prompts, at_once = prompts_per_process(study, _processes())
+    functions = reward_functions(run.reward)
+    prompts, at_once = prompts_per_process(run, _processes())
     examples = from_frame(training)
     dataset = Dataset.from_dict(
         {
-            "prompt": prompt_texts(policy.tokenizer, examples, study.prompt),
+            "prompt": prompt_texts(policy.tokenizer, examples, run.prompt),
             "gold": [str(each.label) for each in examples],
         }
     )
     cuda = torch.cuda.is_available()
     config = GRPOConfig(
         output_dir=str(folder),
-        seed=seed,
-        max_steps=study.steps(arm),
+        seed=run.seed,
+        max_steps=run.steps,
         per_device_train_batch_size=at_once * numbers.group_size,
         num_generations=numbers.group_size,
         steps_per_generation=prompts // at_once,
         num_iterations=1,
         gradient_accumulation_steps=prompts // at_once,
-        max_completion_length=study.prompt.max_completion_tokens,
+        max_completion_length=run.prompt.max_completion_tokens,
         temperature=numbers.temperature,
         top_p=1.0,
         top_k=0,
@@ -128,8 +130,8 @@ def make_trainer(
         warmup_steps=0,
         weight_decay=numbers.weight_decay,
         max_grad_norm=numbers.max_grad_norm,
-        bf16=dtype_of(study.model) is torch.bfloat16,
-        fp16=dtype_of(study.model) is torch.float16,
+        bf16=dtype_of(run.model) is torch.bfloat16,
+        fp16=dtype_of(run.model) is torch.float16,
         use_cpu=device() == "cpu",
         gradient_checkpointing=False,
         router_aux_loss_coef=0.0,  # None would turn the auxiliary loss on
@@ -144,9 +146,9 @@ def make_trainer(
         disable_tqdm=True,
         dataloader_pin_memory=cuda,
         remove_unused_columns=False,
-        **rollouts.options(study, policy.stop_ids),
+        **rollouts.options(run, policy.stop_ids),
     )
-    trainer = (trainer_class or rollouts.trainer_class(study, arm))(
+    trainer = (trainer_class or rollouts.trainer_class(run))(
         model=policy.model,
         reward_funcs=functions,
         args=config,
@@ -159,67 +161,102 @@ def make_trainer(
     return trainer
 
 
-def train(study: Study, arm: str, seed: int, paths: Paths) -> None:
+def train(run: Run, paths: Paths) -> None:
     """Trains an arm; goes on from its last checkpoint when it was interrupted.
 
     Writes adapter/, metrics.parquet, trajectory.parquet, rewards.parquet and, last, run.json in
-    `paths.arm(...)`; returns at once when run.json is there and of the same study and data. Where
-    several processes train together, each calls this, and the first of them writes.
+    `paths.run(run)`; returns at once when run.json is there and nothing that decides what is
+    learned has changed since. A run of other settings, data or code is moved to
+    `paths.root`/replaced/, with its checkpoints. Where several processes train together, each calls
+    this, and the first of them writes.
 
     Raises:
         TrainingError: fewer steps were made than the study says.
         PromptError: a prompt does not fit.
         LeakError: what is trained on is also evaluated.
     """
-    folder = paths.arm(arm, seed)
-    identity = _identity(study, arm, seed, paths)
-    if _is_done(folder, identity):
+    folder = paths.run(run)
+    depends_on = freshness.training(run, paths)
+    if _is_of(folder / "run.json", depends_on):
         return
     checkpoints = folder / "checkpoints"
     if torch.cuda.is_available():
         torch.cuda.set_device(_rank("LOCAL_RANK"))
-    if not _rank("RANK") and not _same(checkpoints / "identity.json", identity):
-        shutil.rmtree(folder, ignore_errors=True)  # of another study, or nothing yet
-        write_json(checkpoints / "identity.json", identity)
+    if not _rank("RANK"):
+        _make_room(folder, depends_on)
+        write_json(checkpoints / STARTED, {"depends_on": depends_on})
     started = time.monotonic()
     # transformers warns of its own renamed options, at every checkpoint and generation
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-    policy = add_adapter(load_base(study.model), study.model.lora, seed)
-    training = _read_training(study, arm, paths)
-    trainer = make_trainer(study, arm, seed, training, checkpoints, policy=policy)
-    trajectory = Trajectory(study, arm, seed, paths, replace(policy, model=trainer.model))
+    policy = add_adapter(load_base(run.model), run.model.lora, run.seed)
+    training = _read_training(run, paths)
+    trainer = make_trainer(run, training, checkpoints, policy=policy)
+    trajectory = Trajectory(run, paths, replace(policy, model=trainer.model))
     trainer.add_callback(trajectory)
-    trainer.add_callback(Progress(f"{arm}, seed {seed}"))
+    trainer.add_callback(Progress(f"{run.arm}, seed {run.seed}"))
     trainer.accelerator.wait_for_everyone()  # for the first to have made room for this run
     trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
-    steps = study.steps(arm)
-    if trainer.state.global_step != steps:
+    if trainer.state.global_step != run.steps:
         raise TrainingError(
-            f"{study.name}, {arm}, seed {seed}: {trainer.state.global_step} steps were made, "
-            f"expected {steps}"
+            f"{run.study}, {run.arm}, seed {run.seed}: {trainer.state.global_step} steps were made,"
+            f" expected {run.steps}"
         )
     if trainer.accelerator.is_main_process:
         write_parquet(folder / "metrics.parquet", metrics(trainer.state.log_history))
-        write_parquet(folder / "trajectory.parquet", trajectory.collected())
+        answered = trajectory.collected()
+        answered.attrs["depends_on"] = freshness.trajectory(run, paths)
+        write_parquet(folder / "trajectory.parquet", answered)
         trained = replace(policy, model=trainer.model)
-        write_parquet(folder / "rewards.parquet", before_and_after(trained, training, study, arm))
-        _write_run(folder, trained.model, identity, study, started)
+        write_parquet(folder / "rewards.parquet", before_and_after(trained, training, run))
+        _write_run(trained.model, run, paths, depends_on, started)
         shutil.rmtree(checkpoints)
     trainer.accelerator.wait_for_everyone()
 
 
+def _make_room(folder: Path, depends_on: freshness.Record) -> None:
+    """Moves a run aside that is of other settings, data or code, and says so.
+
+    What was interrupted in training what is asked for now stays: it is gone on with.
+    """
+    record, started = folder / "run.json", folder / "checkpoints" / STARTED
+    if not record.is_file():
+        record = started
+    if record == started and (_is_of(started, depends_on) or not any(_trained(folder))):
+        return
+    kept = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    changed = freshness.differences(kept.get("depends_on") or {}, depends_on)
+    replaced = folder.parent / "replaced"
+    number = len(list(replaced.glob(f"{folder.name}-*"))) + 1
+    aside = replaced / f"{folder.name}-{number}"
+    replaced.mkdir(exist_ok=True)
+    folder.rename(aside)
+    why = ", ".join(changed[:3]) or "it does not say what it was trained with"
+    print(f"moved the former {folder.name} to {aside}: {why}", file=sys.stderr)
+
+
+def _trained(folder: Path) -> Iterator[Path]:
+    """Adapters and checkpoints of a run: what took long to make."""
+    yield from folder.glob("adapter")
+    yield from folder.glob("checkpoints/checkpoint-*")
+
+
 def _write_run(
-    folder: Path, model: Any, identity: dict[str, Any], study: Study, started: float
+    model: Any, run: Run, paths: Paths, depends_on: freshness.Record, started: float
 ) -> None:
     """Writes adapter/ and run.json, with which an arm is finished."""
+    folder = paths.run(run)
     model.save_pretrained(str(folder / "adapter"))
     cuda = torch.cuda.is_available()
     write_json(
         folder / "run.json",
         {
-            **identity,
-            "steps": study.steps(identity["arm"]),
-            "learning_rate": study.training.learning_rate,
+            "study": run.study,
+            "arm": run.arm,
+            "seed": run.seed,
+            "depends_on": depends_on,
+            "evaluation_sample_sha256": sha256(paths.sample(run.evaluation_sample)),
+            "steps": run.steps,
+            "learning_rate": run.training.learning_rate,
             "versions": {name: version(name) for name in ("torch", "transformers", "trl", "peft")},
             "git_commit": _git_commit(),
             "device": torch.cuda.get_device_name() if cuda else _processor(),
@@ -242,12 +279,12 @@ def _last_checkpoint(folder: Path) -> str | None:
     return str(newest) if newest else None
 
 
-def _read_training(study: Study, arm: str, paths: Paths) -> pd.DataFrame:
-    """An arm's training sample, once more checked against the evaluation set as it is now."""
-    training = pd.read_parquet(paths.train(*study.training_sample(arm)))
-    if study.protocol_of(arm).split == "group_disjoint":
-        evaluation = pd.read_parquet(paths.evaluation_of(study.evaluation_sample(arm)))
-        check_disjoint(training, evaluation, f"study {study.name}, arm {arm}")
+def _read_training(run: Run, paths: Paths) -> pd.DataFrame:
+    """The training sample, checked once more against the evaluation sample as it is now."""
+    training = pd.read_parquet(paths.sample(run.training_sample))
+    if run.protocol.split == "group_disjoint":
+        evaluation = pd.read_parquet(paths.sample(run.evaluation_sample))
+        check_disjoint(training, evaluation, f"study {run.study}, arm {run.arm}")
     return training
 
 
@@ -277,43 +314,12 @@ def metrics(log_history: list[dict[str, float]]) -> pd.DataFrame:
     return table[["step", *sorted(table.columns.drop("step"))]]
 
 
-def _identity(study: Study, arm: str, seed: int, paths: Paths) -> dict[str, Any]:
-    """What a run is a run of; a run of another is no use to this study."""
-    numbers = study.model_dump(mode="json")
-    relevant = {key: numbers[key] for key in ("model", "prompt", "evaluation", "training")}
-    relevant["training"].pop("prompts_per_pass", None)  # memory, and nothing that is learned
-    own = numbers["arms"][arm]  # what it says of the data is in their fingerprint
-    relevant |= {
-        "arm": {key: own[key] for key in ("mixture", "reward", "steps")},
-        "reward": study.reward_of(arm).model_dump(mode="json"),
-        "sampler_refresh": study.protocol_of(arm).sampler_refresh,
-        "told": study.evaluation_prompt(arm).model_dump(mode="json"),
-    }
-    described = json.dumps(relevant, sort_keys=True)
-    return {
-        "study": study.name,
-        "arm": arm,
-        "seed": seed,
-        "configuration_sha256": hashlib.sha256(described.encode()).hexdigest(),
-        "data_fingerprint": sha256(paths.train(*study.training_sample(arm))),
-        "evaluation_fingerprint": sha256(paths.evaluation_of(study.evaluation_sample(arm))),
-        "model_sha256": {  # none for a model of the hub, which its revision identifies
-            file.name: sha256(file)
-            for pattern in ("*.safetensors", "*.json")
-            for file in sorted((ROOT / study.model.path).glob(pattern))
-        },
-    }
-
-
-def _same(path: Path, identity: dict[str, Any]) -> bool:
-    if not path.is_file():
+def _is_of(record: Path, depends_on: freshness.Record) -> bool:
+    """Whether a run.json, or what was written when a training began, is of the run as it is now."""
+    if not record.is_file():
         return False
-    found = json.loads(path.read_text(encoding="utf-8"))
-    return all(found.get(key) == value for key, value in identity.items())
-
-
-def _is_done(folder: Path, identity: dict[str, Any]) -> bool:
-    return _same(folder / "run.json", identity)
+    kept = json.loads(record.read_text(encoding="utf-8")).get("depends_on")
+    return bool(kept) and not freshness.differences(kept, depends_on)
 
 
 def _processes() -> int:

@@ -6,6 +6,7 @@ goes decides what it does; every arm therefore takes this one rate.
 """
 
 import shutil
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -53,7 +54,7 @@ def choose(study: Study, paths: Paths) -> float:
             f"rate of {ENOUGH} over its last {WINDOW} steps",
             "arm": study.baseline,
             "seed": study.seeds[0],
-            "steps": study.steps(study.baseline),
+            "steps": study.run(study.baseline).steps,
             "grid": grid,
             "chosen": chosen,
             "tried": tried,
@@ -71,17 +72,14 @@ def choose(study: Study, paths: Paths) -> float:
 
 def format_rates(study: Study, rate: float, paths: Paths) -> list[float]:
     """Format rate of the completions at each step of the baseline arm at a learning rate."""
-    seed = study.seeds[0]
-    numbers = study.training.model_copy(update={"learning_rate": rate})
-    tried = study.model_copy(update={"training": numbers})
+    run = study.run(study.baseline)
+    tried = replace(run, training=run.training.model_copy(update={"learning_rate": rate}))
     folder = paths.root / "learning_rate"
     trainer = grpo.make_trainer(
         tried,
-        study.baseline,
-        seed,
-        pd.read_parquet(paths.train(*study.training_sample(study.baseline))),
+        pd.read_parquet(paths.sample(run.training_sample)),
         folder,
-        policy=add_adapter(load_base(study.model), study.model.lora, seed),
+        policy=add_adapter(load_base(run.model), run.model.lora, run.seed),
     )
     trainer.args.save_strategy = "no"
     trainer.add_callback(Progress(f"learning rate {rate:g}"))

@@ -18,7 +18,9 @@ from factmix.data.datasets import FILES, check_known
 from factmix.data.fetch import locate
 from factmix.data.sources import SOURCES
 from factmix.study.paths import ROOT, Paths
-from factmix.study.spec import BASE, Lora, Model, Study
+from factmix.study.run import BASE
+from factmix.study.settings import Lora, Model
+from factmix.study.spec import Study
 from factmix.training.policy import adapted, attention_of, download_command, source_of
 
 Plan = dict[str, Any]
@@ -61,25 +63,19 @@ def plan(study: Study, paths: Paths) -> Plan:
     check_known(study)
     numbers, prompt = study.training, study.prompt
     arms = {}
-    for arm in study.arms:
-        steps = study.steps(arm)
-        completions = steps * numbers.prompts_per_step * numbers.group_size
-        arms[arm] = {
-            "mixture": study.arm(arm).mixture,
-            "baseline": study.baseline_of(arm),
-            **study.protocol_of(arm).model_dump(),
-            "examples": sum(
-                sum(counts.values()) for counts in study.mixtures[study.arm(arm).mixture].values()
-            ),
-            "steps": steps,
+    for run in study.runs():
+        completions = run.steps * numbers.prompts_per_step * numbers.group_size
+        arms[run.arm] = {
+            "mixture": run.mixture,
+            "baseline": run.baseline,
+            **run.protocol.model_dump(),
+            "examples": run.training_sample.size,
+            "steps": run.steps,
             "completions": completions,
             "most_tokens": completions * (prompt.max_tokens + prompt.max_completion_tokens),
-            "evaluated": sum(
-                sum(study.evaluation_counts(name, study.protocol_of(arm).split).values())
-                for name in study.datasets
-            ),
+            "evaluated": run.evaluation_sample.size,
             "commands": [
-                f"factmix {command} {study.name} {arm} --seed {seed}"
+                f"factmix {command} {study.name} {run.arm} --seed {seed}"
                 for seed in study.seeds
                 for command in ("train", "evaluate")
             ],

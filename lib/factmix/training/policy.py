@@ -21,10 +21,11 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from transformers.utils.logging import disable_progress_bar
 from transformers.utils.quantization_config import Mxfp4Config
 
-from factmix.study import spec as study_module
 from factmix.study.examples import Example
 from factmix.study.paths import ROOT
 from factmix.study.prompts import CUE, render
+from factmix.study.settings import Lora, Model, Prompt
+from factmix.study.spec import StudyError
 
 # Chat templates such as gpt-oss's write today's date, and a prompt must not change over night.
 TEMPLATE_DATE = date(2025, 8, 5)
@@ -56,20 +57,20 @@ class Policy:
     stop_ids: tuple[int, ...]
 
 
-def source_of(model: study_module.Model) -> str:
+def source_of(model: Model) -> str:
     """Where a model is loaded from: a folder of this checkout, or a hub id."""
     local = ROOT / model.path
     return str(local) if local.is_dir() else model.path
 
 
-def download_command(model: study_module.Model) -> str:
+def download_command(model: Model) -> str:
     """What puts a model of the hub into the cache of Hugging Face."""
     revision = f" --revision {model.revision}" if model.revision else ""
     return f"hf download {model.path}{revision}"
 
 
 @contextmanager
-def explain_missing_model(model: study_module.Model) -> Iterator[None]:
+def explain_missing_model(model: Model) -> Iterator[None]:
     """Says of a model that is not to be had what to do about it."""
     try:
         yield
@@ -82,9 +83,7 @@ def explain_missing_model(model: study_module.Model) -> Iterator[None]:
         ) from error
 
 
-def load_tokenizer(
-    model: study_module.Model, *, only_local: bool = False
-) -> PreTrainedTokenizerBase:
+def load_tokenizer(model: Model, *, only_local: bool = False) -> PreTrainedTokenizerBase:
     """The tokenizer of a study's model; it pads on the left.
 
     Raises:
@@ -110,7 +109,7 @@ def device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def dtype_of(model: study_module.Model) -> torch.dtype:
+def dtype_of(model: Model) -> torch.dtype:
     """The type of a model's weights: the study's, else by the device.
 
     bfloat16 on a CUDA device that computes in it, float32 elsewhere: on a CPU it is the faster one,
@@ -124,12 +123,12 @@ def dtype_of(model: study_module.Model) -> torch.dtype:
     return torch.float32
 
 
-def attention_of(model: study_module.Model, shape: PreTrainedConfig) -> str | None:
+def attention_of(model: Model, shape: PreTrainedConfig) -> str | None:
     """Which implementation of attention a model is loaded with; None leaves it to transformers."""
     return model.attention or ("eager" if shape.model_type in EAGER else None)
 
 
-def load_base(model: study_module.Model) -> Policy:
+def load_base(model: Model) -> Policy:
     """The base model of a study, on the `device`, in `dtype_of` it.
 
     Raises:
@@ -139,9 +138,8 @@ def load_base(model: study_module.Model) -> Policy:
     disable_progress_bar()  # of a weight file that loads in a moment
     # each of the client's retries; what fails in the end is raised
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
-    with explain_missing_model(
-        model
-    ):  # one small file first: without a network, each takes half a minute
+    # one small file first: without a network, each takes half a minute
+    with explain_missing_model(model):
         shape = AutoConfig.from_pretrained(
             source_of(model), revision=model.revision, trust_remote_code=False
         )
@@ -162,7 +160,7 @@ def load_base(model: study_module.Model) -> Policy:
     base.to(device())  # type: ignore[arg-type]
     base.eval()
     if base.generation_config is None:
-        raise study_module.StudyError(f"{model.path}: not a model that generates text")
+        raise StudyError(f"{model.path}: not a model that generates text")
     ends = base.generation_config.eos_token_id or []
     stops = (*stopping_tokens(tokenizer), *([ends] if isinstance(ends, int) else ends))
     stop_ids = tuple(dict.fromkeys(stops))
@@ -178,13 +176,13 @@ def stopping_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
     return (int(tokenizer.eos_token_id), *newline)
 
 
-def add_adapter(policy: Policy, lora: study_module.Lora, seed: int) -> Policy:
+def add_adapter(policy: Policy, lora: Lora, seed: int) -> Policy:
     """The policy with a fresh LoRA adapter, whose random half is drawn from `seed`."""
     torch.manual_seed(seed)
     return replace(policy, model=adapted(policy.model, lora))
 
 
-def adapted(model: PreTrainedModel, lora: study_module.Lora) -> PeftModel:
+def adapted(model: PreTrainedModel, lora: Lora) -> PeftModel:
     """A model with the study's adapter.
 
     Raises:
@@ -199,16 +197,16 @@ def adapted(model: PreTrainedModel, lora: study_module.Lora) -> PeftModel:
         for target in targets:
             if not any(f".{name}".endswith(f".{target}") for name in known):
                 ends = sorted({name.rsplit(".", 1)[-1] for name in known})
-                raise study_module.StudyError(
+                raise StudyError(
                     f"model.lora.{key}: '{target}' is in no part of this"
                     f" {type(model).__name__}; expected ends of names such as: {', '.join(ends)}"
                 )
     if not lora.target_modules and not lora.target_parameters:
-        raise study_module.StudyError("model.lora.target_modules: expected at least one; got none")
+        raise StudyError("model.lora.target_modules: expected at least one; got none")
     return get_peft_model(model, lora_config(lora))
 
 
-def lora_config(lora: study_module.Lora) -> LoraConfig:
+def lora_config(lora: Lora) -> LoraConfig:
     """The study's adapter in PEFT's terms."""
     return LoraConfig(
         r=lora.rank,
@@ -232,7 +230,7 @@ def whole_prompt(
     tokenizer: PreTrainedTokenizerBase,
     claim: str,
     evidence: tuple[str, ...],
-    prompt: study_module.Prompt,
+    prompt: Prompt,
 ) -> str:
     """The prompt of a claim with all of its evidence, in the study's style.
 
@@ -276,7 +274,7 @@ def whole_prompt(
 
 
 def prompt_texts(
-    tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], prompt: study_module.Prompt
+    tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], prompt: Prompt
 ) -> list[str]:
     """The prompts of examples, each as `prompt_text` has it; all are measured at once.
 
@@ -292,7 +290,7 @@ def prompt_texts(
 
 
 def prompt_text(
-    tokenizer: PreTrainedTokenizerBase, example: Example, prompt: study_module.Prompt
+    tokenizer: PreTrainedTokenizerBase, example: Example, prompt: Prompt
 ) -> tuple[str, bool]:
     """The prompt of an example, and whether evidence had to be cut from its end to make it fit.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from factmix.study.labels import ANSWERS, Label
 from factmix.study.prompts import parse
-from factmix.study.spec import Reward
+from factmix.study.settings import Reward
 from factmix.training import rewards
 
 

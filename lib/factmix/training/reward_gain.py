@@ -4,37 +4,43 @@ The batches of a training curve differ in their claims, which can move their mea
 much as training does. Here the claims and the random numbers are the same on both sides.
 """
 
+from functools import partial
+
 import pandas as pd
 
 from factmix.study.labels import Label
-from factmix.study.spec import Reward, Study
+from factmix.study.run import Run
+from factmix.study.settings import Reward
 from factmix.training import rewards
 from factmix.training.columns import REWARDS
-from factmix.training.evaluate import answer, as_in_training
+from factmix.training.evaluate import answer
 from factmix.training.policy import Policy
 
 
-def before_and_after(
-    policy: Policy, training: pd.DataFrame, study: Study, arm: str
-) -> pd.DataFrame:
+def before_and_after(policy: Policy, training: pd.DataFrame, run: Run) -> pd.DataFrame:
     """The reward of one answer per training claim, sampled as in training.
 
     Args:
         policy: with the trained adapter, which is switched off for the answers before.
-        training: the arm's training sample.
-        study: its training temperature, and its evaluation seed for the random numbers.
-        arm: whose reward is taken.
+        training: the training sample of the run.
+        run: its reward, its training temperature, and its evaluation seed for the random numbers.
 
     Returns:
         `columns.REWARDS`, in the order of `training`.
     """
-    at_training = as_in_training(study)
+    asked = partial(
+        answer,
+        policy,
+        training,
+        prompt=run.prompt,
+        temperature=run.training.temperature,
+        seed=run.evaluation.seed,
+    )
     policy.model.eval()
     with policy.model.disable_adapter():
-        before = answer(policy, training, at_training, name=f"{arm}, before")
-    after = answer(policy, training, at_training, name=f"{arm}, after")
-    reward = study.reward_of(arm)
-    earned = after.assign(before=_totals(before, reward), after=_totals(after, reward))
+        before = asked(name=f"{run.arm}, before")
+    after = asked(name=f"{run.arm}, after")
+    earned = after.assign(before=_totals(before, run.reward), after=_totals(after, run.reward))
     return earned[list(REWARDS)]
 
 

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from trl import GRPOTrainer
 
-from factmix.study.spec import Study
+from factmix.study.run import Run
 from factmix.training.trainer import SharedPrefixTrainer
 
 
@@ -25,17 +25,17 @@ class RolloutError(RuntimeError):
     """The completions cannot be sampled as the study says."""
 
 
-def trainer_class(study: Study, arm: str) -> Callable[..., GRPOTrainer]:
+def trainer_class(run: Run) -> Callable[..., GRPOTrainer]:
     """What trains an arm.
 
     Raises:
         RolloutError: the study wants vLLM, and it is not installed.
     """
-    refresh = study.protocol_of(arm).sampler_refresh
-    if study.training.generation == "vllm":
+    refresh = run.protocol.sampler_refresh
+    if run.training.generation == "vllm":
         if find_spec("vllm") is None:
             raise RolloutError(
-                f"study {study.name}: training.generation is vllm, but vllm is not installed;"
+                f"study {run.study}: training.generation is vllm, but vllm is not installed;"
                 " install it on a machine with a CUDA device (pip install vllm), or set"
                 " training.generation: transformers"
             )
@@ -43,11 +43,11 @@ def trainer_class(study: Study, arm: str) -> Callable[..., GRPOTrainer]:
     return partial(StaleSampler, refresh=refresh) if refresh > 1 else SharedPrefixTrainer
 
 
-def options(study: Study, stop_ids: tuple[int, ...]) -> dict[str, Any]:
+def options(run: Run, stop_ids: tuple[int, ...]) -> dict[str, Any]:
     """What TRL's configuration has to say of the engine; nothing for the default one."""
-    if study.training.generation != "vllm":
+    if run.training.generation != "vllm":
         return {}
-    prompt = study.prompt
+    prompt = run.prompt
     return {
         "use_vllm": True,
         "vllm_mode": "colocate",

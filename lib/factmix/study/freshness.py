@@ -1,0 +1,224 @@
+"""What the result of each step depends on, and whether a result still is of that.
+
+One record of what a step depends on is shared by all who ask "is this current?": the workflow
+passes it to Snakemake as the parameter of a rule, training and evaluation keep it with what they
+write and compare it before they work again, comparing and freezing check it. A record has up to
+three parts:
+
+- `settings`: all that the step takes from the study, and nothing else, so that a change for another
+  arm, or of what only costs time or memory, makes nothing stale;
+- `code_sha256`: the step's modules and all that they import, without comments and docstrings;
+- hashes of the files that it reads.
+"""
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from factmix.study.files import sha256
+from factmix.study.paths import ROOT, Paths
+from factmix.study.run import BaseRun, EvaluationSample, Run, TrainingSample
+from factmix.study.settings import Model
+from factmix.study.source_deps import sources
+from factmix.study.spec import Study
+
+Record = dict[str, Any]
+
+# The modules of each step of the workflow; what they import counts as well.
+STEPS = {
+    "data": ("data.mixtures", "data.shortcuts", "report.data_summary"),
+    "train": ("training.grpo",),
+    "evaluate": ("training.evaluate",),
+    "compare": ("results.compare", "report.figure_data", "report.figures"),
+    "arm": ("report.figures", "stats.bootstrap"),
+    "book": (
+        "data.datasets",
+        "published.audit",
+        "published.claims",
+        "published.recomputed",
+        "report.figure_data",
+        "report.figures",
+        "report.ternary",
+        "results.compare",
+        "results.dictionary",
+        "results.rerun_diff",
+    ),
+}
+# What a step takes from these is among its settings, or is where its files are.
+NOT_FOLLOWED = tuple(
+    f"study.{name}"
+    for name in ("files", "freshness", "load", "paths", "run", "settings", "source_deps", "spec")
+)
+# Of the data's summary, whose tables need the lengths of prompts, only the module itself counts.
+# What a column means, and which columns are kept of a training, changes nothing that is learned.
+_COLUMNS = ("study.descriptions", "training.columns")
+NOT_FOLLOWED_BY = {"data": ("training.policy",), "train": _COLUMNS, "evaluate": _COLUMNS}
+# Settings of training that change its cost or what is kept of it, and nothing that is learned.
+NOT_LEARNED = frozenset({"prompts_per_pass", "checkpoint_steps", "learning_rate_grid"})
+
+
+def code_sha256(step: str) -> str:
+    """The hash of a step's code without comments and docstrings.
+
+    Args:
+        step: a key of `STEPS`.
+    """
+    return code_of(STEPS[step], (*NOT_FOLLOWED, *NOT_FOLLOWED_BY.get(step, ())))
+
+
+@cache
+def code_of(modules: tuple[str, ...], without: tuple[str, ...] = NOT_FOLLOWED) -> str:
+    """The same of modules of factmix; see `source_deps.sources`."""
+    digest = hashlib.sha256()
+    for path in sources(*modules, without=without):
+        digest.update(f"{path.stem}\n{_statements(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def drawing(study: Study) -> Record:
+    """What the samples of a study depend on."""
+    return {
+        "settings": {
+            "datasets": list(study.datasets),
+            "samples": {each.name: sample_settings(each) for each in study.samples()},
+            "arms": {run.arm: [run.mixture, run.evaluation_sample.name] for run in study.runs()},
+        },
+        "code_sha256": code_sha256("data"),
+    }
+
+
+def sample_settings(sample: TrainingSample | EvaluationSample) -> Record:
+    """What decides the rows of a sample and their order."""
+    settings = asdict(sample)
+    settings.pop("variant")
+    settings["counts"] = {
+        name: {str(label): count for label, count in counts.items()}
+        for name, counts in sample.counts.items()
+    }
+    # by itself, as sorted JSON loses the order of keys
+    settings["order"] = [
+        f"{name} {label}" for name, counts in sample.counts.items() for label in counts
+    ]
+    return settings
+
+
+def training_settings(run: Run) -> Record:
+    """All that the training of a run takes from its study."""
+    numbers = run.training.model_dump(mode="json", exclude=set(NOT_LEARNED))
+    return {
+        "model": run.model.model_dump(mode="json"),
+        "prompt": run.prompt.model_dump(mode="json"),
+        "reward": run.reward.model_dump(mode="json"),
+        "sampler_refresh": run.protocol.sampler_refresh,
+        "seed": run.seed,
+        "training": {**numbers, "steps": run.steps},
+    }
+
+
+def training(run: Run, paths: Paths) -> Record:
+    """What the adapter of a run depends on; needs its training sample and its model's files."""
+    return {
+        "settings": training_settings(run),
+        "code_sha256": code_sha256("train"),
+        "training_sample_sha256": sha256(paths.sample(run.training_sample)),
+        "model_sha256": _model_sha256(run.model),
+    }
+
+
+def answering_settings(run: Run | BaseRun) -> Record:
+    """All that the answers of a run, or of the base model, take from the study."""
+    return {
+        "model": run.model.model_dump(mode="json"),
+        "prompt": run.evaluation_prompt.model_dump(mode="json"),
+        "seed": run.evaluation.seed,
+        "temperature": run.evaluation.temperature,
+    }
+
+
+def answering(run: Run | BaseRun, paths: Paths) -> Record:
+    """What the answers depend on; needs the evaluation sample, and an arm's adapter."""
+    record = {
+        "settings": answering_settings(run),
+        "code_sha256": code_sha256("evaluate"),
+        "evaluation_sample_sha256": sha256(paths.sample(run.evaluation_sample)),
+        "model_sha256": _model_sha256(run.model),
+    }
+    if isinstance(run, Run):
+        record["adapter_sha256"] = sha256(paths.run(run) / "adapter" / "adapter_model.safetensors")
+    return record
+
+
+def trajectory(run: Run, paths: Paths) -> Record:
+    """What the answers along the way of training depend on, beside the adapter."""
+    steps = run.evaluation.trajectory_steps
+    return {
+        "settings": {**answering_settings(run), "trajectory_steps": steps},
+        "evaluation_sample_sha256": sha256(paths.sample(run.evaluation_sample)),
+    }
+
+
+def differences(kept: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """How what a result was made of differs from what it would be made of now.
+
+    Args:
+        kept: a record that was written with the result. A part that it lacks, or whose hash is
+            None, is not compared.
+        now: the record of the step as it is now; a part that it lacks is not compared.
+
+    Returns:
+        for each entry that differs its dotted key and both values; empty where the result is
+        current.
+    """
+    parts = [part for part in now if kept.get(part) is not None and now[part] is not None]
+    before = dict(_entries({part: kept[part] for part in parts}))
+    after = dict(_entries({part: now[part] for part in parts}))
+    return [
+        _changed(key.removeprefix("settings."), before.get(key), after.get(key))
+        for key in dict.fromkeys([*before, *after])
+        if before.get(key) != after.get(key)
+    ]
+
+
+def as_text(record: Record) -> str:
+    """A record as the text that Snakemake keeps and compares."""
+    return json.dumps(record, sort_keys=True)
+
+
+def _changed(key: str, before: Any, after: Any) -> str:
+    if key.endswith("sha256") or "sha256." in key:
+        return f"{key.replace('_sha256', '')} is another"
+    return f"{key} was {before} and is {after}"
+
+
+def _entries(record: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(record, Mapping):
+        for key, value in record.items():
+            yield from _entries(value, f"{prefix}{key}.")
+    else:
+        yield prefix.removesuffix("."), record
+
+
+def _model_sha256(model: Model) -> dict[str, str]:
+    """Hashes of a local model's files; none for a model of the hub, which its revision names."""
+    return {
+        file.name: sha256(file)
+        for pattern in ("*.safetensors", "*.json")
+        for file in sorted((ROOT / model.path).glob(pattern))
+    }
+
+
+def _statements(path: Path) -> str:
+    """A module's statements: its syntax tree without docstrings, in which comments never are."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            text = first.value if isinstance(first, ast.Expr) else None
+            if isinstance(text, ast.Constant) and isinstance(text.value, str):
+                node.body = node.body[1:]
+    return ast.dump(tree)

@@ -1,0 +1,198 @@
+"""A run: one arm of a study and one seed, with every setting resolved.
+
+`Study.run` makes one from two names. What trains, answers or compares takes the run and looks no
+name up again. A run says which samples it uses; the rows of a sample, and their hash, come from
+`data`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from factmix.study.protocol import PROTOCOLS, Evidence, Protocol, ProtocolName, Split
+from factmix.study.settings import (
+    ArmSettings,
+    Counts,
+    Evaluation,
+    Model,
+    Prompt,
+    Reward,
+    Training,
+    WeightedReward,
+)
+
+BASE = "base"  # the base model, as it is called beside the arms
+
+
+@dataclass(frozen=True)
+class TrainingSample:
+    """Which examples are trained on, and what their prompts show.
+
+    Attributes:
+        mixture: its name.
+        counts: examples by dataset and label, in the order in which they are trained on.
+        seed: of the draw.
+        split: how training is kept apart from evaluation.
+        evidence: which evidence the prompts show.
+        variant: "" for the way in which the study's protocol draws and shows; else the name of
+            another way.
+    """
+
+    mixture: str
+    counts: Mapping[str, Counts]
+    seed: int
+    split: Split
+    evidence: Evidence
+    variant: str
+
+    @property
+    def name(self) -> str:
+        """The stem of its file."""
+        return "-".join(filter(None, ("train", self.mixture, self.variant)))
+
+    @property
+    def size(self) -> int:
+        """How many examples it has."""
+        return sum(sum(of_label.values()) for of_label in self.counts.values())
+
+
+@dataclass(frozen=True)
+class EvaluationSample:
+    """Which examples are evaluated, and what their prompts show.
+
+    Attributes:
+        counts: examples by dataset and label.
+        trajectory_counts: how many of them, of each dataset, are also answered during training.
+        seed: of the draw.
+        split, evidence, variant: as for `TrainingSample`.
+    """
+
+    counts: Mapping[str, Counts]
+    trajectory_counts: Counts
+    seed: int
+    split: Split
+    evidence: Evidence
+    variant: str
+
+    @property
+    def name(self) -> str:
+        """The stem of its file."""
+        return "-".join(filter(None, ("evaluation", self.variant)))
+
+    @property
+    def size(self) -> int:
+        """How many examples it has."""
+        return sum(sum(of_label.values()) for of_label in self.counts.values())
+
+
+@dataclass(frozen=True)
+class Run:
+    """An arm and a seed with every setting resolved.
+
+    Attributes:
+        study, arm, seed: what it is a run of; the seed is that of training.
+        mixture: the name of its mixture.
+        reward: with the weights and the reading of invalid answers that hold for this arm.
+        protocol: every setting in which arms may differ beside mixture and reward.
+        prompt: of training.
+        evaluation_prompt: of evaluation; the prompt of training, but for some baselines.
+        steps: of training.
+        baseline: the arm that it is compared with; its own name where it is a baseline.
+        training_sample, evaluation_sample: specifications of the samples.
+        model, training, evaluation: settings that all arms of a study share.
+    """
+
+    study: str
+    arm: str
+    seed: int
+    mixture: str
+    reward: Reward
+    protocol: Protocol
+    prompt: Prompt
+    evaluation_prompt: Prompt
+    steps: int
+    baseline: str
+    training_sample: TrainingSample
+    evaluation_sample: EvaluationSample
+    model: Model
+    training: Training
+    evaluation: Evaluation
+
+    @property
+    def name(self) -> str:
+        """Of its folder, such as "hard_only-s0"."""
+        return f"{self.arm}-s{self.seed}"
+
+
+@dataclass(frozen=True)
+class BaseRun:
+    """The base model, answering one of the study's evaluation samples.
+
+    Attributes:
+        study: whose base model it is.
+        baseline: the arm that it is compared with, which answers the same sample.
+        evaluation_sample, evaluation_prompt, model, evaluation: as for `Run`.
+    """
+
+    study: str
+    baseline: str
+    evaluation_sample: EvaluationSample
+    evaluation_prompt: Prompt
+    model: Model
+    evaluation: Evaluation
+
+    @property
+    def arm(self) -> str:
+        """What it is called beside the arms: "base", or "base_" and the variant of the sample."""
+        return name_in_variant(BASE, self.evaluation_sample.variant)
+
+    @property
+    def seed(self) -> int:
+        return 0
+
+    @property
+    def name(self) -> str:
+        """Of its folder: "base", or "base-" and the variant."""
+        return "-".join(filter(None, (BASE, self.evaluation_sample.variant)))
+
+
+def name_in_variant(system: str, variant: str) -> str:
+    """The name of a system that is no arm and answers a variant of the evaluation sample."""
+    return f"{system}_{variant}" if variant else system
+
+
+def resolve_protocol(arm: ArmSettings, study: ProtocolName) -> Protocol:
+    """The protocol of an arm: each setting is the arm's own, else that of its protocol.
+
+    Args:
+        arm: what the YAML says of it.
+        study: the study's protocol, for an arm that names none.
+    """
+    own = {name: getattr(arm, name) for name in Protocol.model_fields}
+    given = {name: value for name, value in own.items() if value is not None}
+    return PROTOCOLS[arm.protocol or study].model_copy(update=given)
+
+
+def resolve_reward(arm: ArmSettings, reward: Reward, study: ProtocolName) -> Reward:
+    """The reward of an arm, with `weight_by` and `invalid_as` filled in.
+
+    Each of the two is, of the following, the first that says something:
+
+    1. the arm's own key;
+    2. the protocol that the arm names;
+    3. the reward's own key;
+    4. the study's protocol.
+
+    Args:
+        arm: what the YAML says of it.
+        reward: the one that it names; only weighted rewards have the two keys.
+        study: the study's protocol.
+    """
+    if not isinstance(reward, WeightedReward):
+        return reward
+    named = PROTOCOLS[arm.protocol] if arm.protocol else None
+    layers = (arm, named, reward, PROTOCOLS[study])
+    update = {
+        key: next(value for layer in layers if (value := getattr(layer, key, None)) is not None)
+        for key in ("weight_by", "invalid_as")
+    }
+    return reward.model_copy(update=update)
