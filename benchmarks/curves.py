@@ -5,7 +5,6 @@ the curves agree in what is likely and not in every draw. `--json` has the mean 
 rewards, ours minus stock, with its standard error over blocks of `BLOCK` steps, and both curves.
 """
 
-import argparse
 import tempfile
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from factmix.training import grpo
 from factmix.training.callbacks import Progress
 from factmix.training.policy import add_adapter, load_base
 from factmix.training.trainer import SharedPrefixTrainer
+from options import options
 from steps import drawn_data
 from timing import machine, report, table
 
@@ -36,10 +36,7 @@ def trained(run: Run, kind: type[GRPOTrainer], training: pd.DataFrame) -> list[f
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--study", default="embedded", help="its configuration (%(default)s)")
-    parser.add_argument("--arm", default="format_only", help="which is trained (%(default)s)")
-    parser.add_argument("--json", action="store_true", help="print one object instead of a table")
+    parser = options(__doc__, arm="format_only")
     chosen = parser.parse_args(arguments)
     study = find_study(chosen.study)
     with drawn_data(study) as paths:

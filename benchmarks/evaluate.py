@@ -7,7 +7,6 @@ ours, and `reading_ratio` our time over that of reading the prompts once, with w
 shared: what is above it is all that another way to use the same reading could save.
 """
 
-import argparse
 from functools import partial
 from typing import Any
 
@@ -22,6 +21,7 @@ from factmix.study.spec import Study
 from factmix.training.evaluate import answer_as, by_length
 from factmix.training.policy import Policy, load_base, prompt_texts
 from factmix.training.prefix import pad_left, read_prompts
+from options import options
 from steps import drawn_data
 from timing import in_turns, machine, progress, quartiles, ratios, report, seconds, spread, table
 
@@ -84,11 +84,9 @@ def measure(study: Study, examples: int, repeats: int) -> dict[str, list[float]]
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--study", default="embedded", help="its examples (%(default)s)")
+    parser = options(__doc__, study="its examples")
     parser.add_argument("--examples", type=int, default=3000, help="at most (%(default)s)")
     parser.add_argument("--repeats", type=int, default=3, help="of each way (%(default)s)")
-    parser.add_argument("--json", action="store_true", help="print one object instead of a table")
     chosen = parser.parse_args(arguments)
     found = measure(find_study(chosen.study), chosen.examples, chosen.repeats)
     rows = [

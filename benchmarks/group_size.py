@@ -5,7 +5,6 @@ turns. A group of one has no spread and is below GRPO's minimum of two; its row 
 the prompts costs: one completion each, and a backward pass of every prompt all the same.
 """
 
-import argparse
 from functools import partial
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from factmix.study.load import find_study
 from factmix.study.spec import Study
+from options import options
 from steps import TRAINERS, Bench, drawn_data, with_group_size
 from timing import in_turns, machine, progress, quartiles, ratios, report, seconds, spread, table
 
@@ -50,11 +50,8 @@ def _step(bench: Bench, batch: list[Any]) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--study", default="embedded", help="its configuration (%(default)s)")
-    parser.add_argument("--arm", default="balanced", help="its prompts and reward (%(default)s)")
+    parser = options(__doc__, arm="balanced")
     parser.add_argument("--steps", type=int, default=10, help="of each size (%(default)s)")
-    parser.add_argument("--json", action="store_true", help="print one object instead of a table")
     chosen = parser.parse_args(arguments)
     found = measure(find_study(chosen.study), chosen.arm, chosen.steps)
     rows = [

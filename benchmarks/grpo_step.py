@@ -12,7 +12,6 @@ step, and its two parts, over one forward and one backward pass of the distinct 
 is that of a process of its own, which takes the same steps with one of the trainers.
 """
 
-import argparse
 import subprocess
 import sys
 from collections import defaultdict
@@ -25,6 +24,7 @@ import numpy as np
 from factmix.study.files import peak_memory_gb
 from factmix.study.load import find_study
 from factmix.study.spec import Study
+from options import options
 from steps import TRAINERS, Bench, drawn_data
 from timing import in_turns, machine, progress, quartiles, ratios, report, seconds, spread, table
 
@@ -152,11 +152,8 @@ def peak_of_this_process(study: Study, arm: str, steps: int, name: str) -> float
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--study", default="embedded", help="its configuration (%(default)s)")
-    parser.add_argument("--arm", default="balanced", help="its prompts and reward (%(default)s)")
+    parser = options(__doc__, arm="balanced")
     parser.add_argument("--steps", type=int, default=20, help="to time (%(default)s)")
-    parser.add_argument("--json", action="store_true", help="print one object instead of tables")
     parser.add_argument("--memory-of", choices=("stock", "ours"), help="its peak in GB, alone")
     chosen = parser.parse_args(arguments)
     study = find_study(chosen.study)

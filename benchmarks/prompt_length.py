@@ -7,7 +7,6 @@ out. Few prompts, for the stock trainer's sake: its memory grows with prompts, c
 square of the length.
 """
 
-import argparse
 from functools import partial
 
 import numpy as np
@@ -16,6 +15,7 @@ import torch
 from factmix.study.load import find_study
 from factmix.study.spec import Study
 from factmix.training.prefix import pad_left
+from options import options
 from steps import TRAINERS, Bench, Inputs, drawn_data
 from timing import in_turns, machine, progress, quartiles, ratios, report, seconds, spread, table
 
@@ -89,15 +89,12 @@ def _sampled(bench: Bench, prompts: list[list[int]]) -> list[list[int]]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--study", default="embedded", help="its configuration (%(default)s)")
-    parser.add_argument("--arm", default="balanced", help="its prompts (%(default)s)")
+    parser = options(__doc__, arm="balanced")
     parser.add_argument("--repeats", type=int, default=5, help="per length (%(default)s)")
     parser.add_argument("--prompts", type=int, default=8, help="per step (%(default)s)")
     parser.add_argument(
         "--lengths", type=int, nargs="+", default=LENGTHS, help="in tokens (%(default)s)"
     )
-    parser.add_argument("--json", action="store_true", help="print one object instead of a table")
     chosen = parser.parse_args(arguments)
     study = find_study(chosen.study)
     found = measure(study, chosen.arm, chosen.repeats, chosen.lengths, chosen.prompts)

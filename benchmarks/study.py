@@ -6,7 +6,6 @@ with the committed results: factmix rerun-diff). Set-up, pages and book are not 
 of a step includes starting Python; `train` also shows what its run.json says, which does not.
 """
 
-import argparse
 import contextlib
 import json
 import os
@@ -20,6 +19,7 @@ from factmix.study.files import peak_memory_gb
 from factmix.study.load import find_study
 from factmix.study.paths import ROOT, Paths
 from factmix.study.spec import Study
+from options import options
 from timing import machine, progress, report, table
 
 
@@ -82,10 +82,8 @@ def measure(study: Study, arms: list[str]) -> dict[str, dict[str, float]]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--study", default="embedded", help="to run (%(default)s)")
+    parser = options(__doc__, study="to run")
     parser.add_argument("--arms", nargs="*", help="only these, and no comparison (all)")
-    parser.add_argument("--json", action="store_true", help="print one object instead of a table")
     chosen = parser.parse_args(arguments)
     study = find_study(chosen.study)
     arms = list(study.arms) if chosen.arms is None else chosen.arms
