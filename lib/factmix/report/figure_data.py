@@ -12,6 +12,7 @@ from factmix.stats.awareness import COVERAGES, risks
 from factmix.study.labels import ANSWERS, LABELS
 from factmix.study.paths import Paths
 from factmix.study.spec import Study
+from factmix.training.columns import PROBABILITIES
 
 LEVELS = ["arm", "dataset", "metric"]
 # Below the first, a risk is that of so few examples that its curve would only be noise.
@@ -92,7 +93,7 @@ def risk_coverage(results: Mapping[str, Any], study: Study, paths: Paths) -> pd.
     """
     rows = []
     for (arm, dataset), given in predictions(study, paths).groupby(["arm", "dataset"], sort=False):
-        chances_NL = given[[f"p_{label.lower()}" for label in LABELS]].to_numpy(dtype=float)
+        chances_NL = given[list(PROBABILITIES)].to_numpy(dtype=float)
         measured = results["awareness"][result_key(str(arm))][result_key(str(dataset))]
         risk_C = risks(given["gold"].tolist(), chances_NL, CURVE)
         for coverage, risk in zip(CURVE, risk_C.tolist(), strict=True):

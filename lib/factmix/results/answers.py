@@ -9,14 +9,14 @@ import pandas as pd
 from factmix.stats.metrics import Floats
 from factmix.study import freshness
 from factmix.study.files import read_attributes, sha256
-from factmix.study.labels import LABELS, Label
+from factmix.study.labels import Label
 from factmix.study.paths import Paths
 from factmix.study.run import BASE, Run, name_in_variant
 from factmix.study.spec import Study
+from factmix.training.columns import PROBABILITIES
 
 CONSTANTS = {"always_na": Label.NA, "always_pass": Label.PASS}
 PREDICTIONS = "predictions.parquet"
-PROBABILITIES = tuple(f"p_{label.lower()}" for label in LABELS)
 
 
 class CompareError(ValueError):

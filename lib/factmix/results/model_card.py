@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from factmix.results.answers import PROBABILITIES
 from factmix.stats.metrics import Counts, contingency, indices_in, metrics
 from factmix.study.labels import ANSWERS, LABELS
 from factmix.study.spec import Study
+from factmix.training.columns import PROBABILITIES
 from factmix.training.evaluate import answer
 from factmix.training.policy import Policy
 

@@ -4,6 +4,8 @@
 (`results.dictionary`) shows them. Nothing here needs torch.
 """
 
+from factmix.study.labels import LABELS
+
 # predictions.parquet, in this order
 PREDICTIONS: dict[str, str] = {
     "arm": "arm that answered; `base` is the untrained model",
@@ -19,6 +21,8 @@ PREDICTIONS: dict[str, str] = {
     "format_valid": "whether the completion is exactly one label",
     "completion": "the sampled text",
 }
+
+PROBABILITIES = tuple(f"p_{label.lower()}" for label in LABELS)  # of PREDICTIONS, as LABELS are
 
 # trajectory.parquet, in this order
 TRAJECTORY = PREDICTIONS | {

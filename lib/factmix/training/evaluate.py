@@ -20,7 +20,7 @@ from factmix.study.paths import Paths
 from factmix.study.prompts import parse
 from factmix.study.run import BaseRun, Run
 from factmix.study.settings import Prompt
-from factmix.training.columns import PREDICTIONS
+from factmix.training.columns import PREDICTIONS, PROBABILITIES
 from factmix.training.policy import Policy, load_adapter, load_base, prompt_texts
 from factmix.training.prefix import (
     Prefix,
@@ -134,7 +134,7 @@ def answer(
         predicted=[each.predicted for each in answers],
         format_valid=[each.format_valid for each in answers],
         completion=completions,
-        **{f"p_{label.lower()}": probabilities[:, i] for i, label in enumerate(LABELS)},
+        **dict(zip(PROBABILITIES, probabilities.T, strict=True)),
     )
 
 
