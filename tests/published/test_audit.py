@@ -72,7 +72,7 @@ def test_a_smaller_draw_forces_less_overlap(derived):
     assert [balanced[label]["at_least"] for label in ("NA", "PASS", "FAIL")] == [0, 0, 97]
 
 
-def test_logs_tell_the_weights_that_they_were_paid_with(derived, reward):
+def test_logs_tell_the_weights_of_their_reward(derived, reward):
     assert audit.implied_weights(derived, "hard_only", reward.wrong) == {"PASS": 2.5, "FAIL": 3.5}
     assert audit.implied_weights(derived, "balanced", reward.wrong) == {"PASS": 2.0, "FAIL": 4.0}
     assert audit.implied_weights(derived, "hard_weighted", reward.wrong) == {}

@@ -1,8 +1,7 @@
-"""What the released files show about the published study, each finding computed.
+"""Findings about the published study, computed from its released files.
 
-Each function takes what `released.derive` kept, a reward, or a study with the published settings,
-and returns plain numbers; the notebook recomputed.md shows them beside what they can and cannot
-explain.
+Each function takes what `released.derive` returned, a reward, or a study with the published
+settings, and returns plain numbers.
 """
 
 from collections.abc import Mapping
@@ -27,10 +26,10 @@ SAMPLER_REFRESH = 50  # training steps; of the code
 
 
 def no_evidence_rule(derived: dict[str, Any], dataset: str) -> dict[str, float]:
-    """What the rule "no evidence means NA, and evidence that it is not NA" scores.
+    """Accuracy of the rule "NA exactly where there is no evidence".
 
     Returns:
-        na_without: share of NA claims without evidence; others_without: the same of the others;
+        na_without: share of NA claims without evidence; others_without: the same for the others;
         accuracy: of the rule, as a decision between NA and the rest. Fractions.
     """
     evidence = derived["evidence"][dataset]
@@ -50,10 +49,10 @@ def no_evidence_rule(derived: dict[str, Any], dataset: str) -> dict[str, float]:
 def climate_overlap(
     derived: dict[str, Any], training: Mapping[str, int] = CLIMATE_TRAIN
 ) -> dict[str, dict[str, float]]:
-    """Claims of Climate-FEVER that are drawn for training and for evaluation, by label.
+    """How many Climate-FEVER claims are in both training and evaluation, by label.
 
-    Two draws of t and e from a pool of n share t + e - n at the least (pigeonhole), and t e / n on
-    average when they are independent, as with two seeds.
+    Two draws of t and e claims from a pool of n share at least t + e - n (pigeonhole), and t e / n
+    on average if they are independent, as with two seeds.
 
     Args:
         derived: what `released.derive` kept.
@@ -85,7 +84,7 @@ def accuracies(derived: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def invalid_answers(derived: dict[str, Any]) -> dict[str, dict[str, int]]:
-    """Answers in which nothing could be read: dataset -> system -> count."""
+    """Answers without a readable label: dataset -> system -> count."""
     invalid = ANSWERS.index("INVALID")
     return {
         dataset: {
@@ -97,10 +96,10 @@ def invalid_answers(derived: dict[str, Any]) -> dict[str, dict[str, int]]:
 
 
 def explored(derived: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """The explore part of the reward in each log, which is above 0 for any PASS or FAIL.
+    """The explore component of the reward in each log; it is above 0 for any PASS or FAIL.
 
     Returns:
-        mixture -> steps logged, greatest value of the part.
+        mixture -> steps: how many were logged; greatest: the largest value of the component.
     """
     curves = {mixture: derived["curves"][mixture] for mixture in MIXTURES}
     return {
@@ -113,14 +112,13 @@ def explored(derived: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def sampler_age(steps: int, every: int = SAMPLER_REFRESH) -> dict[str, float]:
-    """How far the policy that samples lags behind the one that is trained.
+    """How many updates the sampling policy lags behind the trained one.
 
-    The sampler starts with the untrained weights and takes new ones after each step whose number,
-    counted from 0, is a multiple of `every` and not 0.
+    The sampler starts with the base model's weights and is refreshed after each step whose number,
+    counted from 0, is a positive multiple of `every`.
 
     Returns:
-        untrained: steps sampled with the untrained weights; mean, longest: updates that the
-        sampler lags behind, over the steps.
+        untrained: steps sampled from the base model; mean, longest: lag over the steps, in updates.
     """
     updates = np.arange(steps)  # done before each step
     renewed = (np.maximum(updates - 1, 0) // every) * every
@@ -156,10 +154,10 @@ def mixture_sizes(study: Study) -> dict[str, dict[str, float]]:
 
 
 def implied_weights(derived: dict[str, Any], mixture: str, wrong: float) -> dict[str, float]:
-    """The weights that a log was paid with, from what wrong answers cost by gold label.
+    """The reward weights behind a log, from the reward of wrong answers by gold label.
 
-    Where every answer to a gold label is wrong, the part `r_correct` is the same at each step: the
-    factor of a wrong answer times the weight. Other labels are left out.
+    Where every answer to a gold label is wrong, the component `r_correct` is the same at each step:
+    the factor of a wrong answer times the weight. Other labels are left out.
 
     Args:
         derived: what `released.derive` kept.
@@ -179,7 +177,7 @@ def implied_weights(derived: dict[str, Any], mixture: str, wrong: float) -> dict
 
 
 def earned(reward: Reward) -> Floats:
-    """What each well-formed answer earns at each gold label, (gold, answer)."""
+    """The reward of each well-formed answer at each gold label, shape (gold, answer)."""
     return np.array(
         [
             [
@@ -192,10 +190,10 @@ def earned(reward: Reward) -> Floats:
 
 
 def decision_regions(reward: Reward) -> dict[str, Floats]:
-    """The beliefs for which each label has the highest expected reward, as convex polygons.
+    """The beliefs at which each label has the highest expected reward, as convex polygons.
 
     Returns:
-        label -> corners (V, 3) as (p(NA), p(PASS), p(FAIL)); none where a label is never the best.
+        label -> corners (V, 3) as (p(NA), p(PASS), p(FAIL)); empty where a label is never the best.
     """
     earned_LA = earned(reward)
     regions = {}
@@ -224,7 +222,7 @@ def _where_positive(corners: Floats, advantage_L: Floats) -> Floats:
 
 
 def decision_shares(reward: Reward) -> dict[str, float]:
-    """For which beliefs each label is the answer with the highest expected reward.
+    """Share of beliefs at which each label has the highest expected reward.
 
     Args:
         reward: of a study; answers are taken to be well-formed.

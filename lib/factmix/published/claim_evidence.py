@@ -32,7 +32,7 @@ class Evidence:
         datasets: by role "easy", "hard" and "all".
         counts: (first arm, second arm, dataset) -> gold x first x second.
         reward_end: arm -> mean reward of the last steps of its log.
-        one_reward: whether all of these logs were paid by the same reward.
+        one_reward: whether all of these arms were trained with the same reward.
         overlap: least number of claims that training and evaluation share.
     """
 

@@ -1,9 +1,9 @@
-"""The tests that would bear out a claim of the blog, by the kind of the claim.
+"""The statistical test for each kind of claim in the blog.
 
-A claim is supported when its test shows it at level alpha, not supported when the data show the
-contrary, and inconclusive otherwise. Where a claim speaks of several datasets or arms at once, all
-of them have to show it, so that none needs correcting; but one contrary is enough, and with several
-chances of one, its p value counts as corrected by Holm.
+A claim is supported when its test is significant at level alpha, not supported when the opposite
+is, and inconclusive otherwise. A claim about several datasets or arms is supported only if every
+test is significant, so those p values are not corrected. One significant opposite is enough for
+"not supported", so those p values are corrected by Holm.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,9 +16,9 @@ from statsmodels.stats.proportion import proportions_ztest
 
 from factmix.published.claim_evidence import Evidence
 from factmix.published.released import MIXTURES
-from factmix.stats import paired_tests
 from factmix.stats.bootstrap import bootstrap_p, noninferiority_p, percentiles, proportion, resample
 from factmix.stats.metrics import Floats, gains
+from factmix.stats.paired_tests import holm_in_order
 from factmix.study.labels import LABELS, Label
 
 SEED = 7
@@ -45,11 +45,11 @@ class Claim(BaseModel):
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict on a claim, and the numbers that it rests on.
+    """The verdict on a claim, with the numbers behind it.
 
     Attributes:
         verdict: supported, not supported or inconclusive.
-        numbers: by what was compared: value, and interval and p where something was tested.
+        numbers: for each comparison its value, and interval and p where it was tested.
     """
 
     verdict: Verdict
@@ -58,7 +58,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Comparisons:
-    """The comparisons that the kinds of claims are made of, on one study."""
+    """The comparisons that claims are judged by, on one study."""
 
     study: Evidence
     alpha: float
@@ -66,10 +66,10 @@ class Comparisons:
     resamples: int
 
     def gains(self, first: str, second: str, datasets: Sequence[str], metric: str) -> Floats:
-        """What `second` has more than `first`, mean over datasets: its value, then B resamples.
+        """Mean gain of `second` over `first` across datasets: the value, then B resamples.
 
-        Datasets hold different examples, so one stream of random numbers serves them in turn: from
-        the same seed each, datasets with like tables would be drawn alike.
+        All datasets are resampled from one random stream. With the same seed for each, datasets
+        with similar tables would get correlated resamples.
         """
         rng = np.random.default_rng(SEED)
         parts = []
@@ -99,10 +99,6 @@ def _verdict(shown: Sequence[bool], contrary: Sequence[bool]) -> Verdict:
     return "supported" if shown and all(shown) else "inconclusive"
 
 
-def _holm(p: Sequence[float]) -> list[float]:
-    return list(paired_tests.holm(dict(enumerate(p))).values())
-
-
 def _signs(values: Sequence[float], p: Sequence[float], alpha: float) -> list[int]:
     """+1 or -1 where a value is significantly above or below 0, else 0."""
     return [int(np.sign(v)) if each < alpha else 0 for v, each in zip(values, p, strict=True)]
@@ -111,16 +107,16 @@ def _signs(values: Sequence[float], p: Sequence[float], alpha: float) -> list[in
 def _directed(
     numbers: Mapping[str, dict[str, Any]], claimed: Sequence[int], alpha: float
 ) -> Verdict:
-    """Whether each difference has the sign that is claimed for it; 0 claims that it is no gain."""
+    """Whether each difference has its claimed sign; 0 stands for the claim of no gain."""
     values, p = [n["value"] for n in numbers.values()], [n["p"] for n in numbers.values()]
-    found, sure = _signs(values, p, alpha), _signs(values, _holm(p), alpha)
+    found, sure = _signs(values, p, alpha), _signs(values, holm_in_order(p), alpha)
     shown = [s == c if c else s <= 0 for s, c in zip(found, claimed, strict=True)]
     contrary = [s == -c if c else s > 0 for s, c in zip(sure, claimed, strict=True)]
     return _verdict(shown, contrary)
 
 
 def _better(claim: Claim, comparisons: Comparisons, sign: int = 1) -> Judgement:
-    """The arm exceeds another on each dataset."""
+    """The arm is better than another on each dataset."""
     other = comparisons.over(claim)
     numbers = {
         f"{claim.metric}, {dataset}, {claim.arm} over {other}": comparisons.number(
@@ -132,12 +128,12 @@ def _better(claim: Claim, comparisons: Comparisons, sign: int = 1) -> Judgement:
 
 
 def _worse(claim: Claim, comparisons: Comparisons) -> Judgement:
-    """The arm falls below another on each dataset."""
+    """The arm is worse than another on each dataset."""
     return _better(claim, comparisons, sign=-1)
 
 
 def _best(claim: Claim, comparisons: Comparisons) -> Judgement:
-    """The arm exceeds each other mixture in the mean over datasets (drawn independently)."""
+    """The arm is better than each other mixture in the mean over datasets."""
     datasets = comparisons.study.datasets[claim.datasets]
     numbers = {
         f"{claim.metric}, {claim.arm} over {other}": comparisons.number(
@@ -159,11 +155,13 @@ def _not_worse(claim: Claim, comparisons: Comparisons) -> Judgement:
         numbers[f"{claim.metric}, {dataset}, {claim.arm} over {comparisons.over(claim)}"] = number
         losses.append(noninferiority_p(-gains[1:], -comparisons.margin))
     shown = [number["p"] < comparisons.alpha for number in numbers.values()]
-    return Judgement(_verdict(shown, [p < comparisons.alpha for p in _holm(losses)]), numbers)
+    return Judgement(
+        _verdict(shown, [p < comparisons.alpha for p in holm_in_order(losses)]), numbers
+    )
 
 
 def _no_collapse(claim: Claim, comparisons: Comparisons) -> Judgement:
-    """No mixture answers NA to more than half of what is PASS or FAIL, on any of the datasets."""
+    """No mixture answers NA on more than half of the PASS and FAIL examples of any dataset."""
     numbers: dict[str, dict[str, Any]] = {}
     na = LABELS.index(Label.NA)
     for arm in MIXTURES:
@@ -177,7 +175,7 @@ def _no_collapse(claim: Claim, comparisons: Comparisons) -> Judgement:
             numbers[f"share of PASS and FAIL answered NA, {dataset}, {arm}"] = {
                 "value": share.value,
                 "interval": list(share.interval or ()),
-                # Wilson's interval holds a half exactly where this test does not reject it.
+                # Wilson's interval contains 0.5 exactly where this test does not reject it.
                 "p": float(proportions_ztest(count, total, 0.5, prop_var=0.5)[1]),
             }
     over = {name: n | {"value": n["value"] - 0.5} for name, n in numbers.items()}
@@ -185,10 +183,10 @@ def _no_collapse(claim: Claim, comparisons: Comparisons) -> Judgement:
 
 
 def _gain_of_one_alone(claim: Claim, comparisons: Comparisons) -> Judgement:
-    """The arm gains significantly on each dataset, the other on none, and it gains more.
+    """The arm gains significantly on each dataset, the other arm on none, and the first gains more.
 
-    The difference between "significant" and "not significant" need not be significant itself, so
-    the two arms are compared too.
+    A significant and a non-significant gain need not differ significantly, so the two arms are
+    also compared with each other.
     """
     compared = (
         (comparisons.study.baseline, claim.arm, 1),
@@ -205,9 +203,10 @@ def _gain_of_one_alone(claim: Claim, comparisons: Comparisons) -> Judgement:
 
 
 def _separate(claim: Claim, comparisons: Comparisons) -> Judgement:
-    """No claim is in training and evaluation. Of the published study this is the pigeonhole bound:
+    """No claim is in both training and evaluation.
 
-    training + evaluation - pool, by label, is the least number of Climate-FEVER's claims in both.
+    For the published study, the number of shared Climate-FEVER claims is a lower bound by the
+    pigeonhole principle: training + evaluation - pool, for each label.
     """
     shared = comparisons.study.overlap
     verdict: Verdict = "not supported" if shared else "supported"
@@ -215,9 +214,9 @@ def _separate(claim: Claim, comparisons: Comparisons) -> Judgement:
 
 
 def _highest_reward(claim: Claim, comparisons: Comparisons) -> Judgement:
-    """The arm's log ends on the highest reward. Logs are compared as they are, not tested.
+    """The arm's log ends with the highest reward; this is compared, not tested.
 
-    Rewards of different formulas are on different scales, and decide nothing.
+    Inconclusive where the arms were trained with different rewards, whose scales differ.
     """
     ends = comparisons.study.reward_end
     highest = max(ends, key=ends.__getitem__) == claim.arm

@@ -1,6 +1,6 @@
-"""The published study, from what `released` keeps of its files: every number that the blog prints.
+"""Every number that the blog prints, recomputed from the counts that `released` derived.
 
-All of it follows from results/published/, so that nothing has to be there to read or to draw it.
+The counts are committed in results/published/, so nothing is downloaded.
 """
 
 import json
@@ -34,12 +34,13 @@ FROZEN = ROOT / "results" / "published"
 
 
 def freeze(into: Path = FROZEN) -> Path:
-    """Derives from the released files, fetched where they are not there, and writes derived.json.
+    """Writes derived.json, derived from the released files; downloads those that are missing.
 
-    The blog's own gains are those of FACTMIX_MIRROR's table, and without one those of before.
+    The gains that the blog prints are read from the table in FACTMIX_MIRROR. Without that table,
+    the former ones are kept.
 
     Raises:
-        SourceError: a file cannot be had, or is another.
+        SourceError: a file cannot be fetched, or has another checksum.
     """
     from factmix.data.fetch import fetch
 
@@ -64,7 +65,7 @@ def load(folder: Path = FROZEN) -> dict[str, Any]:
 
 
 def counts_of(derived: dict[str, Any], first: str, second: str, dataset: str) -> Counts:
-    """Gold x first x second of two systems, in whichever order they are asked for."""
+    """Counts gold x first answer x second answer of two systems, in either order."""
     known = derived["pairs"].get(f"{first}/{second}")
     if known is not None:
         return np.array(known[dataset])
@@ -72,14 +73,14 @@ def counts_of(derived: dict[str, Any], first: str, second: str, dataset: str) ->
 
 
 def confusion(derived: dict[str, Any], system: str, dataset: str) -> Counts:
-    """Gold x answer of one system."""
+    """Counts gold x answer of one system."""
     other = MIXTURES[0] if system == CONTROL else CONTROL
     confusion_LA: Counts = counts_of(derived, system, other, dataset).sum(axis=-1)
     return confusion_LA
 
 
 def drop_invalid(counts_LAA: Counts) -> Counts:
-    """The pairs in which both systems gave a label, as the published study counted."""
+    """The pairs in which both answers are valid; the published study counted only these."""
     kept = counts_LAA.copy()
     invalid = ANSWERS.index("INVALID")
     kept[:, invalid, :] = 0
@@ -90,7 +91,7 @@ def drop_invalid(counts_LAA: Counts) -> Counts:
 def gains_table(
     derived: dict[str, Any], *, resamples: int = 10_000, confidence: float = 0.95, seed: int = 7
 ) -> pd.DataFrame:
-    """The 36 gains that the blog prints beside the recomputed ones.
+    """The 36 gains that the blog prints, each beside the recomputed one.
 
     Returns:
         columns mixture, dataset, metric; printed; n (pairs of valid answers) and recomputed, from
@@ -135,15 +136,15 @@ def gains_table(
                     row[f"{name}low"], row[f"{name}high"] = limits
                 rows.append(row)
     frame = pd.DataFrame(rows)
-    return frame.assign(p_holm=list(paired_tests.holm(dict(enumerate(frame["p"]))).values()))
+    return frame.assign(p_holm=paired_tests.holm_in_order(frame["p"].tolist()))
 
 
 def report(
     derived: dict[str, Any], *, resamples: int = 10_000, confidence: float = 0.95, seed: int = 7
 ) -> dict[str, Any]:
-    """Everything about the published study, as `factmix published --json` prints it.
+    """All results on the published study, as `factmix published --json` prints them.
 
-    Invalid answers count as wrong, except in `gains`, which follows the study.
+    An invalid answer counts as wrong, except in `gains`, which drops it as the study did.
 
     Returns:
         gains (rows of `gains_table`); metrics: system -> dataset -> metric -> value and interval,

@@ -1,13 +1,13 @@
-"""Two systems on the same examples: tests of the table gold x first answer x second answer.
+"""Paired tests of two systems on the same examples, from the table gold x first x second answer.
 
-McNemar asks which system is right more often, Stuart and Maxwell whether one gives some answer more
-often than the other, Holm how much remains when many such questions are asked at once.
+McNemar tests whether one system is right more often, Stuart-Maxwell whether one gives some answer
+more often. Holm corrects the p values of several tests for multiple testing.
 
 Sources: McNemar (1947); Fagerland, Lydersen and Laake, BMC Medical Research Methodology 13:91
 (2013), for the mid-p version; Stuart (1955) and Maxwell (1970); Holm (1979).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -27,13 +27,13 @@ Key = TypeVar("Key")
 
 @dataclass(frozen=True)
 class McNemar:
-    """Examples on which exactly one of two systems is right.
+    """McNemar's test on the examples on which exactly one of two systems is right.
 
     Attributes:
         fixed: the first is wrong, the second right.
         broken: the first is right, the second wrong.
-        p: exact two-sided p value of "fixing is as likely as breaking".
-        mid_p: the same, less conservative: half of the probability of what was observed counts.
+        p: exact two-sided p value of "fixed and broken are equally likely".
+        mid_p: the mid-p version, which is less conservative: the observed outcome counts half.
     """
 
     fixed: int
@@ -42,9 +42,9 @@ class McNemar:
     mid_p: float
 
     def odds_ratio(self, confidence: float) -> Estimate | None:
-        """Fixed over broken, with the interval that follows from Clopper and Pearson's.
+        """Fixed over broken, with an interval from Clopper and Pearson's for the share of fixed.
 
-        None where nothing was broken: the ratio, or its upper limit, would be infinite.
+        None where nothing was broken: the ratio is then infinite or not defined.
         """
         if self.broken == 0:
             return None
@@ -57,12 +57,12 @@ class McNemar:
 
 @dataclass(frozen=True)
 class Shift:
-    """Whether two systems give the same shares of each answer.
+    """The Stuart-Maxwell test of whether two systems give the same share of each answer.
 
     Attributes:
-        statistic: of Stuart and Maxwell, chi-squared distributed when they do.
+        statistic: chi-squared distributed under "the shares are the same".
         df: its degrees of freedom.
-        p: its p value; 1 where the answers are the same on every example.
+        p: its p value; 1 where both systems give the same answer to every example.
     """
 
     statistic: float
@@ -84,11 +84,11 @@ def mcnemar(counts_LAA: Counts) -> McNemar:
 
 
 def stuart_maxwell(counts_LAA: Counts) -> Shift:
-    """The test of Stuart and Maxwell: are the shares of the four answers the same?
+    """The Stuart-Maxwell test of equal shares of the four answers.
 
-    Answers between which no example changes say nothing about one another. The test is therefore
-    the sum of those on each set of answers that changes connect, which is what a generalised
-    inverse of the covariance gives too.
+    Where no example changes between two sets of answers, the covariance is singular. The statistic
+    is then the sum over the sets of answers that changes connect, which equals the statistic with
+    a generalised inverse of the covariance.
     """
     table_AA = counts_LAA.sum(axis=0)
     changes_AA = table_AA - np.diag(np.diag(table_AA))
@@ -105,8 +105,10 @@ def stuart_maxwell(counts_LAA: Counts) -> Shift:
 
 
 def holm(p: Mapping[Key, float]) -> dict[Key, float]:
-    """Each p value corrected by Holm for being one of these; the order of keys is kept."""
-    if not p:
-        return {}
-    corrected = multipletests(list(p.values()), method="holm")[1]
-    return dict(zip(p, map(float, corrected), strict=True))
+    """p values corrected by Holm for being tested together, in the order of the keys."""
+    return dict(zip(p, holm_in_order(list(p.values())), strict=True))
+
+
+def holm_in_order(p: Sequence[float]) -> list[float]:
+    """The same for p values without names, in their order."""
+    return [float(each) for each in multipletests(p, method="holm")[1]] if len(p) else []
