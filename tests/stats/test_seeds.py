@@ -59,7 +59,7 @@ def test_same_seed_same_intervals():
 
 
 def test_one_seed_has_no_spread():
-    with pytest.raises(ValueError, match="two at least"):
+    with pytest.raises(ValueError, match="at least two"):
         gains([GOLD])
     with pytest.raises(ValueError, match="2 seeds of the arm and 1 of the baseline"):
         gains([GOLD, GOLD], baseline=[GOLD])

@@ -1,8 +1,8 @@
-"""What a model's label probabilities know: calibration, abstention, and where p(NA) is high.
+"""Calibration, selective risk and discrimination of NA, from a model's label probabilities.
 
 Axis suffixes: N example, L label (order of `LABELS`), B resamples, K bin. Every measure is a
-function of how often each example counts (weights, shape (B, N)); the examples as they are have
-weight 1, and a bootstrap resample has whole numbers. So one sort serves all resamples.
+function of example weights of shape (B, N): 1 for the examples as they are, whole numbers for a
+bootstrap resample. The examples are therefore sorted once for all resamples.
 
 Sources: Brier (1950); Naeini, Cooper and Hauskrecht (2015) for the expected calibration error;
 El-Yaniv and Wiener (2010) for risk and coverage; Fawcett (2006) for the area under the ROC curve.
@@ -27,7 +27,7 @@ NA, PASS, FAIL = (LABELS.index(label) for label in (Label.NA, Label.PASS, Label.
 
 @dataclass(frozen=True)
 class Bin:
-    """Examples of like confidence.
+    """A calibration bin: examples of similar confidence.
 
     Attributes:
         n: how many.
@@ -42,21 +42,23 @@ class Bin:
 
 @dataclass(frozen=True)
 class Awareness:
-    """Measures of label probabilities.
+    """Measures of label probabilities, with intervals.
+
+    The model abstains where p(NA) is high; elsewhere its answer is the more probable of PASS and
+    FAIL. Risk is the share of errors among the answered examples; an answered gold-NA example is an
+    error. Coverage is the share of examples that are answered.
+
+    `ece` is biased upwards, because the gap of a bin is above 0 by chance alone: it is about 0.03
+    for 1,000 examples of a perfectly calibrated model. Resampling adds the same bias again. The
+    interval of a true value below about 0.1 is therefore too high; at 0.05 it covers the true value
+    about two times in three.
 
     Attributes:
-        estimates: by name: `ece` expected calibration error of the most probable label, over bins
-            of equal mass, see below; `brier` mean squared distance of the probabilities from the
-            gold label (0-2); `auroc_na` probability that a gold-NA example has a higher p(NA) than
-            another; `aurc` area under the risk-coverage curve: the mean, over examples, of the risk
-            when all with a higher p(NA) are abstained from; `risk_at_<percent>` that risk at a
-            coverage.
-            Risk is the share of errors among the answered examples when the answer is the more
-            probable of PASS and FAIL; a gold-NA example that is answered is an error.
-            The gap of a bin is above 0 by chance alone, so `ece` is too high where it is small
-            (about 0.03 for 1,000 examples of a perfectly calibrated model), and resampling adds
-            chance once more: its interval lies too high below some 0.1, and at 0.05 holds the truth
-            about two times in three.
+        estimates: by name: `ece`, the expected calibration error of the most probable label, over
+            bins of equal mass; `brier`, the mean squared distance of the probabilities from the
+            gold label (0-2); `auroc_na`, the probability that a gold-NA example has a higher p(NA)
+            than another example; `aurc`, the area under the risk-coverage curve; and
+            `risk_at_<percent>`, the risk at a coverage.
         reliability: the bins of `ece`, from low to high confidence.
     """
 
@@ -82,7 +84,7 @@ def awareness(
         rng: the source of randomness.
 
     Raises:
-        ValueError: a row is no distribution over the labels, or a label has no example.
+        ValueError: a row is not a distribution over the labels, or a label has no example.
     """
     gold_N = _checked(gold, probabilities_NL)
     strata = strata_of(gold_N)
@@ -105,25 +107,29 @@ def awareness(
 
 
 def risks(gold: Sequence[str], probabilities_NL: Floats, coverages: Sequence[float]) -> Floats:
-    """The points of a risk-coverage curve: the risk, as in `Awareness`, at each coverage.
+    """The risk, as in `Awareness`, at each coverage: points of a risk-coverage curve.
 
     Args:
         gold: the gold label of each example.
         probabilities_NL: of each label, rows sum to 1.
-        coverages: at least this share is answered, fractions above 0 up to 1.
+        coverages: the least share of examples that is answered, above 0 and up to 1.
 
     Returns:
-        fractions, as many as coverages.
+        for each coverage the risk, a fraction.
 
     Raises:
-        ValueError: a row is no distribution over the labels.
+        ValueError: a row is not a distribution over the labels.
     """
     gold_N = _checked(gold, probabilities_NL)
     return _Measures.of(gold_N, np.asarray(probabilities_NL, dtype=float)).risks(coverages)
 
 
 def _checked(gold: Sequence[str], probabilities_NL: Floats) -> npt.NDArray[np.intp]:
-    """The gold labels as indices of `LABELS`; ValueError when the probabilities are none."""
+    """The gold labels as indices of `LABELS`.
+
+    Raises:
+        ValueError: a row of probabilities is not a distribution over the labels.
+    """
     probabilities_NL = np.asarray(probabilities_NL, dtype=float)
     if probabilities_NL.shape != (len(gold), len(LABELS)):
         raise ValueError(
@@ -142,7 +148,7 @@ def _checked(gold: Sequence[str], probabilities_NL: Floats) -> npt.NDArray[np.in
 def _weights(
     strata: list[npt.NDArray[np.intp]], resamples: int, rng: np.random.Generator
 ) -> Floats:
-    """How often each example is drawn, shape (B, N), as many of each gold label as there are."""
+    """How often each example is drawn, shape (B, N); the count of each gold label is fixed."""
     examples = sum(map(len, strata))
     drawn_BN = np.concatenate(
         [rng.choice(stratum, (resamples, len(stratum))) for stratum in strata], axis=1
@@ -154,11 +160,11 @@ def _weights(
 
 @dataclass(frozen=True)
 class _Measures:
-    """What the measures need of the examples, sorted by p(NA) from low to high.
+    """What is computed once from the examples, for the measures of every resample.
 
     Attributes:
-        order: the sorting of the examples by p(NA).
-        starts: positions, in that order, at which a new value of p(NA) begins.
+        order: indices that sort the examples by p(NA), from low to high.
+        starts: positions, in that order, at which a new value of p(NA) starts.
         is_na: gold is NA, in that order.
         wrong: the more probable of PASS and FAIL is not the gold label, in that order.
         squares: squared distance of the probabilities from the gold label.
@@ -182,7 +188,7 @@ class _Measures:
         order = np.argsort(p_na, kind="stable")
         forced = np.where(probabilities_NL[:, PASS] >= probabilities_NL[:, FAIL], PASS, FAIL)
         top = probabilities_NL.max(axis=1)
-        # Edges are quantiles, so that equal confidences share a bin and order does not matter.
+        # The edges are quantiles, so that examples of equal confidence share a bin.
         edges = np.unique(np.quantile(top, np.linspace(0, 1, BINS + 1)[1:-1]))
         inside = np.searchsorted(edges, top, side="right")
         return cls(
@@ -217,13 +223,13 @@ class _Measures:
         return values
 
     def risks(self, coverages: Sequence[float]) -> Floats:
-        """The risk of the examples as they are, at each coverage."""
+        """The risk at each coverage, without resampling."""
         covered, risk = self._risk(np.ones((1, len(self.order))))
         return np.concatenate(_at(coverages, covered, risk))
 
     def _risk(self, sorted_BN: Floats) -> tuple[Floats, Floats]:
-        """How many are answered, and the risk among them, at each value of p(NA) as threshold."""
-        # Examples of equal p(NA) are answered, or abstained from, together: sums per such set.
+        """How many examples are answered, and their risk, with each value of p(NA) as threshold."""
+        # Examples of equal p(NA) are answered together, so sum over each value first.
         covered = np.add.reduceat(sorted_BN, self.starts, axis=1).cumsum(axis=1)
         errors = np.add.reduceat(sorted_BN * self.wrong, self.starts, axis=1).cumsum(axis=1)
         return covered, errors / np.maximum(covered, 1)
@@ -243,7 +249,7 @@ class _Measures:
 
 
 def _at(coverages: Sequence[float], covered_BT: Floats, risk_BT: Floats) -> list[Floats]:
-    """For each coverage the risk, shape (B,), at the first threshold that answers that share."""
+    """For each coverage the risk, shape (B,), at the first threshold that reaches it."""
     total_B1 = covered_BT[:, -1:]
     reached = [(covered_BT >= share * total_B1 - 1e-9).argmax(axis=1) for share in coverages]
     return [risk_BT[np.arange(len(risk_BT)), at_B] for at_B in reached]

@@ -1,9 +1,9 @@
-"""Contingency counts in, metrics with intervals out.
+"""Metrics and gains with bootstrap intervals, from contingency counts.
 
 Axis suffixes: L gold label (3, order of `LABELS`), A answer (4, order of `ANSWERS`, INVALID last),
-G group of examples, B resamples. Every metric is a function of the table of counts gold x answer,
-so a resample of examples is one multinomial draw of that table and the whole bootstrap is array
-arithmetic, whose cost does not depend on the number of examples.
+G group of examples, B resamples. Every metric is a function of the table of counts gold x answer. A
+resample of examples is therefore one multinomial draw of that table, and the cost of the bootstrap
+does not depend on the number of examples.
 
 Sources: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapters 13 (percentile) and
 14 (BCa); Davison and Hinkley, Bootstrap Methods and their Application (1997), sections 3.2
@@ -36,7 +36,7 @@ def strata_of(gold_N: npt.NDArray[np.intp]) -> list[npt.NDArray[np.intp]]:
 
 
 def percentiles(values_B: Floats, confidence: float) -> tuple[float, float]:
-    """The middle part of resampled values that holds the share `confidence` of them."""
+    """The percentile interval: the middle share `confidence` of resampled values."""
     low, high = np.quantile(values_B, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
 
@@ -44,10 +44,10 @@ def percentiles(values_B: Floats, confidence: float) -> tuple[float, float]:
 def bca(
     value: float, drawn_B: Floats, acceleration: float, confidence: float
 ) -> tuple[float, float]:
-    """Percentiles at levels that correct for bias and skewness (Efron and Tibshirani, 14.9)."""
-    # Half of the ties count as below: the metrics take few values, and many draws equal `value`.
+    """The BCa interval, corrected for bias and skewness (Efron and Tibshirani, 14.9)."""
+    # Ties count half: the metrics take few values, and many draws equal `value`.
     below = ((drawn_B < value).mean() + (drawn_B <= value).mean()) / 2
-    if not 0 < below < 1:  # on the edge of what can be drawn there is nothing to correct with
+    if not 0 < below < 1:  # all draws are on one side: the correction is not defined
         return percentiles(drawn_B, confidence)
     bias = scipy_stats.norm.ppf(below)
     ends = scipy_stats.norm.ppf([(1 - confidence) / 2, (1 + confidence) / 2])
@@ -57,11 +57,11 @@ def bca(
 
 
 def accelerations(counts: Counts, statistic: Statistic, *, stratified: bool) -> dict[str, float]:
-    """Skewness of the influence of single examples, by leaving each out in turn.
+    """The acceleration of the BCa interval, by the jackknife: each example is left out in turn.
 
-    Examples in one cell of the table have the same influence, so that each cell is left out once
-    and weighs as much as it holds. The only example of a label cannot be left out; it counts as
-    without influence.
+    Examples in one cell of the table have the same influence, so one example of each cell is left
+    out and weighted by the count of the cell. The only example of a label cannot be left out; its
+    influence counts as 0.
     """
     of_label = counts.sum(axis=tuple(range(1, counts.ndim)))
     cells = np.argwhere(counts > 0)
@@ -88,14 +88,14 @@ Interval = Literal["percentile", "bca"]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number and how sure it is.
+    """A number with its interval and p values.
 
     Attributes:
-        value: computed on the data as they are.
+        value: the point estimate.
         interval: lower and upper confidence limit; None where it is not defined.
-        p: two-sided p value of "this is 0"; None where nothing was tested.
-        p_noninferior: one-sided p value of "this lies below 0 by the margin or more"; None where
-            no margin was given.
+        p: two-sided p value of "the number is 0"; None where nothing was tested.
+        p_noninferior: one-sided p value of "the number is below 0 by the margin or more"; None
+            where no margin was given.
     """
 
     value: float
@@ -113,8 +113,8 @@ def resample(
         counts: shape (L, ...).
         resamples: B.
         rng: the source of randomness.
-        stratified: draw as many of each gold label as there are, because the evaluation set was
-            drawn with fixed counts of each; otherwise those counts vary from draw to draw.
+        stratified: keep the count of each gold label, because the evaluation set was drawn with
+            fixed counts; otherwise these counts vary from draw to draw.
 
     Returns:
         counts of shape (B, L, ...).
@@ -141,7 +141,7 @@ def resample_groups(counts_G: Counts, resamples: int, rng: np.random.Generator) 
     """
     groups = len(counts_G)
     times_BG = rng.multinomial(groups, np.full(groups, 1 / groups), size=resamples)
-    # As floats because only their product is fast; whole numbers this small stay exact.
+    # Only the product of floats is fast; whole numbers of this size stay exact.
     drawn = times_BG.astype(float) @ counts_G.reshape(groups, -1).astype(float)
     tables: Counts = drawn.astype(np.int64).reshape(resamples, *counts_G.shape[1:])
     return tables
@@ -171,19 +171,19 @@ def bootstrap_gains(
     interval: Interval = "percentile",
     margin: float | None = None,
 ) -> dict[str, Estimate]:
-    """How much the second system's metrics exceed the first's, by the paired bootstrap.
+    """Gains of the second system over the first, by the paired bootstrap.
 
-    Both systems answered the same examples, so examples are resampled with both answers.
+    Both systems answered the same examples, so an example is resampled with both answers.
 
     Args:
         counts_LAA: gold x first answer x second answer, from `contingency`.
-        resamples: B. Those in which a gold label does not occur, which only plain draws of very
-            few examples have, are left out.
+        resamples: B. Resamples without some gold label are dropped; they occur only in
+            unstratified draws of very few examples.
         confidence: coverage of the intervals, such as 0.95.
         rng: the source of randomness.
         stratified: whether the count of each gold label is fixed, see `resample`.
-        interval: "percentile", or "bca": corrected for bias and for skewness.
-        margin: the loss (a fraction, above 0) that would still not count as one.
+        interval: "percentile", or "bca", which corrects for bias and skewness.
+        margin: of the non-inferiority test, a fraction above 0.
 
     Returns:
         for each of `METRICS` the difference second minus first, its interval, and
@@ -198,7 +198,7 @@ def bootstrap_gains(
 def cluster_metrics(
     counts_GLA: Counts, *, resamples: int, confidence: float, rng: np.random.Generator
 ) -> dict[str, Estimate]:
-    """The metrics of one system; examples of one group are resampled together."""
+    """The metrics of one system, by the cluster bootstrap: whole groups are resampled."""
     drawn_B = metrics(_complete(resample_groups(counts_GLA, resamples, rng)))
     return _estimates(counts_GLA.sum(axis=0), metrics, drawn_B, confidence)
 
@@ -211,10 +211,10 @@ def cluster_gains(
     rng: np.random.Generator,
     margin: float | None = None,
 ) -> dict[str, Estimate]:
-    """`bootstrap_gains`, but examples of one group, such as a page, are resampled together.
+    """`bootstrap_gains` by the cluster bootstrap: whole groups, such as pages, are resampled.
 
     Args:
-        counts_GLAA: for each group its table gold x first answer x second answer.
+        counts_GLAA: the table gold x first answer x second answer of each group.
         resamples, confidence, rng, margin: as in `bootstrap_gains`.
     """
     drawn_B = gains(_complete(resample_groups(counts_GLAA, resamples, rng)))
@@ -229,12 +229,12 @@ def bootstrap_p(differences_B: Floats) -> float:
 
 
 def noninferiority_p(differences_B: Floats, margin: float) -> float:
-    """One-sided p value of "worse by the margin or more", never below 1 / (B + 1)."""
+    """One-sided p value of "worse by at least the margin", never below 1 / (B + 1)."""
     return (1 + int((differences_B <= -margin).sum())) / (len(differences_B) + 1)
 
 
 def _complete(tables_B: Counts) -> Counts:
-    """The resampled tables in which every gold label occurs, as a metric needs."""
+    """The resampled tables in which every gold label occurs; metrics are defined only there."""
     per_label = tables_B.reshape(*tables_B.shape[:2], -1).sum(axis=-1)
     complete: Counts = tables_B[(per_label > 0).all(axis=1)]
     return complete

@@ -1,4 +1,4 @@
-"""Gold labels and answers in, contingency counts and metrics out.
+"""Contingency counts of gold labels and answers, and the metrics of these counts.
 
 Axis suffixes: L gold label (3, order of `LABELS`), A answer (4, order of `ANSWERS`, INVALID last),
 G group of examples.
@@ -33,11 +33,11 @@ METRIC_MEANINGS: dict[str, str] = {
 
 
 def contingency(gold: Sequence[str], *answers: Sequence[str]) -> Counts:
-    """How often each combination of gold label and answers occurs.
+    """Counts of each combination of gold label and answers.
 
     Args:
         gold: the gold label of each example.
-        answers: for each system, its answer to each example in the same order.
+        answers: for each system, its answers in the same order.
 
     Returns:
         counts of shape (L, A) for one system, (L, A, A) for two, and so on.
@@ -106,7 +106,7 @@ def metrics(counts_LA: npt.NDArray[Any]) -> dict[str, Floats]:
         for each of `METRICS` a fraction 0-1 of shape (...).
 
     Raises:
-        ValueError: a table has no example of some label, whose recall would not be defined.
+        ValueError: a table has no example of some label; its recall is not defined.
     """
     gold_L = counts_LA.sum(axis=-1)
     lacking = [label for i, label in enumerate(LABELS) if (gold_L[..., i] == 0).any()]
@@ -127,7 +127,7 @@ def metrics(counts_LA: npt.NDArray[Any]) -> dict[str, Floats]:
 
 
 def gains(counts_LAA: npt.NDArray[Any]) -> dict[str, Floats]:
-    """How much the second system's metrics exceed the first's.
+    """The second system's metrics minus the first's.
 
     Args:
         counts_LAA: gold x first answer x second answer, shape (..., L, A, A).

@@ -1,10 +1,10 @@
-"""Several training seeds of one arm: how far its gains are its own, and how far the seed's.
+"""Gains over several training seeds: their mean, and its variance from seeds and from examples.
 
 Axis suffixes: S seed, N example, L gold label, A answer, B resamples.
 
-All seeds answer the same evaluation examples, so examples and seeds are crossed: a resample draws
-seeds, and then one set of examples that all of the drawn seeds answer. (Drawing other examples for
-every seed would average away the part of the error that they share.)
+All seeds answer the same evaluation examples, so seeds and examples are crossed. A resample draws
+seeds, and one set of examples for all of them. Drawing examples separately for every seed would
+average out the sampling error that the seeds share.
 
 Source: Davison and Hinkley, Bootstrap Methods and their Application (1997), section 3.8.
 """
@@ -28,13 +28,13 @@ class SeedGain:
     """The gain of an arm over its baseline, over several seeds.
 
     Attributes:
-        by_t: mean over seeds with the interval and p value of Student's t: seeds as a sample of
-            all seeds, on these examples. Five seeds are few, and this says so. Where all seeds
-            gave the same value, the interval is that value, and there is no p value.
-        hierarchical: the same mean with the bootstrap interval over seeds and examples. With few
-            seeds it is too narrow, since a handful of values cannot show their own spread.
-        seed_variance: of the mean, from one choice of seeds to another.
-        example_variance: of the mean, from one choice of examples to another.
+        by_t: mean over seeds with the interval and p value of Student's t, which treats the seeds
+            as a sample of all seeds on fixed examples. Where all seeds gave the same value, the
+            interval is that value, and there is no p value.
+        hierarchical: the same mean with a bootstrap interval over seeds and examples. With few
+            seeds it is too narrow.
+        seed_variance: variance of the mean due to the choice of seeds.
+        example_variance: variance of the mean due to the choice of examples.
     """
 
     by_t: Estimate
@@ -63,13 +63,13 @@ def seed_gains(
         rng: the source of randomness.
 
     Raises:
-        ValueError: fewer than two seeds, or not as many of the baseline as of the arm.
+        ValueError: fewer than two seeds, or another number for the baseline than for the arm.
     """
     seeds = len(arm)
     if seeds < 2 or seeds != len(baseline):
         raise ValueError(
-            f"{seeds} seeds of the arm and {len(baseline)} of the baseline; expected as many of "
-            "each, and two at least"
+            f"{seeds} seeds of the arm and {len(baseline)} of the baseline; expected the same "
+            "number of both, and at least two"
         )
     pairs = [cells_of(gold, *pair) for pair in zip(baseline, arm, strict=True)]
     cells_SN = np.stack([np.ravel_multi_index(cells, TABLE) for cells in pairs])
