@@ -1,4 +1,4 @@
-"""What every system answered to the same evaluation examples, read from a run and checked."""
+"""The answers of every system to the same evaluation examples, read from a run and checked."""
 
 import json
 from dataclasses import dataclass
@@ -104,7 +104,7 @@ def _command(step: str, run: Run) -> str:
 
 
 def predictions(study: Study, paths: Paths) -> pd.DataFrame:
-    """predictions.parquet of the untrained model, then of every arm's first seed."""
+    """predictions.parquet of the base model, then of every arm's first seed."""
     files = [
         folder / "predictions.parquet" for folder in _folders(study, paths, study.seeds[0]).values()
     ]
@@ -114,10 +114,10 @@ def predictions(study: Study, paths: Paths) -> pd.DataFrame:
 def read_answers(
     study: Study, paths: Paths, seed: int | None = None
 ) -> dict[str, dict[str, Answers]]:
-    """The answers of the untrained model, of every arm and of the constants.
+    """The answers of the base model, of every arm and of the constant answers.
 
-    The untrained model and the constants are there once for every variant of the evaluation set,
-    the usual one as "base", "always_na" and "always_pass".
+    The base model and the constants occur once for every variant of the evaluation set; for the
+    usual one they are "base", "always_na" and "always_pass".
 
     Args:
         study: the study.
@@ -125,11 +125,12 @@ def read_answers(
         seed: which seed of the arms; by default the first.
 
     Returns:
-        system -> dataset -> answers. The answers to a dataset are in the same order in all systems
-        of one variant, which are those with the same `reference_of`.
+        system -> dataset -> answers. Systems with the same `reference_of` have their answers to a
+        dataset in the same order.
 
     Raises:
-        CompareError: a dataset is missing, or systems of one variant answered different examples.
+        CompareError: a dataset is missing, or systems with one reference answered different
+            examples.
     """
     folders = _folders(study, paths, study.seeds[0] if seed is None else seed)
     frames = {

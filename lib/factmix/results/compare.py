@@ -1,4 +1,4 @@
-"""Every arm's answers and training in, results.json out: all the numbers that the book cites."""
+"""Computes results.json, all numbers that the book cites, from answers and training records."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -32,8 +32,8 @@ from factmix.study.run import Run
 from factmix.study.spec import Study
 
 TRAJECTORY_METRICS = ("accuracy", "balanced_accuracy", "recall_na", "recall_pass", "recall_fail")
-SETTINGS = ("mixture", "reward")  # of two arms, of which a contrast has one in common
-FEWEST_GROUPS = 20  # with fewer, a bootstrap of groups gives intervals far too narrow
+SETTINGS = ("mixture", "reward")  # a contrast is between two arms that differ in one of these
+FEWEST_GROUPS = 20  # with fewer, the intervals of a cluster bootstrap are far too narrow
 RECORDS = ("fingerprint", "depends_on")  # of the data report: no numbers
 WINDOW = 25  # training steps whose mean counts as the start, or the end, of a curve
 
@@ -65,15 +65,15 @@ def compare(study: Study, paths: Paths) -> dict[str, Any]:
 
 
 def compute(study: Study, paths: Paths) -> dict[str, Any]:
-    """All results of a study, from what its arms answered and how they were trained.
+    """All results of a study, from the answers and the training records of its arms.
 
-    With several seeds the numbers are those of the first, and `across_seeds` and
-    `contrasts_across_seeds` have the gains and the contrasts over all.
+    With several seeds, the numbers are those of the first seed; `across_seeds` and
+    `contrasts_across_seeds` have the gains and contrasts over all seeds.
 
-    The p values of gains, contrasts and `mcnemar` stand beside those corrected by Holm (`p_holm`).
-    A family of tests is one metric (or McNemar's test) on every dataset for every system: the
-    metrics are views of the same answers, and with a bootstrap p of 2 / (B + 1) at the least, a
-    correction over all metrics at once could find nothing, however large.
+    Gains, contrasts and `mcnemar` have a p value and one corrected by Holm (`p_holm`). A family of
+    tests is one metric, or McNemar's test, on all datasets and systems. It is not all metrics at
+    once: they describe the same answers, and since a bootstrap p is at least 2 / (B + 1), so large
+    a family could never be significant.
 
     Returns:
         the content of results.json: nested dicts that end in leaves {"value", "unit", "n", "run"}
@@ -157,9 +157,9 @@ def training_metrics(study: Study, paths: Paths) -> pd.DataFrame:
 
 
 def by_baseline(section: pd.DataFrame, study: Study) -> dict[str, pd.DataFrame]:
-    """A tidy table with a column arm, apart by the baseline that its systems are compared with.
+    """Splits a tidy table with a column arm by the baseline of its systems.
 
-    Systems with different baselines answered different examples, so a figure shows one such part.
+    Systems with different baselines answered different examples and belong in different figures.
     """
     baseline_of = {result_key(name): baseline for name, baseline in reference_of(study).items()}
     parts = section.groupby(section["arm"].map(result_key).map(baseline_of), sort=False)
@@ -240,7 +240,7 @@ def _gains(baseline: Answers, given: Answers, study: Study) -> dict[str, Any]:
 def _leaves(
     estimates: Mapping[str, Estimate | float], unit: str, given: Answers
 ) -> dict[str, dict[str, Any]]:
-    """Numbers from one system's answers to one dataset as leaves, in the same order."""
+    """Leaves of numbers that are computed from one system's answers to one dataset."""
     return {
         name: leaf(estimate, unit, len(given.gold), given.run)
         for name, estimate in estimates.items()
@@ -322,7 +322,7 @@ _TRAJECTORY: dict[str, str] = {
 
 
 def _trajectory(run: Run, study: Study, paths: Paths) -> dict[str, Any]:
-    """Metrics on the fixed subset that is answered during training, by dataset and step."""
+    """Metrics on the evaluation subset that is answered during training, by dataset and step."""
     folder = paths.run(run)
     frame = pd.read_parquet(folder / "trajectory.parquet")
     trajectory: dict[str, Any] = {result_key(dataset): {} for dataset in study.datasets}
@@ -337,7 +337,7 @@ def _trajectory(run: Run, study: Study, paths: Paths) -> dict[str, Any]:
 
 
 def bootstrap_settings(study: Study) -> dict[str, Any]:
-    """How to resample; every time from the seed, so that no arm changes another's numbers."""
+    """The arguments of a bootstrap; each starts from the seed, so that arms are independent."""
     return {
         "resamples": study.statistics.resamples,
         "confidence": study.statistics.confidence,
@@ -388,7 +388,7 @@ _CLUSTERED: dict[str, str] = {
 
 
 def _clustered(given: Answers) -> bool:
-    """Whether groups repeat, and are enough for a bootstrap of groups to mean something."""
+    """Whether some group has several examples, and there are enough groups to resample."""
     return FEWEST_GROUPS <= len(set(given.groups)) < len(given.groups)
 
 
@@ -521,7 +521,7 @@ def across_seeds(study: Study, paths: Paths) -> dict[str, Any]:
 def _over_seeds(
     study: Study, first: list[Answers], second: list[Answers], arm: str
 ) -> dict[str, Any]:
-    """By metric: how far the second system, which is an arm, is above the first on one dataset."""
+    """For each metric, the gain of the second system, an arm, over the first on one dataset."""
     gold, seeds = second[0].gold, len(study.seeds)
     tables = [
         gains_of(contingency(gold, one.predicted, two.predicted))

@@ -1,4 +1,4 @@
-"""Two systems' answers to the same examples: `factmix compare BASELINE MODEL`."""
+"""Compares two systems' answers to the same examples: `factmix compare BASELINE MODEL`."""
 
 from dataclasses import asdict
 from typing import Any
@@ -14,7 +14,7 @@ REPORTED = ("accuracy", "macro_f1", "f1_pass", "f1_fail", "f1_na", "recall_na")
 
 
 def compare_pairs(pairs: Pairs, *, resamples: int, confidence: float, seed: int) -> dict[str, Any]:
-    """All numbers of a comparison, as JSON has them.
+    """All numbers of a comparison, in the form of the JSON output.
 
     Args:
         pairs: from `prediction_files.pair`.

@@ -1,4 +1,4 @@
-"""What the base model can do before any reinforcement, on entities it has never read about."""
+"""The base model's accuracy before any training with GRPO, on entities outside its pretraining."""
 
 from functools import partial
 from typing import Any
@@ -20,19 +20,19 @@ OFFSETS = np.linspace(-4, 4, 81)  # logit offsets of PASS and FAIL against NA th
 def card(policy: Policy, development: pd.DataFrame, study: Study, *, seed: int) -> dict[str, Any]:
     """Accuracy, format rate, headroom and answer shares by dataset.
 
-    Headroom is what the model knows and does not say: the balanced accuracy of its label
-    probabilities after one logit offset per label and dataset, minus that without. The offsets are
-    fitted on one half of the development examples; both accuracies are of the other half.
+    Headroom is the balanced accuracy of the label probabilities with one logit offset per label and
+    dataset, minus the balanced accuracy without offsets. The offsets are fitted on one half of the
+    development examples; both accuracies are computed on the other half.
 
     Args:
         policy: the base model.
-        development: examples that neither train nor evaluate anything.
+        development: examples used neither for training nor for evaluation.
         study: its prompt, and the temperatures of training (format rate) and evaluation (answers).
         seed: of the halves.
 
     Returns:
-        by dataset: n (of the second half), recall by label, balanced_accuracy, headroom, shares of
-        the answers with and without evidence (fractions), format_rate at the training temperature.
+        for each dataset: n (of the second half), recall of each label, balanced_accuracy, headroom,
+        the share of each answer with and without evidence, format_rate at the training temperature.
     """
     bare = development.assign(evidence=development["evidence"].map(lambda _: []))
     asked = partial(answer, policy, prompt=study.prompt, seed=study.evaluation.seed)

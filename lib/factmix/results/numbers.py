@@ -1,4 +1,4 @@
-"""How a number of results.json is found by its key and written in prose and tables."""
+"""Finding a number of results.json by its key, and formatting it for prose and tables."""
 
 import difflib
 from collections.abc import Iterator, Mapping
@@ -14,11 +14,11 @@ NOT_COMPUTED = "\u2013"
 
 
 class NumberError(LookupError):
-    """A key that results.json does not have, or a form that its number cannot take."""
+    """A key is not in results.json, or its number cannot be shown in the form asked for."""
 
 
 def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every citable entry as (dotted key, leaf); a leaf has a `value`, or is a plain scalar."""
+    """Every citable entry as (dotted key, leaf); a leaf has a `value`, or is no mapping."""
     for key, branch in tree.items():
         path = f"{prefix}{key}"
         if isinstance(branch, Mapping) and "value" not in branch:
@@ -55,7 +55,7 @@ def show(leaf: Any, form: str = "value") -> str:
         NumberError: when the form is unknown, or the leaf has nothing to show in it.
     """
     if form not in FORMS:
-        raise NumberError(f"'{form}' is no form of a number; expected one of: {', '.join(FORMS)}")
+        raise NumberError(f"unknown form '{form}'; expected one of: {', '.join(FORMS)}")
     if not isinstance(leaf, Mapping):
         if form != "value":
             raise NumberError(f"this entry has no {form}, it is only {leaf!r}")

@@ -1,9 +1,9 @@
-"""Two files of predictions of the same examples, in our format or the released study's, paired.
+"""Reads and pairs two files of predictions on the same examples, in our or the released format.
 
 Ours is a predictions.parquet (DESIGN: dataset, id, gold, predicted, format_valid, and more). The
 released format is JSON: `{"dataset": ..., "results": [{"id", "golden_label", "predicted_label",
-"raw_response", "format_valid"}, ...]}`, of which only id and golden_label must be there; other
-fields, such as confidences, are ignored. In both a missing `format_valid` marks nothing as invalid.
+"raw_response", "format_valid"}, ...]}`, where only id and golden_label are required; other fields,
+such as confidences, are ignored. In both formats a missing `format_valid` does not mean invalid.
 """
 
 import json
@@ -57,15 +57,15 @@ def read_predictions(path: Path, *, dataset: str | None = None) -> pd.DataFrame:
         dataset: of a Parquet with several, only this one.
 
     Returns:
-        index `key` (str: the id, with the dataset before it where a file has several), columns
-        gold, answer (INVALID where no label was read) and invalid (bool). In the released format
-        an answer is invalid when its label is missing or none, when in its raw response none of
-        the whole words PASS, FAIL, NA occurs (such answers are stored as NA), or when it is marked
-        `format_valid: false`; its `answer` is INVALID then. Our files say INVALID themselves, and
-        keep the label that was read amid other text; `invalid` is either of these two.
+        index `key` (str: the id, after the dataset where a file has several), columns gold, answer
+        (INVALID where no label can be read) and invalid (bool). In the released format an answer is
+        INVALID when its label is missing or unknown, when its raw response contains none of the
+        whole words PASS, FAIL, NA (the files store such answers as NA), or when it has
+        `format_valid: false`. In our format an answer is invalid when it is INVALID or its format
+        is not valid; a label that was read amid other text is kept as the answer.
 
     Raises:
-        PredictionsError: the file cannot be read, lacks something, or repeats an id.
+        PredictionsError: the file cannot be read, lacks a column or field, or repeats an id.
     """
     if not path.exists():
         raise PredictionsError(f"{path}: no such file; expected a file of predictions")
@@ -92,18 +92,18 @@ def read_predictions(path: Path, *, dataset: str | None = None) -> pd.DataFrame:
 def pair(
     baseline: Path, model: Path, *, invalid: Invalid = "wrong", dataset: str | None = None
 ) -> Pairs:
-    """The examples that both files answer.
+    """The answers of both files to the examples that they share.
 
     Args:
         baseline: the first system's file.
         model: the second system's.
-        invalid: count an invalid answer as "wrong", or "drop_pairwise": leave the example out for
+        invalid: "wrong" counts an invalid answer as wrong; "drop_pairwise" drops the example for
             both systems, as the published study did.
         dataset: of Parquet files with several datasets, only this one.
 
     Raises:
-        PredictionsError: a file cannot be read, no example is in both, gold labels differ, no
-            example of some gold label is left, or a dataset is named and neither file is Parquet.
+        PredictionsError: a file cannot be read, the files share no example, gold labels differ, a
+            gold label has no example left, or a dataset is named and neither file is Parquet.
     """
     if dataset is not None and _is_json(baseline) and _is_json(model):
         raise PredictionsError(
@@ -150,7 +150,7 @@ def pair(
 
 
 def released_answer(record: dict[str, Any]) -> str:
-    """The answer of one record of the released format; INVALID by the rule above."""
+    """The answer of one record in the released format; INVALID as in `read_predictions`."""
     response = record.get("raw_response")
     predicted = str(record.get("predicted_label") or "").strip().upper()
     unread = isinstance(response, str) and not labels_in(response)
@@ -242,7 +242,7 @@ def _ours(path: Path, dataset: str | None) -> pd.DataFrame:
 
 
 def _is_id(value: Any) -> bool:
-    """Whether a value can tell an example from others: text, or a number."""
+    """Whether a value can be an id: text that is not blank, or a finite number."""
     if isinstance(value, str):
         return bool(value.strip())
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

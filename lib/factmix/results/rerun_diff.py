@@ -1,4 +1,4 @@
-"""How far a fresh run of a study is from its committed results."""
+"""Differences between a fresh run of a study and its committed results."""
 
 import json
 from collections.abc import Mapping
@@ -14,23 +14,23 @@ from factmix.study.files import sha256, write_json
 from factmix.study.load import load_kept
 from factmix.study.paths import Paths
 
-# How long it took, and with how much memory, is of the machine and not of the study.
+# Time and memory depend on the machine.
 OF_MACHINE = r"\.(?:seconds|peak_memory_gb)$"
 RECORD = "rerun_diff.json"
 
 
 class RerunDiffError(RuntimeError):
-    """There is nothing to compare, or nothing that the comparison would show."""
+    """Two folders cannot be compared, or the comparison is not one of a rerun."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What made a folder of results.
+    """Where a folder of results comes from.
 
     Attributes:
-        commits: of the checkouts that trained its arms, "+" where files differed from the commit.
-        devices: that they were trained on.
-        finished: when the last arm was trained, ISO 8601; empty when no run says.
+        commits: of the code that trained the arms, with "+" where files differed from the commit.
+        devices: on which the arms were trained.
+        finished: when the last arm was trained, ISO 8601; empty where this is not recorded.
     """
 
     commits: tuple[str, ...]
@@ -39,7 +39,7 @@ class Origin:
 
     @property
     def day(self) -> str:
-        """Such as 5 May 2026, with spaces that do not break; empty when no run says."""
+        """Such as 5 May 2026, with non-breaking spaces; empty where it is not recorded."""
         if not self.finished:
             return ""
         return f"{datetime.fromisoformat(self.finished):%-d %B %Y}".replace(" ", "\u00a0")
@@ -50,7 +50,7 @@ class Origin:
 
 
 def origin(root: Path) -> Origin:
-    """Where the arms of a folder, such as results/embedded, are from."""
+    """The origin of the arms in a folder such as results/embedded."""
     runs = list(run_records(root).values())
 
     def each(key: str) -> tuple[str, ...]:
@@ -61,7 +61,7 @@ def origin(root: Path) -> Origin:
 
 
 def comparable(committed: Mapping[str, Any], fresh: Mapping[str, Any]) -> pd.DataFrame:
-    """The numbers of two results.json side by side, without those of the machine.
+    """The numbers of two results.json side by side, without time and memory.
 
     Returns:
         columns key (dotted), unit, committed, fresh and difference (fresh minus committed); one
@@ -88,13 +88,13 @@ def rerun_diff(committed: Paths, fresh: Paths) -> dict[str, Any]:
 
     Returns:
         study; committed_sha256, of the committed results.json; committed and fresh, their `Origin`;
-        compared, how many numbers both have, and same, how many of these are equal; largest, by
-        unit the largest absolute difference (fresh minus committed, key, committed, fresh), without
-        units in which nothing differs; only_committed and only_fresh, keys that one side lacks;
-        not_rerun, the runs (such as "balanced-s0") that are the same training on both sides.
+        compared, how many numbers both have; same, how many of these are equal; largest, for each
+        unit with a difference the largest absolute one (difference, key, committed, fresh);
+        only_committed and only_fresh, keys that only one side has; not_rerun, the runs (such as
+        "balanced-s0") that are the same training on both sides.
 
     Raises:
-        RerunDiffError: a side has no results.json, or they are of two studies.
+        RerunDiffError: a side has no results.json, or the sides are two different studies.
     """
     left, right = _read(committed, "make freeze"), _read(fresh, "make study")
     names = [content["study"]["name"] for content in (left, right)]
@@ -128,10 +128,10 @@ def rerun_diff(committed: Paths, fresh: Paths) -> dict[str, Any]:
 
 
 def freeze(compared: Mapping[str, Any], committed: Paths) -> Path:
-    """Keeps what `rerun_diff` found beside the committed results, where the book finds it.
+    """Writes what `rerun_diff` found beside the committed results, where the book reads it.
 
     Raises:
-        RerunDiffError: an arm was not trained anew, so that this is no rerun, or no run says when.
+        RerunDiffError: an arm was not trained again, or no run has a date.
     """
     if compared["not_rerun"] or not compared["fresh"]["finished"]:
         which = ", ".join(compared["not_rerun"]) or "no run.json has a date"
@@ -146,7 +146,7 @@ def freeze(compared: Mapping[str, Any], committed: Paths) -> Path:
 
 
 def recorded(committed: Paths) -> dict[str, Any] | None:
-    """The kept comparison of a folder of committed results; None where none is of these results."""
+    """The comparison that `freeze` wrote; None where there is none of these committed results."""
     record = committed.root / RECORD
     if not record.is_file():
         return None
@@ -155,7 +155,7 @@ def recorded(committed: Paths) -> dict[str, Any] | None:
 
 
 def as_text(compared: Mapping[str, Any]) -> str:
-    """What `rerun_diff` found, for the terminal."""
+    """What `rerun_diff` returned, as text for the terminal."""
     lines = [f"study {compared['study']}"]
     lines += [f"{side}: {Origin(**compared[side])}" for side in ("committed", "fresh")]
     lines.append(f"{compared['compared']:,} numbers compared, {compared['same']:,} the same")

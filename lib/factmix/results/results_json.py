@@ -1,4 +1,4 @@
-"""The shape of results.json: nested keys that end in leaves, and the tables made of them."""
+"""The format of results.json: nested keys that end in leaves, tables of them, and differences."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from factmix.stats.paired_tests import holm
 
 
 def result_key(name: str) -> str:
-    """A name of the study as results.json writes it, where a dot separates keys."""
+    """A name of the study as a key of results.json; dots, which separate keys, are replaced."""
     return re.sub(r"[^A-Za-z0-9_]", "_", name)
 
 
@@ -65,18 +65,18 @@ def add_holm(section: Mapping[str, Any], family: Callable[[str], str]) -> None:
 
 
 def established(leaf: Mapping[str, Any], alpha: float) -> bool:
-    """Whether a tested number is below alpha in p, corrected by Holm."""
+    """Whether the p value, corrected by Holm, is below alpha."""
     return bool(leaf["p_holm"] < alpha)
 
 
 def established_over_seeds(spread: Mapping[str, Any], alpha: float) -> bool:
-    """Whether a mean differs from 0 for other seeds (Student, Holm), and for other claims too."""
+    """Whether a mean differs from 0 across seeds (Student's t, Holm) and across examples."""
     low, high = spread["hierarchical"]["interval"]
     return bool(spread["by_t"].get("p_holm", 1) < alpha and (low > 0 or high < 0))
 
 
 def counts(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The data report's numbers as leaves, in the same nesting."""
+    """The counts of the data report as leaves, in the same nesting."""
     tree: dict[str, Any] = {}
     for name, content in report.items():
         if isinstance(content, Mapping):
@@ -93,8 +93,8 @@ def differences(committed: Any, fresh: Any, *, tolerance: float = 1e-9) -> pd.Da
         committed: what json.loads made of the one.
         fresh: the same of the other.
         tolerance: by which fractions may differ and still count as the same, relative to their
-            size if that is above 1: processors add in different orders. Whole numbers and words
-            have to be equal.
+            size if that is above 1, because processors add in different orders. Whole numbers and
+            words must be equal.
 
     Returns:
         a row for every entry of either, by its dotted key (an interval's ends are its .0 and .1),
@@ -123,7 +123,7 @@ def _is_number(value: Any) -> TypeGuard[int | float]:
 
 
 def _entries(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Everything in nested mappings and lists that is neither, by dotted key."""
+    """The scalars of nested mappings and lists, by dotted key."""
     if isinstance(tree, Mapping):
         branches: Iterable[tuple[Any, Any]] = tree.items()
     elif isinstance(tree, list | tuple):
