@@ -1,12 +1,12 @@
-"""Which examples are trained on and which are evaluated: drawn by seed, never the same.
+"""Draws the evaluation set and the training samples of a study, without overlap.
 
-The evaluation set is drawn first, dataset by dataset in the study's order, whatever the mixtures.
-What it touches is then kept out of training by construction: every group of which it holds an
-example, and every row whose claim reads like one of its claims. A group's name means the same unit
-in all datasets of a study, and groups that a dataset links, as pages that decide one claim, are so.
+The evaluation set is drawn first, dataset by dataset in the study's order, independently of the
+mixtures. Training then excludes every group that has an example in it, and every example whose
+normalised claim is in it. A group name means the same unit in all datasets of a study. Groups that
+a dataset links, such as two pages that decide one claim, are treated as one.
 
 An arm whose protocol splits as the released code did gets other samples: training and evaluation
-are drawn at random from the same examples, and what they share is reported.
+are drawn at random from the same examples, and their overlap is reported.
 """
 
 import hashlib
@@ -35,7 +35,8 @@ from factmix.study.spec import Study
 Report = dict[str, Any]
 
 
-# The report, as dotted keys with their meanings; beside these it has the fingerprint of all data.
+# The counts of the report, as dotted keys with their meanings; it also has `fingerprint` and
+# `depends_on`.
 REPORT_KEYS: dict[str, str] = {
     "datasets.<dataset>.pool.<label>": "examples that there are",
     "datasets.<dataset>.pool.with_evidence": "of these, with evidence",
@@ -61,12 +62,12 @@ REPORT_KEYS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class _Drawn:
-    """The examples of one way to split, with all their evidence.
+    """The examples of one kind of split, with all their evidence.
 
     Attributes:
         evaluation: the evaluation set.
-        training: each mixture's sample.
-        excluded: per dataset, the rows kept from training beside the evaluation examples.
+        training: the sample of each mixture.
+        excluded: for each dataset, how many rows training excludes besides the evaluation examples.
     """
 
     evaluation: pd.DataFrame
@@ -92,8 +93,8 @@ def prepare(study: Study, paths: Paths) -> Report:
         label.
 
     Raises:
-        DataError: a dataset is not known, or too small for what is asked of it.
-        LeakError: training and evaluation share something, although the protocol says not to.
+        DataError: a dataset is unknown, or has too few examples.
+        LeakError: training and evaluation overlap, and the protocol does not allow it.
     """
     check_known(study)
     loaded = {name: _pool(name) for name in study.datasets}
@@ -216,7 +217,7 @@ def check_drawn(run: Run | BaseRun, paths: Paths) -> None:
 
 
 def development(study: Study, paths: Paths) -> pd.DataFrame:
-    """Examples for choices that neither training nor evaluation data may decide.
+    """Development examples, for choices that must not depend on training or evaluation data.
 
     They share no group and no claim with the evaluation set or with any mixture.
 
@@ -233,7 +234,7 @@ def development(study: Study, paths: Paths) -> pd.DataFrame:
 
 
 def _pool(name: str) -> tuple[pd.DataFrame, Pool]:
-    """A dataset's examples, and what else was said of them when they were read."""
+    """A dataset's examples as a table, and what its loader returned with them."""
     loaded = load(name)
     pool = to_frame(loaded.examples)
     repeated = pool["id"][pool["id"].duplicated()].tolist()
@@ -245,9 +246,11 @@ def _pool(name: str) -> tuple[pd.DataFrame, Pool]:
 def _training(
     study: Study, pools: dict[str, pd.DataFrame], free: dict[str, list[bool]]
 ) -> dict[str, pd.DataFrame]:
-    """Each mixture's examples: of one order per dataset and label, the first so many that are free.
+    """The training sample of each mixture.
 
-    So a mixture that takes fewer examples takes a subset, and mixtures do not depend on each other.
+    The examples of each dataset and label have one random order, and a mixture takes the first
+    free ones. Of two mixtures, the smaller one thus takes a subset, and no mixture depends on
+    another.
     """
     order = {
         (name, label): [
@@ -284,7 +287,7 @@ def _training(
 
 
 def _fingerprint(frames: dict[str, pd.DataFrame]) -> str:
-    """SHA-256 of every example that is trained on or evaluated, in order."""
+    """SHA-256 of all training and evaluation examples, in order."""
     digest = hashlib.sha256()
     for name, frame in frames.items():
         digest.update(json.dumps([name, frame.to_dict("records")]).encode())
@@ -292,5 +295,5 @@ def _fingerprint(frames: dict[str, pd.DataFrame]) -> str:
 
 
 def _rng(seed: int, *purpose: str) -> np.random.Generator:
-    """A generator of its own for each purpose, so that no draw depends on another."""
+    """An independent generator for each purpose."""
     return np.random.default_rng([seed, *"/".join(purpose).encode()])

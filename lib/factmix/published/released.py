@@ -1,4 +1,4 @@
-"""The released files of the published study, and what is kept of them: counts and curves.
+"""Reads the released files of the published study, and derives counts and curves from them.
 
 The files are those of github pranavc28/self-awareness-grpo at commit
 d6f221e8b8275bed914713870ae652a7bb5f498e, which `sources` names by system and dataset:
@@ -7,15 +7,15 @@ d6f221e8b8275bed914713870ae652a7bb5f498e, which `sources` names by system and da
     published/<system>/training_metrics                      the training log
     climate_fever                                            the pool of Climate-FEVER's claims
 
-The 36 gains over the control that the blog prints (section "Results") are read from a table,
-published/blog_gains.csv, where FACTMIX_MIRROR has one. They are no file of that repository, and are
-otherwise kept as they were.
+The 36 gains over the control that the blog prints (section "Results") are in no file of that
+repository. They are read from published/blog_gains.csv in FACTMIX_MIRROR; without that table the
+committed ones are kept.
 
-The files have no licence and are no part of this project. What is kept of them is in
-results/published/, and `factmix published --freeze` derives it anew.
+The files have no licence and are not part of this project. What is derived from them is in
+results/published/; `factmix published --freeze` derives it again.
 
-An answer of which nothing could be read is INVALID here (see `prediction_files`); the files store
-it as NA. The published study left such examples out, pairwise.
+An answer without a readable label is INVALID here (see `prediction_files`); the files store it as
+NA. The published study dropped such examples pairwise.
 """
 
 import json
@@ -40,11 +40,11 @@ WINDOW = 10  # training steps whose mean counts as the start, or the end, of a c
 
 
 class PublishedError(ValueError):
-    """The released files, or what was derived from them, are not there."""
+    """The released files, or what was derived from them, are missing or inconsistent."""
 
 
 def derive(fetch: Callable[[str], Path], printed: dict[str, Any]) -> dict[str, Any]:
-    """Counts and means of curves from the released files: everything that is kept of them.
+    """Derives from the released files everything that is committed: counts and means of curves.
 
     Args:
         fetch: gives the local copy of a file of `sources`, by its name.

@@ -1,4 +1,4 @@
-"""One claim with its evidence and verdict, and tables of them."""
+"""One claim with its evidence and gold label, and tables of such examples."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
@@ -10,7 +10,7 @@ from factmix.study.labels import LABELS, Label
 
 @dataclass(frozen=True)
 class Example:
-    """A claim, what there is to judge it by, and the verdict.
+    """A claim with its evidence and gold label.
 
     Attributes:
         id: unique within its dataset.
@@ -19,7 +19,7 @@ class Example:
         dataset: the name under which the study knows the dataset.
         claim: one sentence.
         evidence: sentences in order; empty when there is none.
-        label: the gold verdict.
+        label: the gold label.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""The three verdicts, and the answer that is none of them."""
+"""The three labels, and INVALID for an answer without one."""
 
 import re
 from enum import StrEnum

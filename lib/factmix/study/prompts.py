@@ -1,4 +1,4 @@
-"""Text in, label out: the one prompt of training and evaluation, and how answers are read."""
+"""The prompt, which training and evaluation share, and the parsing of completions."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,13 @@ INSTRUCTIONS = (
     "NA: the evidence does not decide it.\n"
 )
 
-# What the control of the released study was told beside the above, in words of this project's own.
+# The additional instructions for the control of the released study, in our own words.
 ANSWER_FORMAT = (
     "Answer with exactly one of the labels PASS, FAIL and NA, in capital letters, and with nothing"
     " else: no reason and no further word.\n"
 )
 
-# Worked examples for models that have the context for them; invented, so that none can leak.
+# Few-shot examples for models with enough context; they are invented, so none is in a dataset.
 WORKED_EXAMPLES = (
     Example(
         "worked-1",
@@ -66,13 +66,13 @@ def render(
     worked_examples: int = 0,
     instructed: bool = False,
 ) -> str:
-    """The prompt for one claim; it ends where the label is to be written.
+    """The prompt for one claim; it ends where the model writes the label.
 
     Args:
         claim: the sentence to judge.
         evidence: its evidence sentences, possibly none.
         worked_examples: how many of `WORKED_EXAMPLES` come first.
-        instructed: whether `ANSWER_FORMAT` is said, too.
+        instructed: whether `ANSWER_FORMAT` is included.
     """
     worked = "".join(
         f"{_case(example.claim, example.evidence)}{example.label}\n"
@@ -84,10 +84,10 @@ def render(
 
 @dataclass(frozen=True)
 class Answer:
-    """What a completion says.
+    """The parsed answer of a completion.
 
     Attributes:
-        predicted: a label, or "INVALID" when not exactly one of them can be read.
+        predicted: a label, or "INVALID" unless exactly one label can be read.
         format_valid: whether the completion is one label and nothing else.
     """
 
@@ -96,10 +96,11 @@ class Answer:
 
 
 def parse(completion: str) -> Answer:
-    """Reads the first line of a completion.
+    """Parses the first line of a completion.
 
-    Exactly one label and nothing else is valid; one label (named once or repeatedly) amid other
-    text is read but its format is not valid; no label, or several different ones, is INVALID.
+    A line that is one label and nothing else has a valid format. One label, once or repeated, amid
+    other text is the answer, but its format is not valid. No label, or several different ones, is
+    INVALID.
     """
     line = completion.split("\n", 1)[0].strip()
     if line in LABELS:

@@ -1,4 +1,4 @@
-"""What goes on beside training: a progress bar, and answers along the way."""
+"""Callbacks of training: a progress bar, and evaluation at intermediate steps."""
 
 from typing import Any
 

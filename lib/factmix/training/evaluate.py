@@ -1,4 +1,4 @@
-"""What a policy answers: the probability of each label, and one sampled answer, per example."""
+"""Evaluates a policy: the probability of each label, and one sampled answer, for each example."""
 
 import copy
 import hashlib
@@ -163,7 +163,7 @@ def _answer_batch(
 def _answer_batch_unshared(
     policy: Policy, prompts: list[list[int]], uniforms: np.ndarray, temperature: float
 ) -> tuple[np.ndarray, list[str]]:
-    """The same for a model with a `prefix_sharing_blocker`: each token reads all before it."""
+    """The same for a model with a `prefix_sharing_blocker`, by full forward passes."""
 
     def logits(sequences: list[list[int]]) -> Tensor:
         ids, mask = pad_left(sequences, int(policy.tokenizer.pad_token_id), policy.model.device)
@@ -217,14 +217,14 @@ def label_log_probabilities(policy: Policy, prefix: Prefix) -> Tensor:
 
 
 def _uniforms(seed: int, dataset: str, example: str, count: int) -> np.ndarray:
-    """Numbers in [0, 1) that only the seed and the example decide, one per completion token."""
+    """Numbers in [0, 1), one for each completion token; they depend on seed and example only."""
     digest = hashlib.sha256(f"{seed}/{dataset}/{example}".encode()).digest()
     rng = np.random.default_rng(np.frombuffer(digest, dtype=np.uint32))
     return rng.random(count)
 
 
 def by_length(lengths: list[int]) -> Iterator[list[int]]:
-    """Indices of like length together, within BATCH_TOKENS and BATCH_PROMPTS; longest first."""
+    """Batches of indices, longest first, with at most BATCH_TOKENS and BATCH_PROMPTS each."""
     batch: list[int] = []
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
         longest = lengths[batch[0]] if batch else lengths[i]

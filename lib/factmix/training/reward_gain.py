@@ -1,7 +1,7 @@
-"""What training did to the reward of an arm's own claims: each answered before and after.
+"""The reward on an arm's own training claims, before and after training.
 
-The batches of a training curve differ in their claims, which can move their mean reward as
-much as training does. Here the claims and the random numbers are the same on both sides.
+The batches of a training curve differ in their claims, which can change the mean reward as much as
+training does. Here the claims and the random numbers are the same before and after.
 """
 
 from functools import partial
