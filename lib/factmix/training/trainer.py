@@ -99,9 +99,9 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         self._shared = reason is None
         if reason:
             warnings.warn(
-                f"{type(model.get_base_model()).__name__}: every completion repeats the forward pass "
-                f"of its prompt, which is slow, because {reason}; the KL from the base model is "
-                "estimated from the sampled tokens",
+                f"{type(model.get_base_model()).__name__}: every completion repeats the forward"
+                f" pass of its prompt, which is slow, because {reason}; the KL from the base model"
+                " is estimated from the sampled tokens",
                 stacklevel=2,
             )
         for name, asked in (
