@@ -769,7 +769,7 @@ def test_a_model_that_shares_nothing_is_trained_and_evaluated(tmp_path: Path) ->
     content["model"]["lora"]["target_modules"] = ["in_proj", "x_proj"]
     study, paths = Study.model_validate(content), Paths(tmp_path / "run")
     mixtures.prepare(study, paths)
-    with pytest.warns(UserWarning, match="every completion reads its prompt"):
+    with pytest.warns(UserWarning, match="every completion repeats the forward pass"):
         grpo.train(study.run("hard_only", 0), paths)
     evaluate_arm(study.run("hard_only", 0), paths)
     answered = pd.read_parquet(paths.arm("hard_only", 0) / "predictions.parquet")

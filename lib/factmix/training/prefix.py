@@ -1,6 +1,6 @@
-"""Many short completions of few prompts: each prompt is run once, its cache serves them all.
+"""Many short completions of few prompts: one forward pass per prompt, whose cache they all share.
 
-Prompts that begin alike, with the same instructions, read their beginning once for all of them.
+A prefix that all prompts of a batch share, such as the instructions, is computed once for all.
 
 Shapes: P distinct prompts, T prompt tokens, N completions, C completion tokens, V vocabulary.
 """
@@ -15,17 +15,17 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
-# Tokens that a model reads in the time that one more pass of it takes: 6 ms of the embedded one on
-# two CPU cores. For other models it is a guess, which decides how fast they are and nothing else.
+# Tokens whose forward pass takes as long as the overhead of one more pass: 6 ms for the embedded
+# model on two CPU cores. For other models this is a guess; it affects speed only.
 TOKENS_PER_PASS = 256
 
 
 @dataclass(frozen=True)
 class Prefix:
-    """Prompts that a model has read.
+    """Prompts after their forward pass.
 
     Attributes:
-        cache: keys and values of P prompts; used up by `completion_logits`.
+        cache: keys and values of P prompts; consumed by `completion_logits` and `sample`.
         mask: (P, T), 1 where a token is real.
         logits: (P, V) for the first completion token.
     """
@@ -36,11 +36,11 @@ class Prefix:
 
 
 def prefix_sharing_blocker(model: Any) -> str | None:
-    """Why a model's reading of a prompt cannot serve several completions; None when it can.
+    """Why several completions cannot share the cache of a prompt; None when they can.
 
-    It cannot where a prompt leaves more behind than keys and values per token: recurrent and
-    state-space layers (Mamba, RWKV, and hybrids with them such as Jamba or Qwen3-Next), encoders,
-    and layers with caches of their own kind; nor where positions cannot be given.
+    They cannot in models that keep more of a prompt than keys and values per token: recurrent and
+    state-space layers (Mamba, RWKV, and hybrids such as Jamba or Qwen3-Next), encoders, and layers
+    with another kind of cache; nor in models that take no position ids.
 
     Args:
         model: a causal language model, without an adapter around it.
@@ -60,20 +60,20 @@ def prefix_sharing_blocker(model: Any) -> str | None:
 
 
 def exceeds_pass_cost(tokens: int | Tensor) -> bool:
-    """Whether reading so many tokens takes longer than one more pass of the model."""
+    """Whether a forward pass of so many tokens takes longer than the overhead of one more pass."""
     return bool(tokens >= TOKENS_PER_PASS)
 
 
 def read_prompts(model: Any, ids: Tensor, mask: Tensor) -> Prefix:
-    """Runs left-padded prompts (P, T) through the model; gradients flow if they are enabled.
+    """The forward pass of left-padded prompts (P, T); gradients flow if they are enabled.
 
     Args:
-        model: a causal language model of which `prefix_sharing_blocker` says nothing.
+        model: a causal language model without a `prefix_sharing_blocker`.
         ids: (P, T) token ids.
         mask: (P, T), 1 where a token is real.
     """
-    # Layers with a sliding window keep all they read as well: the masks see to the window, and a
-    # layer that cuts off old columns would count padding among the new ones.
+    # Cache every token even in sliding-window layers; the mask enforces the window. A layer that
+    # drops old columns would count padding as part of the window.
     cache = DynamicCache()
     alike = common_prefix_length(ids, mask) if len(ids) > 1 else 0
     if not exceeds_pass_cost(alike * (len(ids) - 1)):
@@ -88,8 +88,9 @@ def read_prompts(model: Any, ids: Tensor, mask: Tensor) -> Prefix:
         return Prefix(cache, mask, output.logits[:, -1])
     padding = ids.shape[1] - mask.sum(-1, keepdim=True)  # (P, 1)
     columns = torch.arange(ids.shape[1], device=ids.device)
-    # No padding may stand between a beginning and its rest, where a window would count it. So it
-    # follows the rest while the prompts are read, and is moved to the front of the cache then.
+    # Padding between the shared prefix and the rest of a prompt would count as part of a sliding
+    # window. So pad on the right for the forward pass, then move the padding to the front of the
+    # cache.
     padding_last = (columns + padding) % ids.shape[1]  # (P, T)
     ids, real = ids.gather(-1, padding_last), mask.gather(-1, padding_last)
     model(input_ids=ids[:1, :alike], past_key_values=cache, use_cache=True, logits_to_keep=1)
@@ -114,13 +115,13 @@ def read_prompts(model: Any, ids: Tensor, mask: Tensor) -> Prefix:
 
 
 def common_prefix_length(ids: Tensor, mask: Tensor) -> int:
-    """How many tokens all prompts begin with; at least one of each is left over."""
+    """How many leading tokens all prompts share, leaving at least one token of each."""
     lengths = mask.sum(-1)
     columns = (mask.shape[1] - lengths)[:, None] + torch.arange(
         int(lengths.min()) - 1, device=ids.device
     )
-    beginnings = ids.gather(-1, columns)
-    return int((beginnings == beginnings[:1]).all(0).long().cumprod(0).sum())
+    leading = ids.gather(-1, columns)
+    return int((leading == leading[:1]).all(0).long().cumprod(0).sum())
 
 
 def completion_logits(
@@ -129,8 +130,8 @@ def completion_logits(
     """Logits (N, C, V) at each token of right-padded completions.
 
     Args:
-        model: the model that read the prefix.
-        prefix: its cache is spent by this call.
+        model: the model that computed the prefix.
+        prefix: its cache is consumed by this call.
         rows: (N,) which prompt each completion continues.
         completions: (N, C) token ids.
         completion_mask: (N, C), 1 where a token is real.
@@ -160,25 +161,25 @@ def sample(
     stop_ids: tuple[int, ...],
     pad_id: int,
 ) -> Tensor:
-    """Draws completions by inverting the cumulative distribution at given uniform numbers.
+    """Samples completions by inverting the cumulative distribution at given uniform numbers.
 
-    A completion therefore depends on its own row of `uniforms` only, not on what shares its batch.
+    So a completion depends on its own row of `uniforms` only, not on the rest of the batch.
 
     Args:
-        model: the model that read the prefix.
-        prefix: its cache is spent by this call.
+        model: the model that computed the prefix.
+        prefix: its cache is consumed by this call.
         rows: (N,) which prompt each completion continues.
         uniforms: (N, C) numbers in [0, 1), one per token to draw; C is the longest completion.
         temperature: divides the logits.
         stop_ids: tokens that end a completion.
-        pad_id: stands after the end.
+        pad_id: fills the row after the end of a completion.
 
     Returns:
         (N, at most C) token ids.
     """
     stops = torch.tensor(stop_ids, device=rows.device)
     logits, mask = prefix.logits, prefix.mask
-    # Completions of one prompt that are equal so far are one row of the model until they part.
+    # Completions of one prompt that are equal so far share one row of the batch until they differ.
     row_of = rows
     ended = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
     tokens: list[Tensor] = []
@@ -194,7 +195,7 @@ def sample(
         )
         row_of = torch.zeros_like(row_of).masked_scatter(going, next_row)
         if not torch.equal(source, torch.arange(len(mask), device=source.device)):
-            prefix.cache.batch_select_indices(source)  # a copy, which most batches can do without
+            prefix.cache.batch_select_indices(source)  # copies the cache; most batches need no copy
             mask = mask[source]
         mask = torch.nn.functional.pad(mask, (0, 1), value=1)
         logits = model(
@@ -208,15 +209,15 @@ def sample(
 
 
 def draw(logits: Tensor, rows: Tensor, uniforms: Tensor, temperature: float) -> Tensor:
-    """A token (N,) for each uniform number (N,), from the row (N,) of logits (P, V) that is its."""
+    """A token (N,) for each uniform number (N,), from row `rows` (N,) of the logits (P, V)."""
     cumulative = (logits.float() / temperature).softmax(-1).double().cumsum(-1)
-    cumulative = cumulative / cumulative[:, -1:]  # or rounding leaves a gap below 1
+    cumulative = cumulative / cumulative[:, -1:]  # rounding would leave a gap below 1
     below = cumulative[rows] <= uniforms[:, None]
     return below.sum(-1).clamp(max=logits.shape[-1] - 1)
 
 
 def pad_left(sequences: list[list[int]], pad_id: int, device: Any) -> tuple[Tensor, Tensor]:
-    """Token ids and mask, both (P, T), of sequences of different length."""
+    """Left-padded token ids and their mask, both (P, T), of sequences of different length."""
     longest = max(map(len, sequences))
     ids = torch.full((len(sequences), longest), pad_id)
     mask = torch.zeros((len(sequences), longest), dtype=torch.long)
@@ -227,13 +228,16 @@ def pad_left(sequences: list[list[int]], pad_id: int, device: Any) -> tuple[Tens
 
 
 def length_buckets(lengths: Sequence[int]) -> list[list[int]]:
-    """Indices of sequences to pad together, so that padding and reading passes cost least.
+    """Indices of sequences to pad together, so that padding and passes together cost least.
 
-    One pass per bucket is counted, as `TOKENS_PER_PASS` tokens. Each bucket is a run of the
-    sequences in order of length, longest first.
+    Each bucket costs its padded tokens and one pass, counted as `TOKENS_PER_PASS` tokens. Buckets
+    are consecutive in the order of length, longest first.
     """
     order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
-    costs, starts = [0], [0]  # of the cheapest way for the first n, and where its last run begins
+    costs, starts = (
+        [0],
+        [0],
+    )  # of the cheapest split of the first n, and where its last bucket begins
     for end in range(1, len(order) + 1):
         cost, start = min(
             (costs[start] + TOKENS_PER_PASS + (end - start) * lengths[order[start]], start)

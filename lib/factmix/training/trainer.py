@@ -1,23 +1,23 @@
-"""TRL's GRPO trainer with each distinct prompt run once per pass.
+"""TRL's GRPO trainer with one forward pass per distinct prompt.
 
 Departures from a stock `trl.GRPOTrainer` run:
 
-1. Sampling reads each distinct prompt once and continues its cache once per distinct continuation.
+1. Sampling computes each distinct prompt once, and extends its cache once per distinct completion
+   so far.
 2. Log-probabilities come from the same shared prefix, once per distinct completion.
-3. A group whose rewards are all equal has no advantage, hence no gradient: it is scored, for the
-   metrics, but left out of the backward pass, unless there are so few that this would take longer.
-4. Prompts of like length are padded together, and what all of them begin with is read once, where
-   that saves more time than another pass of the model takes.
-5. The drift from the base is measured (Kullback-Leibler divergence), but is no part of the loss.
-6. Positions are counted from a prompt's first token, also where padding stands before it.
-7. With accumulated gradients, the completions of a prompt are trained on together. What is logged
-   of a step is then the mean over its parts.
-8. A run that goes on from a checkpoint meets the prompts in the order that it would have met them.
+3. A group with equal rewards has no advantage, hence no gradient: it is scored for the metrics, but
+   left out of the backward pass, unless the group is so small that this would take longer.
+4. Prompts of similar length are padded together, and their common prefix is computed once, where
+   this saves more time than one more forward pass takes.
+5. The KL divergence from the base model is logged, and is not part of the loss.
+6. Position ids count from a prompt's first token, whatever padding precedes it.
+7. With gradient accumulation, the completions of a prompt stay in one pass. The metrics logged for
+   a step are then the mean over its passes.
+8. A resumed run continues with the order of prompts of an uninterrupted one.
 
-Losses and gradients are those of the stock trainer, with relative positions;
-tests/training/test_grpo.py compares them. Terms of the loss that this would not hold for are
-refused. A model for which `prefix_sharing_blocker` has a reason keeps the stock trainer's passes,
-and says so.
+Losses and gradients equal those of the stock trainer with relative positions;
+tests/training/test_grpo.py compares them. Terms of the loss for which this would not hold are
+refused. A model with a `prefix_sharing_blocker` takes the stock trainer's passes, with a warning.
 """
 
 import contextlib
@@ -50,17 +50,17 @@ class UnsharedTermError(ValueError):
 
 
 class ResumableRepeatSampler(Sampler[int]):
-    """TRL's sampler with the order of an epoch also where a run goes on after an interruption.
+    """TRL's sampler, resumed with the order of prompts of the current epoch.
 
-    TRL draws one order after the other from a generator of which no checkpoint keeps the state, so
-    that any run begins with the order of the first epoch.
+    TRL shuffles every epoch with one generator whose state is in no checkpoint, so that a resumed
+    run would start again with the order of the first epoch.
     """
 
     def __init__(self, sampler: Any, epoch: Callable[[], int]) -> None:
         """
         Args:
             sampler: trl's RepeatSampler.
-            epoch: which epoch it is now, from 0.
+            epoch: returns the current epoch, from 0.
         """
         self._sampler, self._epoch = sampler, epoch
 
@@ -99,9 +99,9 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         self._shared = reason is None
         if reason:
             warnings.warn(
-                f"{type(model.get_base_model()).__name__}: every completion reads its prompt "
-                f"again, which is slow, because {reason}; the drift is estimated from the sampled "
-                "tokens",
+                f"{type(model.get_base_model()).__name__}: every completion repeats the forward"
+                f" pass of its prompt, which is slow, because {reason}; the KL from the base model"
+                " is estimated from the sampled tokens",
                 stacklevel=2,
             )
         for name, asked in (
@@ -117,7 +117,7 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
                 )
 
     def has_advantage(self, advantages: Tensor) -> Tensor:
-        """Which completions have a gradient, (N,); the others' groups have no backward pass."""
+        """Which completions have an advantage, hence a gradient, (N,)."""
         return advantages != 0
 
     def _get_train_sampler(self, dataset: Any = None) -> Sampler[int]:
@@ -179,7 +179,7 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         return completions, None
 
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
-        """As TRL's, but completions of a prompt stay together where a step is taken in parts."""
+        """As TRL's, but the completions of a prompt stay in one pass when a step takes several."""
         before = self._buffered_inputs
         inputs: dict[str, Any] = super()._prepare_inputs(generation_batch)
         parts = self._buffered_inputs
@@ -206,7 +206,7 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         compute_aux_loss: bool = False,
         **multimodal: Any,
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """As TRL's; logs the drift when it is scored for the loss, which is when gradients flow."""
+        """As TRL's; also logs the KL from the base model when it is called for the loss."""
         base = self.accelerator.unwrap_model(model)
         training = torch.is_grad_enabled()
         if not self._shared:
@@ -217,7 +217,7 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
             if training:
                 with torch.no_grad(), base.disable_adapter():
                     without = super()._get_per_token_logps_and_entropies(base, *whole)
-                self._log_drift(scored[0].detach() - without[0], attention_mask)
+                self._log_kl(scored[0].detach() - without[0], attention_mask)
             stock: tuple[Tensor, Tensor, Tensor | None] = scored
             return stock
         columns = input_ids.shape[1] - logits_to_keep
@@ -229,27 +229,28 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         lengths = torch.zeros_like(prompts[:, 0])
         lengths[prompt_of] = attention_mask[:, :columns].sum(1)
         logps = torch.zeros(len(input_ids), logits_to_keep, device=input_ids.device)
-        entropies, drift = torch.zeros_like(logps), torch.zeros_like(logps)
+        entropies, kl = torch.zeros_like(logps), torch.zeros_like(logps)
         for bucket in length_buckets(lengths.tolist()):
             chosen = torch.tensor(bucket, device=input_ids.device)
             idle = chosen[~live[chosen]]
-            # A backward pass takes as long as reading twice, and a pass of their own is three calls
-            # of the model: for the beginning, the rest and the completions.
+            # A backward pass costs two forward passes. Groups without an advantage could do without
+            # it in a pass of their own, which takes three calls of the model: for the shared
+            # prefix, the rest of the prompts and the completions.
             if training and not exceeds_pass_cost(2 * lengths[idle].sum() / 3):
-                live[idle] = True  # so few cost less in the others' passes
+                live[idle] = True  # so few cost less in the same pass as the others
             part = torch.isin(prompt_of, chosen).nonzero()[:, 0]
             text = (input_ids[part], attention_mask[part], logits_to_keep)
-            scored, entropies[part], drift[part] = self._score(
+            scored, entropies[part], kl[part] = self._score(
                 model, base, *text, live[prompt_of[part]]
             )
-            logps = logps.index_put((part,), scored)  # out of place: the graph is kept
+            logps = logps.index_put((part,), scored)  # out of place, to keep the graph
         if training:
-            self._log_drift(drift, attention_mask)
+            self._log_kl(kl, attention_mask)
         return logps, entropies, None
 
-    def _log_drift(self, drift: Tensor, attention_mask: Tensor) -> None:
-        mask = attention_mask[:, -drift.shape[1] :]
-        total = self.accelerator.reduce(torch.stack([(drift * mask).sum(), mask.sum().float()]))
+    def _log_kl(self, kl: Tensor, attention_mask: Tensor) -> None:
+        mask = attention_mask[:, -kl.shape[1] :]
+        total = self.accelerator.reduce(torch.stack([(kl * mask).sum(), mask.sum().float()]))
         self._metrics["train"]["kl"].append((total[0] / total[1]).item())
 
     def _score(
@@ -261,12 +262,12 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         length: int,
         live: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Log-probability, entropy and drift from the base (nats), each (N, C), of completions.
+        """Log-probability, entropy and KL from the base model (nats), each (N, C), of completions.
 
-        The drift is measured where gradients flow, and 0 elsewhere.
+        The KL is computed where gradients flow, and 0 elsewhere.
 
         Args:
-            model: as the trainer holds it: through it gradients are shared between processes.
+            model: as the trainer holds it, wrapped so that processes share gradients.
             base: the same, unwrapped, so that its adapter can be disabled.
             input_ids: (N, T + C), with left-padded prompts.
             attention_mask: of the same shape.
@@ -277,12 +278,12 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         distinct, sequence_of = both.unique(dim=0, return_inverse=True)
         ids, mask = distinct.split(input_ids.shape[1], dim=1)
         live = torch.zeros_like(ids[:, 0], dtype=torch.bool).index_put((sequence_of,), live)
-        untrained = None
+        reference = None
         if torch.is_grad_enabled():
             with torch.no_grad(), base.disable_adapter():
-                untrained = self._log_probabilities(base, ids, mask, length)
+                reference = self._log_probabilities(base, ids, mask, length)
         logps = torch.zeros(len(ids), length, device=ids.device)
-        entropies, drift = torch.zeros_like(logps), torch.zeros_like(logps)
+        entropies, kl = torch.zeros_like(logps), torch.zeros_like(logps)
         passes = ((live, model, contextlib.nullcontext()), (~live, base, torch.no_grad()))
         for chosen, through, context in passes:
             if not chosen.any():
@@ -293,25 +294,25 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
             logps = logps.index_put((chosen,), scored)
             policy = policy.detach()
             entropies[chosen] = -(policy.exp() * policy).sum(-1)
-            if untrained is not None:
-                drift[chosen] = (policy.exp() * (policy - untrained[chosen])).sum(-1)
-        return logps[sequence_of], entropies[sequence_of], drift[sequence_of]
+            if reference is not None:
+                kl[chosen] = (policy.exp() * (policy - reference[chosen])).sum(-1)
+        return logps[sequence_of], entropies[sequence_of], kl[sequence_of]
 
     def _log_probabilities(self, model: Any, ids: Tensor, mask: Tensor, length: int) -> Tensor:
-        """Of all tokens, (N, C, V) in nats, at each place of N completions of left-padded prompts.
+        """Log-probabilities (N, C, V) in nats at each token of completions of left-padded prompts.
 
         Args:
-            model: the one that reads.
-            ids: (N, T + C); each distinct prompt among them is read once.
+            model: with or without the adapter.
+            ids: (N, T + C); one forward pass per distinct prompt.
             mask: of the same shape.
             length: C.
         """
         texts = torch.cat([ids[:, :-length], mask[:, :-length]], dim=1)
         prompts, rows = texts.unique(dim=0, return_inverse=True)
         prompt_ids, prompt_mask = prompts.split(ids.shape[1] - length, dim=1)
-        padding = int((prompt_mask.sum(0) == 0).sum())  # columns that none of these prompts needs
-        read = read_prompts(model, prompt_ids[:, padding:], prompt_mask[:, padding:])
-        logits = completion_logits(model, read, rows, ids[:, -length:], mask[:, -length:])
+        padding = int((prompt_mask.sum(0) == 0).sum())  # columns of padding in all of these prompts
+        prefix = read_prompts(model, prompt_ids[:, padding:], prompt_mask[:, padding:])
+        logits = completion_logits(model, prefix, rows, ids[:, -length:], mask[:, -length:])
         scaled: Tensor = logits.float() / self.temperature
         return scaled.log_softmax(-1)
 
