@@ -137,7 +137,7 @@ def test_a_baseline_that_cannot_be_compared_with_is_refused(
 
 def test_the_baseline_of_the_study_answers_the_usual_sample() -> None:
     content = two_protocols().model_dump() | {"baseline": "format_only_released"}
-    with pytest.raises(ValueError, match="is not evaluated on what protocol as_described"):
+    with pytest.raises(ValueError, match="does not answer the evaluation sample of protocol"):
         Study.model_validate(content)
 
 

@@ -1,12 +1,12 @@
-"""Which examples are trained on and which are evaluated: drawn by seed, never the same.
+"""Draws the training samples and the evaluation set of a study by seed, without overlap.
 
-The evaluation set is drawn first, dataset by dataset in the study's order, whatever the mixtures.
-What it touches is then kept out of training by construction: every group of which it holds an
-example, and every row whose claim reads like one of its claims. A group's name means the same unit
-in all datasets of a study, and groups that a dataset links, as pages that decide one claim, are so.
+The evaluation set is drawn first, dataset by dataset in the study's order, and does not depend on
+the mixtures. Training then excludes every group with an evaluation example, and every row whose
+normalised claim is in the evaluation set. Groups hold across all datasets of a study. A dataset may
+link groups, such as pages that decide the same claim.
 
 An arm whose protocol splits as the released code did gets other samples: training and evaluation
-are drawn at random from the same examples, and what they share is reported.
+are drawn at random from the same examples, and their overlap is reported.
 """
 
 import hashlib
@@ -37,12 +37,12 @@ Report = dict[str, Any]
 
 @dataclass(frozen=True)
 class _Drawn:
-    """The examples of one way to split, with all their evidence.
+    """The examples drawn with one kind of split, with all their evidence.
 
     Attributes:
         evaluation: the evaluation set.
         training: each mixture's sample.
-        excluded: per dataset, the rows kept from training beside the evaluation examples.
+        excluded: rows excluded from training, per dataset, without the evaluation examples.
     """
 
     evaluation: pd.DataFrame
@@ -54,22 +54,21 @@ def prepare(study: Study, paths: Paths) -> Report:
     """Draws the study's evaluation set and the training sample of each of its mixtures.
 
     Writes each dataset's examples, `paths.evaluation` (with a column `trajectory`: whether the
-    example is in the part that is answered during training), a training sample per mixture, the
-    variants of both that arms with another protocol need, and `paths.data_report`, which is written
-    last.
+    example is also answered during training), a training sample per mixture, the variants of both
+    for arms with another protocol, and, last, `paths.data_report`.
 
     Returns:
         The report: fingerprint; datasets.<name>.pool, .evaluation and .excluded; mixtures.<name>.
         <dataset>; overlap.<mixture>; arms.<arm>. Counts are of examples, by label and by whether
-        there is evidence. `excluded` are the rows kept out of training beside the evaluation
-        examples themselves: by their group, or only by their claim. `skipped`, where there is any,
-        are rows of the dataset's files that cannot be used, by the reason. `arms` has what each
-        arm's training sample and evaluation set share: groups, claims, and examples by dataset and
-        label.
+        there is evidence. `excluded` counts the rows excluded from training because they share a
+        group, or only a claim, with the evaluation examples; these themselves are not counted.
+        `skipped`, if any, counts the unusable rows of the dataset's files by reason. `arms` has
+        what each arm's training sample and evaluation set share: groups, claims, and examples by
+        dataset and label.
 
     Raises:
-        DataError: a dataset is not known, or too small for what is asked of it.
-        LeakError: training and evaluation share something, although the protocol says not to.
+        DataError: a dataset is unknown, or too small for what the study asks of it.
+        LeakError: training and evaluation overlap, although the protocol forbids it.
     """
     check_known(study)
     loaded = {name: _pool(name) for name in study.datasets}
@@ -138,7 +137,7 @@ def prepare(study: Study, paths: Paths) -> Report:
 
 
 def _draw(study: Study, pools: dict[str, pd.DataFrame], sample: EvaluationSample) -> _Drawn:
-    """The examples of the split of an evaluation sample."""
+    """The evaluation set and training samples, with the split of an evaluation sample."""
     parts: list[pd.DataFrame] = []
     for name, pool in pools.items():
         reserved = {group for part in parts for group in part["group"]}
@@ -167,10 +166,10 @@ def _draw(study: Study, pools: dict[str, pd.DataFrame], sample: EvaluationSample
 
 
 def check_drawn(run: Run | BaseRun, paths: Paths) -> None:
-    """Stops when the samples of a run are not there, or are not what the study now asks for.
+    """Checks that the samples of a run exist and match the study as it is now.
 
     Raises:
-        DataError: naming the file, what differs, and how to draw it.
+        DataError: one does not; names the file, what differs, and how to draw it.
     """
     remedy = f"draw the data with: factmix data {run.study}"
     report = paths.data_report
@@ -186,13 +185,13 @@ def check_drawn(run: Run | BaseRun, paths: Paths) -> None:
         settings = freshness.sample_settings(sample)
         changed = freshness.differences({"settings": drawn[sample.name]}, {"settings": settings})
         if changed:
-            raise DataError(f"{file} is not what the study now asks for: {changed[0]}; {remedy}")
+            raise DataError(f"{file} does not match the study as it is now: {changed[0]}; {remedy}")
 
 
 def development(study: Study, paths: Paths) -> pd.DataFrame:
-    """Examples for choices that neither training nor evaluation data may decide.
+    """A development set: examples that share no group and no claim with any sample of the study.
 
-    They share no group and no claim with the evaluation set or with any mixture.
+    It is for choices that must not depend on training or evaluation data.
 
     Returns:
         Rows of all datasets with the columns of examples, from the files that `prepare` wrote.
@@ -207,7 +206,7 @@ def development(study: Study, paths: Paths) -> pd.DataFrame:
 
 
 def _pool(name: str) -> tuple[pd.DataFrame, Pool]:
-    """A dataset's examples, and what else was said of them when they were read."""
+    """A dataset's examples as a table, and its `Pool`."""
     loaded = load(name)
     pool = to_frame(loaded.examples)
     repeated = pool["id"][pool["id"].duplicated()].tolist()
@@ -219,9 +218,9 @@ def _pool(name: str) -> tuple[pd.DataFrame, Pool]:
 def _training(
     study: Study, pools: dict[str, pd.DataFrame], free: dict[str, list[bool]]
 ) -> dict[str, pd.DataFrame]:
-    """Each mixture's examples: of one order per dataset and label, the first so many that are free.
+    """Each mixture's examples: the first free ones in a fixed random order per dataset and label.
 
-    So a mixture that takes fewer examples takes a subset, and mixtures do not depend on each other.
+    So a smaller mixture is a subset of a larger one, and mixtures do not depend on each other.
     """
     order = {
         (name, label): [
@@ -275,5 +274,5 @@ def _fingerprint(frames: dict[str, pd.DataFrame]) -> str:
 
 
 def _rng(seed: int, *purpose: str) -> np.random.Generator:
-    """A generator of its own for each purpose, so that no draw depends on another."""
+    """A separate generator for each purpose, so that no draw depends on another."""
     return np.random.default_rng([seed, *"/".join(purpose).encode()])

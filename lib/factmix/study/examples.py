@@ -10,13 +10,13 @@ from factmix.study.labels import Label
 
 @dataclass(frozen=True)
 class Example:
-    """A claim, what there is to judge it by, and the verdict.
+    """A claim, its evidence and its gold verdict.
 
     Attributes:
         id: unique within its dataset.
-        group: the unit that may not be split between training and evaluation, such as a Wikipedia
+        group: the unit that must not be split between training and evaluation, such as a Wikipedia
             page or an invented entity.
-        dataset: the name under which the study knows the dataset.
+        dataset: the dataset's name in the study.
         claim: one sentence.
         evidence: sentences in order; empty when there is none.
         label: the gold verdict.

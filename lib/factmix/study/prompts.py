@@ -1,4 +1,4 @@
-"""Text in, label out: the one prompt of training and evaluation, and how answers are read."""
+"""The prompt of training and evaluation, and the parser of answers."""
 
 import re
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ INSTRUCTIONS = (
     "NA: the evidence does not decide it.\n"
 )
 
-# What the control of the released study was told beside the above, in words of this project's own.
+# The released study also instructed its control on the format; here in this project's own words.
 ANSWER_FORMAT = (
     "Answer with exactly one of the labels PASS, FAIL and NA, in capital letters, and with nothing"
     " else: no reason and no further word.\n"
 )
 
-# Worked examples for models that have the context for them; invented, so that none can leak.
+# Few-shot examples for models with a long enough context; invented, so that none can leak.
 WORKED_EXAMPLES = (
     Example(
         "worked-1",
@@ -67,13 +67,13 @@ def render(
     worked_examples: int = 0,
     instructed: bool = False,
 ) -> str:
-    """The prompt for one claim; it ends where the label is to be written.
+    """The prompt for one claim; the next token is the label.
 
     Args:
         claim: the sentence to judge.
         evidence: its evidence sentences, possibly none.
         worked_examples: how many of `WORKED_EXAMPLES` come first.
-        instructed: whether `ANSWER_FORMAT` is said, too.
+        instructed: whether the prompt includes `ANSWER_FORMAT`.
     """
     worked = "".join(
         f"{_case(example.claim, example.evidence)}{example.label}\n"
@@ -85,10 +85,10 @@ def render(
 
 @dataclass(frozen=True)
 class Answer:
-    """What a completion says.
+    """A parsed completion.
 
     Attributes:
-        predicted: a label, or "INVALID" when not exactly one of them can be read.
+        predicted: a label, or "INVALID" unless the completion names exactly one.
         format_valid: whether the completion is one label and nothing else.
     """
 
@@ -100,10 +100,11 @@ _LABEL_WORDS = re.compile(rf"\b(?:{'|'.join(LABELS)})\b")
 
 
 def parse(completion: str) -> Answer:
-    """Reads the first line of a completion.
+    """The answer in the first line of a completion.
 
-    Exactly one label and nothing else is valid; one label (named once or repeatedly) amid other
-    text is read but its format is not valid; no label, or several different ones, is INVALID.
+    One label and nothing else has a valid format. One label (once or repeated) among other text
+    counts as the prediction, but its format is not valid. No label, or several different ones, is
+    INVALID.
     """
     line = completion.split("\n", 1)[0].strip()
     if line in LABELS:
