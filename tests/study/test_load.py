@@ -250,7 +250,7 @@ def test_a_key_that_was_meant_to_change_in_part_is_said_to_be_replaced_whole(ext
         "mine.yaml:2: training.prompts_per_step: this key is missing, and so are group_size, "
     )
     assert "training of this file replaces all of training in" in message
-    assert message.endswith("smoke.yaml, whole; repeat what stays the same)")
+    assert message.endswith("smoke.yaml; repeat the keys that stay the same)")
 
 
 def test_what_no_longer_fits_is_told_with_both_lines(extending):
@@ -268,7 +268,7 @@ def test_what_no_longer_fits_is_told_with_both_lines(extending):
         ("nothing", "nothing.yaml: no such study; expected one of: mine, smoke"),
         ("../smoke", "extends: expected the name of a study in the same folder; got '../smoke'"),
         ("[smoke]", "extends: expected the name of a study in the same folder; got ['smoke']"),
-        ("mine", "mine.yaml:1: extends: 'mine' extends 'mine'; expected a study that extends no"),
+        ("mine", "mine.yaml:1: extends: 'mine' itself extends 'mine'; expected a study that"),
     ],
 )
 def test_only_a_whole_study_beside_it_is_extended(extending, name, complaint):

@@ -202,13 +202,13 @@ RESULTS: dict[str, str] = {
 
 
 def undescribed(names: Iterable[str], described: Iterable[str]) -> list[str]:
-    """Names that no description, or more than one, is of."""
+    """The names that match no description, or more than one."""
     patterns = [_pattern(entry) for entry in described]
     return [name for name in names if sum(bool(p.fullmatch(name)) for p in patterns) != 1]
 
 
 def unused(names: Collection[str], described: Iterable[str]) -> list[str]:
-    """Descriptions of nothing that is among the names."""
+    """The descriptions that match none of the names."""
     return [entry for entry in described if not any(map(_pattern(entry).fullmatch, names))]
 
 

@@ -53,10 +53,10 @@ class Awareness:
             coverage.
             Risk is the share of errors among the answered examples when the answer is the more
             probable of PASS and FAIL; a gold-NA example that is answered is an error.
-            The gap of a bin is above 0 by chance alone, so `ece` is too high where it is small
-            (about 0.03 for 1,000 examples of a perfectly calibrated model), and resampling adds
-            chance once more: its interval lies too high below some 0.1, and at 0.05 holds the truth
-            about two times in three.
+            `ece` is biased upwards, because sampling noise alone makes the gaps of the bins
+            positive. For 1,000 examples of a perfectly calibrated model it is about 0.03.
+            Resampling adds noise again, so the interval is also biased upwards if `ece` is below
+            about 0.1: at a true value of 0.05 its coverage is about two thirds.
         reliability: the bins of `ece`, from low to high confidence.
     """
 

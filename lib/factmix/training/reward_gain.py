@@ -1,7 +1,7 @@
-"""What training did to the reward of an arm's own claims: each answered before and after.
+"""The reward on an arm's training claims before and after training.
 
-The batches of a training curve differ in their claims, which can move their mean reward as
-much as training does. Here the claims and the random numbers are the same on both sides.
+In a training curve every batch has other claims, and that can change the mean reward as much as
+training does. Here claims and random numbers are the same before and after.
 """
 
 from functools import partial
@@ -20,9 +20,9 @@ def before_and_after(policy: Policy, training: pd.DataFrame, run: Run) -> pd.Dat
     """The reward of one answer per training claim, sampled as in training.
 
     Args:
-        policy: with the trained adapter, which is switched off for the answers before.
+        policy: with the trained adapter, which is disabled for the answers before training.
         training: the training sample of the run.
-        run: its reward, its training temperature, and its evaluation seed for the random numbers.
+        run: for its reward, its training temperature, and its evaluation seed.
 
     Returns:
         dataset, id, gold, before, after; in the order of `training`.
