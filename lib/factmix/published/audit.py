@@ -1,8 +1,8 @@
-"""What the released files show about the published study, each finding computed.
+"""Findings about the published study, computed from its released files.
 
-Each function takes what `released.derive` kept, a reward, or a study with the published settings,
-and returns plain numbers; the notebook recomputed.md shows them beside what they can and cannot
-explain.
+Each function takes the result of `released.derive`, a reward, or a study with the published
+settings, and returns plain numbers. The notebook recomputed.md shows them, and says what they can
+and cannot explain.
 """
 
 from collections.abc import Mapping
@@ -18,20 +18,20 @@ from factmix.study.settings import Reward
 from factmix.study.spec import Study
 from factmix.training.rewards import components
 
-STEPS = 60  # the simplex of posteriors is looked at in steps of 1 / STEPS
+STEPS = 60  # the grid on the simplex of beliefs has steps of 1 / STEPS
 
-# Of the published study, from its code and the blog: what is drawn from Climate-FEVER's pool.
+# How many claims the published study draws from Climate-FEVER, from its code and the blog.
 CLIMATE_TRAIN = {"NA": 180, "PASS": 180, "FAIL": 150}
 CLIMATE_EVALUATION = {"NA": 500, "PASS": 250, "FAIL": 250}
-SAMPLER_REFRESH = 50  # training steps; of the code
+SAMPLER_REFRESH = 50  # training steps; from the released code
 
 
 def no_evidence_rule(derived: dict[str, Any], dataset: str) -> dict[str, float]:
-    """What the rule "no evidence means NA, and evidence that it is not NA" scores.
+    """The accuracy of the rule "NA if and only if there is no evidence".
 
     Returns:
-        na_without: share of NA claims without evidence; others_without: the same of the others;
-        accuracy: of the rule, as a decision between NA and the rest. Fractions.
+        na_without: share of NA claims without evidence; others_without: the same share of the other
+        claims; accuracy: of the rule, as a decision between NA and the rest. Fractions.
     """
     evidence = derived["evidence"][dataset]
     na = evidence[Label.NA]
@@ -50,14 +50,14 @@ def no_evidence_rule(derived: dict[str, Any], dataset: str) -> dict[str, float]:
 def climate_overlap(
     derived: dict[str, Any], training: Mapping[str, int] = CLIMATE_TRAIN
 ) -> dict[str, dict[str, float]]:
-    """Claims of Climate-FEVER that are drawn for training and for evaluation, by label.
+    """The number of Climate-FEVER's claims in both training and evaluation, by label.
 
-    Two draws of t and e from a pool of n share t + e - n at the least (pigeonhole), and t e / n on
-    average when they are independent, as with two seeds.
+    Two draws of t and e claims from a pool of n share at least t + e - n (pigeonhole). If they are
+    independent, as with two seeds, they share t e / n on average.
 
     Args:
-        derived: what `released.derive` kept.
-        training: claims drawn of each label; by default those of the two mixtures with most.
+        derived: the result of `released.derive`.
+        training: claims drawn per label; by default those of the two mixtures with the most.
 
     Returns:
         gold label -> pool, at_least, expected.
@@ -85,7 +85,7 @@ def accuracies(derived: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def invalid_answers(derived: dict[str, Any]) -> dict[str, dict[str, int]]:
-    """Answers in which nothing could be read: dataset -> system -> count."""
+    """The number of invalid answers: dataset -> system -> count."""
     invalid = ANSWERS.index("INVALID")
     return {
         dataset: {
@@ -97,10 +97,10 @@ def invalid_answers(derived: dict[str, Any]) -> dict[str, dict[str, int]]:
 
 
 def explored(derived: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """The explore part of the reward in each log, which is above 0 for any PASS or FAIL.
+    """The explore component of the reward in each log; it is above 0 for any PASS or FAIL.
 
     Returns:
-        mixture -> steps logged, greatest value of the part.
+        mixture -> steps logged, greatest value of the component.
     """
     curves = {mixture: derived["curves"][mixture] for mixture in MIXTURES}
     return {
@@ -113,16 +113,16 @@ def explored(derived: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def sampler_age(steps: int, every: int = SAMPLER_REFRESH) -> dict[str, float]:
-    """How far the policy that samples lags behind the one that is trained.
+    """How many updates the sampling policy lags behind the trained policy.
 
-    The sampler starts with the untrained weights and takes new ones after each step whose number,
-    counted from 0, is a multiple of `every` and not 0.
+    The sampler starts with the base model's weights. It gets the current weights after each step
+    whose number, from 0, is a positive multiple of `every`.
 
     Returns:
-        untrained: steps sampled with the untrained weights; mean, longest: updates that the
-        sampler lags behind, over the steps.
+        untrained: steps sampled from the base model; mean, longest: updates that the sampler lags
+        behind, over the steps.
     """
-    updates = np.arange(steps)  # done before each step
+    updates = np.arange(steps)  # number of updates before each step
     renewed = (np.maximum(updates - 1, 0) // every) * every
     taken = np.where(renewed > 0, renewed + 1, 0)  # after that step's update
     lag = updates - taken
@@ -134,13 +134,13 @@ def sampler_age(steps: int, every: int = SAMPLER_REFRESH) -> dict[str, float]:
 
 
 def mixture_sizes(study: Study) -> dict[str, dict[str, float]]:
-    """How much each mixture holds, and how often training passes over it.
+    """The size of each mixture, its share of easy examples, and its number of epochs.
 
     Args:
-        study: with the published mixtures, of which "fever" is the easy dataset.
+        study: with the published mixtures, in which "fever" is the easy dataset.
 
     Returns:
-        mixture -> total examples; easy, the share of them that is FEVER's (fraction); passes.
+        mixture -> total examples; easy, the share from FEVER (fraction); passes (epochs).
     """
     prompts = study.training.steps * study.training.prompts_per_step
     sizes = {}
@@ -156,14 +156,14 @@ def mixture_sizes(study: Study) -> dict[str, dict[str, float]]:
 
 
 def implied_weights(derived: dict[str, Any], mixture: str, wrong: float) -> dict[str, float]:
-    """The weights that a log was paid with, from what wrong answers cost by gold label.
+    """The label weights of a run's reward, inferred from the penalty of wrong answers in its log.
 
-    Where every answer to a gold label is wrong, the part `r_correct` is the same at each step: the
-    factor of a wrong answer times the weight. Other labels are left out.
+    If every answer to a gold label is wrong, the component `r_correct` is the same at each step:
+    the factor of a wrong answer times the weight. Other labels are left out.
 
     Args:
-        derived: what `released.derive` kept.
-        mixture: whose log.
+        derived: the result of `released.derive`.
+        mixture: the run.
         wrong: the printed factor of a wrong answer, below zero.
 
     Returns:
@@ -179,7 +179,7 @@ def implied_weights(derived: dict[str, Any], mixture: str, wrong: float) -> dict
 
 
 def earned(reward: Reward) -> Floats:
-    """What each well-formed answer earns at each gold label, (gold, answer)."""
+    """The reward of each well-formed answer by gold label, shape (gold, answer)."""
     return np.array(
         [
             [
@@ -195,7 +195,7 @@ def decision_regions(reward: Reward) -> dict[str, Floats]:
     """The beliefs for which each label has the highest expected reward, as convex polygons.
 
     Returns:
-        label -> corners (V, 3) as (p(NA), p(PASS), p(FAIL)); none where a label is never the best.
+        label -> corners (V, 3) as (p(NA), p(PASS), p(FAIL)); empty if a label is never the best.
     """
     earned_LA = earned(reward)
     regions = {}
@@ -209,7 +209,7 @@ def decision_regions(reward: Reward) -> dict[str, Floats]:
 
 
 def _where_positive(corners: Floats, advantage_L: Floats) -> Floats:
-    """The part of a convex polygon where an expected advantage is not negative (one clipping)."""
+    """Clips a convex polygon to the part where an expected advantage is not negative."""
     values = corners @ advantage_L
     kept: list[Floats] = []
     for k, value in enumerate(values):
@@ -219,19 +219,19 @@ def _where_positive(corners: Floats, advantage_L: Floats) -> Floats:
             kept.append(corners[k - 1] + share * (corners[k] - corners[k - 1]))
         if value >= 0:
             kept.append(corners[k])
-    # A point or a line has no area: the label is at best tied there.
+    # A point or a line has no area; there the label is only tied for the best.
     return np.array(kept) if len(kept) > 2 else np.empty((0, corners.shape[1]))
 
 
 def decision_shares(reward: Reward) -> dict[str, float]:
-    """For which beliefs each label is the answer with the highest expected reward.
+    """The share of beliefs for which each label has the highest expected reward.
 
     Args:
-        reward: of a study; answers are taken to be well-formed.
+        reward: of a study; answers are assumed to be well-formed.
 
     Returns:
-        label -> share of the simplex of beliefs (p(NA), p(PASS), p(FAIL)), on a grid that leaves
-        out its edge. Where labels tie, each gets its part.
+        label -> share of the simplex of beliefs (p(NA), p(PASS), p(FAIL)), on a grid without the
+        edge. Tied labels share a belief equally.
     """
     earned_LA = earned(reward)
     beliefs = np.array(

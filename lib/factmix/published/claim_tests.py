@@ -1,9 +1,11 @@
-"""The tests that would bear out a claim of the blog, by the kind of the claim.
+"""The statistical tests of the blog's claims, by kind of claim.
 
-A claim is supported when its test shows it at level alpha, not supported when the data show the
-contrary, and inconclusive otherwise. Where a claim speaks of several datasets or arms at once, all
-of them have to show it, so that none needs correcting; but one contrary is enough, and with several
-chances of one, its p value counts as corrected by Holm.
+A claim is supported if its test is significant at level alpha. It is not supported if the data
+significantly show the opposite. Otherwise it is inconclusive.
+
+A claim may cover several datasets or arms. It is supported only if every one of them is
+significant, so these p values need no correction. It is not supported if the opposite holds for any
+of them, so these p values are corrected by Holm.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -45,11 +47,11 @@ class Claim(BaseModel):
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict on a claim, and the numbers that it rests on.
+    """The verdict on a claim, and the numbers behind it.
 
     Attributes:
         verdict: supported, not supported or inconclusive.
-        numbers: by what was compared: value, and interval and p where something was tested.
+        numbers: comparison -> value, and interval and p if it was tested.
     """
 
     verdict: Verdict
@@ -58,7 +60,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Comparisons:
-    """The comparisons that the kinds of claims are made of, on one study."""
+    """The comparisons on one study that the tests of claims use."""
 
     study: Evidence
     alpha: float
@@ -66,10 +68,10 @@ class Comparisons:
     resamples: int
 
     def gains(self, first: str, second: str, datasets: Sequence[str], metric: str) -> Floats:
-        """What `second` has more than `first`, mean over datasets: its value, then B resamples.
+        """The gain of `second` over `first`, averaged over datasets: (1 + B,), the value first.
 
-        Datasets hold different examples, so one stream of random numbers serves them in turn: from
-        the same seed each, datasets with like tables would be drawn alike.
+        The datasets share one random generator. With the same seed for each, resamples of datasets
+        with similar tables would be correlated, although their examples are different.
         """
         rng = np.random.default_rng(SEED)
         parts = []
@@ -104,14 +106,14 @@ def _holm(p: Sequence[float]) -> list[float]:
 
 
 def _signs(values: Sequence[float], p: Sequence[float], alpha: float) -> list[int]:
-    """+1 or -1 where a value is significantly above or below 0, else 0."""
+    """+1 or -1 if a value is significantly above or below 0, else 0."""
     return [int(np.sign(v)) if each < alpha else 0 for v, each in zip(values, p, strict=True)]
 
 
 def _directed(
     numbers: Mapping[str, dict[str, Any]], claimed: Sequence[int], alpha: float
 ) -> Verdict:
-    """Whether each difference has the sign that is claimed for it; 0 claims that it is no gain."""
+    """The verdict on claimed signs of differences; a claimed 0 means "no gain"."""
     values, p = [n["value"] for n in numbers.values()], [n["p"] for n in numbers.values()]
     found, sure = _signs(values, p, alpha), _signs(values, _holm(p), alpha)
     shown = [s == c if c else s <= 0 for s, c in zip(found, claimed, strict=True)]
@@ -137,7 +139,7 @@ def _worse(claim: Claim, comparisons: Comparisons) -> Judgement:
 
 
 def _best(claim: Claim, comparisons: Comparisons) -> Judgement:
-    """The arm exceeds each other mixture in the mean over datasets (drawn independently)."""
+    """The arm exceeds each other mixture in the mean over independently resampled datasets."""
     datasets = comparisons.study.datasets[claim.datasets]
     numbers = {
         f"{claim.metric}, {claim.arm} over {other}": comparisons.number(
@@ -163,7 +165,7 @@ def _not_worse(claim: Claim, comparisons: Comparisons) -> Judgement:
 
 
 def _no_collapse(claim: Claim, comparisons: Comparisons) -> Judgement:
-    """No mixture answers NA to more than half of what is PASS or FAIL, on any of the datasets."""
+    """No mixture answers NA to more than half of the PASS and FAIL claims of any dataset."""
     numbers: dict[str, dict[str, Any]] = {}
     na = LABELS.index(Label.NA)
     for arm in MIXTURES:
@@ -177,7 +179,7 @@ def _no_collapse(claim: Claim, comparisons: Comparisons) -> Judgement:
             numbers[f"share of PASS and FAIL answered NA, {dataset}, {arm}"] = {
                 "value": share.value,
                 "interval": list(share.interval or ()),
-                # Wilson's interval holds a half exactly where this test does not reject it.
+                # Wilson's interval contains 0.5 if and only if this test does not reject it.
                 "p": float(proportions_ztest(count, total, 0.5, prop_var=0.5)[1]),
             }
     over = {name: n | {"value": n["value"] - 0.5} for name, n in numbers.items()}
@@ -185,10 +187,10 @@ def _no_collapse(claim: Claim, comparisons: Comparisons) -> Judgement:
 
 
 def _gain_of_one_alone(claim: Claim, comparisons: Comparisons) -> Judgement:
-    """The arm gains significantly on each dataset, the other on none, and it gains more.
+    """The arm gains significantly on each dataset, the other on none, and the arm gains more.
 
-    The difference between "significant" and "not significant" need not be significant itself, so
-    the two arms are compared too.
+    The difference between "significant" and "not significant" may itself not be significant, so the
+    two arms are also compared directly.
     """
     compared = (
         (comparisons.study.baseline, claim.arm, 1),
@@ -205,9 +207,10 @@ def _gain_of_one_alone(claim: Claim, comparisons: Comparisons) -> Judgement:
 
 
 def _separate(claim: Claim, comparisons: Comparisons) -> Judgement:
-    """No claim is in training and evaluation. Of the published study this is the pigeonhole bound:
+    """No claim is in both training and evaluation.
 
-    training + evaluation - pool, by label, is the least number of Climate-FEVER's claims in both.
+    For the published study the number is a pigeonhole bound: training + evaluation - pool, by
+    label, is the least number of Climate-FEVER's claims in both.
     """
     shared = comparisons.study.overlap
     verdict: Verdict = "not supported" if shared else "supported"
@@ -215,9 +218,9 @@ def _separate(claim: Claim, comparisons: Comparisons) -> Judgement:
 
 
 def _highest_reward(claim: Claim, comparisons: Comparisons) -> Judgement:
-    """The arm's log ends on the highest reward. Logs are compared as they are, not tested.
+    """The arm's log ends with the highest reward; values are compared without a test.
 
-    Rewards of different formulas are on different scales, and decide nothing.
+    Rewards with different formulas have different scales, and then the claim is inconclusive.
     """
     ends = comparisons.study.reward_end
     highest = max(ends, key=ends.__getitem__) == claim.arm
@@ -229,12 +232,12 @@ def _highest_reward(claim: Claim, comparisons: Comparisons) -> Judgement:
 
 @dataclass(frozen=True)
 class Kind:
-    """How claims of one kind are judged.
+    """The test for one kind of claim.
 
     Attributes:
-        judge: gives the verdict.
-        test: what has to hold for "supported", in words; {alpha} and {margin} stand for the
-            ledger's.
+        judge: returns the verdict.
+        test: the condition for "supported", in words; {alpha} and {margin} are filled in from the
+            ledger.
     """
 
     judge: Callable[[Claim, Comparisons], Judgement]

@@ -1,6 +1,6 @@
-"""The published study, from what `released` keeps of its files: every number that the blog prints.
+"""The published study recomputed: every number that the blog prints, and more.
 
-All of it follows from results/published/, so that nothing has to be there to read or to draw it.
+Everything is computed from the committed counts in results/published/, without the released files.
 """
 
 import json
@@ -33,12 +33,13 @@ FROZEN = ROOT / "results" / "published"
 
 
 def freeze(into: Path = FROZEN) -> Path:
-    """Derives from the released files, fetched where they are not there, and writes derived.json.
+    """Derives counts and curves from the released files, and writes derived.json.
 
-    The blog's own gains are those of FACTMIX_MIRROR's table, and without one those of before.
+    Downloads missing files. The gains that the blog prints come from the table in FACTMIX_MIRROR;
+    without one, the committed ones stay.
 
     Raises:
-        SourceError: a file cannot be had, or is another.
+        SourceError: a file cannot be downloaded, or its checksum is wrong.
     """
     from factmix.data.fetch import fetch
 
@@ -48,13 +49,13 @@ def freeze(into: Path = FROZEN) -> Path:
         printed = read_printed(table)
     else:
         printed = load()["printed"]
-        print("no table of what the blog prints; kept as it was", file=sys.stderr)
+        print("no table of the gains that the blog prints; kept the former ones", file=sys.stderr)
     write_json(into / "derived.json", derive(fetch, printed))
     return into / "derived.json"
 
 
 def load(folder: Path = FROZEN) -> dict[str, Any]:
-    """What `released.derive` returned, from the committed file."""
+    """The result of `released.derive`, from the committed file."""
     path = folder / "derived.json"
     if not path.is_file():
         raise PublishedError(f"{path} does not exist; make it with: factmix published --freeze")
@@ -63,7 +64,7 @@ def load(folder: Path = FROZEN) -> dict[str, Any]:
 
 
 def counts_of(derived: dict[str, Any], first: str, second: str, dataset: str) -> Counts:
-    """Gold x first x second of two systems, in whichever order they are asked for."""
+    """Counts gold x first x second of two systems, in either order."""
     known = derived["pairs"].get(f"{first}/{second}")
     if known is not None:
         return np.array(known[dataset])
@@ -71,14 +72,14 @@ def counts_of(derived: dict[str, Any], first: str, second: str, dataset: str) ->
 
 
 def confusion(derived: dict[str, Any], system: str, dataset: str) -> Counts:
-    """Gold x answer of one system."""
+    """Counts gold x answer of one system."""
     other = MIXTURES[0] if system == CONTROL else CONTROL
     confusion_LA: Counts = counts_of(derived, system, other, dataset).sum(axis=-1)
     return confusion_LA
 
 
 def drop_invalid(counts_LAA: Counts) -> Counts:
-    """The pairs in which both systems gave a label, as the published study counted."""
+    """The counts without pairs that have an invalid answer, as in the published study."""
     kept = counts_LAA.copy()
     invalid = ANSWERS.index("INVALID")
     kept[:, invalid, :] = 0
@@ -89,14 +90,14 @@ def drop_invalid(counts_LAA: Counts) -> Counts:
 def gains_table(
     derived: dict[str, Any], *, resamples: int = 10_000, confidence: float = 0.95, seed: int = 7
 ) -> pd.DataFrame:
-    """The 36 gains that the blog prints beside the recomputed ones.
+    """The 36 gains that the blog prints, and the recomputed ones.
 
     Returns:
         columns mixture, dataset, metric; printed; n (pairs of valid answers) and recomputed, from
-        these; reproduces (equal to the printed precision); low and high (stratified percentile
-        interval), plain_low and plain_high (as the study resampled), bca_low and bca_high; p and
-        p_holm (over the 36); and with invalid answers counted as wrong instead, gain_wrong,
-        wrong_low, wrong_high. Fractions.
+        these pairs; reproduces (equal to the printed precision); low and high (stratified
+        percentile interval), plain_low and plain_high (resampled as in the study), bca_low and
+        bca_high; p and p_holm (over the 36); gain_wrong, wrong_low and wrong_high, with invalid
+        answers counted as wrong. Fractions.
     """
     rows = []
     for mixture in MIXTURES:
@@ -140,9 +141,9 @@ def gains_table(
 def report(
     derived: dict[str, Any], *, resamples: int = 10_000, confidence: float = 0.95, seed: int = 7
 ) -> dict[str, Any]:
-    """Everything about the published study, as `factmix published --json` prints it.
+    """All numbers of the published study, as `factmix published --json` prints them.
 
-    Invalid answers count as wrong, except in `gains`, which follows the study.
+    Invalid answers count as wrong, except in `gains`, which follows the published study.
 
     Returns:
         gains (rows of `gains_table`); metrics: system -> dataset -> metric -> value and interval,
@@ -206,7 +207,7 @@ def report(
 
 
 def as_text(gains: pd.DataFrame) -> str:
-    """`gains_table` as lines for a terminal."""
+    """`gains_table` as text for a terminal."""
     lines = [
         f"{'mixture':<15}{'dataset':<14}{'metric':<11}{'pairs':>6}{'printed':>9}{'ours':>9}"
         f"  {'interval':<19}{'p':>8}{'Holm':>8}"
@@ -223,7 +224,7 @@ def as_text(gains: pd.DataFrame) -> str:
 
 
 def _constant(counts_LA: Counts, label: Label) -> Counts:
-    """The table of a system that always gives one answer."""
+    """The counts of a system that always gives the same answer."""
     constant = np.zeros_like(counts_LA)
     constant[:, LABELS.index(label)] = counts_LA.sum(axis=1)
     return constant

@@ -1,4 +1,4 @@
-"""The released files of the published study, and what is kept of them: counts and curves.
+"""The released files of the published study, and the counts and curves derived from them.
 
 The files are those of github pranavc28/self-awareness-grpo at commit
 d6f221e8b8275bed914713870ae652a7bb5f498e, which `sources` names by system and dataset:
@@ -7,15 +7,15 @@ d6f221e8b8275bed914713870ae652a7bb5f498e, which `sources` names by system and da
     published/<system>/training_metrics                      the training log
     climate_fever                                            the pool of Climate-FEVER's claims
 
-The 36 gains over the control that the blog prints (section "Results") are read from a table,
-published/blog_gains.csv, where FACTMIX_MIRROR has one. They are no file of that repository, and are
-otherwise kept as they were.
+The 36 gains over the control that the blog prints (section "Results") are in no file of that
+repository. They are read from the table published/blog_gains.csv in FACTMIX_MIRROR; without it the
+committed ones stay.
 
-The files have no licence and are no part of this project. What is kept of them is in
-results/published/, and `factmix published --freeze` derives it anew.
+The files have no licence and are not part of this project. The counts and curves derived from them
+are in results/published/; `factmix published --freeze` derives them again.
 
-An answer of which nothing could be read is INVALID here (see `prediction_files`); the files store
-it as NA. The published study left such examples out, pairwise.
+An answer that cannot be parsed is INVALID here (see `prediction_files`); the files store it as NA.
+The published study dropped every pair with such an answer.
 """
 
 import json
@@ -31,12 +31,12 @@ from factmix.results.prediction_files import read_predictions
 from factmix.stats.metrics import Counts, contingency
 from factmix.study.labels import LABELS, Label
 
-CONTROL = "control"  # rewarded for the format only
+CONTROL = "control"  # rewarded only for the format
 MIXTURES = ("hard_weighted", "balanced", "hard_only")
 SYSTEMS = (CONTROL, *MIXTURES)
 DATASETS = {"fever": "FEVER", "vitaminc": "VitaminC", "climatefever": "Climate-FEVER"}
 PRINTED = ("accuracy", "macro_f1", "f1_na", "recall_na")  # accuracy to 0.001, the others to 0.01
-WINDOW = 10  # training steps whose mean counts as the start, or the end, of a curve
+WINDOW = 10  # training steps averaged for the start or the end of a curve
 CLIMATE_LABELS = {
     "SUPPORTS": Label.PASS,
     "REFUTES": Label.FAIL,
@@ -46,24 +46,24 @@ CLIMATE_LABELS = {
 
 
 class PublishedError(ValueError):
-    """The released files, or what was derived from them, are not there."""
+    """The released files disagree, or the file derived from them is missing."""
 
 
 def derive(fetch: Callable[[str], Path], printed: dict[str, Any]) -> dict[str, Any]:
-    """Counts and means of curves from the released files: everything that is kept of them.
+    """Everything that this project derives from the released files: counts and means of curves.
 
     Args:
-        fetch: gives the local copy of a file of `sources`, by its name.
-        printed: what the blog prints, see `read_printed`.
+        fetch: from the name of a file of `sources` to its local copy.
+        printed: the gains that the blog prints, see `read_printed`.
 
     Returns:
         pairs: "first/second" -> dataset -> counts gold x first x second, nested lists (3, 4, 4);
         evidence: dataset -> gold label -> examples with, and without, evidence;
-        printed: as it was given;
+        printed: the argument;
         curves: system -> steps, and for each logged quantity its mean over the first and last
         `WINDOW` steps, least and greatest value, and means of every `WINDOW` steps; by_gold, for
-        each gold label and part of the reward, the least and greatest mean of a step;
-        climate_fever_pool: gold label -> claims there are.
+        each gold label and reward component, the least and greatest mean of a step;
+        climate_fever_pool: gold label -> number of claims.
     """
     files = {
         (system, name): fetch(f"published/{system}/{name}")
@@ -94,7 +94,10 @@ def derive(fetch: Callable[[str], Path], printed: dict[str, Any]) -> dict[str, A
 
 def _counts(first: pd.DataFrame, second: pd.DataFrame) -> Counts:
     if not first["gold"].equals(second["gold"]):
-        raise PublishedError("two systems have other examples or gold labels; expected the same")
+        raise PublishedError(
+            "two systems have different examples or gold labels; expected the same in both: fetch"
+            " the released files again"
+        )
     return contingency(first["gold"].tolist(), first["answer"].tolist(), second["answer"].tolist())
 
 
