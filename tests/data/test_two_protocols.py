@@ -145,7 +145,7 @@ def test_the_baseline_of_the_study_answers_the_usual_sample() -> None:
 def test_names_of_the_untrained_model_and_of_constants_are_no_arms(name: str) -> None:
     content = two_protocols().model_dump()
     content["arms"][name] = RELEASED["format_only_released"]
-    with pytest.raises(ValueError, match="expected another one"):
+    with pytest.raises(ValueError, match="expected another name"):
         Study.model_validate(content)
 
 

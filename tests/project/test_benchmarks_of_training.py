@@ -121,7 +121,7 @@ def test_a_run_that_is_there_is_not_measured(
 ) -> None:
     (tmp_path / "smoke").mkdir()
     monkeypatch.setenv("FACTMIX_RUNS", str(tmp_path))
-    with pytest.raises(SystemExit, match="smoke is there, and nothing would be left to measure"):
+    with pytest.raises(SystemExit, match="smoke already exists, so nothing would be left to"):
         run("study")
 
 

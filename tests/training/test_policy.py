@@ -124,7 +124,7 @@ def test_a_model_that_cannot_be_loaded_is_asked_for_once_and_comes_with_its_reme
     with pytest.raises(ModelError) as caught:
         load_base(elsewhere)
     assert asked == ["nobody/nothing"]
-    assert "got: no connection. Where" in str(caught.value)
+    assert "got: no connection. Download it" in str(caught.value)
     assert str(caught.value).endswith("hf download nobody/nothing --revision a1b2")
 
 
