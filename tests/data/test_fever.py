@@ -1,4 +1,4 @@
-"""FEVER's claims with the sentences they refer to, or that are found for them."""
+"""FEVER's claims with their evidence, referred to or retrieved."""
 
 import json
 import zipfile

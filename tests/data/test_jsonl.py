@@ -1,4 +1,4 @@
-"""Lines of JSON that are not what they should be, and names written in several ways."""
+"""Malformed lines of JSON, and names written in several ways."""
 
 import json
 from collections.abc import Callable

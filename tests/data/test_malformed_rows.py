@@ -1,4 +1,4 @@
-"""What a file of each real dataset may hold, and what stops its loading: the same for all three."""
+"""Accepted and malformed rows of the real datasets, the same for all three."""
 
 import json
 import zipfile

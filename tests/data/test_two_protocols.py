@@ -1,4 +1,4 @@
-"""A study with arms of both protocols: what each is compared with, and which parts are apart."""
+"""A study with arms of both protocols: their baselines, and their samples."""
 
 import json
 from pathlib import Path

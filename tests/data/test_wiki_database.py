@@ -1,4 +1,4 @@
-"""How a dump of Wikipedia becomes a database, whatever happens on the way."""
+"""Building the database of a Wikipedia dump, also after interruptions and with bad input."""
 
 import sqlite3
 import subprocess

@@ -1,4 +1,4 @@
-"""Every benchmark runs, and prints what it promises; what it measures here means nothing."""
+"""Every benchmark of training runs and prints its output; the numbers here mean nothing."""
 
 import importlib
 import json

@@ -250,7 +250,8 @@ def _training(
         if sum(map(len, taken)) < study.training.prompts_per_step:
             raise DataError(
                 f"study {study.name}: mixtures.{mixture}: {sum(map(len, taken))} examples are fewer"
-                f" than the {study.training.prompts_per_step} of training.prompts_per_step"
+                f" than the {study.training.prompts_per_step} of training.prompts_per_step;"
+                " enlarge the mixture, or lower prompts_per_step"
             )
         training[mixture] = pd.concat(taken, ignore_index=True)
     return training

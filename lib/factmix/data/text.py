@@ -5,7 +5,7 @@ import unicodedata
 
 
 def normalised(claim: str) -> str:
-    """The words of a claim in lower case; equal for claims that differ only in punctuation or case.
+    """The words of a claim in lower case, so that punctuation and spacing make no difference.
 
     A claim without any word (such as "?!") is kept as it is.
     """

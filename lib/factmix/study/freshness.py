@@ -49,7 +49,7 @@ STEPS = {
         "results.rerun_diff",
     ),
 }
-# These only give a step its settings and file paths, which the record holds already.
+# From these a step takes only its settings, which are in the record, and file paths.
 NOT_FOLLOWED = tuple(
     f"study.{name}"
     for name in ("files", "freshness", "load", "paths", "run", "settings", "source_deps", "spec")

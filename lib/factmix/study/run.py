@@ -33,7 +33,7 @@ class TrainingSample:
         seed: of the draw.
         split: how training and evaluation are separated.
         evidence: which evidence the prompts show.
-        variant: "" for the split and evidence of the study's protocol, else a name for the others.
+        variant: "" with the split and evidence of the study's protocol, else a name for this pair.
     """
 
     mixture: str

@@ -95,11 +95,11 @@ def text(planned: Plan) -> str:
     model = planned["model"]
     lines = [f"{planned['study']}: {model['path']}"]
     if model["parameters"] is None:
-        lines.append("  the shape of the model is not known before its configuration is there")
+        lines.append("  parameters and memory are unknown until the model is downloaded")
     else:
         lines.append(
             f"  {model['parameters']:,} parameters, {model['trainable']:,} of them trained;"
-            f" about {model['most_gib']:.1f} GiB for a training step at its largest"
+            f" about {model['most_gib']:.1f} GiB for the largest training step"
         )
     lines += [f"  {command}" for command in planned["commands"]]
     for arm, each in planned["arms"].items():
@@ -189,7 +189,7 @@ def _missing(study: Study, paths: Paths) -> list[dict[str, str]]:
             about = f", {size / 1e6:,.0f} MB" if size else ""
             missing.append(
                 {
-                    "what": f"{SOURCES[file].url} has not been fetched{about}",
+                    "what": f"{SOURCES[file].url} has not been downloaded{about}",
                     "remedy": f"factmix fetch {file}",
                 }
             )

@@ -160,7 +160,9 @@ def load_base(model: Model) -> Policy:
     base.to(device())  # type: ignore[arg-type]
     base.eval()
     if base.generation_config is None:
-        raise StudyError(f"{model.path}: not a model that generates text")
+        raise StudyError(
+            f"{model.path}: the model does not generate text; expected a causal language model"
+        )
     ends = base.generation_config.eos_token_id or []
     stops = (*stopping_tokens(tokenizer), *([ends] if isinstance(ends, int) else ends))
     stop_ids = tuple(dict.fromkeys(stops))
