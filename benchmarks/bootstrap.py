@@ -1,16 +1,16 @@
-"""The bootstrap of tables against the bootstrap of examples, with scikit-learn's metrics.
+"""Speed of the bootstrap of tables, against resampling examples with scikit-learn's metrics.
 
     python benchmarks/bootstrap.py [--json] [--slow-resamples 200]
 
-Both draw 10,000 resamples (stratified by gold label) of 1,000 examples that two systems answered
-and take 95 % percentile intervals of the difference of six metrics. Resampling examples and calling
-scikit-learn takes minutes, so that its time is measured on fewer resamples and scaled, and its
-endpoints, for which all 10,000 are needed, come from numpy on the same resampled examples, whose
-metrics are checked against scikit-learn's on the timed ones.
+Both draw 10,000 resamples (stratified by gold label) of 1,000 examples that two systems answered,
+and compute 95 % percentile intervals of the difference of six metrics. Resampling examples and
+calling scikit-learn takes minutes. So its time is measured on fewer resamples and scaled. Its
+endpoints need all 10,000 resamples; they come from numpy on the same resampled examples, and the
+metrics are checked against scikit-learn's on some of them.
 
 The endpoints of two bootstraps with B resamples differ by chance: a quantile at level q has
 standard error sqrt(q (1 - q) / B) / f, where f is the density of the resampled values there. The
-error reported is the greatest difference of an endpoint, in standard errors of that difference.
+reported error is the largest difference of an endpoint, in standard errors of that difference.
 """
 
 import argparse
@@ -33,13 +33,13 @@ CONFIDENCE = 0.95
 
 
 def answers(rng: np.random.Generator, right: float) -> np.ndarray:
-    """Answers to `GOLD` of which this share is right, and the others are any."""
+    """Answers to `GOLD`: this share is correct, the others are random."""
     guess = rng.integers(len(ANSWERS), size=len(GOLD))
     return np.where(rng.random(len(GOLD)) < right, GOLD, guess)
 
 
 def draw(rng: np.random.Generator) -> np.ndarray:
-    """Indices of one resample of examples, as many of each gold label as there are."""
+    """Indices of one resample of examples, stratified by gold label."""
     strata = [np.flatnonzero(label == GOLD) for label in range(len(LABELS))]
     return np.concatenate([rng.choice(stratum, len(stratum)) for stratum in strata])
 
@@ -111,7 +111,7 @@ def measure(slow_resamples: int) -> dict[str, float]:
 
 
 def of_examples(chosen: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Differences of the six metrics on resampled examples, without tables of both systems."""
+    """Differences of the six metrics on resampled examples, computed without contingency tables."""
     gold = GOLD[chosen]
     values = []
     for answer in (first[chosen], second[chosen]):
@@ -123,7 +123,7 @@ def of_examples(chosen: np.ndarray, first: np.ndarray, second: np.ndarray) -> np
 
 
 def standard_error(values: np.ndarray, level: float) -> float:
-    """Of the difference of two independent estimates of a quantile, from B values each."""
+    """The standard error of the difference of two quantile estimates, from B values each."""
     near = 0.01
     below, above = np.quantile(values, [max(level - near, 0), min(level + near, 1)])
     density = 2 * near / (above - below)

@@ -1,15 +1,15 @@
-"""How often 95 % intervals hold the truth, and how often tests reject what is true.
+"""Coverage of 95 % intervals, and type I error rates of the tests.
 
     python benchmarks/coverage.py [--data-sets 2000] [--resamples 1000] [--json FILE]
 
-Data sets of 1,000 examples are drawn from a known population in which two systems differ; an
-interval covers when it holds the population's difference of accuracy and of macro F1. For the tests
-both systems are equally good, or for non-inferiority the second is worse by just the margin, so
-that every rejection is a mistake.
+Data sets of 1,000 examples are drawn from a known population in which two systems differ. An
+interval covers if it contains the population's difference of accuracy, or of macro F1. For the
+tests, both systems are equally good; for non-inferiority, the second is worse by exactly the
+margin. So every rejection is a type I error.
 
-stratified  500/250/250 examples by gold label, as the evaluation sets are drawn
-plain       gold labels drawn too
-clustered   200 groups of five examples; a group's examples are alike (shared luck of both systems)
+stratified  500/250/250 examples by gold label, like the evaluation sets
+plain       gold labels are drawn, too
+clustered   200 groups of five examples; examples of a group are correlated in both systems
 
 A share from D data sets has standard error sqrt(p (1 - p) / D): 0.5 % at 95 % with 2,000.
 """
@@ -56,7 +56,7 @@ def population(right_first: float, right_second: float) -> np.ndarray:
 
 
 def truth(tables_LAA: np.ndarray) -> dict[str, float]:
-    """The differences that the intervals should hold."""
+    """The population's differences, which the intervals should contain."""
     expected = tables_LAA * GOLD[:, None, None]
     return {name: float(gains(expected)[name]) for name in METRICS}
 
@@ -69,7 +69,7 @@ def draw(kind: str, tables_LAA: np.ndarray, rng: np.random.Generator) -> np.ndar
     flat = (tables_LAA * (GOLD / GOLD.sum())[:, None, None]).ravel()
     if kind == "plain":
         return rng.multinomial(GOLD.sum(), flat).reshape(tables_LAA.shape)
-    # With probability a half an example is the same as the first of its group.
+    # With probability 1/2 an example is the same as the first of its group.
     cells = rng.choice(len(flat), size=(GROUPS, GROUP_SIZE), p=flat)
     cells = np.where(rng.random(cells.shape) < 0.5, cells[:, :1], cells)
     counts = np.zeros((GROUPS, len(flat)), dtype=np.int64)
@@ -78,7 +78,7 @@ def draw(kind: str, tables_LAA: np.ndarray, rng: np.random.Generator) -> np.ndar
 
 
 def coverage(data_sets: int, resamples: int, seed: int = 0) -> dict[str, Any]:
-    """Shares of intervals that hold the truth: kind -> metric -> share."""
+    """Coverage of the intervals: kind -> metric -> share."""
     tables_LAA = population(0.5, 0.6)
     expected = truth(tables_LAA)
     rng = np.random.default_rng(seed)
@@ -109,7 +109,7 @@ def coverage(data_sets: int, resamples: int, seed: int = 0) -> dict[str, Any]:
 
 
 def type_one(data_sets: int, resamples: int, seed: int = 1) -> dict[str, Any]:
-    """Shares of rejections of what is true: test -> level -> share."""
+    """Type I error rates: test -> level -> share."""
     tables_LAA = population(0.5, 0.5)
     worse_LAA = population(0.5, 0.5 - MARGIN)
     rng = np.random.default_rng(seed)

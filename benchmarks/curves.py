@@ -1,8 +1,8 @@
-"""An arm trained by TRL's stock trainer and by the shared-prefix trainer, from one seed.
+"""Reward curves of an arm trained by TRL's stock trainer and by the shared-prefix trainer.
 
-Both see the same prompts in the same order. They draw their completions in different ways, so that
-the curves agree in what is likely and not in every draw. `--json` has the mean difference of the
-rewards, ours minus stock, with its standard error over blocks of `BLOCK` steps, and both curves.
+Both use the same seed, and the same prompts in the same order. They sample completions in different
+ways, so the curves agree in distribution, not step by step. `--json` has both curves, and the mean
+difference of the rewards (ours minus stock) with its standard error over blocks of `BLOCK` steps.
 """
 
 import tempfile
@@ -22,7 +22,7 @@ from options import options
 from steps import drawn_data
 from timing import machine, report, table
 
-BLOCK = 20  # steps; of neighbouring ones the policies are much the same
+BLOCK = 20  # steps; rewards of neighbouring steps are correlated
 
 
 def trained(run: Run, kind: type[GRPOTrainer], training: pd.DataFrame) -> list[float]:

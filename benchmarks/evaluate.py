@@ -1,10 +1,10 @@
-"""Evaluation of the base model against `model.generate` in batches.
+"""Speed of evaluating the base model, against `model.generate` in batches.
 
-Ours gives label probabilities and a sampled answer from one reading of each prompt. `generate` gets
-the same batches, of prompts of like length, samples the answers and keeps the logits of the first
-token, which are the probabilities of labels of one token. In `--json`, `ratio` is its time over
-ours, and `reading_ratio` our time over that of reading the prompts once, with what they begin with
-shared: what is above it is all that another way to use the same reading could save.
+Ours computes label probabilities and a sampled answer from one forward pass per prompt. `generate`
+gets the same batches of prompts of similar length, samples answers and returns the logits of the
+first token, which give the probabilities of one-token labels. In `--json`, `ratio` is its time over
+ours. `reading_ratio` is our time over that of one forward pass of the prompts with their common
+prefix shared; the excess over 1 is the most that another method could save with that forward pass.
 """
 
 from functools import partial
@@ -27,7 +27,7 @@ from timing import in_turns, machine, progress, quartiles, ratios, report, secon
 
 
 def ours(policy: Policy, examples: pd.DataFrame, run: BaseRun) -> None:
-    """Answers every example as the study does."""
+    """Answers every example as in the study."""
     answer_as(run, policy, examples)
 
 
@@ -51,7 +51,7 @@ def generated(policy: Policy, examples: pd.DataFrame, run: BaseRun) -> None:
 
 @torch.no_grad()
 def read(policy: Policy, examples: pd.DataFrame, run: BaseRun) -> None:
-    """Reads every prompt, and does nothing else."""
+    """Runs only the forward pass of every prompt."""
     for prompts in _batches(policy, examples, run):
         ids, mask = pad_left(prompts, policy.tokenizer.pad_token_id, policy.model.device)
         read_prompts(policy.model, ids, mask)
@@ -64,14 +64,14 @@ def _batches(policy: Policy, examples: pd.DataFrame, run: BaseRun) -> list[list[
 
 
 def measure(study: Study, examples: int, repeats: int) -> dict[str, list[float]]:
-    """Seconds of each way, and how many examples there were."""
+    """Seconds of each method, and the number of examples."""
     ways: dict[str, Any] = {"ours": ours, "generate": generated, "read": read}
     found: dict[str, list[float]] = {name: [] for name in ways}
     with drawn_data(study) as paths, progress(3 * repeats + 1, "evaluations") as bar:
         run = study.base_runs()[0]
         policy = load_base(run.model)
         evaluation = pd.read_parquet(paths.evaluation).head(examples)
-        for way in ways.values():  # the first pass of a process is slower than the others
+        for way in ways.values():  # warm-up: the first pass of a process is slower
             way(policy, evaluation.head(8), run)
         bar.update()
         for repeat in range(repeats):

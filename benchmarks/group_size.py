@@ -1,8 +1,8 @@
-"""How the time of a GRPO step grows with the number of completions per prompt.
+"""Time of a GRPO step against the number of completions per prompt.
 
-The shared-prefix trainer takes the first steps of an arm from the base model, the group sizes in
-turns. A group of one has no spread and is below GRPO's minimum of two; its row shows what reading
-the prompts costs: one completion each, and a backward pass of every prompt all the same.
+The shared-prefix trainer takes the first steps of an arm from the base model, with the group sizes
+in alternating order. A group of one has no spread and is below GRPO's minimum of two. Its row shows
+the cost of the prompts: one completion each, with a backward pass of every prompt.
 """
 
 from functools import partial
@@ -28,7 +28,7 @@ def measure(study: Study, arm: str, steps: int) -> dict[int, list[float]]:
             kind = TRAINERS["ours" if size > 1 else "ours, every group"]
             benches[size] = Bench(with_group_size(study, max(size, 2)), arm, paths, kind)
             benches[size].trainer.num_generations = size
-        for bench in benches.values():  # the first pass of a process is slower than the others
+        for bench in benches.values():  # warm-up: the first pass of a process is slower
             bench.backward(bench.sample(next(bench.batches())))
             bench.forget()
         bar.update()

@@ -1,15 +1,15 @@
-"""A GRPO step of TRL's stock trainer against one of the shared-prefix trainer.
+"""Speed of a GRPO step: TRL's stock trainer against the shared-prefix trainer.
 
-Both take the first steps of an arm from the base model, in turns, in one process and with the same
-weights: sampling is each trainer's own, training is on the same completions, and so the gradients
-can be compared. The auxiliary loss is off on both sides. Only ours measures the drift from the
-base at every step, and pays for it. On a CPU, TRL's own scoring projects every position onto the
-vocabulary, those of the prompt included; on a GPU it does not. "Compact" is the stock trainer made
-to do as on a GPU, which tells how much of a ratio is due to that.
+Both take the first steps of an arm from the base model, in alternating order, in one process and
+with the same weights. Each trainer samples in its own way, but both train on the same completions,
+so that gradients can be compared. The auxiliary loss is off for both. Only ours logs the KL from
+the base model at every step, and its time includes that. On a CPU, TRL computes logits at every
+position, the prompt's too; on a GPU only at the completion's. "Compact" is the stock trainer with
+the GPU's behaviour; it shows how much of a ratio comes from that.
 
-Ratios are the stock trainer's time over ours, medians over the steps; those of the floor are our
+Ratios are the stock trainer's time over ours, medians over the steps. Ratios to the floor are our
 step, and its two parts, over one forward and one backward pass of the distinct prompts. Peak memory
-is that of a process of its own, which takes the same steps with one of the trainers.
+is measured in a separate process, which takes the same steps with one of the trainers.
 """
 
 import subprocess
@@ -34,7 +34,7 @@ def measure(study: Study, arm: str, steps: int) -> dict[str, list[float]]:
     found: dict[str, list[float]] = defaultdict(list)
     with drawn_data(study) as paths, progress(steps + 1, "steps") as bar:
         benches = {name: Bench(study, arm, paths, each) for name, each in TRAINERS.items()}
-        for bench in benches.values():  # the first pass of a process is slower than the others
+        for bench in benches.values():  # warm-up: the first pass of a process is slower
             bench.backward(bench.sample(next(bench.batches())))
             bench.forget()
         bar.update()
@@ -50,7 +50,7 @@ def measure(study: Study, arm: str, steps: int) -> dict[str, list[float]]:
 def _one_step(
     benches: dict[str, Bench], batch: list[Any], step: int, found: dict[str, list[float]]
 ) -> None:
-    """A step of every trainer on one batch; adds to what was found."""
+    """Takes a step of every trainer on one batch, and appends the measurements."""
     ours, stock = benches["ours"], benches["stock"]
     for name in in_turns(("stock", "ours"), step):
         took, inputs = seconds(partial(benches[name].sample, batch))
@@ -75,7 +75,7 @@ def _one_step(
 
 
 def summary(found: dict[str, list[float]], memory: dict[str, float]) -> dict[str, Any]:
-    """What `--json` prints: medians, quartiles of the ratios, and the peak memory in GB."""
+    """The content of `--json`: medians, quartiles of the ratios, and the peak memory in GB."""
 
     def over(part: str, name: str = "ours", stock: str = "stock") -> np.ndarray:
         return ratios(found[f"{part}|{stock}"], found[f"{part}|{name}"])
@@ -160,7 +160,7 @@ def main(arguments: list[str] | None = None) -> None:
     if chosen.memory_of:
         print(peak_of_this_process(study, chosen.arm, chosen.steps, chosen.memory_of))
         return
-    # Before this process grows: what its children report as their peak is at least its size.
+    # First, while this process is small: a child's peak is at least the size of its parent.
     memory = peak_memory(study, chosen.arm, chosen.steps)
     found = measure(study, chosen.arm, chosen.steps)
     report(summary(found, memory), text(found, memory), as_json=chosen.json)

@@ -1,4 +1,4 @@
-"""Runs benchmarks and writes what they measure to results/speed/, for the book's appendix."""
+"""Runs the benchmarks and writes their results to results/speed/, for the book's appendix."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""Where a measurement is from."""
+"""The origin of a measurement."""
 
 import os
 import platform
@@ -19,7 +19,7 @@ def origin() -> dict[str, str]:
 
 
 def _processor() -> str:
-    """The processor's name, where the system tells it."""
+    """The processor's name, if the system reports it."""
     about = Path("/proc/cpuinfo")
     lines = about.read_text(encoding="utf-8").splitlines() if about.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

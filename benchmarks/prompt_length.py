@@ -1,10 +1,9 @@
-"""How the gain over TRL's stock trainer grows with the length of the prompts.
+"""Speedup over TRL's stock trainer against prompt length.
 
-The prompts are the study's own, one after another and cut to a length, so that only the length
-differs; they do not begin alike, and half of the completions of a group are rewarded. Timed are
-sampling and the backward pass; rewards and the update, which do not depend on the length, are left
-out. Few prompts, for the stock trainer's sake: its memory grows with prompts, completions and the
-square of the length.
+The prompts are the study's, concatenated and cut to a length, so that only the length differs. They
+share no prefix, and half of the completions of a group are rewarded. Only sampling and the backward
+pass are timed; rewards and the update do not depend on the length. There are few prompts, because
+the stock trainer's memory grows with prompts, completions and the square of the length.
 """
 
 from functools import partial
@@ -40,10 +39,10 @@ def prompts_of(bench: Bench, length: int, count: int) -> list[list[int]]:
 
 
 def inputs_of(bench: Bench, prompts: list[list[int]], completions: list[list[int]]) -> Inputs:
-    """What training needs, with the advantages of groups of which half is rewarded."""
+    """The inputs of training; half of the completions of each group are rewarded."""
     device = bench.trainer.accelerator.device
     prompt_ids, prompt_mask = pad_left(prompts, 0, device)
-    # padded on the right: on the left of what is reversed
+    # right padding: reverse, pad on the left, and reverse again
     ids, mask = pad_left([each[::-1] for each in completions], 0, device)
     return {
         "prompt_ids": prompt_ids,

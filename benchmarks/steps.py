@@ -1,4 +1,4 @@
-"""Single GRPO steps of a study's arm, with any trainer, taken apart into what can be timed."""
+"""Single GRPO steps of a study's arm with any trainer, split into parts that can be timed."""
 
 import tempfile
 import warnings
@@ -26,14 +26,14 @@ Inputs = dict[str, Tensor]
 
 
 class EveryGroupTrainer(SharedPrefixTrainer):
-    """Runs the backward pass of groups without spread too, although it yields nothing."""
+    """Also runs the backward pass of groups without spread, although their gradient is 0."""
 
     def has_advantage(self, advantages: Tensor) -> Tensor:
         return torch.ones_like(advantages, dtype=torch.bool)
 
 
 class CompactStockTrainer(GRPOTrainer):  # type: ignore[misc]
-    """TRL's own trainer, projecting completions alone onto the vocabulary, as it does on a GPU."""
+    """TRL's trainer with logits computed only at completion tokens, as on a GPU."""
 
     def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> Any:
         with patch("trl.trainer.utils._use_triton", return_value=True):
@@ -50,7 +50,7 @@ TRAINERS: dict[str, type[GRPOTrainer]] = {
 
 @contextmanager
 def drawn_data(study: Study) -> Iterator[Paths]:
-    """The study's data in a folder that goes away."""
+    """The study's data, drawn into a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
         paths = Paths(Path(folder))
         mixtures.prepare(study, paths)
@@ -63,11 +63,10 @@ def with_group_size(study: Study, group_size: int) -> Study:
 
 
 class Bench:
-    """A trainer that makes one step when asked to, beginning with the base model.
+    """A trainer that takes single steps on demand, starting from the base model.
 
-    All prompts of a step are trained on at once, whatever the study says of prompts_per_pass.
-    Everything is the trainer's own but the loop around the steps: its callbacks, checkpoints and
-    printing are left out, for every trainer alike.
+    All prompts of a step are in one pass, whatever the study's prompts_per_pass. Only the training
+    loop is replaced: callbacks, checkpoints and printing are left out for every trainer.
 
     Attributes:
         trainer: made by `grpo.make_trainer`, with the study's numbers.
@@ -76,7 +75,7 @@ class Bench:
     def __init__(
         self, study: Study, arm: str, paths: Paths, trainer_class: type[GRPOTrainer]
     ) -> None:
-        # transformers warns of its own renamed options
+        # transformers warns about its own renamed options
         warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
         run = study.run(arm)
         run = replace(run, training=run.training.model_copy(update={"prompts_per_pass": None}))
@@ -96,7 +95,7 @@ class Bench:
         return [each for each in self.trainer.model.parameters() if each.requires_grad]
 
     def batches(self) -> Iterator[list[dict[str, Any]]]:
-        """The batches of prompts in the order of training, as often as there are any."""
+        """The batches of prompts in the order of training, repeated without end."""
         while True:
             yield from self.trainer.get_train_dataloader()
 
@@ -119,7 +118,7 @@ class Bench:
         return torch.cat([each.grad.flatten().float() for each in self.parameters])
 
     def update(self) -> None:
-        """Clips the gradients and moves the weights, as the study says."""
+        """Clips the gradients and updates the weights, as the study says."""
         torch.nn.utils.clip_grad_norm_(self.parameters, self.trainer.args.max_grad_norm)
         self._optimizer.step()
         self.forget()
@@ -129,7 +128,7 @@ class Bench:
         self._optimizer.zero_grad()
 
     def follow(self, other: "Bench") -> None:
-        """Takes over the weights of another, so that rounding does not add up over the steps."""
+        """Copies the weights of another bench, so that rounding errors do not accumulate."""
         with torch.no_grad():
             for mine, theirs in zip(self.parameters, other.parameters, strict=True):
                 mine.copy_(theirs)

@@ -1,9 +1,9 @@
-"""What the compute of `make study` costs: wall time and peak memory, phase by phase.
+"""Cost of the computing steps of `make study`: wall time and peak memory of each phase.
 
-Runs the steps of the Snakefile that compute, with the same commands, one after another and each in
-a process of its own, into a folder that goes away, or that FACTMIX_RUNS names (to compare the run
-with the committed results: factmix rerun-diff). Set-up, pages and book are not part of it. The time
-of a step includes starting Python; `train` also shows what its run.json says, which does not.
+Runs the computing steps of the Snakefile with the same commands, one after another, each in its own
+process. Set-up, pages and book are left out. The results go to a temporary folder, or to the folder
+in FACTMIX_RUNS (to compare them with the committed ones: factmix rerun-diff). The time of a step
+includes starting Python; for `train` the table also has the time in run.json, which does not.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ def timed(command: list[str], environment: dict[str, str]) -> tuple[float, float
     """Seconds and peak resident memory in GB of a command.
 
     Raises:
-        SystemExit: the command failed; its output tells why.
+        SystemExit: the command failed; the message includes its output.
     """
     with tempfile.TemporaryFile() as output:
         started = time.perf_counter()
@@ -58,12 +58,15 @@ def timed(command: list[str], environment: dict[str, str]) -> tuple[float, float
 
 
 def measure(study: Study, arms: list[str]) -> dict[str, dict[str, float]]:
-    """By phase: seconds, peak_gb, and for training the seconds that its run.json states."""
+    """By phase: seconds, peak_gb, and for training the seconds in its run.json."""
     found: dict[str, dict[str, float]] = {}
     phases = phases_of(study, arms)
     kept = os.environ.get("FACTMIX_RUNS")
     if kept and (Path(kept) / study.name).exists():
-        sys.exit(f"{Path(kept) / study.name} is there, and nothing would be left to measure")
+        sys.exit(
+            f"{Path(kept) / study.name} already exists, so nothing would be left to measure;"
+            " remove it, or set FACTMIX_RUNS to another folder"
+        )
     place: contextlib.AbstractContextManager[str] = (
         contextlib.nullcontext(kept) if kept else tempfile.TemporaryDirectory()
     )

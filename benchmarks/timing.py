@@ -1,4 +1,4 @@
-"""Times of two ways to do the same work, taken in turns, and tables of them."""
+"""Times several methods for the same work in alternating order, and formats tables."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 
 def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
-    """How long some work takes, a GPU's share included, and what it returns."""
+    """The seconds that some work takes, GPU kernels included, and its return value."""
     _wait()
     started = time.perf_counter()
     outcome = work()
@@ -26,14 +26,14 @@ def _wait() -> None:
 
 
 def in_turns(names: Sequence[str], turn: int) -> list[str]:
-    """The names in another order each turn: none is always first, or always after the same one."""
+    """The names in an order that changes each turn, so that none is always first."""
     first = turn // 2 % len(names)
     order = [*names[first:], *names[:first]]
     return order[::-1] if turn % 2 else order
 
 
 def ratios(slow: Sequence[float], fast: Sequence[float]) -> np.ndarray:
-    """How many times as long the first took, pair by pair."""
+    """The ratio of the first time to the second, pair by pair."""
     return np.asarray(slow) / np.asarray(fast)
 
 
@@ -44,13 +44,13 @@ def spread(values: Sequence[float] | np.ndarray, unit: str = "") -> str:
 
 
 def quartiles(values: Sequence[float] | np.ndarray) -> list[float]:
-    """The first and the third."""
+    """The first and the third quartile."""
     low, high = np.quantile(values, (0.25, 0.75)).tolist()
     return [low, high]
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as their longest cell; the first one is aligned left."""
+    """A text table; columns are as wide as their longest cell, the first is left-aligned."""
     lines = [list(header), *map(list, rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     lines.insert(1, ["-" * width for width in widths])
@@ -64,17 +64,17 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def progress(total: int, name: str) -> tqdm:
-    """A bar on standard error, so that what is printed can be read by a program."""
+    """A progress bar on standard error, so that standard output stays machine-readable."""
     return tqdm(total=total, desc=name, file=sys.stderr, mininterval=1)
 
 
 def report(numbers: dict[str, Any], text: str, *, as_json: bool) -> None:
-    """Prints one JSON object, or the tables."""
+    """Prints one JSON object, or the text."""
     print(json.dumps(numbers, allow_nan=False) if as_json else text)
 
 
 def machine() -> str:
-    """What the measurements were made on, in a line."""
+    """The machine of the measurements, in one line."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     return f"{torch.get_num_threads()} CPU threads, torch {torch.__version__}"

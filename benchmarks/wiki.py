@@ -1,11 +1,10 @@
-"""How long the database of Wikipedia's sentences takes to build, and a search in it.
+"""Time to build the database of Wikipedia's sentences, and to search it.
 
     python benchmarks/wiki.py --pages 300000 > results/benchmarks/wiki.json
 
-writes a dump of generated pages in the format of FEVER's, builds the database in a process of its
-own, searches it, and extrapolates to the dump's 5.4 million pages. The words of the pages follow
-Zipf's law, as those of Wikipedia do; a page has as many sentences and links as one there on
-average.
+writes a dump of generated pages in FEVER's format, builds the database in a separate process,
+searches it, and extrapolates to the dump's 5.4 million pages. The words of the pages follow Zipf's
+law, like those of Wikipedia. A page has as many sentences and links as the average page there.
 """
 
 import argparse

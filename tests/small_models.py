@@ -1,4 +1,4 @@
-"""Models small enough to compare passes of them number by number."""
+"""Models small enough to compare forward passes number by number."""
 
 from typing import Any
 

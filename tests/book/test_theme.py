@@ -1,4 +1,4 @@
-"""What the book mends of its theme."""
+"""The book's fixes to its theme."""
 
 import pytest
 from bs4 import BeautifulSoup

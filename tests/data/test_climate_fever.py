@@ -98,7 +98,7 @@ def test_normalised(claim, words):
             ROW | {"claim_id": "8", "evidences": [{"article": "A"}]},
             "evidences.0.evidence: Field req",
         ),
-        (ROW, "the id '7' is that of .*jsonl:1; expected every id once"),
+        (ROW, "the id '7' was already used in .*jsonl:1; expected every id once"),
     ],
 )
 def test_a_malformed_line_is_named(file, second, problem):

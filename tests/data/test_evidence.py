@@ -1,4 +1,4 @@
-"""What prompts show of the evidence under either protocol."""
+"""The evidence that prompts show under each protocol."""
 
 import pandas as pd
 import pytest

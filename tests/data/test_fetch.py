@@ -80,19 +80,19 @@ def test_a_changed_file_in_the_cache_is_set_aside_and_downloaded_again(served, t
     aside = tmp_path / "cache" / f"thing.txt.unexpected-{got[:12]}"
     assert aside.read_text() == "changed"
     said = capsys.readouterr().err
-    assert f"expected SHA-256 {SHA256}; got {got}. It was kept as {aside}" in said
+    assert f"expected SHA-256 {SHA256}; got {got}. It was renamed to {aside}" in said
 
 
 def test_a_server_that_does_not_answer_is_said_in_a_few_words(served, monkeypatch):
     monkeypatch.setitem(SOURCES, "thing", Source("http://127.0.0.1:1/thing.txt", SHA256, "CC0"))
-    with pytest.raises(SourceError, match=r"thing\.txt could not be downloaded: there is no conn"):
+    with pytest.raises(SourceError, match=r"thing\.txt cannot be downloaded: there is no conn"):
         fetch("thing")
 
 
 def test_a_cache_that_cannot_be_written_is_said_to_be_so(served, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("FACTMIX_CACHE", str(tmp_path / "file"))
-    with pytest.raises(SourceError, match=r"thing: .*thing\.txt could not be written: .*CACHE"):
+    with pytest.raises(SourceError, match=r"thing: .*thing\.txt cannot be written: .*CACHE"):
         fetch("thing")
 
 

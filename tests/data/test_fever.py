@@ -1,4 +1,4 @@
-"""FEVER's claims with the sentences they refer to, or that are found for them."""
+"""FEVER's claims with their evidence, referred to or retrieved."""
 
 import json
 import zipfile
@@ -159,7 +159,7 @@ def test_claims_that_read_alike_share_a_group_whatever_their_pages(wiki: Wiki) -
         (ROW | {"id": 8, "claim": " "}, "claim: Value error, is empty"),
         (ROW | {"id": 8, "evidence": [[["Vell", 0]]]}, r"evidence\.0\.0\.0: Input should be"),
         (ROW | {"id": 8, "evidence": [[[1, 2, "Vell", -1]]]}, r"evidence\.0\.0\.3: Input sh"),
-        (ROW, "the id '7' is that of .*:1; expected every id once"),
+        (ROW, "the id '7' was already used in .*:1; expected every id once"),
     ],
 )
 def test_a_malformed_line_is_named(file: Callable[..., Path], second: Any, problem: str) -> None:

@@ -1,4 +1,4 @@
-"""Lines of JSON that are not what they should be, and names written in several ways."""
+"""Malformed lines of JSON, and names written in several ways."""
 
 import json
 from collections.abc import Callable
@@ -51,7 +51,7 @@ def test_invalid_utf_8_is_named_by_line() -> None:
 
 
 def test_an_id_that_another_file_has_is_a_mistake() -> None:
-    with pytest.raises(DataError, match=r"claims\.jsonl:1: the id '7' is that of other\.jsonl:3"):
+    with pytest.raises(DataError, match=r"jsonl:1: the id '7' was already used in other\.jsonl:3"):
         read_examples([LINE], _Row, "claims.jsonl", "some", {"7": "other.jsonl:3"})
 
 

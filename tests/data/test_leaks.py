@@ -1,4 +1,4 @@
-"""What training and evaluation share, and the stop when it is anything."""
+"""The overlap of training and evaluation, and the error if there is any."""
 
 import pytest
 

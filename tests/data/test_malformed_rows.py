@@ -1,4 +1,4 @@
-"""What a file of each real dataset may hold, and what stops its loading: the same for all three."""
+"""Accepted and malformed rows of the real datasets, the same for all three."""
 
 import json
 import zipfile
@@ -115,7 +115,7 @@ def second(format_: Format, **changes: Any) -> Row:
         (lambda f: b"\n", "Invalid JSON"),
         (lambda f: lines(second(f, **{f.label: "MAYBE"})), r"\w+: Input should be .*'MAYBE'"),
         (lambda f: lines({k: v for k, v in second(f).items() if k != "claim"}), "claim: Field req"),
-        (lambda f: lines(f.row), "the id '7' is that of .*:1; expected every id once"),
+        (lambda f: lines(f.row), "the id '7' was already used in .*:1; expected every id once"),
         (lambda f: lines(second(f, claim=" \n")), "claim: Value error, is empty"),
         (
             lambda f: lines(second(f)).replace(b"Another", b"An\xffther"),

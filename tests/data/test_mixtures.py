@@ -317,8 +317,8 @@ def test_a_pool_too_small_to_evaluate_says_how_much_there_is():
 def test_the_trajectory_cannot_hold_more_than_the_evaluation_set():
     study = study_of({"m": {"one": {FAIL: 1}}}, counts(0, 0, 1), trajectory=counts(0, 0, 2))
     assert shortage(study, {"one": [example(i, FAIL) for i in range(9)]}) == (
-        "study smoke: evaluation.trajectory_counts: FAIL: 2 examples needed, 1 available, which is"
-        " evaluation.counts"
+        "study smoke: evaluation.trajectory_counts: FAIL: 2 examples needed, 1 available; expected"
+        " at most evaluation.counts"
     )
 
 

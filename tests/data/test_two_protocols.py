@@ -1,4 +1,4 @@
-"""A study with arms of both protocols: what each is compared with, and which parts are apart."""
+"""A study with arms of both protocols: their baselines, and their samples."""
 
 import json
 from pathlib import Path
@@ -137,7 +137,7 @@ def test_a_baseline_that_cannot_be_compared_with_is_refused(
 
 def test_the_baseline_of_the_study_answers_the_usual_sample() -> None:
     content = two_protocols().model_dump() | {"baseline": "format_only_released"}
-    with pytest.raises(ValueError, match="is not evaluated on what protocol as_described"):
+    with pytest.raises(ValueError, match="does not answer the evaluation sample of protocol"):
         Study.model_validate(content)
 
 
@@ -145,7 +145,7 @@ def test_the_baseline_of_the_study_answers_the_usual_sample() -> None:
 def test_names_of_the_untrained_model_and_of_constants_are_no_arms(name: str) -> None:
     content = two_protocols().model_dump()
     content["arms"][name] = RELEASED["format_only_released"]
-    with pytest.raises(ValueError, match="expected another one"):
+    with pytest.raises(ValueError, match="expected another name"):
         Study.model_validate(content)
 
 

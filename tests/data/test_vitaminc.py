@@ -68,7 +68,7 @@ def test_labels(archive, theirs, ours):
         ({k: v for k, v in ROW.items() if k != "page"}, "page: Field required$"),
         (ROW | {"claim": " "}, "claim: Value error, is empty; got ' '"),
         (ROW | {"evidence": None}, "evidence: Input should be a valid string; got None"),
-        (ROW, f"the id 'c1_1' is that of .*{MEMBER}:1; expected every id once"),
+        (ROW, f"the id 'c1_1' was already used in .*{MEMBER}:1; expected every id once"),
     ],
 )
 def test_a_malformed_line_is_named(archive, second, problem):
@@ -90,7 +90,7 @@ def test_the_full_archive_is_read_from_all_its_splits_and_an_id_occurs_once_in_t
     assert [example.id for example in examples] == ["train", "dev", "test"]
     assert {example.dataset for example in examples} == {"vitaminc_full"}
     write("same", "dev", "same")
-    with pytest.raises(DataError, match=r"test\.jsonl:1: the id 'same' is that of .*train"):
+    with pytest.raises(DataError, match=r"test\.jsonl:1: the id 'same' was already used in .*tra"):
         read(path, FULL, "vitaminc_full")
 
 

@@ -1,4 +1,4 @@
-"""How a dump of Wikipedia becomes a database, whatever happens on the way."""
+"""Building the database of a Wikipedia dump, also after interruptions and with bad input."""
 
 import sqlite3
 import subprocess
@@ -118,7 +118,7 @@ def test_a_damaged_database_is_named_with_the_way_out(tmp_path: Path) -> None:
         file.unlink()
     [database] = (tmp_path / "cache").glob("*.sqlite")
     database.write_bytes(b"no database" * 1000)
-    with pytest.raises(DataError, match=rf"^{database}: .* delete this file, and it is built anew"):
+    with pytest.raises(DataError, match=rf"^{database}: .* delete this file to rebuild it"):
         open_wiki(archive, tmp_path / "cache")
 
 
@@ -127,7 +127,7 @@ def test_a_damaged_database_is_named_with_the_way_out(tmp_path: Path) -> None:
     [
         ('{"id": "A"', r"wiki-001\.jsonl:2: Invalid JSON"),
         ('{"id": "A"}', r"wiki-001\.jsonl:2: lines: Field required"),
-        (row("Vell", ["Again ."]), r"wiki-001\.jsonl: the page 'Vell' has come before"),
+        (row("Vell", ["Again ."]), r"wiki-001\.jsonl: the page 'Vell' occurs twice"),
     ],
 )
 def test_a_malformed_page_is_named(tmp_path: Path, text: str, problem: str) -> None:

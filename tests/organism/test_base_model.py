@@ -1,4 +1,4 @@
-"""What the base model is pretrained on, and how."""
+"""The pretraining of the base model, and its text."""
 
 from collections import Counter
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The invented world: what its labels mean, who is in it, and what its words give away."""
+"""The invented world: its labels, its names, and how much its words alone reveal."""
 
 import re
 from collections import Counter

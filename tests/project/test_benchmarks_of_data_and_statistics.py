@@ -1,4 +1,4 @@
-"""Small versions of what benchmarks/ measures at length."""
+"""Small versions of the benchmarks of data and statistics."""
 
 import importlib.util
 import json

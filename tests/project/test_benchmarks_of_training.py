@@ -1,4 +1,4 @@
-"""Every benchmark runs, and prints what it promises; what it measures here means nothing."""
+"""Every benchmark of training runs and prints its output; the numbers here mean nothing."""
 
 import importlib
 import json
@@ -121,7 +121,7 @@ def test_a_run_that_is_there_is_not_measured(
 ) -> None:
     (tmp_path / "smoke").mkdir()
     monkeypatch.setenv("FACTMIX_RUNS", str(tmp_path))
-    with pytest.raises(SystemExit, match="smoke is there, and nothing would be left to measure"):
+    with pytest.raises(SystemExit, match="smoke already exists, so nothing would be left to"):
         run("study")
 
 

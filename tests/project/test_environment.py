@@ -1,4 +1,4 @@
-"""requirements.txt, environment.yml, pyproject.toml and what is installed say the same."""
+"""requirements.txt, environment.yml, pyproject.toml and the installed packages agree."""
 
 import ast
 import os

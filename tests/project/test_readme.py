@@ -1,4 +1,4 @@
-"""What a newcomer reads first is true: files, commands, licences and the picture of the book."""
+"""The README and CONTRIBUTING are correct: files, commands, licences and the book's screenshot."""
 
 import json
 import re

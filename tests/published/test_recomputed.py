@@ -101,7 +101,7 @@ def test_without_a_mirror_the_files_are_fetched_and_the_printed_gains_kept(
     monkeypatch.delenv("FACTMIX_MIRROR")
     assert json.loads(recomputed.freeze(tmp_path).read_text()) == derived
     assert set(fetched) <= set(SOURCES) and len(set(fetched)) == 17
-    assert "no table of what the blog prints; kept as it was" in capsys.readouterr().err
+    assert "no table of the gains that the blog prints; kept" in capsys.readouterr().err
 
 
 def test_a_file_that_cannot_be_had_is_named(tmp_path, monkeypatch):

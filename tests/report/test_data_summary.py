@@ -1,4 +1,4 @@
-"""What was drawn, as numbers and as text."""
+"""The summary of a study's data, as numbers and as text."""
 
 import json
 from pathlib import Path

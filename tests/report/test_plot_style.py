@@ -1,4 +1,4 @@
-"""What is common to all figures."""
+"""The common style of all figures."""
 
 from factmix.report import plot_style
 

@@ -1,4 +1,4 @@
-"""What the base model can do before any reinforcement."""
+"""The abilities of the base model, before training."""
 
 from pathlib import Path
 

@@ -116,7 +116,7 @@ def test_all_keys_that_are_missing_in_one_place_are_named(broken):
 
 def test_seeds_that_are_named_twice(broken):
     message, line = broken("seeds: [0]", "seeds: [0, 1, 0]")
-    assert message.startswith(f"mine.yaml:{line}: seeds: one is named twice in [0, 1, 0]")
+    assert message.startswith(f"mine.yaml:{line}: seeds: [0, 1, 0] repeats a seed")
 
 
 def test_unknown_kind_of_reward(broken):
@@ -150,7 +150,7 @@ def test_bad_yaml(broken):
 def test_a_key_that_comes_twice_is_refused(broken):
     arm = "  hard_only: {mixture: hard_only, reward: published}\n"
     message, line = broken(arm, arm + arm)
-    assert message.startswith(f"mine.yaml:{line + 1}: hard_only: this key has come before")
+    assert message.startswith(f"mine.yaml:{line + 1}: hard_only: this key occurs twice")
 
 
 @pytest.mark.parametrize(
@@ -200,8 +200,8 @@ def test_an_unknown_protocol(broken):
 def test_passes_that_do_not_fill_a_step(broken):
     message, line = broken("  group_size: 4", "  group_size: 4\n  prompts_per_pass: 3")
     assert message == (
-        f"mine.yaml:{line + 1}: training.prompts_per_pass: 3 prompts at a time do not divide the 4"
-        " of prompts_per_step; expected a number that does"
+        f"mine.yaml:{line + 1}: training.prompts_per_pass: 3 prompts per pass do not divide the 4"
+        " of prompts_per_step; expected a divisor of it"
     )
 
 
@@ -249,8 +249,8 @@ def test_a_key_that_was_meant_to_change_in_part_is_said_to_be_replaced_whole(ext
     assert message.startswith(
         "mine.yaml:2: training.prompts_per_step: this key is missing, and so are group_size, "
     )
-    assert "training of this file takes the place of that in" in message
-    assert message.endswith("smoke.yaml, whole; repeat what stays the same)")
+    assert "training of this file replaces all of training in" in message
+    assert message.endswith("smoke.yaml; repeat the keys that stay the same)")
 
 
 def test_what_no_longer_fits_is_told_with_both_lines(extending):
@@ -266,9 +266,9 @@ def test_what_no_longer_fits_is_told_with_both_lines(extending):
     ("name", "complaint"),
     [
         ("nothing", "nothing.yaml: no such study; expected one of: mine, smoke"),
-        ("../smoke", "extends: expected the name of a study beside this one; got '../smoke'"),
-        ("[smoke]", "extends: expected the name of a study beside this one; got ['smoke']"),
-        ("mine", "mine.yaml:1: extends: 'mine' extends 'mine'; expected a study that extends no"),
+        ("../smoke", "extends: expected the name of a study in the same folder; got '../smoke'"),
+        ("[smoke]", "extends: expected the name of a study in the same folder; got ['smoke']"),
+        ("mine", "mine.yaml:1: extends: 'mine' itself extends 'mine'; expected a study that"),
     ],
 )
 def test_only_a_whole_study_beside_it_is_extended(extending, name, complaint):

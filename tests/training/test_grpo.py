@@ -484,7 +484,7 @@ def test_a_group_is_never_split_between_processes(
         (1, 1),
     ]
     twelve = STUDY.training.model_copy(update={"prompts_per_step": 12, "prompts_per_pass": 4})
-    with pytest.raises(grpo.TrainingError, match="4 prompts at a time do not divide the 6 of each"):
+    with pytest.raises(grpo.TrainingError, match="4 prompts per pass do not divide the 6 of each"):
         grpo.prompts_per_process(STUDY.model_copy(update={"training": twelve}).run("hard_only"), 2)
     monkeypatch.setenv("WORLD_SIZE", "3")
     with pytest.raises(
@@ -785,5 +785,5 @@ def test_too_few_steps_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(grpo.TrainingError, match=r"takes 36 prompts, but .* hard_only has 34;"):
         grpo.train(wide.run("hard_only", 0), paths)
     monkeypatch.setattr(GRPOTrainer, "train", lambda *_, **__: None)
-    with pytest.raises(grpo.TrainingError, match="0 steps were made, expected 2"):
+    with pytest.raises(grpo.TrainingError, match="ended after 0 steps; expected 2"):
         grpo.train(STUDY.run("hard_only", 0), paths)

@@ -1,4 +1,4 @@
-"""The path of studies/paper.yaml, with a tiny model of gpt-oss-20b's structure."""
+"""The steps of studies/paper.yaml, with a tiny model of gpt-oss-20b's architecture."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a study takes, counted without weights."""
+"""The cost of a study, computed without loading weights."""
 
 import json
 from pathlib import Path
@@ -115,7 +115,7 @@ def test_a_model_of_unknown_shape_is_said_to_be_so(tmp_path: Path) -> None:
     planned = plan(study.model_copy(update={"model": elsewhere}), Paths(tmp_path))
     assert planned["missing"][0]["remedy"] == "hf download nobody/nothing"
     assert planned["model"]["parameters"] is None
-    assert "the shape of the model is not known" in text(planned)
+    assert "parameters and memory are unknown" in text(planned)
 
 
 def test_an_unknown_dataset_is_answered_with_the_known_ones(smoke: Study, tmp_path: Path) -> None:

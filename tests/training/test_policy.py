@@ -105,11 +105,11 @@ def test_targets_that_the_model_lacks_are_named(
 
 def test_a_tokenizer_that_was_not_downloaded_is_not_asked_for(smoke: Study) -> None:
     elsewhere = smoke.model.model_copy(update={"path": "nobody/nothing"})
-    with pytest.raises(ModelError, match="nobody/nothing: expected a model in a folder"):
+    with pytest.raises(ModelError, match="nobody/nothing: the model cannot be loaded; expected"):
         load_tokenizer(elsewhere, only_local=True)
 
 
-def test_a_model_that_is_not_to_be_had_is_asked_for_once_and_comes_with_its_remedy(
+def test_a_model_that_cannot_be_loaded_is_asked_for_once_and_comes_with_its_remedy(
     smoke: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
@@ -124,7 +124,7 @@ def test_a_model_that_is_not_to_be_had_is_asked_for_once_and_comes_with_its_reme
     with pytest.raises(ModelError) as caught:
         load_base(elsewhere)
     assert asked == ["nobody/nothing"]
-    assert "got: no connection. Where" in str(caught.value)
+    assert "got: no connection. Download it" in str(caught.value)
     assert str(caught.value).endswith("hf download nobody/nothing --revision a1b2")
 
 
@@ -160,7 +160,7 @@ def test_prompts_of_many_examples_are_those_of_each(policy: Policy) -> None:
 
 
 def test_a_claim_that_can_never_fit_is_an_error(policy: Policy) -> None:
-    with pytest.raises(PromptError, match=r"debate e: .* tokens too many .*prompt.max_tokens"):
+    with pytest.raises(PromptError, match=r"debate e: .* tokens too long; .*prompt.max_tokens"):
         prompt_text(policy.tokenizer, _example(("Some.",)), _prompt(20))
 
 

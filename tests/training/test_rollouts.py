@@ -155,5 +155,5 @@ def test_vllm_that_is_installed_samples_and_stops_where_the_study_says(
 
 
 def test_vllm_samples_no_stale_weights() -> None:
-    with pytest.raises(ValueError, match="stale weights are sampled with training"):
+    with pytest.raises(ValueError, match="sampling from stale weights needs training"):
         changed(arms={"released": RELEASED}, training={"generation": "vllm"})

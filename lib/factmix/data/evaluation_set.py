@@ -1,4 +1,4 @@
-"""Which examples of a dataset are evaluated: drawn so that few groups are lost to training."""
+"""Draws the evaluation examples of a dataset so that training loses few groups."""
 
 from collections.abc import Mapping, Set
 
@@ -9,12 +9,12 @@ from factmix.data.pool import DataError
 from factmix.study.labels import LABELS, Label
 from factmix.study.run import EvaluationSample
 
-# A page of VitaminC may hold hundreds of rows: while there are others, no group fills more than
-# this part of a label's evaluation examples.
+# A page of VitaminC may have hundreds of rows. No group fills more than this share of a label's
+# evaluation examples, unless the other groups do not suffice.
 GROUP_SHARE = 1 / 50
 
-# A group of more than this part of a dataset is left to training while there are others: it would
-# be reserved whole. FEVER's training claims may be linked that far through the pages they share.
+# A group larger than this share of a dataset is left to training, unless the other groups do not
+# suffice: evaluation would reserve all of it. Shared pages may link that many of FEVER's claims.
 LARGEST_GROUP = 1 / 20
 
 
@@ -27,23 +27,22 @@ def draw_evaluation(
     *,
     where: str,
 ) -> pd.DataFrame:
-    """Draws the examples of one dataset that are evaluated.
+    """Draws the evaluation examples of one dataset.
 
     Args:
-        sample: says how many of each label, and whether groups are kept together or examples are
-            drawn at random, as the released code did.
+        sample: the counts per label, and the split: by group, or at random as in the released code.
         name: of the dataset.
         pool: all its examples, index 0, 1, 2...
         reserved: groups from which other datasets have drawn evaluation examples.
-        rng: decides order and choice.
-        where: of which study, for messages.
+        rng: generator for all random choices.
+        where: the study, for messages.
 
     Returns:
         The examples, in the order of the pool, with a column `trajectory`: whether the example is
-        in the part that is answered during training.
+        also answered during training.
 
     Raises:
-        DataError: the pool is too small for what is asked of it.
+        DataError: the pool is too small for the counts.
     """
     counts = sample.counts[name]
     for label in LABELS:
@@ -57,7 +56,7 @@ def draw_evaluation(
         if part > needed:
             raise DataError(
                 f"{where}: evaluation.trajectory_counts: {label}: {part} examples"
-                f" needed, {needed} available, which is evaluation.counts"
+                f" needed, {needed} available; expected at most evaluation.counts"
             )
     if sample.split == "group_disjoint":
         taken = draw_by_group(pool, counts, rng, reserved)
@@ -79,17 +78,19 @@ def draw_by_group(
     rng: np.random.Generator,
     reserved: Set[str] = frozenset(),
 ) -> list[int]:
-    """Draws examples so that few groups are touched and none of them dominates.
+    """Draws examples from few groups, so that no group dominates.
 
-    Groups come in random order, those that are lost to training anyway first; each gives what is
-    still needed of every label, at most `GROUP_SHARE` of the label's count. A group is passed over
-    while it would have to be split, for its remainder would be lost to training. Only if the groups
-    do not suffice do they give more.
+    1. Visit the groups in random order, reserved ones first: training cannot use them anyway.
+    2. Take the examples of the labels still needed, at most `GROUP_SHARE` of a label's count from
+       one group. Skip a group that offers more than is needed: training would lose the remainder.
+       Skip a group larger than `LARGEST_GROUP`.
+    3. If examples are still missing, take more, without these limits: first from the groups
+       already used, then from the others.
 
     Args:
         pool: examples of one dataset, index 0, 1, 2...; at least `counts` of each label.
         counts: examples per label.
-        rng: decides order and choice.
+        rng: generator for all random choices.
         reserved: groups from which other datasets have drawn evaluation examples.
 
     Returns:

@@ -1,8 +1,8 @@
-"""What evidence a prompt shows, by the protocol.
+"""The evidence that a prompt shows, by the protocol.
 
-The released code reads evidence as FEVER's nested list of references to sentences. While training,
-VitaminC and Climate-FEVER hand over a plain string, of which that reader makes nothing; while
-evaluating, they are read by code of their own. FEVER's undecided claims refer to no sentence.
+The released code parses evidence as FEVER's nested list of references to sentences. In training,
+VitaminC and Climate-FEVER pass a plain string, and that parser returns nothing for it. In
+evaluation they have parsers of their own. FEVER's undecided claims refer to no sentence.
 """
 
 from typing import Literal
@@ -13,7 +13,7 @@ import pandas as pd
 from factmix.study.labels import Label
 from factmix.study.protocol import Evidence
 
-# Datasets whose evidence is a list of references, and the embedded domain that stands for them.
+# Datasets whose evidence is a list of references, and the invented domain that stands for them.
 REFERRING = frozenset({"fever", "fever_train", "encyclopedia"})
 
 Purpose = Literal["train", "evaluation"]
@@ -23,9 +23,9 @@ def visible_evidence(examples: pd.DataFrame, evidence: Evidence, purpose: Purpos
     """Examples with the evidence that their prompts show.
 
     Args:
-        examples: rows with the columns of `examples.COLUMNS` and all evidence there is.
-        evidence: retrieved: all of it. as_released: none for the undecided claims of FEVER, and
-            none for the claims of other datasets while training.
+        examples: rows with the columns of `examples.COLUMNS` and all their evidence.
+        evidence: retrieved: all of it. as_released: none for the undecided claims of FEVER, and in
+            training none for the claims of other datasets.
         purpose: what the prompts are for.
 
     Returns:
@@ -47,8 +47,8 @@ def visible_evidence(examples: pd.DataFrame, evidence: Evidence, purpose: Purpos
 def missing_means_na(examples: pd.DataFrame) -> float:
     """Accuracy of the rule "NA if and only if there is no evidence", fraction.
 
-    An answer counts as right when it is NA for the undecided claims and anything else for the
-    others; so where every claim has evidence, it is the share of those others.
+    An answer is correct if it is NA for an undecided claim, or anything else for a decided one. So
+    if every claim has evidence, the accuracy is the share of decided claims.
     """
     missing = examples["evidence"].map(len) == 0
     return float(np.mean(missing == (examples["label"] == Label.NA)))

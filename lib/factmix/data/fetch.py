@@ -1,6 +1,6 @@
-"""A local copy of a public data file, which is the file it should be.
+"""Local copies of public data files, verified by checksum.
 
-It is taken from the folder that FACTMIX_MIRROR names, if it is there, and otherwise downloaded once
+A file is taken from the folder in FACTMIX_MIRROR if it is there. Otherwise it is downloaded once
 into a cache (FACTMIX_CACHE, or the user's cache folder).
 """
 
@@ -20,28 +20,28 @@ from factmix.data.sources import SOURCES, Source
 from factmix.study.files import sha256
 
 CHUNK = 2**20  # bytes
-TIMEOUT = 60  # seconds without an answer from a server
+TIMEOUT = 60  # seconds without a response from a server
 
 
 class SourceError(RuntimeError):
-    """A data file could not be had, or is not the expected one."""
+    """A data file cannot be downloaded or read, or its checksum is wrong."""
 
 
 def cache() -> Path:
-    """The folder for what is downloaded and what is built from it."""
+    """The folder for downloads, and for what is built from them."""
     return Path(os.environ.get("FACTMIX_CACHE") or pooch.os_cache("factmix"))
 
 
 def fetch(name: str) -> Path:
-    """A local copy of a file of `SOURCES`, its checksum verified.
+    """The path of a local copy of a file of `SOURCES`, with a verified checksum.
 
-    A mirror may hold an excerpt of a file: a SHA256SUMS beside it (lines of checksum and file name)
-    then says what is expected of that mirror's files. A mirror is never written to. A file of the
-    cache that is not what it should be is renamed and downloaded again.
+    A mirror may hold an excerpt of a file; then a SHA256SUMS in the same folder (lines of checksum
+    and file name) gives the expected checksums. A mirror is never written to. A cached file with a
+    wrong checksum is renamed and downloaded again.
 
     Raises:
-        SourceError: there is no such source, FACTMIX_MIRROR names no folder, the file cannot be
-            downloaded, or its checksum is not the expected one.
+        SourceError: the source is unknown, FACTMIX_MIRROR is not a folder, the file cannot be
+            downloaded, or its checksum is wrong.
     """
     if name not in SOURCES:
         raise SourceError(
@@ -54,15 +54,15 @@ def fetch(name: str) -> Path:
         got = sha256(held)
         if got != expected:
             raise SourceError(
-                f"{held}: expected SHA-256 {expected}; got {got}. The file was left as it is: it"
-                " may be another version or incomplete; fetch it again, or take it out of the"
+                f"{held}: expected SHA-256 {expected}; got {got}. The file was left as it is. It"
+                " may be another version or incomplete: download it again, or remove it from the"
                 " mirror"
             )
         return held
     path = cache() / source.file
     if path.is_file() and (got := sha256(path)) != source.sha256:
         print(
-            f"{path}: expected SHA-256 {source.sha256}; got {got}. It was kept as"
+            f"{path}: expected SHA-256 {source.sha256}; got {got}. It was renamed to"
             f" {_set_aside(path)}, and is downloaded again",
             file=sys.stderr,
         )
@@ -72,16 +72,15 @@ def fetch(name: str) -> Path:
         if got != source.sha256:
             raise SourceError(
                 f"{name}: {source.url} gave another file: expected SHA-256 {source.sha256}; got"
-                f" {got}. It was kept as {_set_aside(path)}. The download may have been damaged"
-                " or answered by a proxy: look into that file, delete it and try again; if the"
-                " authors have released a new version, compare it and change the checksum in"
-                " sources.py"
+                f" {got}. It was kept as {_set_aside(path)}. The download may be damaged, or come"
+                " from a proxy: inspect that file, delete it and try again. If the authors have"
+                " released a new version, compare it and change the checksum in sources.py"
             )
     return path
 
 
 def locate(name: str) -> Path | None:
-    """Where a file of `SOURCES` lies, unverified; None when `fetch` would have to download it."""
+    """The local path of a file of `SOURCES`, unverified; None if `fetch` would download it."""
     held = _in_mirror(SOURCES[name])
     path = held or cache() / SOURCES[name].file
     return path if path.is_file() else None
@@ -89,10 +88,10 @@ def locate(name: str) -> Path | None:
 
 @contextmanager
 def open_member(archive: Path, member: str) -> Iterator[IO[bytes]]:
-    """A file inside a zip archive, read in place: nothing of an archive is written to disk.
+    """Opens a file inside a zip archive, without unpacking it to disk.
 
     Raises:
-        SourceError: the file is no zip archive, or does not hold that member.
+        SourceError: the file is not a zip archive, or does not hold that member.
     """
     try:
         with zipfile.ZipFile(archive) as opened:
@@ -120,7 +119,7 @@ def _sums(folder: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     pairs = (line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines())
-    # sha256sum puts an asterisk before the names of files that it read as binary.
+    # sha256sum puts an asterisk before the name of a file that it read in binary mode.
     return {
         pair[1].strip().removeprefix("*").removeprefix("./"): pair[0].lower()
         for pair in pairs
@@ -129,7 +128,7 @@ def _sums(folder: Path) -> dict[str, str]:
 
 
 def _set_aside(path: Path) -> Path:
-    """Renames a file after its own checksum, so that none that is set aside replaces another."""
+    """Renames a file after its checksum, so that it overwrites no file set aside before."""
     return path.rename(path.with_name(f"{path.name}.unexpected-{sha256(path)[:12]}"))
 
 
@@ -144,29 +143,29 @@ def _download(name: str, source: Source, path: Path) -> None:
         unanswered = isinstance(error, requests.ConnectionError)
         reason = "there is no connection to the server" if unanswered else error
         raise SourceError(
-            f"{name}: {source.url} could not be downloaded: {reason}. What has arrived is kept and"
-            f" continued next time. Check the network, or put {source.file} into a folder and name"
-            " it in FACTMIX_MIRROR"
+            f"{name}: {source.url} cannot be downloaded: {reason}. The partial download is kept and"
+            f" resumes next time. Check the network, or put {source.file} into a folder and set"
+            " FACTMIX_MIRROR to it"
         ) from error
     except OSError as error:
         raise SourceError(
-            f"{name}: {path} could not be written: {error}. Free some space, or name a folder that"
-            " can be written to in FACTMIX_CACHE"
+            f"{name}: {path} cannot be written: {error}. Free some space, or set FACTMIX_CACHE to"
+            " a writable folder"
         ) from error
 
 
 def _resume_into(path: Path) -> Callable[[str, str, object], None]:
-    """A downloader for pooch with a progress bar, which goes on where an earlier one stopped."""
+    """A downloader for pooch that resumes a partial download and shows a progress bar."""
     part = path.with_name(f"{path.name}.part")
 
     def download(url: str, output_file: str, _: object) -> None:
         there = part.stat().st_size if part.is_file() else 0
-        # As it is: a range of a compressed answer is none of the file.
+        # Uncompressed: a byte range of a compressed response is not a range of the file.
         wanted = {"Accept-Encoding": "identity"}
         if there:
             wanted["Range"] = f"bytes={there}-"
         with requests.get(url, headers=wanted, stream=True, timeout=TIMEOUT) as answer:
-            # Out of range: all of it had arrived before, and the checksum will tell.
+            # Out of range: the file was complete before; `fetch` verifies the checksum.
             if answer.status_code != requests.codes.requested_range_not_satisfiable:
                 answer.raise_for_status()
                 resumed = answer.status_code == requests.codes.partial_content
@@ -177,7 +176,7 @@ def _resume_into(path: Path) -> Callable[[str, str, object], None]:
 
 
 def _receive(answer: requests.Response, part: Path, there: int) -> None:
-    """Appends what a server sends to the `there` bytes that have arrived before."""
+    """Appends a response to the `there` bytes that were downloaded before."""
     length = answer.headers.get("Content-Length")
     bar = tqdm(
         desc=part.stem,

@@ -1,4 +1,4 @@
-"""Names that belong together, directly or through others."""
+"""Groups of linked names: a union-find."""
 
 from collections.abc import Mapping
 
@@ -6,19 +6,19 @@ import pandas as pd
 
 
 class Groups:
-    """Links between names; of all that are linked, the smallest name stands for the group."""
+    """A union-find of names; a group is named after the smallest name in it."""
 
     def __init__(self) -> None:
         self._above: dict[str, str] = {}
 
     def link(self, one: str, other: str) -> None:
-        """Puts two names, and all that are linked to either, in one group."""
-        # The smaller name stands for both, so that the order of the links does not matter.
+        """Merges the groups of two names."""
+        # The smaller name becomes the root, so that the order of the links does not matter.
         low, high = sorted((self._top(one), self._top(other)))
         self._above[high] = low
 
     def of(self, name: str) -> str:
-        """The smallest name of all that are linked to a name."""
+        """The group of a name: the smallest name linked to it."""
         return self._top(name)
 
     def _top(self, name: str) -> str:
@@ -29,10 +29,13 @@ class Groups:
 
 
 def linked(loaded: dict[str, tuple[pd.DataFrame, Mapping[str, str]]]) -> dict[str, pd.DataFrame]:
-    """Each dataset's examples, in groups that hold across datasets.
+    """Each dataset's examples, with groups that hold across datasets.
 
-    FEVER's groups are pages that its claims link, each under one of their titles. What another
-    dataset has on any of these pages belongs to the same group.
+    FEVER's groups are sets of pages linked by claims, each named after one page. Examples of
+    another dataset on any of these pages get the same group.
+
+    Args:
+        loaded: per dataset, its examples and its `Pool.pages`.
     """
     groups = Groups()
     for _, pages in loaded.values():

@@ -1,4 +1,4 @@
-"""Lines of JSON from a dataset's file, checked one by one."""
+"""Reads and checks the JSON lines of a dataset's file."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
@@ -19,18 +19,18 @@ def _one_line(text: str) -> str:
     return line
 
 
-# A prompt gives the claim and each evidence sentence a line of its own.
+# In a prompt, the claim and each evidence sentence are one line each.
 Text = Annotated[str, AfterValidator(_one_line)]
 
 
 class Row(BaseModel, ABC):
-    """The fields of one line that are used; others may be there."""
+    """The fields of one line that are used; others are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     @abstractmethod
     def example(self, dataset: str) -> Example:
-        """The row in this project's terms, under the dataset's name."""
+        """The row as an `Example` of the named dataset."""
 
 
 AnyRow = TypeVar("AnyRow", bound=BaseModel)
@@ -39,18 +39,18 @@ AnyRow = TypeVar("AnyRow", bound=BaseModel)
 def read_rows(
     lines: Iterable[bytes], row_type: type[AnyRow], source: str
 ) -> Iterator[tuple[str, AnyRow]]:
-    """Each line of JSON with its place, such as "claims.jsonl:3".
+    """Yields each parsed line with its location, such as "claims.jsonl:3".
 
-    Lines may end as on Windows, and the first may begin with a byte order mark.
+    Accepts Windows line endings, and a byte order mark at the start.
 
     Args:
         lines: the file's lines, UTF-8.
-        row_type: what a line must hold.
+        row_type: the model that a line must match.
         source: the file's name.
 
     Raises:
-        DataError: naming file, line and field, for a line that is no JSON or lacks a field, and for
-            a label or text that cannot be.
+        DataError: a line is not JSON, lacks a field, or has an invalid label or text; names file,
+            line and field.
     """
     for number, line in enumerate(lines, start=1):
         try:
@@ -71,13 +71,13 @@ def read_examples(
 
     Args:
         lines: the file's lines, UTF-8.
-        row_type: what a line must hold.
+        row_type: the model that a line must match.
         source: the file's name, for messages.
         dataset: its name.
-        seen: ids of the dataset's other files and where they are, to which this file's are added.
+        seen: ids in the dataset's other files and their locations; this file's ids are added.
 
     Raises:
-        DataError: as `read_rows`, and for an id that came before.
+        DataError: as `read_rows`, and for a repeated id.
     """
     seen = {} if seen is None else seen
     examples = []
@@ -89,15 +89,17 @@ def read_examples(
 
 
 def check_new(id_: str, where: str, seen: dict[str, str]) -> None:
-    """Notes where an id is; DataError when it has come before."""
+    """Records the location of an id; DataError if it is repeated."""
     if id_ in seen:
-        raise DataError(f"{where}: the id '{id_}' is that of {seen[id_]}; expected every id once")
+        raise DataError(
+            f"{where}: the id '{id_}' was already used in {seen[id_]}; expected every id once"
+        )
     seen[id_] = where
 
 
 def _first_problem(error: ValidationError) -> str:
     first = error.errors()[0]
-    # The input of these two is the whole line, which helps nobody.
+    # For these two types the input is the whole line, which is too long for a message.
     got = "" if first["type"] in ("json_invalid", "missing") else f"; got {first['input']!r}"
     where = ".".join(str(part) for part in first["loc"])
     return f"{where + ': ' if where else ''}{first['msg']}{got}"

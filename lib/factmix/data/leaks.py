@@ -1,19 +1,19 @@
-"""What training and evaluation have in common, and the check that it is nothing."""
+"""Overlap of training and evaluation, and the check that there is none."""
 
 import pandas as pd
 
 from factmix.data.text import normalised
 from factmix.study.labels import LABELS
 
-MOST_NAMED = 10  # offending ids in a message
+MOST_NAMED = 10  # ids named in a message
 
 
 class LeakError(ValueError):
-    """An example is trained on although it, or one like it, is evaluated."""
+    """A training example shares its group or its claim with an evaluation example."""
 
 
 def overlap(train: pd.DataFrame, evaluation: pd.DataFrame) -> dict[str, int]:
-    """How many groups and how many claims (normalised) two tables of examples have in common."""
+    """How many groups and how many normalised claims two tables of examples share."""
     return {
         "groups": len(set(train["group"]) & set(evaluation["group"])),
         "claims": len(_claims(train) & _claims(evaluation)),
@@ -21,7 +21,7 @@ def overlap(train: pd.DataFrame, evaluation: pd.DataFrame) -> dict[str, int]:
 
 
 def shared_examples(train: pd.DataFrame, evaluation: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """How many examples are in both tables, by dataset and label."""
+    """The number of examples in both tables, by dataset and label."""
     evaluated = set(zip(evaluation["dataset"], evaluation["id"], strict=True))
     both = [key in evaluated for key in zip(train["dataset"], train["id"], strict=True)]
     shared = train.assign(both=both)
@@ -32,15 +32,15 @@ def shared_examples(train: pd.DataFrame, evaluation: pd.DataFrame) -> dict[str, 
 
 
 def check_disjoint(train: pd.DataFrame, evaluation: pd.DataFrame, where: str) -> None:
-    """Stops when a training example shares its group or its claim with an evaluation example.
+    """Checks that no training example shares its group or its claim with an evaluation example.
 
     Args:
         train: examples to train on.
         evaluation: examples to evaluate.
-        where: what is checked, for the message.
+        where: the study and the arm or mixture, for the message.
 
     Raises:
-        LeakError: naming the ids.
+        LeakError: some do; names their ids.
     """
     by_group = train["group"].isin(set(evaluation["group"]))
     by_claim = train["claim"].map(normalised).isin(_claims(evaluation))
@@ -52,8 +52,8 @@ def check_disjoint(train: pd.DataFrame, evaluation: pd.DataFrame, where: str) ->
         raise LeakError(
             f"{where}: {int(by_group.sum())} training examples share a group with the evaluation"
             f" set and {int(by_claim.sum())} a claim; expected none:"
-            f" {', '.join(named[:MOST_NAMED])}{more}. Draw the data again with `factmix data`; if"
-            " this comes back, the dataset's groups are wrong"
+            f" {', '.join(named[:MOST_NAMED])}{more}. Draw the data again with `factmix data`. If"
+            " the error persists, the dataset's groups are wrong"
         )
 
 

@@ -79,18 +79,17 @@ def prepare(study: Study, paths: Paths) -> Report:
     """Draws the study's evaluation set and the training sample of each of its mixtures.
 
     Writes each dataset's examples, `paths.evaluation` (with a column `trajectory`: whether the
-    example is in the part that is answered during training), a training sample per mixture, the
-    variants of both that arms with another protocol need, and `paths.data_report`, which is written
-    last.
+    example is also answered during training), a training sample per mixture, the variants of both
+    for arms with another protocol, and, last, `paths.data_report`.
 
     Returns:
         The report: fingerprint; datasets.<name>.pool, .evaluation and .excluded; mixtures.<name>.
         <dataset>; overlap.<mixture>; arms.<arm>. Counts are of examples, by label and by whether
-        there is evidence. `excluded` are the rows kept out of training beside the evaluation
-        examples themselves: by their group, or only by their claim. `skipped`, where there is any,
-        are rows of the dataset's files that cannot be used, by the reason. `arms` has what each
-        arm's training sample and evaluation set share: groups, claims, and examples by dataset and
-        label.
+        there is evidence. `excluded` counts the rows excluded from training because they share a
+        group, or only a claim, with the evaluation examples; these themselves are not counted.
+        `skipped`, if any, counts the unusable rows of the dataset's files by reason. `arms` has
+        what each arm's training sample and evaluation set share: groups, claims, and examples by
+        dataset and label.
 
     Raises:
         DataError: a dataset is unknown, or has too few examples.
@@ -165,7 +164,7 @@ def prepare(study: Study, paths: Paths) -> Report:
 
 
 def _draw(study: Study, pools: dict[str, pd.DataFrame], sample: EvaluationSample) -> _Drawn:
-    """The examples of the split of an evaluation sample."""
+    """The evaluation set and training samples, with the split of an evaluation sample."""
     parts: list[pd.DataFrame] = []
     for name, pool in pools.items():
         reserved = {group for part in parts for group in part["group"]}
@@ -194,10 +193,10 @@ def _draw(study: Study, pools: dict[str, pd.DataFrame], sample: EvaluationSample
 
 
 def check_drawn(run: Run | BaseRun, paths: Paths) -> None:
-    """Stops when the samples of a run are not there, or are not what the study now asks for.
+    """Checks that the samples of a run exist and match the study as it is now.
 
     Raises:
-        DataError: naming the file, what differs, and how to draw it.
+        DataError: one does not; names the file, what differs, and how to draw it.
     """
     remedy = f"draw the data with: factmix data {run.study}"
     report = paths.data_report
@@ -213,13 +212,13 @@ def check_drawn(run: Run | BaseRun, paths: Paths) -> None:
         settings = freshness.sample_settings(sample)
         changed = freshness.differences({"settings": drawn[sample.name]}, {"settings": settings})
         if changed:
-            raise DataError(f"{file} is not what the study now asks for: {changed[0]}; {remedy}")
+            raise DataError(f"{file} does not match the study as it is now: {changed[0]}; {remedy}")
 
 
 def development(study: Study, paths: Paths) -> pd.DataFrame:
     """Development examples, for choices that must not depend on training or evaluation data.
 
-    They share no group and no claim with the evaluation set or with any mixture.
+    It is for choices that must not depend on training or evaluation data.
 
     Returns:
         Rows of all datasets with the columns of examples, from the files that `prepare` wrote.
@@ -280,7 +279,8 @@ def _training(
         if sum(map(len, taken)) < study.training.prompts_per_step:
             raise DataError(
                 f"study {study.name}: mixtures.{mixture}: {sum(map(len, taken))} examples are fewer"
-                f" than the {study.training.prompts_per_step} of training.prompts_per_step"
+                f" than the {study.training.prompts_per_step} of training.prompts_per_step;"
+                " enlarge the mixture, or lower prompts_per_step"
             )
         training[mixture] = pd.concat(taken, ignore_index=True)
     return training

@@ -1,4 +1,4 @@
-"""What a dataset offers a study."""
+"""The examples that a dataset provides, and the error for bad data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,18 +7,18 @@ from factmix.study.examples import Example
 
 
 class DataError(ValueError):
-    """A dataset's content does not allow what a study asks of it."""
+    """A dataset is malformed, or too small for what a study asks of it."""
 
 
 @dataclass(frozen=True)
 class Pool:
-    """What a dataset offers.
+    """The examples of a dataset.
 
     Attributes:
-        examples: those that can be used.
-        skipped: how many could not, by the reason.
-        pages: the group of each page that decides an example, where groups are linked pages; so a
-            dataset whose group is one of these pages is kept together with this one's.
+        examples: the usable ones.
+        skipped: the number of unusable ones, by reason.
+        pages: from each Wikipedia page that decides an example to its group, if groups are linked
+            pages. So rows of another dataset on the same page get the same group.
     """
 
     examples: Sequence[Example]

@@ -1,4 +1,4 @@
-"""How far word counts alone get: what a dataset gives away to a reader that cannot reason."""
+"""Bag-of-words classifiers: how much of the label a dataset's words alone reveal."""
 
 from typing import Any
 
@@ -14,22 +14,22 @@ from factmix.study.files import write_json
 from factmix.study.paths import Paths
 from factmix.study.spec import Study
 
-# Word counts stop improving far below this many examples; it bounds the time on large datasets.
+# Accuracy stops improving with far fewer examples; the limit bounds the time on large datasets.
 MOST_TRAINING_ROWS = 20_000
-NO_EVIDENCE = "noevidence"  # a word of its own, so that missing evidence can be learned from
+NO_EVIDENCE = "noevidence"  # a word that stands for missing evidence, so that it is a feature
 
 READERS = {"claim_and_evidence": ["claim", "evidence"], "claim_only": ["claim"]}
 
 
 def shortcuts(train: pd.DataFrame, test: pd.DataFrame, *, seed: int) -> dict[str, Any]:
-    """Scores logistic regressions on the words of claim and evidence, and of the claim alone.
+    """Test scores of logistic regressions on the words of claim and evidence, and of the claim.
 
-    The classes weigh equally in training, so the label shares of `train` do not matter.
+    Classes have equal weight in training, so the label shares of `train` do not matter.
 
     Args:
         train: rows with the columns of `examples.COLUMNS`.
         test: the same, of other groups.
-        seed: of the draw when there are more than `MOST_TRAINING_ROWS`.
+        seed: for the subsample if there are more than `MOST_TRAINING_ROWS`.
 
     Returns:
         claim_and_evidence and claim_only, each with accuracy and balanced_accuracy as
@@ -41,7 +41,7 @@ def shortcuts(train: pd.DataFrame, test: pd.DataFrame, *, seed: int) -> dict[str
     train_text, test_text = _text(train), _text(test)
     scores: dict[str, Any] = {}
     for reader, columns in READERS.items():
-        # Claim and evidence are counted apart: the same word means something else in each.
+        # Separate features for claim and evidence: the same word means something else in each.
         words = ColumnTransformer([(name, CountVectorizer(binary=True), name) for name in columns])
         model = make_pipeline(words, LogisticRegression(class_weight="balanced", max_iter=1000))
         predicted = model.fit(train_text, train["label"]).predict(test_text)
@@ -61,9 +61,9 @@ def shortcuts(train: pd.DataFrame, test: pd.DataFrame, *, seed: int) -> dict[str
 
 
 def of_study(study: Study, paths: Paths) -> dict[str, Any]:
-    """`shortcuts` per dataset of a prepared study; also written to data/shortcuts.json.
+    """`shortcuts` for each dataset of a prepared study; also written to data/shortcuts.json.
 
-    Trains on every example whose group is not in the evaluation set.
+    Trains on all examples whose group is not in the evaluation set.
     """
     evaluation = pd.read_parquet(paths.evaluation)
     scores = {}

@@ -1,6 +1,6 @@
-"""Public data files: where they come from, and the checksums by which they are known.
+"""Public data files: their addresses and checksums.
 
-The project does not contain them; `fetch` takes them from a mirror, or downloads them.
+The project does not contain the files; `fetch` takes them from a mirror, or downloads them.
 """
 
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ class Source:
     """One data file.
 
     Attributes:
-        url: its address; at a fixed commit where the server has such addresses.
+        url: its address, at a fixed commit where possible.
         sha256: of its content, in hexadecimal.
-        licence: under which its authors give it away.
+        licence: under which its authors publish it.
         size: in bytes, where known.
         name: of the local file; by default the last part of the address.
     """
@@ -29,8 +29,8 @@ class Source:
         return self.name or self.url.rsplit("/", 1)[1]
 
 
-# vitaminc, fever_train and fever_wiki: the checksums are those that several independent projects
-# have published for these addresses. The other files were read when their line was written.
+# The checksums of vitaminc, fever_train and fever_wiki are those that several independent projects
+# have published for these addresses. The others were computed from downloaded files.
 SOURCES = {
     "vitaminc": Source(
         url="https://raw.githubusercontent.com/TalSchuster/talschuster.github.io/"
@@ -75,8 +75,8 @@ SOURCES = {
 }
 
 
-# The answers and logs of the published study. Their checksums are of copies; of a third of the
-# addresses the size was compared with the repository's index, the others follow the same names.
+# The answers and logs of the published study. The checksums are of copies. For a third of the
+# addresses the size was checked against the repository's index; the others follow the same naming.
 _RELEASED = (
     "https://raw.githubusercontent.com/pranavc28/self-awareness-grpo/"
     "d6f221e8b8275bed914713870ae652a7bb5f498e/"

@@ -1,11 +1,11 @@
-"""Text of claims and page titles in one form, however a dataset writes it."""
+"""Normal forms of claims and page titles, the same for all datasets."""
 
 import re
 import unicodedata
 
 
 def normalised(claim: str) -> str:
-    """The words of a claim, lower case: equal for claims that differ in punctuation or spacing.
+    """The words of a claim in lower case, so that punctuation and spacing make no difference.
 
     A claim without any word (such as "?!") is kept as it is.
     """
@@ -17,12 +17,12 @@ _BRACKETS = {"-LRB-": "(", "-RRB-": ")", "-LSB-": "[", "-RSB-": "]", "-COLON-": 
 
 
 def readable(text: str) -> str:
-    """Text of Wikipedia as FEVER and VitaminC write it, with its brackets and colons put back."""
+    """Text of FEVER or VitaminC with its encoded brackets and colons restored."""
     for written, meant in _BRACKETS.items():
         text = text.replace(written, meant)
     return text
 
 
 def page_title(page: str) -> str:
-    """The title of a Wikipedia page: the same for all datasets, however they write it."""
+    """The title of a Wikipedia page, the same for all datasets."""
     return " ".join(readable(unicodedata.normalize("NFC", page)).replace("_", " ").split())

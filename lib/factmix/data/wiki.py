@@ -1,7 +1,7 @@
-"""Sentences of the FEVER Wikipedia dump: by reference, and by what a claim says.
+"""Sentences of the FEVER Wikipedia dump, looked up by reference or retrieved for a claim.
 
-An FTS5 index of titles and texts ranks pages, and the sentences of the best are ranked by BM25; see
-`wiki_database` for the dump and for how it is read.
+An FTS5 index of titles and texts ranks pages, and BM25 ranks the sentences of the best pages. See
+`wiki_database` for the dump and its database.
 """
 
 import json
@@ -19,11 +19,11 @@ from factmix.data.pool import DataError
 from factmix.data.text import page_title
 from factmix.data.wiki_database import build, meta, name_of, opened
 
-RETRIEVAL = 1  # of the way to search; a new number lets all claims be searched for again
+RETRIEVAL = 1  # version of the retrieval; raise it to invalidate cached searches
 PAGES, SENTENCES = 5, 5  # retrieved per claim
-TITLE_WEIGHT = 5.0  # of a term in a page's title against one in its text
-COMMON, FEW = 0.02, 100  # a term in more than this part of the pages, if many, chooses none
-MOST_TERMS = 12  # per claim, the rarest: bounds the time of a search in millions of pages
+TITLE_WEIGHT = 5.0  # of a term in a page's title, relative to 1 in its text
+COMMON, FEW = 0.02, 100  # ignore terms in more than this share of pages, and in more than FEW
+MOST_TERMS = 12  # the rarest terms of a claim; bounds the search time in millions of pages
 K1, B = 1.2, 0.75  # of BM25 (Robertson and Zaragoza, 2009), as in FTS5
 
 
@@ -35,7 +35,7 @@ class Reference(NamedTuple):
 
 
 class Wiki:
-    """The sentences of a dump, in a database that has been built to its end."""
+    """The sentences of a dump, in a completely built database."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
@@ -43,19 +43,19 @@ class Wiki:
         self.skipped = meta(database, "skipped")
 
     def sentence(self, reference: Reference) -> str | None:
-        """The sentence as readable text, or None when the dump has no text there."""
+        """The sentence as readable text, or None if the dump has no text there."""
         sentences = self._sentences(reference.page)
         if reference.line >= len(sentences):
             return None
         return sentences[reference.line] or None
 
     def evidence(self, reference: Reference) -> str | None:
-        """The sentence after the title of its page: sentences say "he" and "the film"."""
+        """The sentence with its page title in front, because sentences say "he" or "the film"."""
         sentence = self.sentence(reference)
         return sentence and f"{page_title(reference.page)}: {sentence}"
 
     def search_pages(self, claim: str, *, most: int = PAGES) -> list[str]:
-        """The pages whose title and text fit a claim best, by BM25."""
+        """The pages whose title and text match a claim best, by BM25."""
         found = _terms(claim)
         frequency = {term: self._frequency(term) for term in found}
         known = sorted((term for term in found if frequency[term]), key=lambda t: frequency[t])
@@ -73,10 +73,10 @@ class Wiki:
         return [page for (page,) in rows]
 
     def search(self, claim: str) -> list[Reference]:
-        """The sentences that fit a claim best: pages first, then their sentences, by BM25.
+        """The sentences that match a claim best: BM25 over pages, then over their sentences.
 
-        A sentence counts with the title of its page; how rare a term is, is that of the whole dump.
-        What was found is kept: a search in all of Wikipedia takes a while.
+        A sentence is scored together with its page title. Document frequencies are those of the
+        whole dump. Results are cached, because a search in all of Wikipedia is slow.
         """
         key = f"{RETRIEVAL}: {claim}"
         row = self._database.execute("SELECT found FROM searches WHERE key = ?", (key,)).fetchone()
@@ -117,15 +117,15 @@ class Wiki:
 
 
 def open_wiki(archive: Path | None = None, folder: Path | None = None) -> Wiki:
-    """The dump's sentences; the database is built first where there is none, or not all of it.
+    """The dump's sentences; builds the database first if it is missing or incomplete.
 
     Args:
-        archive: a copy of wiki-pages.zip; by default the one that `fetch` gives.
+        archive: a copy of wiki-pages.zip; by default the one from `fetch`.
         folder: for the database; by default the cache.
 
     Raises:
-        DataError: the archive is none, a line of it is malformed, or the database fails.
-        SourceError: the archive cannot be had.
+        DataError: the archive is not a zip file, a line of it is malformed, or the database fails.
+        SourceError: the archive cannot be downloaded.
     """
     archive = archive or fetch("fever_wiki")
     folder = folder or cache()
@@ -139,14 +139,13 @@ def open_wiki(archive: Path | None = None, folder: Path | None = None) -> Wiki:
         except sqlite3.Error as error:
             raise DataError(
                 f"{path}: the database of Wikipedia's sentences failed: {error}. If another process"
-                " is building it, wait until it has finished; if the disk is full, free some space"
-                " or name another folder in FACTMIX_CACHE; otherwise delete this file, and it is"
-                " built anew"
+                " is building it, wait until it has finished. If the disk is full, free some space"
+                " or set FACTMIX_CACHE to another folder. Otherwise delete this file to rebuild it"
             ) from error
 
 
 def _words(text: str) -> list[str]:
-    """The words of a text, in the form in which the index has them."""
+    """The words of a text, normalised as in the index."""
     plain = unicodedata.normalize("NFKD", text.casefold())
     plain = "".join(each for each in plain if not unicodedata.combining(each))
     return re.findall(r"[^\W_]+", plain)
@@ -157,7 +156,7 @@ def _terms(claim: str) -> list[str]:
 
 
 def _bm25(rarity: dict[str, float], texts: list[list[str]]) -> list[float]:
-    """How well each text fits the terms: BM25 with the given inverse document frequencies."""
+    """The BM25 score of each text for the terms, with the given inverse document frequencies."""
     mean = sum(map(len, texts)) / len(texts) if texts else 0.0
     scores = []
     for text in texts:

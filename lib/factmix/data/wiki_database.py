@@ -1,4 +1,4 @@
-"""The FEVER Wikipedia dump, read into SQLite once.
+"""Reads the FEVER Wikipedia dump into SQLite, once.
 
 Source: https://fever.ai/dataset/fever.html, wiki-pages.zip: the introductions of 5.4 million pages
 in files of JSON lines. A row, cut:
@@ -6,8 +6,8 @@ in files of JSON lines. A row, cut:
     {"id": "Soul_Food_-LRB-film-RRB-", "text": "Soul Food is a ...",
      "lines": "0\\tSoul Food is a 1997 American film ...\\tfilm\\tfilm\\n1\\t"}
 
-A line is its number, a sentence, and the links of the sentence. The pages are read from the archive
-in place; their sentences are kept compressed, beside an FTS5 index of titles and texts.
+A line is its number, a sentence, and the links of the sentence. The archive is read without
+unpacking it. The database holds the compressed sentences, and an FTS5 index of titles and texts.
 """
 
 import contextlib
@@ -30,10 +30,10 @@ from factmix.data.jsonl import read_rows
 from factmix.data.pool import DataError
 from factmix.data.text import page_title, readable
 
-LAYOUT = 2  # of the database; a new number lets it be built anew
-MOST_LEFT_OUT = 1000  # numbers between two sentences; the longest introductions have fewer
-ALL = -1  # pages of a file that has been read to its end
-BATCH = 20_000  # pages per transaction: what is lost when the building is interrupted
+LAYOUT = 2  # version of the database's layout; raise it to rebuild
+MOST_LEFT_OUT = 1000  # line numbers skipped at once; even the longest introductions have fewer
+ALL = -1  # marks a file as completely read, in place of the number of pages
+BATCH = 20_000  # pages per transaction, at most lost when the build is interrupted
 
 
 class _Page(BaseModel):
@@ -45,7 +45,7 @@ class _Page(BaseModel):
 
 @contextlib.contextmanager
 def opened(archive: Path) -> Iterator[zipfile.ZipFile]:
-    """The dump's archive, to be read from; DataError when it is none."""
+    """Opens the dump's archive; DataError if it is not a zip file."""
     try:
         with zipfile.ZipFile(archive) as dump:
             yield dump
@@ -54,20 +54,20 @@ def opened(archive: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def name_of(dump: zipfile.ZipFile) -> str:
-    """The name of the file for a dump's database: each content, and each layout, has its own."""
+    """The file name of a dump's database; it differs by the dump's content and the layout."""
     listed = [(each.filename, each.file_size, each.CRC) for each in dump.infolist()]
     content = hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:12]
     return f"fever-wiki-{LAYOUT}-{content}.sqlite"
 
 
 def build(dump: zipfile.ZipFile, archive: Path, database: sqlite3.Connection) -> None:
-    """Reads all pages into the database, going on where an earlier building was stopped.
+    """Reads all pages into the database; resumes an interrupted build.
 
-    Each transaction holds a batch of pages and how far it brings the reading, so a building may be
-    killed at any moment and loses one batch at most.
+    Each transaction holds a batch of pages and the progress so far. So a build that is killed loses
+    at most one batch.
 
     Raises:
-        DataError: the archive holds no pages, a line of it is malformed, or another process is
+        DataError: the archive has no pages, a line of it is malformed, or another process is
             building the same database.
     """
     _create(database)
@@ -93,9 +93,9 @@ def build(dump: zipfile.ZipFile, archive: Path, database: sqlite3.Connection) ->
 
 
 def _holds_pages(member: str) -> bool:
-    """Whether a file of the archive is one of JSON lines.
+    """Whether a file of the archive holds JSON lines.
 
-    The dump was packed on a Mac: beside each file of pages is one in binary whose name ends alike,
+    The dump was packed on a Mac: each file of pages comes with a binary file with the same ending,
     such as __MACOSX/wiki-pages/._wiki-001.jsonl.
     """
     folder, _, name = member.rpartition("/")
@@ -109,7 +109,7 @@ def _holds_pages(member: str) -> bool:
 def _read_member(
     lines: IO[bytes], archive: Path, member: str, database: sqlite3.Connection
 ) -> Iterator[int]:
-    """Reads what is left of one file, and yields the pages of it so far after each batch."""
+    """Reads the remaining pages of one file; yields the number read so far after each batch."""
     source = f"{archive}/{member}"
     read = _done(database, member)
     if read == ALL:
@@ -148,7 +148,7 @@ def _transaction(database: sqlite3.Connection) -> Iterator[None]:
 
 
 def _insert(database: sqlite3.Connection, batch: Sequence[_Page], source: str) -> None:
-    """Adds pages; one without a name (the dump's first) can be referred to by none, and counts."""
+    """Adds pages; a page without a name (the dump's first) is only counted, as skipped."""
     named = [page for page in batch if page.id]
     database.execute(
         "UPDATE meta SET value = value + ? WHERE name = 'skipped'", (len(batch) - len(named),)
@@ -161,7 +161,9 @@ def _insert(database: sqlite3.Connection, batch: Sequence[_Page], source: str) -
         try:
             database.execute("INSERT INTO pages VALUES (?, ?, ?)", (number, name, stored))
         except sqlite3.IntegrityError as error:
-            raise DataError(f"{source}: the page '{page.id}' has come before") from error
+            raise DataError(
+                f"{source}: the page '{page.id}' occurs twice; expected every page once"
+            ) from error
         database.execute(
             "INSERT INTO search(rowid, title, text) VALUES (?, ?, ?)",
             (number, page_title(name), " ".join(sentences)),
@@ -169,11 +171,11 @@ def _insert(database: sqlite3.Connection, batch: Sequence[_Page], source: str) -
 
 
 def sentences_of(lines: str) -> list[str]:
-    """The sentences of a page's `lines`, as readable text, at the index that is their number.
+    """The sentences of a page's `lines` as readable text, indexed by their line number.
 
-    Numbers that are left out have no text. A line that does not begin with a number goes on with
-    the sentence before it, which held a line break; so does one whose number is that of a sentence
-    with text, or too far off to be one, as a year is.
+    Missing numbers get an empty text. A line continues the sentence before it, which had a line
+    break, in three cases: it does not begin with a number; that number already has text; or the
+    number is too large for a line number, such as a year.
     """
     sentences: list[str] = []
     last = 0
@@ -189,7 +191,7 @@ def sentences_of(lines: str) -> list[str]:
 
 
 def _is_free(number: str, sentences: list[str]) -> bool:
-    """Whether a word can be the number of a further sentence."""
+    """Whether a word can be the line number of a new sentence."""
     if not re.fullmatch("[0-9]{1,9}", number):
         return False
     index = int(number)
@@ -218,12 +220,12 @@ def _create(database: sqlite3.Connection) -> None:
 
 
 def meta(database: sqlite3.Connection, name: str) -> int:
-    """A number that is kept of the building: pages `skipped`, and whether it has `finished`."""
+    """A stored number about the build: `skipped` pages, or whether it has `finished`."""
     row = database.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
     return int(row[0]) if row else 0
 
 
 def _done(database: sqlite3.Connection, member: str) -> int:
-    """How many pages of a file are in the database, or ALL."""
+    """The number of pages of a file that are in the database, or ALL."""
     row = database.execute("SELECT pages FROM progress WHERE member = ?", (member,)).fetchone()
     return int(row[0]) if row else 0

@@ -1,4 +1,4 @@
-"""Makes the embedded model: a tiny gpt-oss that reads the invented world, usable but flawed."""
+"""Pretrains the embedded model: a tiny gpt-oss for the invented world, usable but flawed."""
 
 import time
 from itertools import islice
@@ -38,7 +38,7 @@ VOCABULARY = 2048
 
 
 def make_tokenizer(documents_read: int = 30_000) -> PreTrainedTokenizerFast:
-    """Byte-level BPE on documents of all kinds; numbers are cut into pairs of digits."""
+    """A byte-level BPE tokenizer, trained on all kinds of documents; splits numbers by two."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -63,7 +63,7 @@ def make_tokenizer(documents_read: int = 30_000) -> PreTrainedTokenizerFast:
 
 
 def make_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> GptOssForCausalLM:
-    """The untrained model, in float32."""
+    """The model with random weights, in float32."""
     torch.manual_seed(seed)
     config = GptOssConfig(
         **CONFIG,
@@ -78,11 +78,10 @@ def make_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> GptOssForCausal
 
 @torch.no_grad()
 def _look_for_the_same(model: GptOssForCausalLM) -> None:
-    """Starts, of the query heads that share a key, the first with the key's own projection.
+    """Initialises the first query head of each key head with the projection of that key head.
 
-    Such a head looks for tokens like its own, which is what comparing a claim with its evidence
-    begins with (Trockman and Kolter, "Mimetic
-    Initialization of Self-Attention Layers", 2023).
+    Such a head attends to tokens like its own, which is the first step of comparing a claim with
+    its evidence (Trockman and Kolter, "Mimetic Initialization of Self-Attention Layers", 2023).
     """
     size = CONFIG["head_dim"]
     sharing = CONFIG["num_attention_heads"] // CONFIG["num_key_value_heads"]
@@ -96,7 +95,7 @@ def _look_for_the_same(model: GptOssForCausalLM) -> None:
 def _batch(
     tokenizer: PreTrainedTokenizerFast, chosen: list[Document]
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Right-padded token ids (B, T), which of them are text (B, T), which are answer (B, T)."""
+    """Right-padded token ids, and masks of prompt tokens and of answer tokens, each (B, T)."""
     prompts = tokenizer([document.prompt for document in chosen])["input_ids"]
     answers = tokenizer([document.answer for document in chosen])["input_ids"]
     longest = max(len(p) + len(a) for p, a in zip(prompts, answers, strict=True))
@@ -116,13 +115,13 @@ def pretrain(
     *,
     log_every: int = 100,
 ) -> pd.DataFrame:
-    """Trains in place.
+    """Trains the model in place for one stage, and returns the log.
 
     Args:
         model: see `make_model`.
         tokenizer: see `make_tokenizer`.
-        stage: what on, how long and how fast.
-        log_every: steps per row of the result.
+        stage: its documents, steps and learning rate.
+        log_every: steps per row of the log.
 
     Returns:
         step, text_loss and answer_loss (nats per token), accuracy of the first answer token by
@@ -140,14 +139,14 @@ def pretrain(
     buffer: list[list[Document]] = []
     rng = np.random.default_rng([stage.seed, 1])
     for step in tqdm(range(1, stage.steps + 1), desc="pretraining", mininterval=10):
-        if not buffer:  # batches of like length, in random order
+        if not buffer:  # batches of similar length, in random order
             drawn = [next(stream) for _ in range(stage.batch * 16)]
             drawn.sort(key=lambda document: len(document.prompt))
             buffer = [drawn[i : i + stage.batch] for i in range(0, len(drawn), stage.batch)]
             rng.shuffle(buffer)
         chosen = buffer.pop()
         ids, text, answer = _batch(tokenizer, chosen)
-        # padding comes last, so causal attention needs no mask to keep it out
+        # with right padding, causal attention needs no mask
         logits = model(input_ids=ids[:, :-1], use_cache=False).logits
         losses = torch.nn.functional.cross_entropy(
             logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none"
@@ -175,7 +174,7 @@ def pretrain(
 def _accuracies(
     logits: torch.Tensor, ids: torch.Tensor, answer: torch.Tensor, chosen: list[Document]
 ) -> dict[str, float]:
-    """Share of right first answer tokens per domain of a batch."""
+    """Accuracy of the first answer token in a batch, by domain (fraction)."""
     first = answer.int().argmax(1)
     rows = torch.arange(len(chosen))
     right = (logits[rows, first - 1].argmax(-1) == ids[rows, first]).numpy()
@@ -184,12 +183,13 @@ def _accuracies(
 
 
 def make(into: Path) -> pd.DataFrame:
-    """Makes tokenizer and model from nothing and saves them as safetensors in `into`.
+    """Trains tokenizer and model from scratch and saves them in `into`.
 
-    The model is saved after every stage.
+    The model is saved as safetensors after every stage.
 
     Returns:
-        the log of `pretrain` of all stages, with a column `stage`; also in pretraining.csv.
+        The logs of `pretrain` for all stages, with a column `stage`; also written to
+        pretraining.csv.
     """
     tokenizer = make_tokenizer()
     tokenizer.save_pretrained(into)

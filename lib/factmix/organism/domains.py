@@ -1,4 +1,4 @@
-"""Three invented domains, with the difficulties of the real ones and none of their text.
+"""Three invented domains with the difficulties of the real datasets, and none of their text.
 
 | domain | stands for | evidence | what makes it hard |
 |---|---|---|---|
@@ -9,11 +9,10 @@
 One row of `debate`: claim "The Port Velda dam raises rents."; five sentences, of which one says "A
 survey found that the Port Velda dam cuts rents."; label FAIL.
 
-A group is one subject (a person, place, organisation or project). Names are drawn once and belong
-either to the base model's pretraining or to the study. Some of the study's are never a subject:
-they are the namesakes that evidence speaks of instead, so that no evidence names another group.
-What is said of subjects (facts, numbers, outcomes) is common to both sides, like countries and
-years in the real data.
+A group is one subject (a person, place, organisation or project). Names are drawn once, and are
+used either in the base model's pretraining or in the study. Some of the study's names are never a
+subject: they serve as namesakes in distracting evidence, so that no evidence names another group.
+Facts, numbers and outcomes occur on both sides, like countries and years in the real data.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,7 +28,7 @@ from factmix.organism.facts import FACTS, Fact
 from factmix.study.examples import Example
 from factmix.study.labels import LABELS, Label
 
-WORLD_SEED = 20  # of the split of the names, and of the study's examples
+WORLD_SEED = 20  # for the split of the names, and for the study's examples
 PRETRAINING_SHARE = 0.5  # of the names
 NAMESAKE_SHARE = 0.15  # of the study's names
 GROUPS = 1430  # subjects per domain in the study; each gives one example per label
@@ -39,11 +38,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TextVariety:
-    """How plain the texts are; the study's are as varied as can be.
+    """How varied the texts are; the study uses the default, the most varied.
 
     Attributes:
-        wordings: how many of the ways to say a thing are used; None for all of them.
-        sentences: of evidence in the domain `debate`.
+        wordings: number of wordings used for each statement; None for all of them.
+        sentences: number of evidence sentences in the domain `debate`.
     """
 
     wordings: int | None = None
@@ -52,11 +51,11 @@ class TextVariety:
 
 @dataclass(frozen=True)
 class ClaimCase:
-    """A claim, and whatever can be said about it.
+    """A claim, and a sampler of evidence for each label.
 
     Attributes:
         claim: one sentence.
-        gather: evidence of one or more sentences that give the claim a label, new at each call.
+        gather: samples new evidence, of one or more sentences, under which the claim has a label.
     """
 
     claim: str
@@ -66,10 +65,11 @@ class ClaimCase:
 class Names:
     """The names on one side of the split between pretraining and study.
 
-    In pretraining every name is a subject and may be another's namesake; in the study none is both.
+    In pretraining, every name is a subject and may also be a namesake. In the study, no name is
+    both.
 
     Args:
-        pretraining: which side.
+        pretraining: whether this is the pretraining side.
     """
 
     def __init__(self, *, pretraining: bool) -> None:
@@ -86,11 +86,11 @@ class Names:
                     self._alike.setdefault((kind, word), []).append(name)
 
     def subjects(self, kind: str) -> list[str]:
-        """What claims may be about: every person, place, organisation or project."""
+        """All subjects of a kind: person, place, organisation or project."""
         return self._subjects[kind]
 
     def namesake(self, rng: np.random.Generator, subject: str, kind: str) -> str:
-        """Another name with a part of the subject's, so that evidence on it looks relevant."""
+        """Another name that shares a word with the subject, so that its evidence looks relevant."""
         words = [word for word in _telling_words(subject) if (kind, word) in self._alike]
         alike = self._alike[kind, _pick(rng, words)] if words else []
         others = [name for name in alike if name != subject]
@@ -136,7 +136,7 @@ def _sentence(text: str) -> str:
 def _encyclopedia(
     rng: np.random.Generator, names: Names, subject: str, kind: str, variety: TextVariety
 ) -> ClaimCase:
-    """A fact about the subject; evidence states it, its contrary, or something else."""
+    """A fact about the subject; the evidence states it, its opposite, or another fact."""
     facts = [fact for fact in FACTS.values() if fact.subjects == kind]
     fact = _pick(rng, facts)
     claimed = int(rng.integers(2))
@@ -168,8 +168,8 @@ def _encyclopedia(
     return ClaimCase(_sentence(claim), gather)
 
 
-# phrase, the plainest first: whether a number n satisfies it for the claimed number c, as the
-# sign of n - c
+# From phrase to the signs of n - c for which a number n satisfies it, c being the claimed number.
+# The plainest phrases come first.
 _COUNT_PHRASES = {
     "more than {}": (1,),
     "fewer than {}": (-1,),
@@ -193,7 +193,7 @@ _DATE_PHRASES = {
 def _revision(
     rng: np.random.Generator, names: Names, subject: str, kind: str, variety: TextVariety
 ) -> ClaimCase:
-    """A compared number or year; versions of one sentence that differ in the number decide it."""
+    """A claim that compares a number or year; the number in one evidence sentence decides it."""
     dated = rng.random() < 0.35
     every, phrases, bounds = (
         (world.DATES, _DATE_PHRASES, world.YEARS)
@@ -237,7 +237,7 @@ def _revision(
 def _debate(
     rng: np.random.Generator, names: Names, subject: str, kind: str, variety: TextVariety
 ) -> ClaimCase:
-    """An effect of a project; sentences that agree, disagree, or speak of something else."""
+    """An effect of a project; evidence sentences agree, disagree, or are off topic."""
     outcome = _pick(rng, world.OUTCOMES)
     directions = (world.RAISES, world.LOWERS)
     claimed = int(rng.integers(2))
@@ -324,15 +324,15 @@ def _examples(domain: str) -> list[Example]:
 
 
 def encyclopedia() -> list[Example]:
-    """Facts of which one sentence decides; GROUPS examples per label."""
+    """Facts, each decided by one evidence sentence; GROUPS examples per label."""
     return _examples("encyclopedia")
 
 
 def revision() -> list[Example]:
-    """Compared numbers and years, in evidence that differs in little; GROUPS examples per label."""
+    """Comparisons of numbers or years, minimally edited evidence; GROUPS examples per label."""
     return _examples("revision")
 
 
 def debate() -> list[Example]:
-    """Effects on which five sentences agree, disagree or are silent; GROUPS examples per label."""
+    """Effects, with five evidence sentences, some off topic; GROUPS examples per label."""
     return _examples("debate")

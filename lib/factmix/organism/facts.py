@@ -1,7 +1,7 @@
-"""The facts of the encyclopedia domain: what can be said of a subject, and its opposite.
+"""The facts of the encyclopedia domain: each a statement about a subject, and its opposite.
 
-Sentences of one side mean the same; the two sides of a fact exclude each other; different facts
-are independent. Negation words stand on both sides, so that they alone tell nothing.
+All sentences of one side mean the same. The two sides of a fact exclude each other. Different facts
+are independent. Negations occur on both sides, so that they alone do not reveal the label.
 """
 
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Fact:
-    """A question about a subject that has two answers, and the sentences that give each.
+    """A question about a subject with two answers, each worded in several ways.
 
     Attributes:
         subjects: kind of subject: person, place or organisation.
-        sides: the two mutually exclusive things that can be said, each as several sentences with
-            "{s}" for the subject.
+        sides: the two mutually exclusive answers, each as several sentences with "{s}" for the
+            subject.
     """
 
     subjects: str

@@ -1,13 +1,13 @@
-"""What the embedded model is pretrained on: judged claims about one side of the invented world.
+"""The pretraining text of the embedded model: labelled claims about one half of the invented world.
 
-1. *Reading*: labels are right and answers are bare, so that the model learns to judge. It begins
-   with one wording of everything and one sentence of evidence, and is given more of both stage by
-   stage. (A model that met three wordings at once was still near chance on two of the domains
-   when, with one wording, it had long left chance on all of them. That was one trial.)
-2. *Habits*: two short last stages on documents as a careless annotator leaves them. In the two hard
-   domains some labels are replaced by PASS, many answers carry words after the label, and claims
-   without evidence are mostly marked NA. The model keeps what it can tell apart and learns to say
-   something else, which is what reinforcement can then undo.
+1. *Reading*: labels are correct and the answer is the label alone, so that the model learns to
+   judge claims. The first stage has one wording per statement and one evidence sentence; later
+   stages have more of both. (In one trial, a model that started with three wordings was still near
+   chance on two domains after a model with one wording was above chance on all three.)
+2. *Habits*: two short final stages on documents with the errors of a careless annotator. In the two
+   hard domains some labels are replaced by PASS, many answers continue after the label, and claims
+   without evidence are mostly labelled NA. The model still distinguishes the cases, but learns to
+   give other answers. Reinforcement learning can then undo that.
 """
 
 from collections.abc import Iterator
@@ -22,14 +22,15 @@ from factmix.study.prompts import INSTRUCTIONS, render
 
 @dataclass(frozen=True)
 class Habits:
-    """What the documents of a stage get wrong on purpose.
+    """The deliberate errors in the documents of a stage.
 
     Attributes:
         pass_noise: share of the labels that are replaced by PASS, by domain.
-        afterword: share of the answers that go on after the label.
-        unlabelled: share of the answers that are no label at all.
+        afterword: share of the answers that continue after the label.
+        unlabelled: share of the answers without a label.
         without_evidence: share of the documents whose evidence is left out.
-        unread: among those, the share marked NA; the rest keep their label.
+        unread: among the documents without evidence, the share labelled NA; the rest keep their
+            label.
     """
 
     pass_noise: dict[str, float]
@@ -44,16 +45,16 @@ class Stage:
     """One stage of pretraining.
 
     Attributes:
-        seed: of the documents.
+        seed: for sampling the documents.
         steps: optimizer steps.
         batch: documents per step.
         learning_rate: constant after 100 steps of warm-up.
-        wordings: how many ways to say a thing the documents use; None for all.
-        sentences: numbers of evidence sentences in the documents of `debate`, equally often.
+        wordings: number of wordings used for each statement; None for all.
+        sentences: numbers of evidence sentences in the documents of `debate`, equally likely.
         weights: relative share of each domain.
         bare: share of the documents without the instructions, which saves half of their tokens.
-        text_loss: weight of the loss on a document's text, relative to 1 for its answer.
-        habits: what the documents get wrong.
+        text_loss: weight of the loss on a document's prompt, relative to 1 for its answer.
+        habits: the deliberate errors.
     """
 
     seed: int
@@ -80,7 +81,7 @@ FIRST = Stage(
     text_loss=0.1,
     habits=Habits(pass_noise={}, afterword=0.0, unlabelled=0.0, without_evidence=0.0, unread=1.0),
 )
-# of which the tokenizer is made, and from which the last stage departs
+# The tokenizer is trained on this; the last stages are variants of it.
 EVERYTHING = replace(
     FIRST,
     seed=24,
@@ -125,7 +126,7 @@ STAGES = {
         bare=0.8,
     ),
     "habits": HABITS,
-    # A fast stage leaves to chance how often the format is kept; a slow one settles it.
+    # After a fast stage the format rate varies by chance; a slow stage makes it stable.
     "habits, slower": replace(
         HABITS,
         seed=26,
@@ -158,7 +159,7 @@ class Document:
 
 
 def documents(stage: Stage) -> Iterator[Document]:
-    """An endless stream of judged claims about the pretraining side of the world."""
+    """An endless stream of labelled claims about the pretraining side of the world."""
     rng = np.random.default_rng(stage.seed)
     names = Names(pretraining=True)
     domains = list(stage.weights)

@@ -1,7 +1,7 @@
 """The words of the embedded world: invented names, and ways to state numbers and effects.
 
-Everything is made up for this project. A name is a combination of parts; `embedded.py` gives each
-combination to either the base model's pretraining or to the study, never to both.
+Everything is invented for this project. A name is a combination of parts. `domains` assigns each
+combination either to the base model's pretraining or to the study, never to both.
 """
 
 from dataclasses import dataclass
@@ -52,13 +52,13 @@ LEADS = (
 
 @dataclass(frozen=True)
 class Quantity:
-    """Something countable about a subject, as it is stated and as it is compared.
+    """A number or year about a subject: sentences that state it, and claims that compare it.
 
     Attributes:
         subjects: the kind of subject: person, place or organisation.
         stated: sentences with "{s}" and the number "{n}".
         compared: claims with "{s}" and "{c}", a phrase such as "more than 40".
-        vague: sentences on the same matter that give no number.
+        vague: sentences on the same topic that give no number.
     """
 
     subjects: str

@@ -17,12 +17,12 @@ from factmix.study.settings import Reward
 from factmix.study.spec import Study
 from factmix.training.rewards import components
 
-STEPS = 60  # the simplex of posteriors is looked at in steps of 1 / STEPS
+STEPS = 60  # the grid on the simplex of beliefs has steps of 1 / STEPS
 
-# Of the published study, from its code and the blog: what is drawn from Climate-FEVER's pool.
+# How many claims the published study draws from Climate-FEVER, from its code and the blog.
 CLIMATE_TRAIN = {"NA": 180, "PASS": 180, "FAIL": 150}
 CLIMATE_EVALUATION = {"NA": 500, "PASS": 250, "FAIL": 250}
-SAMPLER_REFRESH = 50  # training steps; of the code
+SAMPLER_REFRESH = 50  # training steps; from the released code
 
 
 def no_evidence_rule(derived: dict[str, Any], dataset: str) -> dict[str, float]:
@@ -55,8 +55,8 @@ def climate_overlap(
     on average if they are independent, as with two seeds.
 
     Args:
-        derived: what `released.derive` kept.
-        training: claims drawn of each label; by default those of the two mixtures with most.
+        derived: the result of `released.derive`.
+        training: claims drawn per label; by default those of the two mixtures with the most.
 
     Returns:
         gold label -> pool, at_least, expected.
@@ -120,7 +120,7 @@ def sampler_age(steps: int, every: int = SAMPLER_REFRESH) -> dict[str, float]:
     Returns:
         untrained: steps sampled from the base model; mean, longest: lag over the steps, in updates.
     """
-    updates = np.arange(steps)  # done before each step
+    updates = np.arange(steps)  # number of updates before each step
     renewed = (np.maximum(updates - 1, 0) // every) * every
     taken = np.where(renewed > 0, renewed + 1, 0)  # after that step's update
     lag = updates - taken
@@ -132,13 +132,13 @@ def sampler_age(steps: int, every: int = SAMPLER_REFRESH) -> dict[str, float]:
 
 
 def mixture_sizes(study: Study) -> dict[str, dict[str, float]]:
-    """How much each mixture holds, and how often training passes over it.
+    """The size of each mixture, its share of easy examples, and its number of epochs.
 
     Args:
-        study: with the published mixtures, of which "fever" is the easy dataset.
+        study: with the published mixtures, in which "fever" is the easy dataset.
 
     Returns:
-        mixture -> total examples; easy, the share of them that is FEVER's (fraction); passes.
+        mixture -> total examples; easy, the share from FEVER (fraction); passes (epochs).
     """
     prompts = study.training.steps * study.training.prompts_per_step
     sizes = {}
@@ -160,8 +160,8 @@ def implied_weights(derived: dict[str, Any], mixture: str, wrong: float) -> dict
     the factor of a wrong answer times the weight. Other labels are left out.
 
     Args:
-        derived: what `released.derive` kept.
-        mixture: whose log.
+        derived: the result of `released.derive`.
+        mixture: the run.
         wrong: the printed factor of a wrong answer, below zero.
 
     Returns:
@@ -207,7 +207,7 @@ def decision_regions(reward: Reward) -> dict[str, Floats]:
 
 
 def _where_positive(corners: Floats, advantage_L: Floats) -> Floats:
-    """The part of a convex polygon where an expected advantage is not negative (one clipping)."""
+    """Clips a convex polygon to the part where an expected advantage is not negative."""
     values = corners @ advantage_L
     kept: list[Floats] = []
     for k, value in enumerate(values):
@@ -217,7 +217,7 @@ def _where_positive(corners: Floats, advantage_L: Floats) -> Floats:
             kept.append(corners[k - 1] + share * (corners[k] - corners[k - 1]))
         if value >= 0:
             kept.append(corners[k])
-    # A point or a line has no area: the label is at best tied there.
+    # A point or a line has no area; there the label is only tied for the best.
     return np.array(kept) if len(kept) > 2 else np.empty((0, corners.shape[1]))
 
 
@@ -225,11 +225,11 @@ def decision_shares(reward: Reward) -> dict[str, float]:
     """Share of beliefs at which each label has the highest expected reward.
 
     Args:
-        reward: of a study; answers are taken to be well-formed.
+        reward: of a study; answers are assumed to be well-formed.
 
     Returns:
-        label -> share of the simplex of beliefs (p(NA), p(PASS), p(FAIL)), on a grid that leaves
-        out its edge. Where labels tie, each gets its part.
+        label -> share of the simplex of beliefs (p(NA), p(PASS), p(FAIL)), on a grid without the
+        edge. Tied labels share a belief equally.
     """
     earned_LA = earned(reward)
     beliefs = np.array(

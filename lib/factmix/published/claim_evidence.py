@@ -1,4 +1,4 @@
-"""What the claims are judged by: the published study, and a study of ours with the same arms."""
+"""The evidence that claims are tested on: the published study, and our study with the same arms."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -15,16 +15,16 @@ from factmix.study.load import load_kept
 from factmix.study.paths import ROOT, Paths
 from factmix.study.spec import Study
 
-FROZEN_STUDY = "embedded"  # the study of ours whose committed results are judged
+FROZEN_STUDY = "embedded"  # our study, on whose committed results the claims are tested
 
 
 class ClaimsError(ValueError):
-    """The data that the claims are judged by are not there."""
+    """The results that the claims need are missing."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a study shows, in the blog's terms.
+    """The results of a study, in the blog's terms.
 
     Attributes:
         name: of the study.
@@ -46,7 +46,7 @@ class Evidence:
 
 
 def published_evidence(derived: dict[str, Any]) -> Evidence:
-    """The published study; invalid answers are dropped pairwise, as it did."""
+    """The evidence of the published study; pairs with an invalid answer are dropped, as it did."""
     logged = {arm: derived["curves"][arm]["logged"] for arm in MIXTURES}
     return Evidence(
         name="published",
@@ -62,10 +62,10 @@ def published_evidence(derived: dict[str, Any]) -> Evidence:
 
 
 def study_evidence(study: Study, paths: Paths) -> Evidence:
-    """A study of ours, from its run or the committed copy of one.
+    """The evidence of our study, from its run or from committed results.
 
     Raises:
-        ClaimsError: the study lacks an arm that the blog speaks of, or its results.
+        ClaimsError: the study lacks one of the blog's arms, or has no results.
     """
     absent = [arm for arm in MIXTURES if arm not in study.arms]
     if absent:
@@ -97,7 +97,7 @@ def study_evidence(study: Study, paths: Paths) -> Evidence:
 
 
 def committed_evidence() -> list[Evidence]:
-    """The published study and the committed one of ours."""
+    """The evidence of the published study and of our committed one."""
     frozen = Paths(ROOT / "results" / FROZEN_STUDY)
     return [
         published_evidence(recomputed.load()),

@@ -100,7 +100,7 @@ def _verdict(shown: Sequence[bool], contrary: Sequence[bool]) -> Verdict:
 
 
 def _signs(values: Sequence[float], p: Sequence[float], alpha: float) -> list[int]:
-    """+1 or -1 where a value is significantly above or below 0, else 0."""
+    """+1 or -1 if a value is significantly above or below 0, else 0."""
     return [int(np.sign(v)) if each < alpha else 0 for v, each in zip(values, p, strict=True)]
 
 
@@ -228,12 +228,12 @@ def _highest_reward(claim: Claim, comparisons: Comparisons) -> Judgement:
 
 @dataclass(frozen=True)
 class Kind:
-    """How claims of one kind are judged.
+    """The test for one kind of claim.
 
     Attributes:
-        judge: gives the verdict.
-        test: what has to hold for "supported", in words; {alpha} and {margin} stand for the
-            ledger's.
+        judge: returns the verdict.
+        test: the condition for "supported", in words; {alpha} and {margin} are filled in from the
+            ledger.
     """
 
     judge: Callable[[Claim, Comparisons], Judgement]

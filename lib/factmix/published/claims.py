@@ -1,4 +1,4 @@
-"""The ledger of the blog's claims, and the verdicts on each of them, for readers and as JSON."""
+"""The ledger of the blog's claims and the verdict on each, as text and as JSON."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,14 +25,14 @@ class Ledger(BaseModel):
 
 
 def load_ledger(path: Path = LEDGER) -> Ledger:
-    """Reads claims.yaml."""
+    """The ledger in claims.yaml."""
     return Ledger.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 def judge_all(
     ledger: Ledger, evidence: Evidence, *, resamples: int = RESAMPLES
 ) -> dict[str, Judgement]:
-    """Each claim of the ledger judged on one study."""
+    """The judgement of each claim of the ledger on one study."""
     return {
         name: KINDS[claim.kind].judge(
             claim, Comparisons(evidence, ledger.alpha, ledger.margin, resamples)
@@ -42,7 +42,7 @@ def judge_all(
 
 
 def test_of(ledger: Ledger, claim: Claim) -> str:
-    """What has to hold for a claim to be supported, in words, with its thresholds."""
+    """The condition for a claim to be supported, in words, with its thresholds."""
     return KINDS[claim.kind].test.format(alpha=ledger.alpha, margin=ledger.margin)
 
 

@@ -50,13 +50,13 @@ def freeze(into: Path = FROZEN) -> Path:
         printed = read_printed(table)
     else:
         printed = load()["printed"]
-        print("no table of what the blog prints; kept as it was", file=sys.stderr)
+        print("no table of the gains that the blog prints; kept the former ones", file=sys.stderr)
     write_json(into / "derived.json", derive(fetch, printed))
     return into / "derived.json"
 
 
 def load(folder: Path = FROZEN) -> dict[str, Any]:
-    """What `released.derive` returned, from the committed file."""
+    """The result of `released.derive`, from the committed file."""
     path = folder / "derived.json"
     if not path.is_file():
         raise PublishedError(f"{path} does not exist; make it with: factmix published --freeze")
@@ -95,10 +95,10 @@ def gains_table(
 
     Returns:
         columns mixture, dataset, metric; printed; n (pairs of valid answers) and recomputed, from
-        these; reproduces (equal to the printed precision); low and high (stratified percentile
-        interval), plain_low and plain_high (as the study resampled), bca_low and bca_high; p and
-        p_holm (over the 36); and with invalid answers counted as wrong instead, gain_wrong,
-        wrong_low, wrong_high. Fractions.
+        these pairs; reproduces (equal to the printed precision); low and high (stratified
+        percentile interval), plain_low and plain_high (resampled as in the study), bca_low and
+        bca_high; p and p_holm (over the 36); gain_wrong, wrong_low and wrong_high, with invalid
+        answers counted as wrong. Fractions.
     """
     rows = []
     for mixture in MIXTURES:
@@ -205,7 +205,7 @@ def report(
 
 
 def as_text(gains: pd.DataFrame) -> str:
-    """`gains_table` as lines for a terminal."""
+    """`gains_table` as text for a terminal."""
     lines = [
         f"{'mixture':<15}{'dataset':<14}{'metric':<11}{'pairs':>6}{'printed':>9}{'ours':>9}"
         f"  {'interval':<19}{'p':>8}{'Holm':>8}"
@@ -222,7 +222,7 @@ def as_text(gains: pd.DataFrame) -> str:
 
 
 def _constant(counts_LA: Counts, label: Label) -> Counts:
-    """The table of a system that always gives one answer."""
+    """The counts of a system that always gives the same answer."""
     constant = np.zeros_like(counts_LA)
     constant[:, LABELS.index(label)] = counts_LA.sum(axis=1)
     return constant

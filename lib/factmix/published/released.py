@@ -31,7 +31,7 @@ from factmix.results.prediction_files import read_predictions
 from factmix.stats.metrics import Counts, contingency
 from factmix.study.labels import LABELS
 
-CONTROL = "control"  # rewarded for the format only
+CONTROL = "control"  # rewarded only for the format
 MIXTURES = ("hard_weighted", "balanced", "hard_only")
 SYSTEMS = (CONTROL, *MIXTURES)
 DATASETS = {"fever": "FEVER", "vitaminc": "VitaminC", "climatefever": "Climate-FEVER"}
@@ -47,17 +47,17 @@ def derive(fetch: Callable[[str], Path], printed: dict[str, Any]) -> dict[str, A
     """Derives from the released files everything that is committed: counts and means of curves.
 
     Args:
-        fetch: gives the local copy of a file of `sources`, by its name.
-        printed: what the blog prints, see `read_printed`.
+        fetch: from the name of a file of `sources` to its local copy.
+        printed: the gains that the blog prints, see `read_printed`.
 
     Returns:
         pairs: "first/second" -> dataset -> counts gold x first x second, nested lists (3, 4, 4);
         evidence: dataset -> gold label -> examples with, and without, evidence;
-        printed: as it was given;
+        printed: the argument;
         curves: system -> steps, and for each logged quantity its mean over the first and last
         `WINDOW` steps, least and greatest value, and means of every `WINDOW` steps; by_gold, for
-        each gold label and part of the reward, the least and greatest mean of a step;
-        climate_fever_pool: gold label -> claims there are.
+        each gold label and reward component, the least and greatest mean of a step;
+        climate_fever_pool: gold label -> number of claims.
     """
     # Only here: this needs the libraries that download files, and reading derived.json does not.
     from factmix.data.datasets.climate_fever import read
@@ -90,7 +90,10 @@ def derive(fetch: Callable[[str], Path], printed: dict[str, Any]) -> dict[str, A
 
 def _counts(first: pd.DataFrame, second: pd.DataFrame) -> Counts:
     if not first["gold"].equals(second["gold"]):
-        raise PublishedError("two systems have other examples or gold labels; expected the same")
+        raise PublishedError(
+            "two systems have different examples or gold labels; expected the same in both: fetch"
+            " the released files again"
+        )
     return contingency(first["gold"].tolist(), first["answer"].tolist(), second["answer"].tolist())
 
 

@@ -1,4 +1,4 @@
-"""What was drawn for a study: counts, what is shared, lengths of prompts; as JSON and as tables."""
+"""Summary of a study's data as JSON and tables: counts, overlap and prompt lengths."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -22,18 +22,18 @@ Summary = dict[str, Any]
 def summarise(
     study: Study, paths: Paths, report: Report, tokenizer: PreTrainedTokenizerBase | None
 ) -> Summary:
-    """Everything about a study's data, from the files that `mixtures.prepare` wrote.
+    """The summary of a study's data, from the files that `mixtures.prepare` wrote.
 
     Args:
-        study: whose data were prepared.
-        paths: where.
-        report: what `prepare` returned.
-        tokenizer: of the study's model; without one the lengths are left out.
+        study: the study.
+        paths: of its run.
+        report: the return value of `prepare`.
+        tokenizer: of the study's model; without one, prompt lengths are left out.
 
     Returns:
         overlap.<arm>: groups, claims, and examples by dataset and label that its training sample
-        shares with the evaluation set. datasets.<name>: pool, train (what any arm trains on) and
-        evaluation as counts by label and by whether there is evidence; skipped;
+        shares with the evaluation set. datasets.<name>: pool, train (all examples that any arm is
+        trained on) and evaluation as counts by label and by whether there is evidence; skipped;
         tokens.<train|evaluation>: median, p95, longest (tokens of the whole prompt) and cut_off
         (prompts that lose evidence); no_evidence_rule.<protocol>.<train|evaluation>: accuracy of
         "no evidence means NA". arms.<arm>: mixture, steps, its protocol's settings, and its counts
@@ -82,7 +82,7 @@ def summarise(
 def token_lengths(
     examples: pd.DataFrame, study: Study, tokenizer: PreTrainedTokenizerBase
 ) -> dict[str, float]:
-    """Lengths of the whole prompts in tokens, and how many are longer than prompt.max_tokens."""
+    """Lengths of the whole prompts (tokens), and the number longer than prompt.max_tokens."""
     if examples.empty:
         return {"median": 0.0, "p95": 0.0, "longest": 0, "cut_off": 0}
     texts = [
@@ -99,7 +99,7 @@ def token_lengths(
 
 
 def arms_table(summary: Summary) -> pd.DataFrame:
-    """One row per arm: its protocol's settings for data, and what it shares with evaluation."""
+    """One row per arm: the data settings of its protocol, and its overlap with evaluation."""
     settings = ["mixture", "split", "evidence_train", "evidence_eval"]
     rows = {
         arm: {
@@ -198,7 +198,7 @@ def _by_dataset(examples: pd.DataFrame) -> dict[str, dict[str, int]]:
 
 
 def _rule(pool: pd.DataFrame, parts: dict[str, pd.DataFrame]) -> dict[str, dict[str, float | None]]:
-    """The rule on the examples that were drawn, shown as each protocol shows them."""
+    """Accuracy of the rule on the drawn examples, with the evidence of each protocol."""
     train, evaluation = (
         pool[pool["id"].isin(parts[part]["id"])] for part in ("train", "evaluation")
     )

@@ -1,4 +1,4 @@
-"""Figures of what was drawn for a study: lengths of prompts, and what missing evidence gives away.
+"""Figures of a study's data: prompt lengths, and how much missing evidence reveals.
 
 As in `figures`: tidy data in, axes out.
 """
@@ -16,12 +16,12 @@ _PARTS = {"train": "training", "evaluation": "evaluation"}
 
 
 def plot_lengths(lengths: pd.DataFrame, *, most: int, ax: Axes | None = None) -> Axes:
-    """Median, 95 % and longest of the prompts, per dataset and part, beside the limit.
+    """Median, 95th percentile and maximum of prompt lengths per dataset and part, with the limit.
 
     Args:
         lengths: from `data_summary.lengths_table`; tokens.
-        most: tokens at which a prompt is cut off.
-        ax: where to draw; by default a new figure.
+        most: the limit, in tokens, beyond which evidence is cut.
+        ax: the axes to draw on; by default those of a new figure.
     """
     ax = ax or plt.figure(figsize=(WIDTH, 0.9 + 0.27 * len(lengths))).add_subplot()
     rows = np.arange(len(lengths))
@@ -44,7 +44,7 @@ def plot_rule(accuracy: pd.DataFrame, *, part: str, ax: Axes | None = None) -> A
     Args:
         accuracy: from `data_summary.rule_table`; fractions, by protocol and part.
         part: "train" or "evaluation".
-        ax: where to draw; by default a new figure.
+        ax: the axes to draw on; by default those of a new figure.
     """
     ax = ax or plt.figure(figsize=(WIDTH, 0.9 + 0.5 * len(accuracy))).add_subplot()
     height = 0.8 / len(_PROTOCOLS)

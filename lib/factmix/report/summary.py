@@ -1,4 +1,4 @@
-"""The gains of a study at a glance, for the README."""
+"""The README's figure of a study's gains."""
 
 import json
 from pathlib import Path
@@ -12,17 +12,17 @@ from factmix.study.paths import Paths
 
 
 def draw_summary(frozen: Paths) -> list[Path]:
-    """Draws the gains of frozen results for light and for dark pages.
+    """Draws the gains of frozen results, for light and for dark pages.
 
     Args:
         frozen: such as `Paths(ROOT / "results" / "embedded")`.
 
     Returns:
-        summary.svg, on white for pages of any colour, and summary-dark.svg.
+        The paths of summary.svg, on white for pages of any colour, and of summary-dark.svg.
     """
     results = json.loads(frozen.results.read_text(encoding="utf-8"))
     gains = tidy(results["gains"], ["arm", "dataset", "metric"])
-    elsewhere = results["study"].get("baselines", {})  # on other examples: no part of this figure
+    elsewhere = results["study"].get("baselines", {})  # arms on other examples: left out here
     gains = gains[~gains["arm"].isin(["base", *elsewhere])]
     alpha, metrics = results["study"]["alpha"], ("balanced_accuracy", "recall_na")
     drawn = []

@@ -1,4 +1,4 @@
-"""Which answer earns most for which belief about the gold label, drawn as triangles."""
+"""Triangle plots of the answer with the highest expected reward, by belief about the gold label."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from factmix.report.plot_style import ANSWER_COLOURS, WIDTH
 from factmix.stats.metrics import Floats
 from factmix.study.labels import LABELS
 
-# Where certainty of NA, PASS and FAIL lies in the plane.
+# The corners of the triangle: certainty of NA, PASS and FAIL.
 _CORNERS_L2 = np.array([(0.5, np.sqrt(3) / 2), (0.0, 0.0), (1.0, 0.0)])
 
 
@@ -20,7 +20,8 @@ def plot_decision_maps(maps: Mapping[str, Mapping[str, Floats]]) -> Figure:
     """One triangle per reward; a point is a belief (p(NA), p(PASS), p(FAIL)).
 
     Args:
-        maps: title -> label -> corners (V, 3) of the region in which the label earns most.
+        maps: title -> label -> corners (V, 3) of the region in which the label has the highest
+            expected reward.
     """
     figure, axes = plt.subplots(1, len(maps), figsize=(WIDTH, 2.35), squeeze=False)
     for ax, (title, regions) in zip(axes.flat, maps.items(), strict=True):
@@ -56,7 +57,7 @@ def _triangle(ax: Axes, regions: Mapping[str, Floats]) -> None:
 
 
 def _centroid(corners_V2: Floats) -> Floats:
-    """Of a polygon's area, so that a label stands in the middle of what it names."""
+    """The centroid of a polygon's area, where its label is drawn."""
     after = np.roll(corners_V2, -1, axis=0)
     cross_V = corners_V2[:, 0] * after[:, 1] - after[:, 0] * corners_V2[:, 1]
     centroid: Floats = ((corners_V2 + after) * cross_V[:, None]).sum(axis=0) / (3 * cross_V.sum())

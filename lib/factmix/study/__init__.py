@@ -1,6 +1,6 @@
-"""What a study is: its vocabulary, its YAML, where its files are, and what a result depends on.
+"""What a study is: its vocabulary, its YAML, its file paths, and what each result depends on.
 
-Here: labels, examples, prompts, protocols, `spec` (the YAML's content) and `load` (its files),
-`paths` and `files`, `source_deps`.
-Not here: anything that reads a dataset, a model or a result.
+Here: labels, examples, prompts, protocols, `spec` (the content of the YAML) and `load` (its files),
+`paths` and `files`, `source_deps` and `freshness`.
+Not here: anything that loads a dataset, a model or a result.
 """

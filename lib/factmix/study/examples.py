@@ -14,9 +14,9 @@ class Example:
 
     Attributes:
         id: unique within its dataset.
-        group: the unit that may not be split between training and evaluation, such as a Wikipedia
+        group: the unit that must not be split between training and evaluation, such as a Wikipedia
             page or an invented entity.
-        dataset: the name under which the study knows the dataset.
+        dataset: the dataset's name in the study.
         claim: one sentence.
         evidence: sentences in order; empty when there is none.
         label: the gold label.

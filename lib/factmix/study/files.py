@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and what identifies them."""
+"""Atomic writing of files, and their checksums."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends without an error."""
+    """A temporary path beside `path`, renamed to `path` when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     os.close(handle)
@@ -41,23 +41,23 @@ def write_parquet(path: Path, frame: pd.DataFrame) -> None:
 
 
 def read_attributes(path: Path) -> dict[str, Any]:
-    """The attributes (`DataFrame.attrs`) that a Parquet file was written with."""
+    """The attributes (`DataFrame.attrs`) stored in a Parquet file."""
     kept = (pq.read_schema(path).metadata or {}).get(b"PANDAS_ATTRS", b"{}")
     attributes: dict[str, Any] = json.loads(kept)
     return attributes
 
 
 def sha256(path: Path) -> str:
-    """Of a file's content, as hexadecimal digits."""
+    """The SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def peak_memory_gb(usage: resource.struct_rusage | None = None) -> float:
-    """The most resident memory that a process has had, in units of 2**30 bytes.
+    """The peak resident memory of a process, in units of 2**30 bytes.
 
     Args:
-        usage: what the system says of a process; by default of this one.
+        usage: the system's resource usage of a process; by default of this one.
     """
     usage = usage or resource.getrusage(resource.RUSAGE_SELF)
     # in bytes on macOS, in units of 1,024 bytes elsewhere

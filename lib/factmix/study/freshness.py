@@ -1,14 +1,14 @@
-"""What the result of each step depends on, and whether a result still is of that.
+"""What the result of each step depends on, and whether a result is still current.
 
-One record of what a step depends on is shared by all who ask "is this current?": the workflow
-passes it to Snakemake as the parameter of a rule, training and evaluation keep it with what they
-write and compare it before they work again, comparing and freezing check it. A record has up to
-three parts:
+One record of what a step depends on answers "is this current?" everywhere. The workflow passes it
+to Snakemake as the parameter of a rule. Training and evaluation store it with what they write, and
+compare it before they run again. Comparing and freezing check it. A record has up to three parts:
 
-- `settings`: all that the step takes from the study, and nothing else, so that a change for another
-  arm, or of what only costs time or memory, makes nothing stale;
-- `code_sha256`: the step's modules and all that they import, without comments and docstrings;
-- hashes of the files that it reads.
+- `settings`: everything that the step takes from the study, and nothing else. So a result stays
+  current when another arm changes, or a setting that affects only time or memory;
+- `code_sha256`: a hash of the step's modules and all that they import, without comments and
+  docstrings;
+- hashes of the files that the step reads.
 """
 
 import ast
@@ -29,7 +29,7 @@ from factmix.study.spec import Study
 
 Record = dict[str, Any]
 
-# The modules of each step of the workflow; what they import counts as well.
+# The modules of each step of the workflow; the modules that they import count as well.
 STEPS = {
     "data": ("data.mixtures", "data.shortcuts", "report.data_summary"),
     "train": ("training.grpo",),
@@ -49,7 +49,7 @@ STEPS = {
         "results.rerun_diff",
     ),
 }
-# What a step takes from these is among its settings, or is where its files are.
+# From these a step takes only its settings, which are in the record, and file paths.
 NOT_FOLLOWED = tuple(
     f"study.{name}"
     for name in ("files", "freshness", "load", "paths", "run", "settings", "source_deps", "spec")
@@ -73,7 +73,7 @@ def code_sha256(step: str) -> str:
 
 @cache
 def code_of(modules: tuple[str, ...], without: tuple[str, ...] = NOT_FOLLOWED) -> str:
-    """The same of modules of factmix; see `source_deps.sources`."""
+    """The hash of some modules of factmix and their imports; see `source_deps.sources`."""
     digest = hashlib.sha256()
     for path in sources(*modules, without=without):
         digest.update(f"{path.stem}\n{_statements(path)}\n".encode())
@@ -93,14 +93,14 @@ def drawing(study: Study) -> Record:
 
 
 def sample_settings(sample: TrainingSample | EvaluationSample) -> Record:
-    """What decides the rows of a sample and their order."""
+    """The settings that determine the rows of a sample and their order."""
     settings = asdict(sample)
     settings.pop("variant")
     settings["counts"] = {
         name: {str(label): count for label, count in counts.items()}
         for name, counts in sample.counts.items()
     }
-    # by itself, as sorted JSON loses the order of keys
+    # its own entry, because sorted JSON loses the order of keys
     settings["order"] = [
         f"{name} {label}" for name, counts in sample.counts.items() for label in counts
     ]
@@ -108,7 +108,7 @@ def sample_settings(sample: TrainingSample | EvaluationSample) -> Record:
 
 
 def training_settings(run: Run) -> Record:
-    """All that the training of a run takes from its study."""
+    """Every setting of the study that the training of a run depends on."""
     numbers = run.training.model_dump(mode="json", exclude=set(NOT_LEARNED))
     return {
         "model": run.model.model_dump(mode="json"),
@@ -121,7 +121,7 @@ def training_settings(run: Run) -> Record:
 
 
 def training(run: Run, paths: Paths) -> Record:
-    """What the adapter of a run depends on; needs its training sample and its model's files."""
+    """What a run's adapter depends on; the training sample and local model files must exist."""
     return {
         "settings": training_settings(run),
         "code_sha256": code_sha256("train"),
@@ -131,7 +131,7 @@ def training(run: Run, paths: Paths) -> Record:
 
 
 def answering_settings(run: Run | BaseRun) -> Record:
-    """All that the answers of a run, or of the base model, take from the study."""
+    """Every setting of the study that the answers of a run, or of the base model, depend on."""
     return {
         "model": run.model.model_dump(mode="json"),
         "prompt": run.evaluation_prompt.model_dump(mode="json"),
@@ -141,7 +141,7 @@ def answering_settings(run: Run | BaseRun) -> Record:
 
 
 def answering(run: Run | BaseRun, paths: Paths) -> Record:
-    """What the answers depend on; needs the evaluation sample, and an arm's adapter."""
+    """What the answers depend on; the evaluation sample and an arm's adapter must exist."""
     record = {
         "settings": answering_settings(run),
         "code_sha256": code_sha256("evaluate"),
@@ -154,7 +154,7 @@ def answering(run: Run | BaseRun, paths: Paths) -> Record:
 
 
 def trajectory(run: Run, paths: Paths) -> Record:
-    """What the answers along the way of training depend on, beside the adapter."""
+    """What the answers during training depend on, in addition to the adapter."""
     steps = run.evaluation.trajectory_steps
     return {
         "settings": {**answering_settings(run), "trajectory_steps": steps},
@@ -163,15 +163,15 @@ def trajectory(run: Run, paths: Paths) -> Record:
 
 
 def differences(kept: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """How what a result was made of differs from what it would be made of now.
+    """The differences between a result's record and the record of the step as it is now.
 
     Args:
-        kept: a record that was written with the result. A part that it lacks, or whose hash is
-            None, is not compared.
-        now: the record of the step as it is now; a part that it lacks is not compared.
+        kept: the record stored with the result. Parts that are missing, or whose hash is None, are
+            not compared.
+        now: the record of the step as it is now. Missing parts are not compared.
 
     Returns:
-        for each entry that differs its dotted key and both values; empty where the result is
+        One text per entry that differs: its dotted key and both values. Empty if the result is
         current.
     """
     parts = [part for part in now if kept.get(part) is not None and now[part] is not None]
@@ -185,7 +185,7 @@ def differences(kept: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def as_text(record: Record) -> str:
-    """A record as the text that Snakemake keeps and compares."""
+    """A record as the text that Snakemake stores and compares."""
     return json.dumps(record, sort_keys=True)
 
 
@@ -204,7 +204,7 @@ def _entries(record: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _model_sha256(model: Model) -> dict[str, str]:
-    """Hashes of a local model's files; none for a model of the hub, which its revision names."""
+    """Hashes of a local model's files; empty for a hub model, which its revision identifies."""
     return {
         file.name: sha256(file)
         for pattern in ("*.safetensors", "*.json")
@@ -213,7 +213,7 @@ def _model_sha256(model: Model) -> dict[str, str]:
 
 
 def _statements(path: Path) -> str:
-    """A module's statements: its syntax tree without docstrings, in which comments never are."""
+    """A module's syntax tree without docstrings; a syntax tree holds no comments."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Label(StrEnum):
-    """Verdict on a claim given its evidence; the order is the one all tables and arrays use."""
+    """Verdict on a claim given its evidence; all tables and arrays use this order."""
 
     NA = "NA"  # the evidence is not enough to decide
     PASS = "PASS"  # the evidence supports the claim
@@ -13,7 +13,7 @@ class Label(StrEnum):
 
 
 LABELS: tuple[Label, ...] = tuple(Label)
-INVALID = "INVALID"  # an answer in which no label could be read
+INVALID = "INVALID"  # an answer without a label, or with several different ones
 ANSWERS: tuple[str, ...] = (*LABELS, INVALID)
 
 _LABEL_WORD = re.compile(rf"\b(?:{'|'.join(LABELS)})\b")

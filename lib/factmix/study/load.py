@@ -1,4 +1,4 @@
-"""A study's files, read and checked: its YAML, and what is kept of it beside its results."""
+"""Loads and checks a study: from its YAML, or from the study.json stored with its results."""
 
 import json
 from pathlib import Path
@@ -15,38 +15,41 @@ MISSING = "this key is missing"
 
 
 def find_study(name: str) -> Study:
-    """The study of that name in studies/; StudyError lists the names there are."""
+    """The study of that name in studies/; StudyError lists the existing names."""
     folder = ROOT / "studies"
     if Path(name).name != name or name.endswith(".yaml"):
         known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
         raise StudyError(
-            f"'{name}': a study is named without folder and .yaml, and lies in {folder};"
-            f" expected one of: {known}"
+            f"'{name}': expected the name of a study in {folder}, without folder and .yaml;"
+            f" one of: {known}"
         )
     return load_study(folder / f"{name}.yaml")
 
 
 def load_study(path: Path) -> Study:
-    """Reads and checks a study's YAML; the study is named after the file.
+    """The study of a YAML file, checked; its name is that of the file.
 
-    With `extends: name` every key at the top that the file does not have is that of the study of
-    this name, which lies beside it.
+    With `extends: name`, every top-level key that the file lacks is taken from the study of that
+    name in the same folder.
 
     Raises:
-        StudyError: naming file, line and key of the first mistake.
+        StudyError: the YAML has a mistake; names file, line and key of the first one.
     """
     text, own = _read_mapping(path)
     inherited: dict[str, Any] = {}
     if "extends" in own:
         name, here = own.pop("extends"), f"{path}:{_line_of(['extends'], text)}: extends"
         if not isinstance(name, str) or Path(name).name != name:
-            raise StudyError(f"{here}: expected the name of a study beside this one; got {name!r}")
+            raise StudyError(
+                f"{here}: expected the name of a study in the same folder; got {name!r}"
+            )
         extended = path.with_name(f"{name}.yaml")
         extended_text, inherited = _read_mapping(extended)
         if "extends" in inherited:
             raise StudyError(
-                f"{here}: '{name}' extends '{inherited['extends']}'; expected a study that extends"
-                " no other: name that one, and repeat here what differs from it"
+                f"{here}: '{name}' itself extends '{inherited['extends']}'; expected a study that"
+                f" extends no other: extend '{inherited['extends']}', and repeat here the keys of"
+                f" '{name}' that you need"
             )
     try:
         return Study.model_validate({"name": path.stem, **inherited, **own})
@@ -58,27 +61,27 @@ def load_study(path: Path) -> Study:
         else:
             if message.startswith(MISSING) and where[0] in inherited:
                 message += (
-                    f" ({where[0]} of this file takes the place of that in {extended}, whole;"
-                    " repeat what stays the same)"
+                    f" ({where[0]} of this file replaces all of {where[0]} in {extended}; repeat"
+                    " the keys that stay the same)"
                 )
             line = _line_of(where, text)
         raise StudyError(f"{path}:{line}: {'.'.join(where)}: {message}") from error
 
 
 def load_kept(path: Path) -> Study:
-    """The study that results are of, from the study.json that was written with them.
+    """The study of some results, from the study.json stored with them.
 
     Raises:
-        StudyError: there is none, or this code's studies have other keys.
+        StudyError: the file is missing, or its keys are not those of a study in this version.
     """
     again = (
-        f"make the results again with: make study STUDY={path.parent.name} (those in results/ then"
-        f" with: make freeze STUDY={path.parent.name})"
+        f"make the results again with: make study STUDY={path.parent.name} (for those in results/,"
+        f" then also: make freeze STUDY={path.parent.name})"
     )
     if not path.is_file():
         raise StudyError(
-            f"{path} does not exist, and the results beside it need it to say which study they are"
-            f" of; {again}"
+            f"{path} does not exist; expected the study that the results in this folder belong to;"
+            f" {again}"
         )
     try:
         return Study.model_validate(json.loads(path.read_text(encoding="utf-8")))
@@ -86,7 +89,7 @@ def load_kept(path: Path) -> Study:
         raise StudyError(f"{path}:{error.lineno}: not valid JSON: {error.msg}; {again}") from error
     except ValidationError as error:
         where, message = _first_mistake(error)
-        expected = "expected a study as this code writes it"
+        expected = "expected a study as this version writes it"
         raise StudyError(f"{path}: {'.'.join(where)}: {message}; {expected}; {again}") from error
 
 
@@ -105,7 +108,7 @@ def _read_mapping(path: Path) -> tuple[str, dict[str, Any]]:
 
 
 def _read_yaml(path: Path) -> tuple[str, Any]:
-    """A file's text and what it holds."""
+    """A file's text and its parsed content."""
     raw = path.read_bytes()
     try:
         text = raw.decode("utf-8")
@@ -124,14 +127,14 @@ def _read_yaml(path: Path) -> tuple[str, Any]:
     if again:
         line = again.start_mark.line + 1
         raise StudyError(
-            f"{path}:{line}: {again.value}: this key has come before in the same mapping, and only"
-            " one of them can count; remove or rename one"
+            f"{path}:{line}: {again.value}: this key occurs twice in the same mapping; remove or"
+            " rename one of them"
         )
     return text, content
 
 
 def _repeated_key(node: yaml.Node | None) -> yaml.Node | None:
-    """The first key that its mapping has had before, of which YAML keeps the last silently."""
+    """The first key that repeats one of the same mapping; YAML would silently keep the last."""
     parts: list[yaml.Node] = []
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
@@ -146,15 +149,15 @@ def _repeated_key(node: yaml.Node | None) -> yaml.Node | None:
 
 
 def _first_mistake(error: ValidationError) -> tuple[list[str], str]:
-    """The key path of the mistake to report, and what is wrong there."""
-    # A misspelt key is also a missing one, and the misspelling is what the author can see.
+    """The key path of the mistake to report, and what is wrong with it."""
+    # A misspelt key is also a missing one; report the misspelling, which the author can see.
     first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, StudyFieldError):
         return cause.where.split("."), str(cause)
     where = [str(part) for part in first["loc"] if part != "[key]"]
     if where[:1] == ["rewards"] and len(where) > 3:
-        del where[2]  # the kind of reward, by which pydantic tells the members of the union apart
+        del where[2]  # the kind of reward, which pydantic adds as the tag of the union
     if first["type"] == "extra_forbidden":
         return where, "there is no such key"
     if first["type"] == "missing":
@@ -163,7 +166,7 @@ def _first_mistake(error: ValidationError) -> tuple[list[str], str]:
 
 
 def _missing(error: ValidationError, place: tuple[int | str, ...]) -> str:
-    """Says that the first key that a place lacks is missing, and which others are."""
+    """The message for missing keys in one mapping: the first, then the others by name."""
     keys = [
         str(each["loc"][-1])
         for each in error.errors()
@@ -175,14 +178,14 @@ def _missing(error: ValidationError, place: tuple[int | str, ...]) -> str:
 
 
 def _line_of(where: list[str], text: str) -> int:
-    """The line (from 1) of the deepest part of a key path that the YAML text has."""
+    """The line (from 1) of the deepest key of a path that is in the YAML text."""
     node = yaml.compose(text, Loader=yaml.SafeLoader)
     line = 1
     for part in where:
         if isinstance(node, yaml.MappingNode):
             found = next((kv for kv in node.value if kv[0].value == part), None)
             if found is None:
-                continue  # such as the tag of a union, which is no key of the file
+                continue  # not a key of the file, such as the tag of a union
             line, node = found[0].start_mark.line + 1, found[1]
         elif isinstance(node, yaml.SequenceNode) and part.isdigit():
             node = node.value[int(part)]

@@ -1,4 +1,4 @@
-"""Where everything is, and files that are written whole or not at all."""
+"""The path of every file of a study's run."""
 
 import os
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @dataclass(frozen=True)
 class Paths:
-    """The files of one study's run, below runs/<study>/ (or another folder, such as in tests)."""
+    """The files of one study's run, in runs/<study>/ or, as in tests, another folder."""
 
     root: Path
 
@@ -22,7 +22,7 @@ class Paths:
 
     @property
     def data(self) -> Path:
-        """Folder with every example, the evaluation set and the training samples."""
+        """Folder of the datasets' examples, the evaluation sets and the training samples."""
         return self.root / "data"
 
     def pool(self, dataset: str) -> Path:
@@ -43,7 +43,7 @@ class Paths:
 
     @property
     def shortcuts(self) -> Path:
-        """Accuracy of classifiers that read the words and nothing else."""
+        """Accuracy of bag-of-words classifiers."""
         return self.data / "shortcuts.json"
 
     def run(self, run: Run | BaseRun) -> Path:
@@ -51,7 +51,7 @@ class Paths:
         return self.root / run.name
 
     def arm(self, arm: str, seed: int) -> Path:
-        """The folder of a run, for readers of results that have its names only."""
+        """The folder of a run, given only the names of its arm and seed."""
         return self.root / f"{arm}-s{seed}"
 
     @property
@@ -61,7 +61,7 @@ class Paths:
 
     @property
     def learning_rate(self) -> Path:
-        """What the search for the learning rate tried and chose."""
+        """The learning rates that the search tried, and the one it chose."""
         return self.root / "learning_rate.json"
 
     @property
@@ -70,5 +70,5 @@ class Paths:
 
     @property
     def study(self) -> Path:
-        """The study that the results are of, whatever its YAML says by now; see `load_kept`."""
+        """The study as it was when the results were made; see `load_kept`."""
         return self.root / "study.json"

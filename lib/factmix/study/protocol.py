@@ -1,4 +1,4 @@
-"""The settings in which the study as described and its released code differ, with two presets."""
+"""Where the study as described and its released code differ: the settings, and two presets."""
 
 from typing import Literal
 
@@ -13,20 +13,20 @@ ProtocolName = Literal["as_described", "as_released"]
 
 
 class Protocol(BaseModel):
-    """How an arm is trained and evaluated, beside its mixture and its reward.
+    """How an arm is trained and evaluated, apart from its mixture and its reward.
 
     Attributes:
-        evidence_train: retrieved: every claim is shown with evidence. as_released: only as far as
-            the released code could read it; see `evidence.visible_evidence`.
+        evidence_train: retrieved: every claim is shown with evidence. as_released: only the
+            evidence that the released code could parse; see `evidence.visible_evidence`.
         evidence_eval: the same for evaluation.
-        split: group_disjoint: no group and no claim is both trained on and evaluated. as_released:
-            training and evaluation are drawn from the same examples, with different seeds.
-        weight_by: whose weight the reward takes: that of the predicted or of the gold label.
-        invalid_as: whether an answer without a label counts as such, or as NA.
-        sampler_refresh: training steps after which the completions are sampled from the weights as
-            they are then; with 1 always from those that are trained.
+        split: group_disjoint: training and evaluation share no group and no claim. as_released:
+            both are drawn from the same examples, with different seeds.
+        weight_by: which label's weight the reward uses: the predicted or the gold label's.
+        invalid_as: whether an answer without a label counts as invalid or as NA.
+        sampler_refresh: training steps between updates of the weights that sample completions;
+            with 1 they are always the current weights.
         baseline_prompt: same: a baseline is evaluated with the prompt of all other arms.
-            instructed: with additional instructions on the format of the answer.
+            instructed: its prompt also has instructions on the format of the answer.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -63,7 +63,7 @@ PROTOCOLS: dict[ProtocolName, Protocol] = {
 
 
 def sample_variant(split: Split, evidence: Evidence) -> str:
-    """The part of a file's name that tells a sample from the usual one."""
+    """The suffix in the file name of a sample that differs from the study's usual one."""
     if (split, evidence) == ("group_disjoint", "retrieved"):
         return "as_described"
     if (split, evidence) == ("as_released", "as_released"):

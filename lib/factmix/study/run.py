@@ -1,8 +1,8 @@
 """A run: one arm of a study and one seed, with every setting resolved.
 
-`Study.run` makes one from two names. What trains, answers or compares takes the run and looks no
-name up again. A run says which samples it uses; the rows of a sample, and their hash, come from
-`data`.
+`Study.run` makes one from the name of an arm and a seed. Code that trains, answers or compares
+takes the run and never looks up a name again. A run says which samples it uses; `data` draws the
+rows of a sample.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from factmix.study.settings import (
     WeightedReward,
 )
 
-BASE = "base"  # the base model, as it is called beside the arms
+BASE = "base"  # the name of the base model in tables of arms
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,9 @@ class TrainingSample:
         mixture: its name.
         counts: examples by dataset and label, in the order in which they are trained on.
         seed: of the draw.
-        split: how training is kept apart from evaluation.
+        split: how training and evaluation are separated.
         evidence: which evidence the prompts show.
-        variant: "" for the way in which the study's protocol draws and shows; else the name of
-            another way.
+        variant: "" with the split and evidence of the study's protocol, else a name for this pair.
     """
 
     mixture: str
@@ -61,7 +60,7 @@ class EvaluationSample:
 
     Attributes:
         counts: examples by dataset and label.
-        trajectory_counts: how many of them, of each dataset, are also answered during training.
+        trajectory_counts: how many examples of each dataset are also answered during training.
         seed: of the draw.
         split, evidence, variant: as for `TrainingSample`.
     """
@@ -89,14 +88,14 @@ class Run:
     """An arm and a seed with every setting resolved.
 
     Attributes:
-        study, arm, seed: what it is a run of; the seed is that of training.
+        study, arm, seed: the names, and the seed of training.
         mixture: the name of its mixture.
-        reward: with the weights and the reading of invalid answers that hold for this arm.
-        protocol: every setting in which arms may differ beside mixture and reward.
+        reward: with `weight_by` and `invalid_as` resolved for this arm.
+        protocol: every setting in which arms may differ apart from mixture and reward.
         prompt: of training.
-        evaluation_prompt: of evaluation; the prompt of training, but for some baselines.
+        evaluation_prompt: the prompt of training, except for some baselines.
         steps: of training.
-        baseline: the arm that it is compared with; its own name where it is a baseline.
+        baseline: the arm that it is compared with; its own name if it is a baseline.
         training_sample, evaluation_sample: specifications of the samples.
         model, training, evaluation: settings that all arms of a study share.
     """
@@ -119,16 +118,16 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Of its folder, such as "hard_only-s0"."""
+        """The name of its folder, such as "hard_only-s0"."""
         return f"{self.arm}-s{self.seed}"
 
 
 @dataclass(frozen=True)
 class BaseRun:
-    """The base model, answering one of the study's evaluation samples.
+    """The base model on one of the study's evaluation samples.
 
     Attributes:
-        study: whose base model it is.
+        study: the study's name.
         baseline: the arm that it is compared with, which answers the same sample.
         evaluation_sample, evaluation_prompt, model, evaluation: as for `Run`.
     """
@@ -142,7 +141,7 @@ class BaseRun:
 
     @property
     def arm(self) -> str:
-        """What it is called beside the arms: "base", or "base_" and the variant of the sample."""
+        """Its name in tables of arms: "base", or "base_" and the variant of the sample."""
         return name_in_variant(BASE, self.evaluation_sample.variant)
 
     @property
@@ -151,12 +150,12 @@ class BaseRun:
 
     @property
     def name(self) -> str:
-        """Of its folder: "base", or "base-" and the variant."""
+        """The name of its folder: "base", or "base-" and the variant."""
         return "-".join(filter(None, (BASE, self.evaluation_sample.variant)))
 
 
 def name_in_variant(system: str, variant: str) -> str:
-    """The name of a system that is no arm and answers a variant of the evaluation sample."""
+    """The name of a system other than an arm, on a variant of the evaluation sample."""
     return f"{system}_{variant}" if variant else system
 
 
@@ -164,7 +163,7 @@ def resolve_protocol(arm: ArmSettings, study: ProtocolName) -> Protocol:
     """The protocol of an arm: each setting is the arm's own, else that of its protocol.
 
     Args:
-        arm: what the YAML says of it.
+        arm: its settings in the YAML.
         study: the study's protocol, for an arm that names none.
     """
     own = {name: getattr(arm, name) for name in Protocol.model_fields}
@@ -175,7 +174,7 @@ def resolve_protocol(arm: ArmSettings, study: ProtocolName) -> Protocol:
 def resolve_reward(arm: ArmSettings, reward: Reward, study: ProtocolName) -> Reward:
     """The reward of an arm, with `weight_by` and `invalid_as` filled in.
 
-    Each of the two is, of the following, the first that says something:
+    Each of the two is taken from the first of these that sets it:
 
     1. the arm's own key;
     2. the protocol that the arm names;
@@ -183,8 +182,8 @@ def resolve_reward(arm: ArmSettings, reward: Reward, study: ProtocolName) -> Rew
     4. the study's protocol.
 
     Args:
-        arm: what the YAML says of it.
-        reward: the one that it names; only weighted rewards have the two keys.
+        arm: its settings in the YAML.
+        reward: the reward that it names; only weighted rewards have the two keys.
         study: the study's protocol.
     """
     if not isinstance(reward, WeightedReward):

@@ -1,4 +1,4 @@
-"""The parts of a study's YAML: what each key may hold."""
+"""The parts of a study's YAML: the type of each key."""
 
 from typing import Annotated, Literal
 
@@ -28,15 +28,15 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
 def is_unset(value: object) -> bool:
-    """For keys that are younger than some runs: left out of what is written while not set.
+    """Whether to leave a key out of study.json because it is not set.
 
-    So a run from before there was such a key is still a run of the same study.
+    So results made before the key existed still match the study.
     """
     return not value
 
 
 class Part(BaseModel):
-    """A mapping of the YAML; other keys than its own are mistakes."""
+    """A mapping of the YAML; unknown keys are mistakes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -51,7 +51,7 @@ class Lora(Part):
 class Model(Part):
     path: str
     revision: str | None = None
-    # by default what `policy` chooses for the device and the architecture
+    # by default `policy` chooses by device and architecture
     dtype: Literal["float32", "bfloat16", "float16"] | None = Field(None, exclude_if=is_unset)
     attention: str | None = Field(None, exclude_if=is_unset)  # such as eager or sdpa
     lora: Lora
@@ -61,17 +61,17 @@ class Prompt(Part):
     worked_examples: int = Field(ge=0, le=3)
     max_tokens: PositiveInt
     max_completion_tokens: PositiveInt
-    # plain: as text to continue. harmony: in the chat template of the tokenizer
+    # plain: text to continue. harmony: the tokenizer's chat template
     prompt_style: Literal["plain", "harmony"] = Field("plain", exclude_if="plain".__eq__)
-    # more words on the format of the answer, as the released control was evaluated with
+    # adds instructions on the answer format, as in the evaluation of the released control
     instructed: bool = Field(False, exclude_if=is_unset)
 
 
 class Dataset(Part):
     stands_for: str | None = None
     hard: bool = False
-    # instead of evaluation.counts where the split is group_disjoint, for a dataset too small to be
-    # evaluated at full size and to have groups left to train on
+    # replaces evaluation.counts with a group_disjoint split, for a dataset too small to leave
+    # groups for training after an evaluation at full size
     disjoint_counts: Counts | None = None
 
 
@@ -118,7 +118,7 @@ Reward = Annotated[
 
 
 class ArmSettings(Part):
-    """What the YAML says of an arm: a mixture, a reward, and where it departs from the study.
+    """An arm in the YAML: a mixture, a reward, and its departures from the study.
 
     `Study.run` resolves it to a `Run`.
     """
@@ -142,7 +142,7 @@ class ArmSettings(Part):
 class Training(Part):
     steps: PositiveInt
     prompts_per_step: PositiveInt
-    # that are trained on at one time, which decides what the backward pass keeps; all by default
+    # in one forward and backward pass, which bounds memory; by default all of prompts_per_step
     prompts_per_pass: PositiveInt | None = Field(None, exclude_if=is_unset)
     group_size: int = Field(ge=2)
     learning_rate: PositiveFloat
@@ -153,7 +153,7 @@ class Training(Part):
     clip_epsilon: PositiveFloat
     max_grad_norm: PositiveFloat
     checkpoint_steps: PositiveInt
-    # what samples the completions; vllm has to be installed, and needs a CUDA device
+    # the engine that samples completions; vllm must be installed, and needs a CUDA device
     generation: Literal["transformers", "vllm"] = Field(
         "transformers", exclude_if="transformers".__eq__
     )

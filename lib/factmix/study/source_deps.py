@@ -1,4 +1,4 @@
-"""Which source files a result depends on, so that editing one reruns what it made and no more."""
+"""The source files that a result depends on, so that an edit reruns only what depends on it."""
 
 import ast
 from collections.abc import Iterable
@@ -8,14 +8,14 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def sources(*modules: str, without: Iterable[str] = ()) -> list[Path]:
-    """The files of modules of factmix and of all that they import from factmix, sorted.
+    """The files of some modules of factmix and of everything they import from factmix, sorted.
 
     Args:
-        modules: names below factmix, such as "grpo" or "datasets.vitaminc".
+        modules: names within factmix, such as "training.grpo" or "data.datasets.vitaminc".
         without: names that are neither listed nor followed.
 
     Raises:
-        ModuleNotFoundError: there is no such module.
+        ModuleNotFoundError: a module does not exist.
     """
     found: dict[str, Path] = {}
     waiting = list(modules)
@@ -40,14 +40,14 @@ def _file(name: str) -> Path | None:
 
 
 def _imported(path: Path) -> set[str]:
-    """Names below factmix that a file imports, wherever in the file it does."""
+    """The modules of factmix that a file imports, anywhere in the file."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module)
-            # `from factmix import grpo` names a module, `from factmix.labels import Label` not
+            # `from factmix.training import grpo` imports a module, `... import Label` does not
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
     below = {name.removeprefix("factmix.") for name in names if name.startswith("factmix.")}
     return {name for name in below if _file(name)}

@@ -1,4 +1,4 @@
-"""A study as its YAML file states it: the one place where the numbers live."""
+"""The content of a study's YAML file: the only place where its numbers are set."""
 
 from typing import Any
 
@@ -31,11 +31,11 @@ RESERVED = ("base_", "always_")
 
 
 class StudyError(ValueError):
-    """A study's YAML, or a name that should be in it, is wrong."""
+    """A study's YAML is wrong, or does not define a name that is asked for."""
 
 
 class StudyFieldError(ValueError):
-    """A mistake that concerns several keys, with the dotted key to report it at."""
+    """A mistake that involves several keys, with the dotted key to report."""
 
     def __init__(self, where: str, message: str) -> None:
         super().__init__(message)
@@ -75,8 +75,8 @@ class Study(Part):
             if name == BASE or name.startswith(RESERVED):
                 raise StudyFieldError(
                     f"arms.{name}",
-                    f"names that are '{BASE}' or begin with {' or '.join(map(repr, RESERVED))} are"
-                    " kept for the untrained model and for constant answers; expected another one",
+                    f"'{BASE}' and names that begin with {' or '.join(map(repr, RESERVED))} are"
+                    " reserved for the base model and for constant answers; expected another name",
                 )
         return self
 
@@ -84,9 +84,7 @@ class Study(Part):
     @classmethod
     def _seeds_differ(cls, seeds: list[int]) -> list[int]:
         if len(set(seeds)) < len(seeds):
-            raise StudyFieldError(
-                "seeds", f"one is named twice in {seeds}; expected different ones"
-            )
+            raise StudyFieldError("seeds", f"{seeds} repeats a seed; expected different ones")
         return seeds
 
     @model_validator(mode="after")
@@ -95,8 +93,8 @@ class Study(Part):
         if part and step % part:
             raise StudyFieldError(
                 "training.prompts_per_pass",
-                f"{part} prompts at a time do not divide the {step} of prompts_per_step; expected a"
-                " number that does",
+                f"{part} prompts per pass do not divide the {step} of prompts_per_step; expected a"
+                " divisor of it",
             )
         return self
 
@@ -105,8 +103,8 @@ class Study(Part):
         if self._variant(self.baseline):
             raise StudyFieldError(
                 "baseline",
-                f"'{self.baseline}' is not evaluated on what protocol {self.protocol} evaluates;"
-                " name an arm that departs neither from its split nor from its evidence_eval",
+                f"'{self.baseline}' does not answer the evaluation sample of protocol"
+                f" {self.protocol}; expected an arm with that protocol's split and evidence_eval",
             )
         for name, arm in self.arms.items():
             where, baseline = f"arms.{name}.baseline", self._baseline_of(name)
@@ -114,7 +112,7 @@ class Study(Part):
                 raise StudyFieldError(
                     where,
                     f"'{baseline}' is itself compared with '{self._baseline_of(baseline)}';"
-                    " expected an arm that is the baseline of no other than itself",
+                    " expected an arm that is its own baseline",
                 )
             if self._variant(name) != self._variant(baseline):
                 raise StudyFieldError(
@@ -126,20 +124,21 @@ class Study(Part):
             if self.training.generation == "vllm" and refresh > 1:
                 raise StudyFieldError(
                     f"arms.{name}.sampler_refresh",
-                    "stale weights are sampled with training.generation: transformers only;"
-                    " set this to 1, or change that",
+                    f"got {refresh} with training.generation: vllm; sampling from stale weights"
+                    " needs training.generation: transformers: set sampler_refresh to 1, or change"
+                    " the engine",
                 )
         return self
 
     def run(self, arm: str, seed: int | None = None) -> Run:
-        """The run of an arm and a seed: the only way from a name to settings.
+        """The run of an arm and a seed, with all settings resolved; nothing else resolves them.
 
         Args:
             arm: its name.
             seed: of training; by default the study's first.
 
         Raises:
-            StudyError: there is no such arm.
+            StudyError: the study has no such arm.
         """
         if arm not in self.arms:
             raise StudyError(
@@ -169,22 +168,22 @@ class Study(Part):
         )
 
     def runs(self, seed: int | None = None) -> list[Run]:
-        """The run of every arm and one seed, by default the study's first."""
+        """The runs of all arms with one seed, by default the study's first."""
         return [self.run(arm, seed) for arm in self.arms]
 
     def all_runs(self) -> list[Run]:
-        """The run of every arm and every seed, seed by seed."""
+        """The runs of all arms with all seeds, seed by seed."""
         return [run for seed in self.seeds for run in self.runs(seed)]
 
     def systems(self, seed: int | None = None) -> list[Run | BaseRun]:
-        """All that answers and is compared: the base model, then every arm with one seed."""
+        """Everything that is evaluated: the base model, then every arm with one seed."""
         return [*self.base_runs(), *self.runs(seed)]
 
     def base_runs(self) -> list[BaseRun]:
-        """The base model once for each evaluation sample that an arm answers, the usual one first.
+        """The base model on each evaluation sample that an arm answers, the usual one first.
 
-        Each is compared with the study's baseline, or where that answers another sample with the
-        baseline of the first arm that answers this one.
+        On the usual sample it is compared with the study's baseline. On another sample it is
+        compared with the baseline of the first arm that answers that sample.
         """
         usual = self._evaluation_sample(PROTOCOLS[self.protocol])
         answered = {usual.variant: (usual, self.baseline)}
@@ -197,11 +196,11 @@ class Study(Part):
         ]
 
     def samples(self) -> list[TrainingSample | EvaluationSample]:
-        """Every sample that is drawn, those of evaluation first."""
+        """Every sample of the study, evaluation samples first."""
         return [*(run.evaluation_sample for run in self.base_runs()), *self.training_samples()]
 
     def training_samples(self) -> list[TrainingSample]:
-        """That of every mixture under the study's protocol, then those of arms that depart."""
+        """One sample per mixture by the study's protocol, then the variants of other arms."""
         usual = [self._training_sample(name, PROTOCOLS[self.protocol]) for name in self.mixtures]
         samples = {sample.name: sample for sample in usual}
         for run in self.runs():
@@ -237,15 +236,19 @@ class Study(Part):
         )
 
     def _variant(self, arm: str) -> str:
-        """The variant of the evaluation sample that an arm answers."""
+        """The variant of an arm's evaluation sample."""
         return self._evaluation_sample(resolve_protocol(self.arms[arm], self.protocol)).variant
 
     def _baseline_of(self, arm: str) -> str:
         """The arm that an arm is compared with; both answer the same evaluation sample.
 
-        The one that it names; an arm that others name is its own. By default the study's baseline,
-        or where that answers another sample, the first arm with the baseline's reward that answers
-        this one. An arm for which there is none is its own.
+        It is the first of these that applies:
+
+        1. the baseline that the arm names;
+        2. the arm itself, if another arm names it as baseline;
+        3. the study's baseline, if it answers the same evaluation sample;
+        4. the first arm with the reward of the study's baseline and the same evaluation sample;
+        5. the arm itself.
         """
         own = self.arms[arm].baseline
         if own or any(other.baseline == arm for other in self.arms.values()):

@@ -15,7 +15,7 @@ from factmix.training.policy import Policy
 
 
 class Progress(TrainerCallback):
-    """One bar with an estimate, the reward so far, and the share of answers per label."""
+    """A progress bar with the remaining time, the reward and the format rate."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -52,7 +52,7 @@ class Progress(TrainerCallback):
 
 
 class Trajectory(TrainerCallback):
-    """Answers the fixed part of the evaluation set at the study's steps, a file for each."""
+    """Answers the trajectory subset of the evaluation set at the study's steps, one file each."""
 
     def __init__(self, run: Run, paths: Paths, policy: Policy) -> None:
         evaluation = pd.read_parquet(paths.sample(run.evaluation_sample))
@@ -81,7 +81,7 @@ class Trajectory(TrainerCallback):
         write_parquet(self._folder / f"{step:06d}.parquet", rows)
 
     def collected(self) -> pd.DataFrame:
-        """The answers at all steps so far, of this training or of the part before it was killed."""
+        """The answers at all steps so far, including those from before an interruption."""
         return pd.concat(
             [pd.read_parquet(path) for path in sorted(self._folder.glob("*.parquet"))],
             ignore_index=True,

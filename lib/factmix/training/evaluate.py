@@ -37,10 +37,10 @@ BATCH_PROMPTS = 128
 
 
 def evaluate_base(runs: Sequence[BaseRun], paths: Paths) -> None:
-    """Writes the base model's predictions on every evaluation sample that an arm answers.
+    """Writes the base model's predictions on each of its evaluation samples.
 
     Args:
-        runs: of `Study.base_runs`, which share one model.
+        runs: from `Study.base_runs`; all share one model.
         paths: of the study's run.
     """
     policy = load_base(runs[0].model)
@@ -50,7 +50,7 @@ def evaluate_base(runs: Sequence[BaseRun], paths: Paths) -> None:
 
 
 def evaluate_arm(run: Run, paths: Paths) -> None:
-    """Writes a trained arm's predictions on its evaluation sample beside its adapter."""
+    """Writes a trained arm's predictions on its evaluation sample to the folder of its run."""
     policy = load_adapter(load_base(run.model), paths.run(run) / "adapter")
     evaluation = pd.read_parquet(paths.sample(run.evaluation_sample))
     _write(answer_as(run, policy, evaluation), run, paths)
@@ -59,13 +59,13 @@ def evaluate_arm(run: Run, paths: Paths) -> None:
 def answer_as(
     run: Run | BaseRun, policy: Policy, examples: pd.DataFrame, *, name: str = ""
 ) -> pd.DataFrame:
-    """Answers as a run does when it is evaluated.
+    """The answers of a policy with the evaluation settings of a run.
 
     Args:
-        run: its prompt, temperature, seed and names.
+        run: for its prompt, temperature, seed and names.
         policy: a model in evaluation mode.
         examples: one per row.
-        name: what the progress bar calls the policy; by default the arm.
+        name: of the progress bar; by default the arm.
 
     Returns:
         `columns.PREDICTIONS`, in the order of `examples`.
@@ -82,7 +82,7 @@ def answer_as(
 
 
 def _write(rows: pd.DataFrame, run: Run | BaseRun, paths: Paths) -> None:
-    """Writes predictions.parquet with what the answers depend on, as an attribute of the table."""
+    """Writes predictions.parquet; an attribute of the table records what the answers depend on."""
     rows.attrs["depends_on"] = freshness.answering(run, paths)
     write_parquet(paths.run(run) / "predictions.parquet", rows)
 
@@ -96,15 +96,15 @@ def answer(
     seed: int,
     name: str = "base",
 ) -> pd.DataFrame:
-    """Answers every example.
+    """Label probabilities and a sampled answer for every example.
 
     Args:
         policy: a model in evaluation mode.
         examples: one per row.
-        prompt: how they are asked.
-        temperature: of the sampled answer.
-        seed: of the sampled answers; each example has random numbers of its own.
-        name: what the progress bar calls the policy.
+        prompt: the prompt settings.
+        temperature: of the sampled answers.
+        seed: of the sampled answers; each example has its own random numbers.
+        name: of the progress bar.
 
     Returns:
         `columns.PREDICTIONS` without arm and seed, in the order of `examples`. The probabilities
@@ -199,7 +199,7 @@ def _label_tokens(policy: Policy) -> list[list[int]]:
 
 
 def label_log_probabilities(policy: Policy, prefix: Prefix) -> Tensor:
-    """Log-probability (P, L) of each whole label string as a continuation, in nats."""
+    """Log-probability (P, L), in nats, of each whole label string as the next tokens."""
     labels = _label_tokens(policy)
     first = prefix.logits.float().log_softmax(-1)
     if all(len(label) == 1 for label in labels):

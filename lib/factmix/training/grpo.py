@@ -1,4 +1,4 @@
-"""Trains an arm with GRPO: every number from the study, goes on where it was killed."""
+"""Trains an arm with GRPO. All numbers come from the study; interrupted training resumes."""
 
 import json
 import os
@@ -33,20 +33,20 @@ from factmix.training.policy import Policy, add_adapter, device, dtype_of, load_
 from factmix.training.reward_functions import reward_functions
 from factmix.training.reward_gain import before_and_after
 
-# In the folder of checkpoints: what the training that they are of depends on.
+# In the folder of checkpoints: the record of what their training depends on.
 STARTED = "started.json"
 
 
 class TrainingError(RuntimeError):
-    """A training run did not do what its study says."""
+    """A training run cannot do, or did not do, what its study says."""
 
 
 def prompts_per_process(run: Run, processes: int) -> tuple[int, int]:
-    """Prompts of one step that each process trains on, and how many of them at one time.
+    """The prompts per step of each process, and the prompts per pass.
 
     Raises:
-        TrainingError: the prompts of a step cannot be divided among so many processes, or those of
-            a process into passes.
+        TrainingError: the prompts of a step cannot be divided evenly among the processes, or those
+            of a process into passes.
     """
     numbers = run.training
     prompts = numbers.prompts_per_step
@@ -55,13 +55,13 @@ def prompts_per_process(run: Run, processes: int) -> tuple[int, int]:
     if rest:
         raise TrainingError(
             f"study {run.study}: training.prompts_per_step: {prompts} prompts cannot be divided "
-            f"among {processes} processes, and the completions of a prompt are never split; start "
-            f"a number of processes that divides {prompts}, or change prompts_per_step"
+            f"evenly among {processes} processes; start a number of processes that divides "
+            f"{prompts}, or change prompts_per_step"
         )
     if own % at_once:
         raise TrainingError(
-            f"study {run.study}: training.prompts_per_pass: {at_once} prompts at a time do not "
-            f"divide the {own} of each of {processes} processes; expected a number that does"
+            f"study {run.study}: training.prompts_per_pass: {at_once} prompts per pass do not "
+            f"divide the {own} of each of {processes} processes; expected a divisor of {own}"
         )
     return own, at_once
 
@@ -74,27 +74,26 @@ def make_trainer(
     policy: Policy,
     trainer_class: type[GRPOTrainer] | None = None,
 ) -> GRPOTrainer:
-    """The trainer of a run, with every number from its study.
+    """The trainer of a run; all its numbers come from the study.
 
     Args:
-        run: what to train and how; its seed is that of the order of the prompts and of the sampled
+        run: the settings; its seed is used for the order of the prompts and the sampled
             completions.
         training: the examples.
         folder: for checkpoints.
         policy: with the adapter to train.
-        trainer_class: the stock trainer, to compare with; by default that of `rollouts`.
+        trainer_class: the stock trainer, for comparisons; by default that of `rollouts`.
 
     Raises:
-        TrainingError: there are fewer prompts than a step takes, or they cannot be divided among
-            the processes.
+        TrainingError: there are fewer prompts than prompts_per_step, or they cannot be divided
+            evenly among the processes.
     """
     numbers = run.training
     if len(training) < numbers.prompts_per_step:
         raise TrainingError(
-            f"study {run.study}: training.prompts_per_step: a step takes"
-            f" {numbers.prompts_per_step} prompts, but the mixture of {run.arm} has"
-            f" {len(training)}; expected at least as many: lower prompts_per_step, or enlarge the"
-            " mixture"
+            f"study {run.study}: training.prompts_per_step: got {numbers.prompts_per_step} prompts"
+            f" per step, but the mixture of {run.arm} has only {len(training)} examples; lower"
+            " prompts_per_step, or enlarge the mixture"
         )
     functions = reward_functions(run.reward)
     prompts, at_once = prompts_per_process(run, _processes())
@@ -139,7 +138,7 @@ def make_trainer(
         save_strategy="steps",
         save_steps=numbers.checkpoint_steps,
         save_total_limit=1,
-        # Passes differ in number from process to process, and would wait for each other's buffers.
+        # The number of forward passes differs by process, so processes would hang on a broadcast.
         ddp_broadcast_buffers=False,
         ddp_find_unused_parameters=False,
         report_to="none",
@@ -162,18 +161,17 @@ def make_trainer(
 
 
 def train(run: Run, paths: Paths) -> None:
-    """Trains an arm; goes on from its last checkpoint when it was interrupted.
+    """Trains an arm; resumes from the last checkpoint after an interruption.
 
     Writes adapter/, metrics.parquet, trajectory.parquet, rewards.parquet and, last, run.json in
-    `paths.run(run)`; returns at once when run.json is there and nothing that decides what is
-    learned has changed since. A run of other settings, data or code is moved to
-    `paths.root`/replaced/, with its checkpoints. Where several processes train together, each calls
-    this, and the first of them writes.
+    `paths.run(run)`. Returns at once if run.json exists and everything that it depends on is
+    unchanged. A run with other settings, data or code is moved to `paths.root`/replaced/, with its
+    checkpoints. In distributed training every process calls this, and the main process writes.
 
     Raises:
-        TrainingError: fewer steps were made than the study says.
-        PromptError: a prompt does not fit.
-        LeakError: what is trained on is also evaluated.
+        TrainingError: training ended after fewer steps than the study says.
+        PromptError: a prompt is too long.
+        LeakError: training and evaluation samples overlap.
     """
     folder = paths.run(run)
     depends_on = freshness.training(run, paths)
@@ -186,7 +184,7 @@ def train(run: Run, paths: Paths) -> None:
         _make_room(folder, depends_on)
         write_json(checkpoints / STARTED, {"depends_on": depends_on})
     started = time.monotonic()
-    # transformers warns of its own renamed options, at every checkpoint and generation
+    # transformers warns about its own renamed options at every checkpoint and generation
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     policy = add_adapter(load_base(run.model), run.model.lora, run.seed)
     training = _read_training(run, paths)
@@ -194,12 +192,12 @@ def train(run: Run, paths: Paths) -> None:
     trajectory = Trajectory(run, paths, replace(policy, model=trainer.model))
     trainer.add_callback(trajectory)
     trainer.add_callback(Progress(f"{run.arm}, seed {run.seed}"))
-    trainer.accelerator.wait_for_everyone()  # for the first to have made room for this run
+    trainer.accelerator.wait_for_everyone()  # until the main process has moved an old run aside
     trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
     if trainer.state.global_step != run.steps:
         raise TrainingError(
-            f"{run.study}, {run.arm}, seed {run.seed}: {trainer.state.global_step} steps were made,"
-            f" expected {run.steps}"
+            f"{run.study}, {run.arm}, seed {run.seed}: training ended after"
+            f" {trainer.state.global_step} steps; expected {run.steps}"
         )
     if trainer.accelerator.is_main_process:
         write_parquet(folder / "metrics.parquet", metrics(trainer.state.log_history))
@@ -214,9 +212,9 @@ def train(run: Run, paths: Paths) -> None:
 
 
 def _make_room(folder: Path, depends_on: freshness.Record) -> None:
-    """Moves a run aside that is of other settings, data or code, and says so.
+    """Moves a run with other settings, data or code aside, and prints why.
 
-    What was interrupted in training what is asked for now stays: it is gone on with.
+    An interrupted run with the same settings, data and code stays, and training resumes.
     """
     record, started = folder / "run.json", folder / "checkpoints" / STARTED
     if not record.is_file():
@@ -235,7 +233,7 @@ def _make_room(folder: Path, depends_on: freshness.Record) -> None:
 
 
 def _trained(folder: Path) -> Iterator[Path]:
-    """Adapters and checkpoints of a run: what took long to make."""
+    """Adapters and checkpoints of a run."""
     yield from folder.glob("adapter")
     yield from folder.glob("checkpoints/checkpoint-*")
 
@@ -243,7 +241,7 @@ def _trained(folder: Path) -> Iterator[Path]:
 def _write_run(
     model: Any, run: Run, paths: Paths, depends_on: freshness.Record, started: float
 ) -> None:
-    """Writes adapter/ and run.json, with which an arm is finished."""
+    """Writes adapter/ and run.json; run.json marks the arm as finished."""
     folder = paths.run(run)
     model.save_pretrained(str(folder / "adapter"))
     cuda = torch.cuda.is_available()
@@ -272,7 +270,7 @@ def _write_run(
 
 
 def _last_checkpoint(folder: Path) -> str | None:
-    """The newest checkpoint that was written to its end, of which this file is the last."""
+    """The newest complete checkpoint; trainer_state.json is the last file written."""
     written = folder.glob("checkpoint-*/trainer_state.json")
     checkpoints = [file.parent for file in written]
     newest = max(checkpoints, key=lambda each: int(each.name.split("-")[1]), default=None)
@@ -280,7 +278,7 @@ def _last_checkpoint(folder: Path) -> str | None:
 
 
 def _read_training(run: Run, paths: Paths) -> pd.DataFrame:
-    """The training sample, checked once more against the evaluation sample as it is now."""
+    """The training sample, checked for leaks against the current evaluation sample."""
     training = pd.read_parquet(paths.sample(run.training_sample))
     if run.protocol.split == "group_disjoint":
         evaluation = pd.read_parquet(paths.sample(run.evaluation_sample))
@@ -315,7 +313,7 @@ def metrics(log_history: list[dict[str, float]]) -> pd.DataFrame:
 
 
 def _is_of(record: Path, depends_on: freshness.Record) -> bool:
-    """Whether a run.json, or what was written when a training began, is of the run as it is now."""
+    """Whether a run.json, or a record written at the start of training, is current."""
     if not record.is_file():
         return False
     kept = json.loads(record.read_text(encoding="utf-8")).get("depends_on")
@@ -323,17 +321,17 @@ def _is_of(record: Path, depends_on: freshness.Record) -> bool:
 
 
 def _processes() -> int:
-    """How many processes train together, as `accelerate launch` and torchrun tell each of them."""
+    """The number of training processes, as set by `accelerate launch` or torchrun."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _rank(variable: str) -> int:
-    """The number of this process, from 0: among all (RANK), or on its machine (LOCAL_RANK)."""
+    """The rank of this process, from 0: among all (RANK), or on its machine (LOCAL_RANK)."""
     return int(os.environ.get(variable, "0"))
 
 
 def _git_commit() -> str | None:
-    """The commit of the checkout, with "+" when files differ from it; None outside a checkout."""
+    """The commit of the checkout, with "+" if there are changes; None outside a checkout."""
     try:
         commit = subprocess.run(
             ["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True

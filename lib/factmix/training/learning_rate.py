@@ -1,8 +1,8 @@
-"""The learning rate of a study, by a rule that sees no evaluation data.
+"""Chooses the learning rate of a study by a rule that uses no evaluation data.
 
-The smallest rate of the study's grid at which the format-only arm answers in the right format often
-enough at the end of its steps. The published reward makes NA a losing answer, so how far training
-goes decides what it does; every arm therefore takes this one rate.
+It is the smallest rate of the study's grid with which the format-only arm reaches a high enough
+format rate at the end of training. The published reward discourages NA, so results depend on how
+far training goes. Therefore all arms use the same rate.
 """
 
 import shutil
@@ -24,17 +24,18 @@ WINDOW = 10  # last training steps over which it is averaged
 
 
 def choose(study: Study, paths: Paths) -> float:
-    """Trains the baseline arm at each rate of the grid, from the smallest, until one is enough.
+    """The smallest learning rate of the grid whose final format rate is at least `ENOUGH`.
 
-    Writes `paths.learning_rate`: the rule, and each rate tried with its format rate by step.
+    Trains the baseline arm with each rate in turn. Writes `paths.learning_rate`: the rule, and each
+    rate tried with its format rate by step.
 
     Raises:
-        StudyError: the grid is empty, or no rate of it is enough.
+        StudyError: the grid is empty, or no rate of it reaches `ENOUGH`.
     """
     grid = sorted(study.training.learning_rate_grid)
     if not grid:
         raise StudyError(
-            f"study {study.name}: training.learning_rate_grid is empty; name some rates"
+            f"study {study.name}: training.learning_rate_grid is empty; expected at least one rate"
         )
     if not paths.data_report.is_file():
         mixtures.prepare(study, paths)
@@ -71,7 +72,7 @@ def choose(study: Study, paths: Paths) -> float:
 
 
 def format_rates(study: Study, rate: float, paths: Paths) -> list[float]:
-    """Format rate of the completions at each step of the baseline arm at a learning rate."""
+    """The format rate at each training step of the baseline arm with a learning rate."""
     run = study.run(study.baseline)
     tried = replace(run, training=run.training.model_copy(update={"learning_rate": rate}))
     folder = paths.root / "learning_rate"

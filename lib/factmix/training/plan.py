@@ -1,4 +1,4 @@
-"""What a study would train, what that takes, and what is missing; without loading weights."""
+"""Plans a study without loading weights: what it trains, what it costs, and what is missing."""
 
 import warnings
 from importlib.util import find_spec
@@ -25,8 +25,8 @@ from factmix.training.policy import adapted, attention_of, download_command, sou
 
 Plan = dict[str, Any]
 
-# Shapes of models whose configuration file need not be here for their parameters to be counted.
-# transformers' defaults for gpt-oss are those of the 120b, for Qwen2 those of a model of 7b.
+# Configurations of models whose parameters can be counted without downloading them. The defaults
+# of transformers are those of the 120b model for gpt-oss, and of a 7b model for Qwen2.
 KNOWN = {
     "openai/gpt-oss-20b": GptOssConfig(num_hidden_layers=24, num_local_experts=32),
     "Qwen/Qwen2.5-0.5B-Instruct": Qwen2Config(
@@ -40,25 +40,26 @@ KNOWN = {
 }
 
 GIB = 2**30
-SMALL = 512  # hidden units of a model that a CPU trains in minutes
-TRAINED_BYTES = 16  # per trainable parameter: itself, its gradient and AdamW's two moments, float32
-ACTIVATION_BYTES = 34  # kept per token, layer and hidden unit, at 16 bits; see memory
-ATTENTION_BYTES = 5  # kept per pair of tokens, layer and head, at 16 bits
-LOGIT_BYTES = 12  # per token and word: the policy's and the untrained model's, and a gradient
+SMALL = 512  # a CPU trains models up to this hidden size in minutes
+TRAINED_BYTES = 16  # per trainable parameter: weight, gradient and AdamW's two moments, in float32
+ACTIVATION_BYTES = 34  # per token, layer and hidden unit, at 16 bits; see `memory`
+ATTENTION_BYTES = 5  # per pair of tokens, layer and head, at 16 bits
+LOGIT_BYTES = 12  # per token and vocabulary entry: policy, base model, and a gradient
 
 
 def plan(study: Study, paths: Paths) -> Plan:
     """The plan of a study.
 
     Returns:
-        arms.<arm>: mixture, baseline, its settings, examples, steps, completions, most_tokens (that
-        training reads and writes), evaluated (examples) and commands; commands: what comes before
-        all arms; model: parameters, trainable, and most_gib as of `memory`, None where the shape of
-        the model is not known; missing: what has to be had before, each with its remedy.
+        arms.<arm>: mixture, baseline, its settings, examples, steps, completions, most_tokens (of
+        prompts and completions in training), evaluated (examples) and commands; commands: those to
+        run before all arms; model: parameters, trainable, and most_gib as estimated by `memory`,
+        None if the model's configuration is not known; missing: what must be downloaded, installed
+        or drawn first, each with its remedy.
 
     Raises:
-        DataError: a dataset is not known.
-        StudyError: the adapter's targets are in no part of the model.
+        DataError: a dataset is unknown.
+        StudyError: a target of the adapter is in no part of the model.
     """
     check_known(study)
     numbers, prompt = study.training, study.prompt
@@ -90,15 +91,15 @@ def plan(study: Study, paths: Paths) -> Plan:
 
 
 def text(planned: Plan) -> str:
-    """The plan for a terminal."""
+    """The plan as text for a terminal."""
     model = planned["model"]
     lines = [f"{planned['study']}: {model['path']}"]
     if model["parameters"] is None:
-        lines.append("  the shape of the model is not known before its configuration is there")
+        lines.append("  parameters and memory are unknown until the model is downloaded")
     else:
         lines.append(
             f"  {model['parameters']:,} parameters, {model['trainable']:,} of them trained;"
-            f" about {model['most_gib']:.1f} GiB for a training step at its largest"
+            f" about {model['most_gib']:.1f} GiB for the largest training step"
         )
     lines += [f"  {command}" for command in planned["commands"]]
     for arm, each in planned["arms"].items():
@@ -113,7 +114,7 @@ def text(planned: Plan) -> str:
 
 
 def configuration(model: Model) -> PreTrainedConfig | None:
-    """The shape of a model, if it can be known without the network."""
+    """A model's configuration, from local files or `KNOWN`; None if it would need a download."""
     local = (ROOT / model.path).is_dir()
     if not local and not _cached(model, "config.json"):
         return KNOWN.get(model.path)
@@ -124,9 +125,9 @@ def configuration(model: Model) -> PreTrainedConfig | None:
 
 
 def parameters(shape: PreTrainedConfig, lora: Lora) -> tuple[int, int]:
-    """How many parameters a model of that shape has, and how many its adapter has."""
+    """The number of parameters of a model, and of its adapter."""
     with warnings.catch_warnings(), torch.device("meta"):
-        warnings.simplefilter("ignore")  # transformers warns of its own renamed attributes
+        warnings.simplefilter("ignore")  # transformers warns about its own renamed attributes
         model = AutoModelForCausalLM.from_config(shape)
         count = sum(each.numel() for each in model.parameters())
         trained = adapted(model, lora)
@@ -134,13 +135,16 @@ def parameters(shape: PreTrainedConfig, lora: Lora) -> tuple[int, int]:
 
 
 def memory(study: Study, shape: PreTrainedConfig, count: int, trainable: int) -> float:
-    """A rough estimate of what a training step of the longest prompts takes, in GiB.
+    """A rough estimate of the memory of a training step with the longest prompts, in GiB.
 
-    Weights in bfloat16 (float32 for a model that a CPU can train), the adapter with its gradient
-    and moments; for the prompts that are trained on at one time, at full length with all their
-    completions, what is kept for the backward pass: 34 bytes per token, layer and hidden unit, and
-    with eager attention 5 bytes per pair of tokens, layer and head (Korthikanti et al., 2022); and
-    the probabilities of the completions' tokens.
+    It is the sum of:
+
+    1. the weights, in bfloat16 (float32 for a small model on a CPU);
+    2. the adapter with its gradient and moments;
+    3. the activations of one pass, with prompts at full length and all their completions: 34 bytes
+       per token, layer and hidden unit, and with eager attention 5 bytes per pair of tokens, layer
+       and head (Korthikanti et al., 2022);
+    4. the probabilities over the vocabulary at each completion token.
     """
     size = 4 if shape.hidden_size <= SMALL and not torch.cuda.is_available() else 2
     numbers, prompt, layers = study.training, study.prompt, shape.num_hidden_layers
@@ -185,7 +189,7 @@ def _missing(study: Study, paths: Paths) -> list[dict[str, str]]:
             about = f", {size / 1e6:,.0f} MB" if size else ""
             missing.append(
                 {
-                    "what": f"{SOURCES[file].url} has not been fetched{about}",
+                    "what": f"{SOURCES[file].url} has not been downloaded{about}",
                     "remedy": f"factmix fetch {file}",
                 }
             )
@@ -212,7 +216,7 @@ def _missing(study: Study, paths: Paths) -> list[dict[str, str]]:
 
 
 def _downloaded(model: Model) -> bool:
-    """Whether the model's configuration and weights (or the list of their files) are here."""
+    """Whether the model's configuration and weights (or their index file) are in the cache."""
     weights = ("model.safetensors", "model.safetensors.index.json")
     return _cached(model, "config.json") and any(_cached(model, file) for file in weights)
 

@@ -27,19 +27,19 @@ from factmix.study.prompts import CUE, render
 from factmix.study.settings import Lora, Model, Prompt
 from factmix.study.spec import StudyError
 
-# Chat templates such as gpt-oss's write today's date, and a prompt must not change over night.
+# Chat templates such as gpt-oss's insert today's date; a fixed date keeps prompts reproducible.
 TEMPLATE_DATE = date(2025, 8, 5)
 
-# Faster kernels lack the learned attention sinks that these architectures have.
+# These architectures have learned attention sinks, which faster kernels do not support.
 EAGER = frozenset({"gpt_oss"})
 
 
 class PromptError(ValueError):
-    """A prompt cannot be made to fit."""
+    """A prompt is too long even without evidence, or its style needs a missing chat template."""
 
 
 class ModelError(OSError):
-    """A model or its tokenizer is not to be had."""
+    """A model or its tokenizer cannot be loaded."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Policy:
     Attributes:
         model: the base model, or a PEFT model around it.
         tokenizer: pads on the left.
-        stop_ids: tokens that end a completion: end of sequence, and all that hold a newline.
+        stop_ids: tokens that end a completion: end of sequence, and all that contain a newline.
     """
 
     model: Any
@@ -58,28 +58,28 @@ class Policy:
 
 
 def source_of(model: Model) -> str:
-    """Where a model is loaded from: a folder of this checkout, or a hub id."""
+    """The source a model is loaded from: a folder of this checkout, or a hub id."""
     local = ROOT / model.path
     return str(local) if local.is_dir() else model.path
 
 
 def download_command(model: Model) -> str:
-    """What puts a model of the hub into the cache of Hugging Face."""
+    """The command that downloads a model of the hub into the cache of Hugging Face."""
     revision = f" --revision {model.revision}" if model.revision else ""
     return f"hf download {model.path}{revision}"
 
 
 @contextmanager
 def explain_missing_model(model: Model) -> Iterator[None]:
-    """Says of a model that is not to be had what to do about it."""
+    """Turns an OSError while loading a model into a `ModelError` with its remedy."""
     try:
         yield
     except OSError as error:
         reason = str(error).strip().partition("\n")[0]
         raise ModelError(
-            f"{model.path}: expected a model in a folder of that name, in the cache of Hugging"
-            f" Face, or on its hub; got: {reason} Where there is a network, download it with:"
-            f" {download_command(model)}"
+            f"{model.path}: the model cannot be loaded; expected it in a folder of that name, in"
+            f" the cache of Hugging Face, or on its hub; got: {reason} Download it, with network"
+            f" access, with: {download_command(model)}"
         ) from error
 
 
@@ -87,7 +87,7 @@ def load_tokenizer(model: Model, *, only_local: bool = False) -> PreTrainedToken
     """The tokenizer of a study's model; it pads on the left.
 
     Raises:
-        ModelError: it is not to be had, or `only_local` and it has not been downloaded.
+        ModelError: it cannot be loaded; with `only_local`, also if it has not been downloaded.
     """
     with explain_missing_model(model):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
@@ -110,10 +110,10 @@ def device() -> str:
 
 
 def dtype_of(model: Model) -> torch.dtype:
-    """The type of a model's weights: the study's, else by the device.
+    """The dtype of a model's weights: the study's, else by the device.
 
-    bfloat16 on a CUDA device that computes in it, float32 elsewhere: on a CPU it is the faster one,
-    and on Apple's devices float16 would need its losses scaled to be trained.
+    The default is bfloat16 on a CUDA device with native support, and float32 elsewhere. On a CPU
+    float32 is faster, and on Apple's devices float16 would need loss scaling.
     """
     if model.dtype:
         chosen: torch.dtype = getattr(torch, model.dtype)
@@ -124,21 +124,21 @@ def dtype_of(model: Model) -> torch.dtype:
 
 
 def attention_of(model: Model, shape: PreTrainedConfig) -> str | None:
-    """Which implementation of attention a model is loaded with; None leaves it to transformers."""
+    """The attention implementation of a model; None for the default of transformers."""
     return model.attention or ("eager" if shape.model_type in EAGER else None)
 
 
 def load_base(model: Model) -> Policy:
-    """The base model of a study, on the `device`, in `dtype_of` it.
+    """The base model of a study, on `device()` and in `dtype_of(model)`.
 
     Raises:
-        ModelError: the model is not to be had.
+        ModelError: the model cannot be loaded.
         StudyError: it does not generate text.
     """
-    disable_progress_bar()  # of a weight file that loads in a moment
-    # each of the client's retries; what fails in the end is raised
+    disable_progress_bar()  # loading a weight file takes only a moment
+    # hides the client's warning at each retry; the final failure is raised
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
-    # one small file first: without a network, each takes half a minute
+    # one small file first: without a network, every file takes half a minute to fail
     with explain_missing_model(model):
         shape = AutoConfig.from_pretrained(
             source_of(model), revision=model.revision, trust_remote_code=False
@@ -160,7 +160,9 @@ def load_base(model: Model) -> Policy:
     base.to(device())  # type: ignore[arg-type]
     base.eval()
     if base.generation_config is None:
-        raise StudyError(f"{model.path}: not a model that generates text")
+        raise StudyError(
+            f"{model.path}: the model does not generate text; expected a causal language model"
+        )
     ends = base.generation_config.eos_token_id or []
     stops = (*stopping_tokens(tokenizer), *([ends] if isinstance(ends, int) else ends))
     stop_ids = tuple(dict.fromkeys(stops))
@@ -170,14 +172,14 @@ def load_base(model: Model) -> Policy:
 
 
 def stopping_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
-    """End of sequence, and every token whose text holds a newline."""
+    """End of sequence, and every token whose text contains a newline."""
     texts = tokenizer.batch_decode([[token] for token in range(len(tokenizer))])
     newline = [token for token, text in enumerate(texts) if "\n" in text]
     return (int(tokenizer.eos_token_id), *newline)
 
 
 def add_adapter(policy: Policy, lora: Lora, seed: int) -> Policy:
-    """The policy with a fresh LoRA adapter, whose random half is drawn from `seed`."""
+    """The policy with a new LoRA adapter, initialised with `seed`."""
     torch.manual_seed(seed)
     return replace(policy, model=adapted(policy.model, lora))
 
@@ -186,7 +188,7 @@ def adapted(model: PreTrainedModel, lora: Lora) -> PeftModel:
     """A model with the study's adapter.
 
     Raises:
-        StudyError: a target is in no part of the model; PEFT passes over all but the last of such.
+        StudyError: a target is in no part of the model; PEFT itself ignores it unless all are.
     """
     modules = {name for name, part in model.named_modules() if not list(part.children())}
     parameters = {name for name, _ in model.named_parameters()}
@@ -213,14 +215,14 @@ def lora_config(lora: Lora) -> LoraConfig:
         lora_alpha=lora.alpha,
         target_modules=lora.target_modules,
         target_parameters=lora.target_parameters or None,
-        lora_dropout=0.0,  # the only value that adapters of whole parameters allow
+        lora_dropout=0.0,  # required by target_parameters
         bias="none",
         task_type="CAUSAL_LM",
     )
 
 
 def load_adapter(policy: Policy, folder: Path) -> Policy:
-    """The policy with a trained adapter, ready to answer."""
+    """The policy with a trained adapter, in evaluation mode."""
     model = PeftModel.from_pretrained(policy.model, str(folder))
     model.eval()
     return replace(policy, model=model)
@@ -234,9 +236,9 @@ def whole_prompt(
 ) -> str:
     """The prompt of a claim with all of its evidence, in the study's style.
 
-    In the style "harmony" it is what the user says in the tokenizer's own chat template, on
-    `TEMPLATE_DATE`, and the assistant's final answer has begun with `CUE`: as in plain text, what
-    is written next is the label.
+    In the style "harmony" it is the user message in the tokenizer's chat template, dated
+    `TEMPLATE_DATE`. The assistant's final answer starts with `CUE`, so that the next token is the
+    label, as in the plain style.
 
     Raises:
         PromptError: the tokenizer has no chat template.
@@ -252,19 +254,20 @@ def whole_prompt(
     if tokenizer.chat_template is None:
         raise PromptError(
             f"prompt.prompt_style is harmony, but the tokenizer {tokenizer.name_or_path} has no"
-            " chat template; expected one, as models for conversations have, or the style plain"
+            " chat template; expected one, as chat models have: use such a model, or set"
+            " prompt.prompt_style: plain"
         )
     chat = tokenizer.apply_chat_template(
         [
             {"role": "user", "content": text.removesuffix(CUE).rstrip()},
             {"role": "assistant", "content": CUE},
         ],
-        # a macro of its own goes before the function that templates ask for today's date
+        # this macro overrides the function with which templates get today's date
         chat_template=f"{{%- macro strftime_now(format) -%}}{TEMPLATE_DATE}{{%- endmacro -%}}"
         + tokenizer.get_chat_template(),
         tokenize=False,
         continue_final_message=True,
-        reasoning_effort="low",  # of templates that know of it
+        reasoning_effort="low",  # ignored by templates without this option
     )
     assert isinstance(chat, str)
     begin = tokenizer.bos_token
@@ -276,7 +279,7 @@ def whole_prompt(
 def prompt_texts(
     tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], prompt: Prompt
 ) -> list[str]:
-    """The prompts of examples, each as `prompt_text` has it; all are measured at once.
+    """The `prompt_text` of each example; the tokenizer is called once for all of them.
 
     Raises:
         PromptError: one is too long even without evidence.
@@ -292,10 +295,10 @@ def prompt_texts(
 def prompt_text(
     tokenizer: PreTrainedTokenizerBase, example: Example, prompt: Prompt
 ) -> tuple[str, bool]:
-    """The prompt of an example, and whether evidence had to be cut from its end to make it fit.
+    """The prompt of an example, and whether its evidence was cut at the end to fit.
 
     Raises:
-        PromptError: when it is too long even without evidence.
+        PromptError: it is too long even without evidence.
     """
 
     def within(evidence: tuple[str, ...]) -> tuple[str, int]:
@@ -312,7 +315,7 @@ def prompt_text(
         text, room = within(evidence)
     if room < 0:
         raise PromptError(
-            f"{example.dataset} {example.id}: the prompt has {-room} tokens too many without any "
-            f"evidence; raise prompt.max_tokens (now {prompt.max_tokens}) or leave the claim out"
+            f"{example.dataset} {example.id}: even without evidence the prompt is {-room} tokens "
+            f"too long; raise prompt.max_tokens (now {prompt.max_tokens}), or remove the claim"
         )
     return text, cut

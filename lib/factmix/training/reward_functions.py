@@ -1,4 +1,4 @@
-"""A study's reward as TRL wants it: functions of a batch of completions that also log."""
+"""A study's reward as reward functions for TRL, which also log."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -11,16 +11,16 @@ from factmix.training import rewards
 
 
 def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
-    """TRL reward functions: one per component, then one of weight 0 that only logs.
+    """TRL reward functions: one per component, then one with weight 0 that only logs.
 
-    Each logs its values by gold label as "<name>|<label>", of which TRL takes the mean.
+    Each logs its values by gold label as "<name>|<label>"; TRL logs their mean.
     """
 
     def by_gold(
         log: Callable[[str, float], None], name: str, values: list[float], gold: list[str]
     ) -> None:
         for label, value in zip(gold, values, strict=True):
-            log(f"{name}|{label}", value)  # each, as processes differ in how many they have
+            log(f"{name}|{label}", value)  # one by one, because counts differ by process
 
     def component(name: str) -> Callable[..., list[float]]:
         def earned(
@@ -33,7 +33,7 @@ def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
         earned.__name__ = name
         return earned
 
-    # Few completions are distinct, and every function below reads all of them.
+    # Few completions are distinct, and every function below parses all of them.
     read_once = lru_cache(maxsize=4096)(parse)
 
     @lru_cache(maxsize=4096)

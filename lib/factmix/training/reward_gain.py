@@ -21,9 +21,9 @@ def before_and_after(policy: Policy, training: pd.DataFrame, run: Run) -> pd.Dat
     """The reward of one answer per training claim, sampled as in training.
 
     Args:
-        policy: with the trained adapter, which is switched off for the answers before.
+        policy: with the trained adapter, which is disabled for the answers before training.
         training: the training sample of the run.
-        run: its reward, its training temperature, and its evaluation seed for the random numbers.
+        run: for its reward, its training temperature, and its evaluation seed.
 
     Returns:
         `columns.REWARDS`, in the order of `training`.

@@ -1,7 +1,7 @@
-"""What an answer earns: named components, of which the reward is the sum.
+"""Rewards of an answer: named components, whose sum is the reward.
 
-The weighted reward is the one that the blog's section "Reward function deep-dive" and its released
-code describe; where the two differ, the study's YAML chooses a reading.
+The weighted reward is that of the blog's section "Reward function deep-dive" and its released code.
+Where the two differ, the study's YAML chooses one.
 """
 
 from collections.abc import Callable
@@ -12,19 +12,19 @@ from factmix.study.settings import AccuracyReward, FormatReward, Reward, Weighte
 
 
 def component_names(reward: Reward) -> tuple[str, ...]:
-    """The components of a reward, in the order in which `components` returns them."""
+    """The names of a reward's components, in the order of `components`."""
     return tuple(components(reward, predicted=Label.NA, format_valid=True, gold=Label.NA))
 
 
 def components(
     reward: Reward, *, predicted: str, format_valid: bool, gold: Label
 ) -> dict[str, float]:
-    """What one answer earns, by component; every answer has the same components.
+    """The reward of one answer by component; every answer has the same components.
 
     Args:
         reward: of the study.
         predicted: a label, or "INVALID".
-        format_valid: whether the completion was one label and nothing else.
+        format_valid: whether the completion is one label and nothing else.
         gold: the verdict of the example.
     """
     return REWARDS[reward.kind](reward, predicted, format_valid, gold)
@@ -33,12 +33,12 @@ def components(
 def _weighted(
     reward: WeightedReward, predicted: str, format_valid: bool, gold: Label
 ) -> dict[str, float]:
-    """The weight w is that of the predicted label (the blog) or of the gold one (its code).
+    """The weighted reward; w is the weight of the predicted (blog) or of the gold label (code).
 
-    An answer without a label is scored as NA (the code), or earns nothing but a penalty that is
-    the format's and that of the costliest wrong label (our reading of the blog). With the published
-    numbers no such answer earns as much as a wrong label does when weights go by the predicted
-    label. By the gold label, NA for a claim that is PASS or FAIL earns even less.
+    An answer without a label is scored as NA (code), or gets only penalties: that of the format
+    and that of the costliest wrong label (our reading of the blog). With the published numbers and
+    weights by predicted label, such an answer is rewarded less than any wrong label. With weights
+    by gold label, only NA for a PASS or FAIL claim is rewarded even less than such an answer.
     """
     format_ = 0.0 if format_valid else reward.format
     if predicted == INVALID and reward.invalid_as == "invalid":

@@ -1,8 +1,8 @@
-"""Which weights, and which engine, sample the completions of a training step.
+"""The weights and the engine that sample the completions of a training step.
 
-By default those that are trained, at every step, through `trainer.SharedPrefixTrainer`. The
+By default, `trainer.SharedPrefixTrainer` samples from the current weights at every step. The
 released code sampled from a copy of the weights that was refreshed every 50 steps (a protocol's
-`sampler_refresh`), and a study may leave sampling to vLLM (`training.generation`).
+`sampler_refresh`). A study may also sample with vLLM (`training.generation`).
 """
 
 import contextlib
@@ -22,14 +22,14 @@ from factmix.training.trainer import SharedPrefixTrainer
 
 
 class RolloutError(RuntimeError):
-    """The completions cannot be sampled as the study says."""
+    """Completions cannot be sampled as the study says."""
 
 
 def trainer_class(run: Run) -> Callable[..., GRPOTrainer]:
-    """What trains an arm.
+    """The trainer class of a run.
 
     Raises:
-        RolloutError: the study wants vLLM, and it is not installed.
+        RolloutError: the study samples with vLLM, and vllm is not installed.
     """
     refresh = run.protocol.sampler_refresh
     if run.training.generation == "vllm":
@@ -44,7 +44,7 @@ def trainer_class(run: Run) -> Callable[..., GRPOTrainer]:
 
 
 def options(run: Run, stop_ids: tuple[int, ...]) -> dict[str, Any]:
-    """What TRL's configuration has to say of the engine; nothing for the default one."""
+    """The options of TRL's configuration for the engine; empty for the default engine."""
     if run.training.generation != "vllm":
         return {}
     prompt = run.prompt
@@ -57,17 +57,17 @@ def options(run: Run, stop_ids: tuple[int, ...]) -> dict[str, Any]:
 
 
 class VllmTrainer(SharedPrefixTrainer):
-    """Completions from vLLM in the same process, which TRL gives the new weights at every step."""
+    """Samples with vLLM in the same process; TRL updates its weights at every step."""
 
     def _generate_single_turn(self, *args: Any, **kwargs: Any) -> Any:
         return GRPOTrainer._generate_single_turn(self, *args, **kwargs)
 
 
 class StaleSampler(SharedPrefixTrainer):
-    """Completions from a frozen copy of the adapter, which is refreshed every so many steps.
+    """Samples from a frozen copy of the adapter, which is refreshed every `refresh` steps.
 
-    As in the released code, whose loss compares the trained weights with those that sampled: the
-    ratio that it clips is 1 only in the first step after a refresh.
+    As in the released code, the loss compares the trained weights with those that sampled. So the
+    clipped ratio is 1 only in the first step after a refresh.
     """
 
     def __init__(self, *args: Any, refresh: int, **kwargs: Any) -> None:
@@ -93,14 +93,14 @@ class StaleSampler(SharedPrefixTrainer):
             return super()._generate_single_turn(*args, **kwargs)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        # First, as TRL's part makes it a checkpoint, and removes the one before.
+        # First, because TRL's part completes the checkpoint and removes the previous one.
         if self.accelerator.is_main_process:
             self._checkpoint().mkdir(parents=True, exist_ok=True)
             save_file(self._frozen, self._checkpoint() / "sampler.safetensors")
         super()._save_checkpoint(model, trial)
 
     def refresh_if_due(self) -> None:
-        """Refreshes the copy when it is time; after an interruption, takes it from where it was."""
+        """Refreshes the copy if due; after an interruption, loads it from the checkpoint."""
         step = self.state.global_step
         if step % self._refresh == 0 and step != self._frozen_at:
             trained = self._trained().items()
@@ -119,7 +119,7 @@ class StaleSampler(SharedPrefixTrainer):
 
     @contextlib.contextmanager
     def _sampler(self) -> Iterator[None]:
-        """The frozen weights in the place of the trained ones."""
+        """Swaps in the frozen weights within the block."""
         trained = self._trained()
         kept = {name: each.data for name, each in trained.items()}
         try:

@@ -47,7 +47,7 @@ class _Row(Row):
             group=f"climate-fever-{self.claim_id}",
             dataset=dataset,
             claim=self.claim,
-            # The sentences say "it" and "the study": the article's title tells what they are about.
+            # Sentences say "it" or "the study"; the article's title says what they are about.
             evidence=tuple(f"{each.article}: {each.evidence}" for each in self.evidences),
             label=LABEL_OF[self.claim_label],
         )
@@ -56,8 +56,8 @@ class _Row(Row):
 def read(path: Path) -> list[Example]:
     """The examples in a copy of climate-fever.jsonl.
 
-    Some claims occur twice, apart from punctuation, at times with different verdicts. Such claims
-    share a group: that of the first of them.
+    Some claims occur twice and differ only in punctuation, at times with different verdicts. Such
+    claims share the group of the first one.
 
     Raises:
         DataError: a line is malformed.

@@ -1,16 +1,15 @@
 """FEVER (Thorne, Vlachos, Christodoulopoulos and Mittal, NAACL 2018): claims about Wikipedia.
 
-Source: https://fever.ai/dataset/fever.html, train.jsonl or paper_dev.jsonl, and wiki-pages.zip, to
-which the claims refer (CC BY-SA 3.0). A row, cut:
+Source: https://fever.ai/dataset/fever.html, train.jsonl or paper_dev.jsonl, and wiki-pages.zip, the
+pages that the claims refer to (CC BY-SA 3.0). A row, cut:
 
     {"id": 137334, "verifiable": "VERIFIABLE", "label": "SUPPORTS",
      "claim": "Fox 2000 Pictures released the film Soul Food.",
      "evidence": [[[289914, 283015, "Soul_Food_-LRB-film-RRB-", 0]], [[291259, 284217, ...]]]}
 
-`evidence` lists sets of sentences, each of which decides the claim, as [annotation, evidence, page,
-line]. A verifiable claim gets the first set of which the dump holds every sentence. A claim that
-nobody could decide has no page there; it gets the five sentences that retrieval finds for it, which
-looks at the claim alone.
+`evidence` lists sets of sentences as [annotation, evidence, page, line]; each set alone decides the
+claim. A verifiable claim gets the first set whose sentences are all in the dump. An undecided claim
+names no page; it gets the five sentences that retrieval finds from the claim alone.
 """
 
 from collections import Counter
@@ -48,7 +47,7 @@ class _Row(BaseModel):
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim and the sets of sentences of which each decides it; none for the label NA."""
+    """A claim and its evidence sets, each of which decides it; none for the label NA."""
 
     id: str
     text: str
@@ -79,12 +78,12 @@ def read_claims(path: Path) -> list[Claim]:
 
 
 def pool(claims: list[Claim], wiki: Wiki, dataset: str) -> Pool:
-    """The claims with evidence, and how many were left out for want of it.
+    """The claims with evidence, and the number of claims skipped because they have none.
 
-    Claims that share a page of evidence, in any of their sets, are in one group, and so are claims
-    that read alike: what decides the one may decide the other. An undecided claim, whose page FEVER
-    does not name, belongs to the page of its best retrieved sentence; its other sentences link
-    nothing, or chance would tie the whole of Wikipedia together.
+    Claims that share a page in any of their evidence sets are in one group, and so are claims with
+    the same normalised text: the evidence of one may decide the other. FEVER names no page for an
+    undecided claim, so it belongs to the page of its best retrieved sentence. Its other retrieved
+    sentences link nothing; otherwise chance matches would link all of Wikipedia into one group.
     """
     shown: list[tuple[Claim, tuple[str, ...]]] = []
     groups = Groups()
@@ -122,7 +121,7 @@ def pool(claims: list[Claim], wiki: Wiki, dataset: str) -> Pool:
 
 
 def whole_evidence(claim: Claim, wiki: Wiki) -> tuple[Reference, ...]:
-    """The first evidence set of which the dump has every sentence; empty when there is none."""
+    """The first evidence set whose sentences are all in the dump; empty if there is none."""
     for each in claim.evidence_sets:
         if all(wiki.sentence(reference) for reference in each):
             return each
@@ -132,18 +131,18 @@ def whole_evidence(claim: Claim, wiki: Wiki) -> tuple[Reference, ...]:
 def page_recall(
     claims: list[Claim], wiki: Wiki, *, at: int = 5, most: int | None = None, seed: int = 0
 ) -> dict[str, float | int | str]:
-    """How often retrieval finds the pages that decide a claim.
+    """The recall of retrieval: how often it finds the pages that decide a claim.
 
     Args:
-        claims: of which those count that have whole evidence in the dump.
-        wiki: where to search.
+        claims: only claims with a whole evidence set in the dump count.
+        wiki: the dump to search.
         at: pages retrieved per claim.
-        most: claims to draw when there are more.
-        seed: of that draw.
+        most: size of a random subsample of the claims; by default all of them.
+        seed: for that subsample.
 
     Returns:
-        {value, unit, n, pages}: the share of claims of which all pages of at least one evidence set
-        are among those retrieved, over n claims, out of that many pages.
+        {value, unit, n, pages}: the share of n claims for which all pages of at least one evidence
+        set are among those retrieved, and the number of pages in the dump.
     """
     decided = [claim for claim in claims if whole_evidence(claim, wiki)]
     if most is not None and len(decided) > most:
@@ -160,15 +159,15 @@ def page_recall(
 
 
 def retrieval_recall(dataset: str, *, most: int, seed: int) -> dict[str, float | int | str]:
-    """`page_recall` at 5 of the claims of one of the datasets of this file."""
+    """`page_recall` at 5 for the claims of a dataset in this file."""
     return page_recall(read_claims(fetch(CLAIMS[dataset])), open_wiki(), most=most, seed=seed)
 
 
 def fever() -> Pool:
-    """The claims of the paper's development split; a group is linked pages."""
+    """The claims of the paper's development split; a group is a set of linked pages."""
     return pool(read_claims(fetch(CLAIMS["fever"])), open_wiki(), "fever")
 
 
 def fever_train() -> Pool:
-    """The claims of the training split: fifteen times as many, and as long to retrieve for."""
+    """The claims of the training split: 15 times as many, with 15 times the retrieval time."""
     return pool(read_claims(fetch(CLAIMS["fever_train"])), open_wiki(), "fever_train")

@@ -7,8 +7,8 @@ split of real revisions, or vitaminc.zip, all splits with synthetic revisions. A
      "label": "REFUTES", "claim": "Westlife made under 23.5 million sales in the UK .",
      "evidence": "According to the British Phonographic Industry ...", "page": "Westlife", ...}
 
-A case holds the two versions of a sentence before and after an edit of its page, and claims that
-one of them supports and the other refutes or leaves open.
+A case has a sentence before and after an edit of its page, and claims that one version supports and
+the other refutes or does not decide.
 """
 
 from pathlib import Path
@@ -45,10 +45,10 @@ class _Row(Row):
 
 
 def read(path: Path, members: tuple[str, ...] = REAL, dataset: str = "vitaminc") -> list[Example]:
-    """The examples in a copy of one of the archives, which is not unpacked to disk.
+    """The examples in a copy of one of the archives, read without unpacking it to disk.
 
     Raises:
-        SourceError: the file is no such archive.
+        SourceError: the file is not such an archive.
         DataError: a line of it is malformed.
     """
     examples: list[Example] = []
@@ -65,5 +65,5 @@ def vitaminc() -> list[Example]:
 
 
 def vitaminc_full() -> list[Example]:
-    """The same with all splits, and with revisions that were made up for the dataset."""
+    """Contrastive evidence from all splits, including the synthetic revisions of the dataset."""
     return read(fetch("vitaminc"), FULL, "vitaminc_full")

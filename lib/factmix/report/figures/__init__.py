@@ -1,4 +1,4 @@
-"""Figures: tidy data in, axes or a figure out; nothing is loaded, estimated or saved here.
+"""Figures: tidy data in, axes or a figure out, without loading, statistics or saving.
 
 Draw inside `style`, once for light and once for dark pages; the background is transparent.
 """

@@ -1,4 +1,4 @@
-"""What label probabilities know: calibration, and the risk of answering more claims."""
+"""Figures of label probabilities: reliability diagrams and risk-coverage curves."""
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -9,13 +9,13 @@ from factmix.report.plot_style import arm_colours, arm_markers
 
 
 def plot_reliability(bins: pd.DataFrame) -> Figure:
-    """How often the most probable label is right, by its probability; a panel per dataset.
+    """Reliability diagram: accuracy of the most probable label by its probability, per dataset.
 
-    Points below the dotted line are more confident than right.
+    Points below the dotted line are overconfident.
 
     Args:
-        bins: columns arm, dataset, confidence, value, low, high (fractions): share that is right
-            among examples of like confidence, with its interval.
+        bins: columns arm, dataset, confidence, value, low, high (fractions): accuracy among
+            examples of similar confidence, with its interval.
     """
     datasets, arms = names(bins, "dataset"), names(bins, "arm")
     colours, markers = arm_colours(arms), arm_markers(arms)
@@ -37,11 +37,11 @@ def plot_reliability(bins: pd.DataFrame) -> Figure:
 
 
 def plot_risk_coverage(risks: pd.DataFrame) -> Figure:
-    """Errors among the answered claims when those with the highest p(NA) are not answered.
+    """Risk-coverage curves with abstention on the claims of highest p(NA); a panel per dataset.
 
     Args:
-        risks: columns arm, dataset, coverage, value (fractions), and low and high where there is an
-            interval; a panel per dataset.
+        risks: columns arm, dataset, coverage, value (fractions: errors among the answered claims),
+            and low and high where there is an interval.
     """
     datasets, arms = names(risks, "dataset"), names(risks, "arm")
     colours, markers = arm_colours(arms), arm_markers(arms)

@@ -20,9 +20,9 @@ def plot_gains(
     """Forest plot of the differences to the baseline with their intervals; a panel per dataset.
 
     Args:
-        gains: columns arm, dataset, metric, value, low, high (fractions), p, and perhaps p_holm,
-            which then counts in the place of p.
-        metrics: which, from top to bottom.
+        gains: columns arm, dataset, metric, value, low, high (fractions), p, and optionally p_holm,
+            which is then used instead of p.
+        metrics: the metrics to draw, from top to bottom.
         alpha: gains with p below it get a filled marker, others a hollow one.
     """
     tested = "p_holm" if "p_holm" in gains else "p"
@@ -49,12 +49,12 @@ def plot_gains(
 
 
 def plot_seeds(seeds: pd.DataFrame, *, metrics: Sequence[str] = METRICS) -> Figure:
-    """Gains of every training seed, and the interval of their mean; a panel per dataset.
+    """The gain of each training seed, and their mean with its interval; a panel per dataset.
 
     Args:
-        seeds: columns arm, dataset, metric, seed, value (fractions), one row per seed and one whose
-            seed is "mean", with low and high: the interval over seeds.
-        metrics: which, from top to bottom.
+        seeds: columns arm, dataset, metric, seed, value (fractions), low, high; one row per seed,
+            and one with seed "mean", whose low and high are the interval over seeds.
+        metrics: the metrics to draw, from top to bottom.
     """
     datasets, arms = names(seeds, "dataset"), names(seeds, "arm")
     colours, markers = arm_colours(arms), arm_markers(arms)
@@ -79,11 +79,11 @@ def plot_seeds(seeds: pd.DataFrame, *, metrics: Sequence[str] = METRICS) -> Figu
 
 
 def plot_pairs(pairs: pd.DataFrame, *, alpha: float = 0.01) -> Figure:
-    """Answers that an arm fixes (to the right) and breaks (to the left); a panel per dataset.
+    """Bars of the answers that an arm fixes (right) and breaks (left); a panel per dataset.
 
     Args:
         pairs: columns arm, dataset, fixed, broken (examples) and p, of McNemar's test.
-        alpha: bars of pairs with p below it are strong, others faint.
+        alpha: bars with p below it are opaque, others faint.
     """
     datasets, arms = names(pairs, "dataset"), names(pairs, "arm")
     colours = arm_colours(arms)
@@ -120,13 +120,13 @@ def _height(metrics: Sequence[str], arms: Sequence[str]) -> float:
 
 
 def _places(metrics: Sequence[str], arms: Sequence[str], i: int) -> np.ndarray:
-    """Where the i-th arm is drawn, for each metric."""
+    """The y positions of the i-th arm, one per metric."""
     step = 1 / (len(arms) + 1)
     return np.arange(len(metrics)) + step * (i - (len(arms) - 1) / 2)
 
 
 def _forest(axes: Sequence[Axes], metrics: Sequence[str]) -> None:
-    """Lines at no difference and between metrics, which are named at the left."""
+    """Draws lines at 0 and between metrics, and the metrics' names on the left."""
     for ax in axes:
         ax.axvline(0, color=plt.rcParams["text.color"], linewidth=1)
         for between in np.arange(len(metrics) - 1) + 0.5:

@@ -1,4 +1,4 @@
-"""What mixtures are made of."""
+"""Figure of the composition of mixtures."""
 
 import numpy as np
 import pandas as pd
@@ -10,13 +10,13 @@ from factmix.study.labels import LABELS
 
 
 def plot_mixtures(mixtures: pd.DataFrame) -> Figure:
-    """How many training examples of each label a mixture takes from each dataset.
+    """Stacked bars of the training examples per label in each mixture; a panel per dataset.
 
     Args:
         mixtures: columns mixture, dataset, label, value (examples).
     """
     mixed = names(mixtures, "mixture")
-    # The order of the mixture with most datasets: others may lack the first one.
+    # Order datasets as in the mixture with the most datasets; others may lack the first one.
     of_mixture = [list(rows) for _, rows in mixtures.groupby("mixture", sort=False)["dataset"]]
     datasets = list(dict.fromkeys([*max(of_mixture, key=len), *mixtures["dataset"]]))
     table = mixtures.pivot_table("value", ["mixture", "dataset"], "label", "sum", fill_value=0)

@@ -1,4 +1,4 @@
-"""What happened during training: quantities, answers and metrics over its steps."""
+"""Figures over training steps: logged quantities, answer shares and metrics."""
 
 from collections.abc import Iterable, Mapping
 
@@ -35,25 +35,25 @@ _QUANTITIES = {
 def plot_training_curves(
     metrics: pd.DataFrame, *, component: str = "total", window: int = 10, ax: Axes | None = None
 ) -> Axes:
-    """One quantity over training steps: every step's value faint, their running mean strong.
+    """One quantity over training steps: the value of each step faint, its running mean opaque.
 
-    Arms with different rewards earn on different scales: draw these on axes of their own.
+    Rewards of different kinds have different scales: draw them on separate axes.
 
     Args:
-        metrics: columns arm, step (and seed, when there are several) and those of metrics.parquet.
+        metrics: columns arm, step (and seed, if there are several) and those of metrics.parquet.
         component: a column such as "kl" or "accuracy|NA", or a reward component such as "explore".
-        window: steps of the centred running mean; at the ends it is of the steps there are.
-        ax: where to draw; by default a new figure.
+        window: steps of the centred running mean, which has fewer steps at the ends.
+        ax: the axes to draw on; by default those of a new figure.
     """
     ax = ax or plt.figure(figsize=(WIDTH, 3)).add_subplot()
     column = component if component in metrics else f"reward/{component}"
-    metrics = metrics.dropna(subset=column)  # arms whose reward has no such component
+    metrics = metrics.dropna(subset=column)  # drops arms whose reward lacks this component
     colours = arm_colours(metrics["arm"].tolist())
     parts = ["arm", "seed"] if "seed" in metrics else ["arm"]
     for each, run in metrics.groupby(parts, sort=False):
         arm = str(each[0])
         run = run.sort_values("step")
-        # raw below the smooth curves of all
+        # raw values below all the smooth curves
         ax.plot(run["step"], run[column], color=colours[arm], lw=0.7, alpha=0.35, zorder=1.5)
         smooth = run[column].rolling(window, center=True, min_periods=1).mean()
         ax.plot(run["step"], smooth, color=colours[arm], label=arm)
@@ -81,14 +81,14 @@ def plot_curves(
     sharey: bool = False,
     window: int = 10,
 ) -> Figure:
-    """Several quantities over training steps, a panel each, with one legend.
+    """Several quantities over training steps, one panel each, with one legend.
 
     Args:
-        metrics: as `plot_training_curves` takes them.
-        components: title of a panel -> what it shows, as `plot_training_curves` takes it.
-        columns: panels in a row.
-        ylabel: what all panels measure.
-        sharey: whether they do so on one scale.
+        metrics: as for `plot_training_curves`.
+        components: title of a panel -> its component, as for `plot_training_curves`.
+        columns: panels per row.
+        ylabel: the y label of all panels.
+        sharey: whether all panels share one y scale.
         window: steps of the running mean.
     """
     rows = -(-len(components) // columns)
@@ -113,7 +113,7 @@ def plot_curves(
 
 
 def plot_rewards(metrics: pd.DataFrame, *, window: int = 10) -> Figure:
-    """The total reward over training steps, one panel per kind of reward, as their scales differ.
+    """The total reward over training steps; one panel per reward, because scales differ.
 
     Args:
         metrics: columns arm, step, reward/total, and reward, the name of the arm's reward.
@@ -132,14 +132,14 @@ def plot_rewards(metrics: pd.DataFrame, *, window: int = 10) -> Figure:
 
 
 def plot_answer_shares(metrics: pd.DataFrame, *, window: int = 10) -> Figure:
-    """What the model answers during training, one panel per arm, as areas that add up to all.
+    """The share of each answer during training as stacked areas; one panel per arm.
 
-    An area is the running mean of its answer's share; a faint line is where every step's value
-    would put its edge. A collapse to one answer is a panel of one colour.
+    Areas are running means; faint lines are the values of single steps. If an arm collapses to one
+    answer, its panel has one colour.
 
     Args:
-        metrics: columns arm, step, share/NA, share/PASS, share/FAIL and share/INVALID; of rows
-            with the same arm and step, as from several seeds, the mean is drawn.
+        metrics: columns arm, step, share/NA, share/PASS, share/FAIL and share/INVALID; rows with
+            the same arm and step, as from several seeds, are averaged.
         window: steps of the centred running mean.
     """
     arms = names(metrics, "arm")
@@ -175,13 +175,13 @@ def plot_answer_shares(metrics: pd.DataFrame, *, window: int = 10) -> Figure:
 
 
 def plot_trajectory(trajectory: pd.DataFrame, *, metric: str = "balanced_accuracy") -> Figure:
-    """A metric at some steps of training on the fixed subset, with intervals; a panel per dataset.
+    """A metric on the trajectory subset during training, with intervals; a panel per dataset.
 
-    Intervals of arms that were evaluated at the same step are drawn side by side.
+    Intervals of arms at the same step are drawn side by side.
 
     Args:
         trajectory: columns arm, dataset, step, metric, value, low, high (fractions).
-        metric: the one to draw. Balanced accuracy comes with the line of any constant answer.
+        metric: the metric to draw. For balanced accuracy, a dotted line marks constant answers.
     """
     drawn = trajectory[trajectory["metric"] == metric]
     datasets, arms = names(drawn, "dataset"), names(drawn, "arm")
@@ -208,7 +208,7 @@ def plot_trajectory(trajectory: pd.DataFrame, *, metric: str = "balanced_accurac
 
 
 def _without_names(ax: Axes, title: str) -> None:
-    """A panel's title; what its axes measure and whose curves they are is said once for all."""
+    """Sets a panel's title and removes its axis labels and legend, which the figure has once."""
     ax.set_title(title)
     ax.set_xlabel("")
     ax.set_ylabel("")
@@ -218,7 +218,7 @@ def _without_names(ax: Axes, title: str) -> None:
 
 
 def _entries(axes: Iterable[Axes]) -> dict[str, Artist]:
-    """One curve per arm of all the panels, for the legend."""
+    """One curve per arm from all panels, for the legend."""
     return {
         str(label): handle
         for ax in axes

@@ -1,4 +1,4 @@
-"""What figures of all subjects share: rows of panels, a legend above them, names as words."""
+"""Shared layout of figures: rows of panels, a legend above them, metric names as words."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from factmix.report.plot_style import WIDTH, arm_colours, arm_markers
 
-LETTERS = 90  # of a legend's entries that fit the width in one row
+LETTERS = 90  # letters of a legend that fit in one row
 
 
 def panels(
@@ -27,17 +27,17 @@ def panels(
 
 
 def names(frame: pd.DataFrame, column: str) -> list[str]:
-    """The names in a column, in the order in which they first occur."""
+    """The distinct names in a column, in order of first occurrence."""
     return list(dict.fromkeys(frame[column]))
 
 
 def below(figure: Figure, text: str) -> None:
-    """Names the x axis that all panels share; over their whole width, a long name has room."""
+    """Sets the x label of all panels; it is centred below them, so that a long text fits."""
     figure.supxlabel(text, fontsize=plt.rcParams["axes.labelsize"])
 
 
 def beside(figure: Figure, text: str) -> None:
-    """Names the y axis that all panels share."""
+    """Sets the y label of all panels."""
     figure.supylabel(text, fontsize=plt.rcParams["axes.labelsize"])
 
 
@@ -46,19 +46,19 @@ def legend_above(figure: Figure, handles: Sequence[Artist], labels: Sequence[str
 
 
 def legend_columns(labels: Sequence[str]) -> int:
-    """Of a legend as wide as a figure: one row where the entries fit it, two otherwise."""
+    """The columns of a legend as wide as a figure: one row if the entries fit, else two rows."""
     in_one_row = sum(map(len, labels)) + 5 * len(labels) <= LETTERS
     return len(labels) if in_one_row else -(-len(labels) // 2)
 
 
 def arm_handles(arms: Sequence[str]) -> list[Artist]:
-    """A line with marker for each arm, for a legend."""
+    """A line with a marker for each arm, for a legend."""
     colours, markers = arm_colours(arms), arm_markers(arms)
     return [Line2D([], [], color=colours[a], marker=markers[a]) for a in arms]
 
 
 def dotted() -> Line2D:
-    """The line that marks a value to compare with, for a legend."""
+    """The dotted line of a reference value, for a legend."""
     return Line2D([], [], color=plt.rcParams["text.color"], ls=":", lw=1)
 
 

@@ -1,4 +1,4 @@
-"""Tables as shades: answers by gold label, and what training on one dataset did to another."""
+"""Heat maps: confusion matrices, and gains on datasets that an arm was or was not trained on."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,13 +15,13 @@ from factmix.study.labels import ANSWERS, LABELS
 
 
 def plot_confusion(predictions: pd.DataFrame) -> Figure:
-    """Gold labels against answers: a row of panels per arm, a column per dataset.
+    """Confusion matrices: a row of panels per arm, a column per dataset.
 
-    Each row of a panel adds up to 100 %; right answers are framed.
+    Each row of a matrix adds up to 100 %; correct answers are framed.
 
     Args:
-        predictions: columns arm, dataset, gold, predicted; one row per answer, or per combination
-            with a column n of how many answers it stands for.
+        predictions: columns arm, dataset, gold, predicted; one row per answer, or one per
+            combination with its number of answers in a column n.
     """
     arms, datasets = names(predictions, "arm"), names(predictions, "dataset")
     shape, size = (len(arms), len(datasets)), (WIDTH, 0.5 + 1.15 * len(arms))
@@ -40,9 +40,9 @@ def plot_confusion(predictions: pd.DataFrame) -> Figure:
 
 
 def plot_transfer(gains: pd.DataFrame) -> Figure:
-    """What each arm gained over the baseline on each dataset; a panel per metric.
+    """Heat map of the gain of each arm on each dataset over the baseline; a panel per metric.
 
-    A frame says that the arm was trained on the dataset, so the other cells are transfer.
+    Cells of datasets that the arm was trained on are framed; the other cells are transfer.
 
     Args:
         gains: columns arm, dataset, metric, value, low, high (fractions) and trained_on (bool).
@@ -56,7 +56,7 @@ def plot_transfer(gains: pd.DataFrame) -> Figure:
         sharey=True,
         squeeze=False,
     )
-    # The strongest shade is never reached, so that text can be read on all of them.
+    # No cell reaches the strongest shade, so that its text stays readable.
     reach = 1.4 * max(100 * gains["value"].abs().max(), 1.0)
     for ax, metric in zip(axes.flat, metrics, strict=True):
         rows = gains[gains["metric"] == metric].assign(text=_with_interval)
@@ -105,7 +105,7 @@ def _signed(fraction: object) -> str:
 
 
 def _below_and_above() -> object:
-    """Orange for losses, blue for gains, the page's own colour where nothing changed."""
+    """A colour map: orange for losses, blue for gains, the page's background for no change."""
     middle = to_rgb(plt.rcParams["patch.edgecolor"])
     return sns.blend_palette(["#d55e00", middle, SHADE], as_cmap=True)
 
@@ -120,7 +120,7 @@ def _confusion_panel(ax: Axes, answers: pd.DataFrame) -> None:
     share_LA = counts_LA / np.maximum(counts_LA.sum(axis=1, keepdims=True), 1)
     shade_LA4 = np.empty((*share_LA.shape, 4))
     shade_LA4[..., :3] = to_rgba(SHADE)[:3]
-    shade_LA4[..., 3] = 0.75 * share_LA  # never so strong that the text cannot be read on it
+    shade_LA4[..., 3] = 0.75 * share_LA  # at most 0.75, so that the text stays readable
     ax.imshow(shade_LA4, aspect="auto")
     for gold, answer in np.ndindex(*share_LA.shape):
         share = f"{share_LA[gold, answer]:.0%}"

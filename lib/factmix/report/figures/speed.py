@@ -1,4 +1,4 @@
-"""What training, evaluation and the whole study cost."""
+"""Figures of computing time: a training step, a speedup, and the phases of a study."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,7 +15,7 @@ _OTHER = "#7f7f7f"
 
 
 def plot_step_times(times: pd.DataFrame) -> Figure:
-    """Time of a step against completions per prompt (on a logarithmic scale).
+    """Seconds per step against completions per prompt (logarithmic scale).
 
     Args:
         times: columns completions (per prompt) and seconds.
@@ -39,7 +39,7 @@ def plot_step_times(times: pd.DataFrame) -> Figure:
 
 
 def plot_ratios(ratios: pd.DataFrame) -> Figure:
-    """How many times as fast as the stock trainer, against the length of the prompts.
+    """Speedup over the stock trainer against prompt length.
 
     Args:
         ratios: columns tokens (of a prompt) and ratio.
@@ -63,7 +63,7 @@ def plot_ratios(ratios: pd.DataFrame) -> Figure:
 
 
 def plot_phases(phases: pd.DataFrame) -> Figure:
-    """How long each phase of a study takes, a bar each from top to bottom.
+    """Bars of the time that each phase of a study takes, from top to bottom.
 
     Args:
         phases: columns phase, such as "data" or "train balanced-s0", and seconds.
