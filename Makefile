@@ -55,6 +55,7 @@ lint: $(INSTALLED) ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/deptry lib book/_ext benchmarks tests
 
 test: lint ## check style and types, and run all tests
 	$(BIN)/pytest

@@ -1,19 +1,20 @@
 """What the base model can do before any reinforcement, on entities it has never read about."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from factmix.study.labels import ANSWERS, LABELS
 from factmix.study.spec import Study
-from factmix.training.evaluate import answer, as_in_training
-from factmix.training.policy import Policy
+
+if TYPE_CHECKING:
+    from factmix.training.policy import Policy
 
 OFFSETS = np.linspace(-4, 4, 81)  # logit offsets of PASS and FAIL against NA that are tried
 
 
-def card(policy: Policy, development: pd.DataFrame, study: Study, *, seed: int) -> dict[str, Any]:
+def card(policy: "Policy", development: pd.DataFrame, study: Study, *, seed: int) -> dict[str, Any]:
     """Accuracy, format rate, headroom and answer shares by dataset.
 
     Headroom is what the model knows and does not say: the balanced accuracy of its label
@@ -30,6 +31,8 @@ def card(policy: Policy, development: pd.DataFrame, study: Study, *, seed: int) 
         by dataset: n (of the second half), recall by label, balanced_accuracy, headroom, shares of
         the answers with and without evidence (fractions), format_rate at the training temperature.
     """
+    from factmix.training.evaluate import answer, as_in_training  # which need torch
+
     bare = development.assign(evidence=development["evidence"].map(lambda _: []))
     told = answer(policy, development, study, name="the base model")
     sampled = answer(
