@@ -11,7 +11,11 @@ def explain_missing(module: str) -> str | None:
         module: its full name, such as `torch.nn`; its package is named like the requirement.
     """
     package = module.partition(".")[0]
-    for requirement in metadata.requires("factmix") or ():
+    try:
+        requirements = metadata.requires("factmix") or []
+    except metadata.PackageNotFoundError:  # run from a checkout that is not installed
+        return None
+    for requirement in requirements:
         name, _, condition = requirement.partition(";")
         extra = re.search(r"extra == ['\"](\w+)['\"]", condition)
         if extra and re.split(r"\W", name)[0] == package:
