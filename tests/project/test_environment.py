@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jupytext
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -35,6 +36,11 @@ def test_all_that_the_project_names_is_pinned_and_satisfied() -> None:
         pinned = pins().get(canonicalize_name(requirement.name))
         assert pinned, f"{requirement.name} is not in requirements.txt"
         assert requirement.specifier.contains(pinned), requirement
+
+
+def test_the_citation_is_of_the_version_of_the_package() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == PROJECT["version"]
 
 
 def test_nothing_that_must_be_committed_is_ignored() -> None:
