@@ -507,7 +507,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     return paths
 
 
-@pytest.mark.slow
 def test_two_steps_write_everything_that_the_comparison_reads(run: Paths) -> None:
     folder = run.arm("hard_only", 0)
     metrics = pd.read_parquet(folder / "metrics.parquet")
@@ -529,7 +528,6 @@ def test_two_steps_write_everything_that_the_comparison_reads(run: Paths) -> Non
     assert not (folder / "checkpoints").exists()
 
 
-@pytest.mark.slow
 def test_the_adapter_has_moved_away_from_the_base(run: Paths) -> None:
     from safetensors.torch import load_file
 
@@ -538,7 +536,6 @@ def test_the_adapter_has_moved_away_from_the_base(run: Paths) -> None:
     assert moved and all(value > 0 for value in moved)  # they start at zero
 
 
-@pytest.mark.slow
 def test_a_finished_arm_is_not_trained_again(run: Paths) -> None:
     before = (run.arm("hard_only", 0) / "run.json").stat().st_mtime_ns
     grpo.train(STUDY, "hard_only", 0, run)
@@ -577,7 +574,6 @@ def test_a_run_is_another_when_the_files_it_is_made_of_change(tmp_path: Path, ch
     assert not grpo._is_done(folder, grpo._identity(study, "hard_only", 0, paths))
 
 
-@pytest.mark.slow
 def test_the_same_seed_gives_the_same_predictions_even_after_being_killed(
     run: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
