@@ -16,10 +16,10 @@ SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES) --config 
 BOOK = _build/html/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study plan book screenshot freeze test lint clean unlock
+.PHONY: help setup study plan book screenshot freeze lint test test-all clean unlock
 
 help: ## list the commands
-	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|'
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|'
 
 setup: $(INSTALLED) ## create .venv with the pinned packages (the others do this by themselves)
 
@@ -50,14 +50,18 @@ screenshot: book ## take the picture of the book that the README shows (needs Ch
 freeze: $(INSTALLED) ## copy the small results of a study (STUDY=embedded) to results/
 	$(BIN)/factmix freeze $(STUDY)
 
-lint: $(INSTALLED) ## check style and types
+lint: $(INSTALLED) ## check style, types and dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/deptry lib book/_ext benchmarks tests
 
-test: lint ## check style and types, and run all tests
-	$(BIN)/pytest
+test: lint ## lint, and run the tests that cover every module
+	$(BIN)/pytest -m "not slow"
+
+test-all: test ## run the slow tests too
+	$(BIN)/pytest -m slow
 
 unlock: $(INSTALLED) ## after a run was killed and the next says that the folder is locked
 	@$(SNAKEMAKE) --unlock

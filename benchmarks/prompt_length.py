@@ -13,6 +13,7 @@ import torch
 
 from factmix.study.load import find_study
 from factmix.study.spec import Study
+from factmix.training import probe
 from factmix.training.prefix import pad_left
 from options import options
 from steps import TRAINERS, Bench, Inputs, drawn_data
@@ -81,10 +82,7 @@ def measure(
 
 
 def _sampled(bench: Bench, prompts: list[list[int]]) -> list[list[int]]:
-    completions: list[list[int]]
-    trainer = bench.trainer
-    completions, _ = trainer._generate_single_turn(prompts, None, {}, trainer.num_generations)
-    return completions
+    return probe.sample(bench.trainer, prompts)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pandas as pd
 import torch
@@ -17,12 +16,11 @@ from trl import GRPOTrainer
 from factmix.data import mixtures
 from factmix.study.paths import Paths
 from factmix.study.spec import Study
-from factmix.training import grpo
+from factmix.training import grpo, probe
 from factmix.training.policy import add_adapter, load_base
 from factmix.training.prefix import length_buckets, pad_left, read_prompts
+from factmix.training.probe import CompactStockTrainer, Inputs
 from factmix.training.trainer import SharedPrefixTrainer
-
-Inputs = dict[str, Tensor]
 
 
 class EveryGroupTrainer(SharedPrefixTrainer):
@@ -30,14 +28,6 @@ class EveryGroupTrainer(SharedPrefixTrainer):
 
     def has_advantage(self, advantages: Tensor) -> Tensor:
         return torch.ones_like(advantages, dtype=torch.bool)
-
-
-class CompactStockTrainer(GRPOTrainer):  # type: ignore[misc]
-    """TRL's trainer with logits computed only at completion tokens, as on a GPU."""
-
-    def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> Any:
-        with patch("trl.trainer.utils._use_triton", return_value=True):
-            return super()._get_per_token_logps_and_entropies(*args, **kwargs)
 
 
 TRAINERS: dict[str, type[GRPOTrainer]] = {
@@ -92,7 +82,7 @@ class Bench:
 
     @property
     def parameters(self) -> list[Tensor]:
-        return [each for each in self.trainer.model.parameters() if each.requires_grad]
+        return probe.trained_parameters(self.trainer)
 
     def batches(self) -> Iterator[list[dict[str, Any]]]:
         """The batches of prompts in the order of training, repeated without end."""
@@ -101,12 +91,11 @@ class Bench:
 
     def sample(self, batch: list[dict[str, Any]]) -> Inputs:
         """Tokenises a batch of prompts, samples their completions and scores them."""
-        inputs: Inputs = self.trainer._prepare_inputs(batch)
-        return inputs
+        return probe.rollout(self.trainer, batch)
 
     def zero_spread(self) -> float:
         """Share of the groups of the last batch whose rewards are all equal."""
-        return float(self.trainer._metrics["train"]["frac_reward_zero_std"][-1])
+        return probe.logged(self.trainer, "frac_reward_zero_std")[-1]
 
     def backward(self, inputs: Inputs) -> None:
         """Loss and gradients of sampled completions."""

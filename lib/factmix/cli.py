@@ -302,10 +302,19 @@ def main() -> None:
     """Runs the command line; a user's mistake is one line on stderr and exit status 2.
 
     The errors that factmix defines say what is wrong and what to do about it; a folder that cannot
-    be written to is the machine's. Any other is a mistake in the code, and keeps its traceback.
+    be written to is the machine's; and packages of an extra may not be installed. Any other is a
+    mistake in the code, and keeps its traceback.
     """
     try:
         app()
+    except ModuleNotFoundError as error:
+        from factmix.study.extras import explain_missing
+
+        remedy = explain_missing(error.name or "")
+        if remedy is None:
+            raise
+        print(f"factmix: {remedy}", file=sys.stderr)
+        raise SystemExit(2) from None
     except Exception as error:
         unwritable = isinstance(error, OSError) and error.errno in UNWRITABLE
         if not (unwritable or type(error).__module__.startswith("factmix.")):

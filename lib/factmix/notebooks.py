@@ -1,5 +1,6 @@
 """Executes a notebook source with parameters; what it leaves behind is a whole notebook or none."""
 
+import re
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ import yaml
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
+from factmix.study.extras import explain_missing
 from factmix.study.paths import ROOT
 
 # Kernels warn that they talk over local TCP, and tqdm that it cannot draw its bars as widgets.
@@ -115,7 +117,12 @@ def _failure(error: PapermillExecutionError | DeadKernelError) -> str:
     if isinstance(error, DeadKernelError):
         return "the kernel died, perhaps for lack of memory"
     lines = [line for line in error.source.splitlines() if line.strip()[:1] not in ("", "#")]
-    return f"cell [{error.exec_count}] `{lines[0].strip()}`: {error.ename}: {error.evalue}"
+    missing = re.match(r"No module named '([\w.]+)'", error.evalue)
+    remedy = missing and explain_missing(missing[1])
+    return (
+        f"cell [{error.exec_count}] `{lines[0].strip()}`: {error.ename}: {error.evalue}"
+        f"{f'; {remedy}' if remedy else ''}"
+    )
 
 
 def _clean(path: Path) -> None:

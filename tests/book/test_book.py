@@ -144,6 +144,7 @@ def test_unknown_number_breaks_the_build_and_names_page_and_nearest(tmp_path: Pa
     assert "gains.hard_only.revision.accuracy" in done.stderr
 
 
+@pytest.mark.slow
 def test_notebook_with_an_error_never_becomes_a_page(tmp_path: Path) -> None:
     environment = invent_book(tmp_path)
     failure = nbformat.v4.new_output("error", ename="RuntimeError", evalue="out of memory")
@@ -155,6 +156,7 @@ def test_notebook_with_an_error_never_becomes_a_page(tmp_path: Path) -> None:
     assert not (tmp_path / "_build/html/_generated/notebooks/balanced-s0.html").exists()
 
 
+@pytest.mark.slow
 def test_missing_results_are_reported_with_the_remedy(tmp_path: Path) -> None:
     environment = invent_book(tmp_path)
     shutil.rmtree(tmp_path / "results")
@@ -255,6 +257,7 @@ def two_protocols(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drawn]:
         yield draw_invented(changed("smoke", arms=arms), folder)
 
 
+@pytest.mark.slow
 def test_each_arm_is_compared_with_its_own_baseline_in_a_figure_of_its_own(
     two_protocols: Drawn,
 ) -> None:
@@ -273,6 +276,7 @@ def test_each_arm_is_compared_with_its_own_baseline_in_a_figure_of_its_own(
     assert "base_as_released" in set(untrained) and "base" not in set(untrained)
 
 
+@pytest.mark.slow
 def test_findings_name_the_baseline_of_each_part_and_no_gain_over_oneself(
     two_protocols: Drawn,
 ) -> None:
@@ -322,6 +326,7 @@ def test_columns_of_numbers_are_aligned_right_and_those_of_words_left(
     assert text.splitlines()[1] == "| :-- | :-- | :-- | :-- | --: | --: | --: | --: |"
 
 
+@pytest.mark.slow
 def test_run_page_shows_the_figures_of_every_baseline(two_protocols: Drawn) -> None:
     from factmix_book import run_pages
 
@@ -335,6 +340,7 @@ def test_run_page_shows_the_figures_of_every_baseline(two_protocols: Drawn) -> N
     assert "Baseline: `format_only_released`." in page
 
 
+@pytest.mark.slow
 def test_baseline_without_fellows_has_no_comparison(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -348,6 +354,7 @@ def test_baseline_without_fellows_has_no_comparison(
     assert "Compared with" not in findings.bullets(results)
 
 
+@pytest.mark.slow
 def test_seeds_are_drawn_where_there_are_several(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, two_protocols: Drawn
 ) -> None:

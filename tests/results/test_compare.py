@@ -21,11 +21,22 @@ GOLD = ["NA"] * 10 + ["PASS"] * 6 + ["FAIL"] * 4
 SHARE_RIGHT = {"base": 0.4, "format_only": 0.5, "hard_only": 0.9}  # of the others 0.7
 
 
-@pytest.fixture
-def study():
+def few_resamples():
     full = find_study("embedded")
     fewer = full.statistics.model_copy(update={"resamples": 200})
     return full.model_copy(update={"statistics": fewer})
+
+
+@pytest.fixture
+def study():
+    return few_resamples()
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """The results of `paths`, for those that only read them."""
+    study = few_resamples()
+    return compare(study, finished_run(study, tmp_path_factory.mktemp("run")))
 
 
 def answer_rows(arm, dataset, rng):
@@ -67,8 +78,12 @@ def curve(steps):
 
 @pytest.fixture
 def paths(study, tmp_path):
+    return finished_run(study, tmp_path / "run")
+
+
+def finished_run(study, folder):
     """A finished run of the study with few and made-up answers."""
-    paths = Paths(tmp_path / "run")
+    paths = Paths(folder)
     rng = np.random.default_rng(5)
     counts = {"NA": 10, "PASS": 6, "FAIL": 4, "with_evidence": 20, "without_evidence": 0}
     report = {
@@ -117,8 +132,8 @@ def test_results_have_every_section_and_are_what_the_file_says(study, paths):
     assert list(results["metrics"]["base"]) == list(study.datasets)
 
 
-def test_leaves_are_complete_and_values_lie_in_their_intervals(study, paths):
-    found = list(numeric_leaves(compare(study, paths)))
+def test_leaves_are_complete_and_values_lie_in_their_intervals(compared):
+    found = list(numeric_leaves(compared))
     assert len(found) > 500
     for leaf in found:
         assert {"value", "unit", "n", "run"} <= set(leaf)
@@ -128,30 +143,29 @@ def test_leaves_are_complete_and_values_lie_in_their_intervals(study, paths):
         assert 0 <= leaf.get("p", 0) <= 1
 
 
-def test_metrics_are_those_of_the_predictions(study, paths):
-    results = compare(study, paths)
+def test_metrics_are_those_of_the_predictions(paths, compared):
     frame = pd.read_parquet(paths.arm("hard_only", 0) / "predictions.parquet")
     debate = frame[frame["dataset"] == "debate"]
     right = debate["gold"] == debate["predicted"]
-    of_debate = results["metrics"]["hard_only"]["debate"]
+    of_debate = compared["metrics"]["hard_only"]["debate"]
     assert of_debate["accuracy"]["value"] == pytest.approx(right.mean())
     assert of_debate["recall_na"]["value"] == pytest.approx(right[debate["gold"] == "NA"].mean())
     assert of_debate["accuracy"]["n"] == 20
     assert of_debate["accuracy"]["run"] == "hard_only-s0"
-    confusion = results["confusion"]["hard_only"]["debate"]
+    confusion = compared["confusion"]["hard_only"]["debate"]
     assert confusion == contingency(debate["gold"], debate["predicted"]).tolist()
-    rate = results["format_rate"]["hard_only"]["debate"]["value"]
+    rate = compared["format_rate"]["hard_only"]["debate"]["value"]
     assert rate == pytest.approx((debate["predicted"] != "INVALID").mean())
 
 
-def test_answer_shares_add_up(study, paths):
-    shares = compare(study, paths)["answer_share"]["balanced"]["revision"]
+def test_answer_shares_add_up(compared):
+    shares = compared["answer_share"]["balanced"]["revision"]
     assert list(shares) == list(ANSWERS)
     assert sum(leaf["value"] for leaf in shares.values()) == pytest.approx(1)
 
 
-def test_constant_answers_score_by_the_labels_alone(study, paths):
-    metrics = compare(study, paths)["metrics"]
+def test_constant_answers_score_by_the_labels_alone(compared):
+    metrics = compared["metrics"]
     always_na, always_pass = (metrics[name]["encyclopedia"] for name in CONSTANTS)
     assert always_na["accuracy"]["value"] == 0.5
     assert always_na["f1_na"]["value"] == pytest.approx(2 * 10 / (10 + 20))
@@ -160,8 +174,7 @@ def test_constant_answers_score_by_the_labels_alone(study, paths):
     assert "interval" not in always_na["accuracy"]
 
 
-def test_gains_and_mcnemar_pair_the_arm_with_the_baseline_by_id(study, paths):
-    results = compare(study, paths)
+def test_gains_and_mcnemar_pair_the_arm_with_the_baseline_by_id(paths, compared):
     right = {
         arm: (frame := pd.read_parquet(paths.arm(arm, 0) / "predictions.parquet"))
         .assign(right=frame["gold"] == frame["predicted"])
@@ -171,32 +184,31 @@ def test_gains_and_mcnemar_pair_the_arm_with_the_baseline_by_id(study, paths):
         for arm in ("format_only", "hard_only")
     }
     first, second = right["format_only"], right["hard_only"]
-    gain = results["gains"]["hard_only"]["revision"]["accuracy"]
+    gain = compared["gains"]["hard_only"]["revision"]["accuracy"]
     assert gain["value"] == pytest.approx(second.mean() - first.mean())
     assert gain["value"] > 0
     assert gain["interval"][0] <= gain["value"] <= gain["interval"][1]
     assert gain["unit"] == "points"
-    test = results["mcnemar"]["hard_only"]["revision"]
+    test = compared["mcnemar"]["hard_only"]["revision"]
     assert test["fixed"]["value"] == (~first & second).sum()
     assert test["broken"]["value"] == (first & ~second).sum()
 
 
-def test_every_p_value_stands_beside_its_correction_over_the_family(study, paths):
-    results = compare(study, paths)
-    gains = tidy(results["gains"], ["arm", "dataset", "metric"])
+def test_every_p_value_stands_beside_its_correction_over_the_family(compared):
+    gains = tidy(compared["gains"], ["arm", "dataset", "metric"])
     family = gains[gains["metric"] == "accuracy"]
     corrected = [
-        results["gains"][arm][dataset]["accuracy"]["p_holm"]
+        compared["gains"][arm][dataset]["accuracy"]["p_holm"]
         for arm, dataset in zip(family["arm"], family["dataset"], strict=True)
     ]
     assert corrected == pytest.approx(multipletests(family["p"], method="holm")[1].tolist())
-    exact = results["mcnemar"]["hard_only"]["debate"]["p"]
+    exact = compared["mcnemar"]["hard_only"]["debate"]["p"]
     assert exact["p_holm"] >= exact["p"] == exact["value"]
-    assert all("p_holm" not in leaf for leaf in numeric_leaves(results["metrics"]))
+    assert all("p_holm" not in leaf for leaf in numeric_leaves(compared["metrics"]))
 
 
-def test_losing_less_than_the_margin_is_tested(study, paths):
-    gain = compare(study, paths)["gains"]["hard_only"]["debate"]["accuracy"]
+def test_losing_less_than_the_margin_is_tested(study, paths, compared):
+    gain = compared["gains"]["hard_only"]["debate"]["accuracy"]
     assert gain["interval"][0] > -study.statistics.margin
     assert gain["p_noninferior"] < 0.025
     without = study.statistics.model_copy(update={"margin": None})
@@ -204,8 +216,8 @@ def test_losing_less_than_the_margin_is_tested(study, paths):
     assert "p_noninferior" not in results["gains"]["hard_only"]["debate"]["accuracy"]
 
 
-def test_groups_are_resampled_where_they_repeat_and_are_enough(study, paths):
-    few = compare(study, paths)["clustered"]["gains"]["hard_only"]["debate"]
+def test_groups_are_resampled_where_they_repeat_and_are_enough(study, paths, compared):
+    few = compared["clustered"]["gains"]["hard_only"]["debate"]
     assert few == {}  # all examples are of one group
     for folder in (paths.base, *(paths.arm(arm, 0) for arm in study.arms)):
         frame = pd.read_parquet(folder / "predictions.parquet")
@@ -220,8 +232,8 @@ def test_groups_are_resampled_where_they_repeat_and_are_enough(study, paths):
     assert results["clustered"]["metrics"]["base"]["debate"]["accuracy"]["n"] == 40
 
 
-def test_label_probabilities_are_measured(study, paths):
-    known = compare(study, paths)["awareness"]["balanced"]["revision"]
+def test_label_probabilities_are_measured(paths, compared):
+    known = compared["awareness"]["balanced"]["revision"]
     frame = pd.read_parquet(paths.arm("balanced", 0) / "predictions.parquet")
     frame = frame[frame["dataset"] == "revision"]
     expected = roc_auc_score(frame["gold"] == "NA", frame["p_na"])
@@ -287,8 +299,8 @@ def test_arms_that_differ_in_one_setting_are_contrasted(study, paths):
     assert [leaf["p_holm"] for leaf in tests.values()] == pytest.approx(corrected.tolist())
 
 
-def test_training_summarises_its_ends_and_the_rewards_before_and_after(study, paths):
-    training = compare(study, paths)["training"]["balanced"]
+def test_training_summarises_its_ends_and_the_rewards_before_and_after(compared):
+    training = compared["training"]["balanced"]
     assert training["reward_start"]["value"] == pytest.approx(1)
     assert training["reward_end"]["value"] == pytest.approx(2)
     assert training["reward_before"]["value"] == pytest.approx(2)
@@ -376,8 +388,8 @@ def test_an_arm_trained_on_another_sample_is_refused(study, paths):
         compare(study, paths)
 
 
-def test_data_counts_are_leaves_in_the_report_s_nesting(study, paths):
-    data = compare(study, paths)["data"]
+def test_data_counts_are_leaves_in_the_report_s_nesting(compared):
+    data = compared["data"]
     assert data["datasets"]["debate"]["evaluation"]["NA"]["value"] == 10
     assert data["datasets"]["debate"]["evaluation"]["NA"]["unit"] == "count"
     assert "fingerprint" not in data and "depends_on" not in data

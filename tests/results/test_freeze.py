@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -11,19 +12,26 @@ from factmix.study.spec import StudyError
 from invented_book import invent_run
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def study():
     full = find_study("embedded")
     fewer = full.statistics.model_copy(update={"resamples": 200})
     return full.model_copy(update={"statistics": fewer})
 
 
-@pytest.fixture
-def paths(study, tmp_path):
+@pytest.fixture(scope="module")
+def invented(study, tmp_path_factory):
     """A finished run of the study with few and made-up answers."""
-    paths = Paths(tmp_path / "run")
+    paths = Paths(tmp_path_factory.mktemp("invented") / "run")
     invent_run(study, paths)
     return paths
+
+
+@pytest.fixture
+def paths(invented, tmp_path):
+    """A copy of it that may be changed."""
+    shutil.copytree(invented.root, tmp_path / "run")
+    return Paths(tmp_path / "run")
 
 
 def test_freeze_copies_what_is_small_in_the_layout_of_the_run(study, paths, tmp_path):

@@ -6,16 +6,7 @@ from factmix.study.labels import Label
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
 from factmix.study.protocol import PROTOCOLS
-from factmix.study.settings import FormatReward, WeightedReward
 from factmix.study.spec import Study, StudyError
-
-
-def test_the_smoke_study_says_what_its_yaml_says(smoke):
-    assert smoke.evaluation.counts == {Label.NA: 20, Label.PASS: 10, Label.FAIL: 10}
-    assert list(smoke.arms) == ["format_only", "hard_only", "balanced"]
-    assert isinstance(smoke.rewards["published"], WeightedReward)
-    assert isinstance(smoke.rewards["format_only"], FormatReward)
-    assert smoke.rewards["published"].weights[Label.FAIL] == 3.5
 
 
 def test_the_published_mixtures_hold_the_published_counts():

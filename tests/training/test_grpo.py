@@ -27,7 +27,7 @@ from factmix.study.load import find_study
 from factmix.study.paths import Paths
 from factmix.study.run import Run
 from factmix.study.spec import Study
-from factmix.training import grpo, prefix
+from factmix.training import grpo, prefix, probe
 from factmix.training.evaluate import evaluate_arm
 from factmix.training.policy import Policy, add_adapter, load_base
 from factmix.training.prefix import pad_left
@@ -123,14 +123,8 @@ def test_loss_gradients_and_metrics_equal_the_stock_trainer(name: str, tmp_path:
     outcomes = {}
     for trainer_class in (GRPOTrainer, SharedPrefixTrainer):
         trainer = _trainer(name, trainer_class, tmp_path)
-        trainer.current_gradient_accumulation_steps = 1
-        trainer.model.train()
-        loss = trainer._compute_loss(trainer.model, _inputs(trainer))
-        loss.backward()
-        gradients = torch.cat(
-            [p.grad.flatten() for p in trainer.model.parameters() if p.requires_grad]
-        )
-        outcomes[trainer_class] = loss.item(), gradients, trainer._metrics["train"]["entropy"][0]
+        loss, gradients = probe.loss_and_gradients(trainer, _inputs(trainer))
+        outcomes[trainer_class] = loss, gradients, probe.logged(trainer, "entropy")[0]
     (loss, gradients, entropy), (our_loss, our_gradients, our_entropy) = outcomes.values()
     assert gradients.norm() > 1e-3
     assert our_loss == pytest.approx(loss, abs=1e-5)
@@ -143,7 +137,7 @@ def test_gradients_of_adapted_experts_equal_the_stock_trainer(tmp_path: Any) -> 
     found = []
     for trainer_class in (GRPOTrainer, SharedPrefixTrainer):
         trainer = _trainer("gpt_oss", trainer_class, tmp_path, experts=True)
-        gradients = _gradients(trainer.model, trainer, _inputs(trainer))
+        gradients = probe.gradients(trainer, _inputs(trainer))
         of_experts = [
             p.grad.norm()
             for key, p in trainer.model.named_parameters()
@@ -165,7 +159,7 @@ def test_in_bfloat16_gradients_are_as_near_to_the_truth_as_the_stock_trainers(
         trainer = _trainer(name, trainer_class, tmp_path, study, dtype=dtype)
         assert trainer.args.bf16 == (dtype is torch.bfloat16)
         prepared = trainer.accelerator.prepare(trainer.model)  # which casts what it computes
-        return _gradients(prepared, trainer, _inputs(trainer)).float()
+        return probe.gradients(trainer, _inputs(trainer), through=prepared).float()
 
     exact = gradients(GRPOTrainer, torch.float32)
     stock, ours = (
@@ -193,29 +187,19 @@ def test_a_step_in_parts_is_the_step_in_one_and_splits_no_group(
         )
         # what a model with random weights says earns the study's reward nothing
         trainer.reward_funcs[0] = lambda completions, **_: [float(len(c)) for c in completions]
-        before = torch.cat([p.detach().flatten() for p in _trained(trainer)])
-        batches: list[torch.Tensor] = []
-        compute = trainer._compute_loss
-        monkeypatch.setattr(
-            trainer,
-            "_compute_loss",
-            lambda m, i, c=compute, b=batches: b.append(i["prompt_ids"]) or c(m, i),
-        )
+        before = probe.trained_weights(trainer)
+        parts = probe.watch_losses(trainer)
         trainer.train()
-        moved.append(torch.cat([p.detach().flatten() for p in _trained(trainer)]) - before)
+        moved.append(probe.trained_weights(trainer) - before)
         logged.append(trainer.state.log_history[0])
         expected = [16] if prompts_per_pass is None else [8, 8]
-        assert [len(batch) for batch in batches] == expected
-        for batch in batches:
-            assert set(batch.unique(dim=0, return_counts=True)[1].tolist()) == {4}
+        assert [len(part["prompt_ids"]) for part in parts] == expected
+        for part in parts:
+            assert set(part["prompt_ids"].unique(dim=0, return_counts=True)[1].tolist()) == {4}
     assert logged[0]["grad_norm"] > 1e-3
     for name in ("grad_norm", "reward", "entropy", "kl", "frac_reward_zero_std"):
         assert logged[1][name] == pytest.approx(logged[0][name], rel=1e-2 if name == "kl" else 1e-3)
     assert (moved[1] - moved[0]).norm() / moved[0].norm() < 1e-3
-
-
-def _trained(trainer: GRPOTrainer) -> list[torch.nn.Parameter]:
-    return [each for each in trainer.model.parameters() if each.requires_grad]
 
 
 def test_gradients_flow_through_a_beginning_that_is_read_once(
@@ -223,12 +207,11 @@ def test_gradients_flow_through_a_beginning_that_is_read_once(
 ) -> None:
     monkeypatch.setattr(prefix, "TOKENS_PER_PASS", 8)
     trainer = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
-    trainer.current_gradient_accumulation_steps = 1
     passes = []
     trainer.model.get_base_model().get_input_embeddings().register_forward_pre_hook(
         lambda _, given: passes.append((tuple(given[0].shape), torch.is_grad_enabled()))
     )
-    trainer._compute_loss(trainer.model, _inputs(trainer))
+    probe.loss(trainer, _inputs(trainer))
     assert [shape for shape, grad in passes if grad] == [(1, 12), (2, 30), (7, 3)]
 
 
@@ -259,23 +242,14 @@ def test_log_probabilities_equal_the_stock_trainer(name: str, tmp_path: Any) -> 
     for trainer_class in (GRPOTrainer, SharedPrefixTrainer):
         trainer = _trainer(name, trainer_class, tmp_path)
         inputs = _inputs(trainer)
-        with torch.no_grad():
-            scored, _, _ = trainer._get_per_token_logps_and_entropies(
-                trainer.model,
-                torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], dim=1),
-                torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], dim=1),
-                4,
-            )
-        logps.append(scored[inputs["completion_mask"].bool()])
+        logps.append(probe.log_probabilities(trainer, inputs)[inputs["completion_mask"].bool()])
     torch.testing.assert_close(logps[1], logps[0], atol=2e-5, rtol=1e-5)
 
 
 def test_a_batch_without_any_spread_leaves_the_weights_alone(tmp_path: Any) -> None:
     trainer = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
-    trainer.current_gradient_accumulation_steps = 1
-    trainer.model.train()
     inputs = _inputs(trainer) | {"advantages": torch.zeros(12)}
-    trainer._compute_loss(trainer.model, inputs).backward()
+    probe.loss(trainer, inputs).backward()
     assert all(
         p.grad is None or not p.grad.any() for p in trainer.model.parameters() if p.requires_grad
     )
@@ -287,7 +261,7 @@ def test_the_drift_is_the_divergence_from_the_base_over_the_whole_vocabulary(
 ) -> None:
     trainer = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
     inputs = _inputs(trainer)
-    _gradients(trainer.model, trainer, inputs)
+    probe.loss(trainer, inputs)
     drifts = []
     for prompt, completion, text, said in zip(
         inputs["prompt_ids"],
@@ -303,7 +277,7 @@ def test_the_drift_is_the_divergence_from_the_base_over_the_whole_vocabulary(
                 base = (trainer.model(ids).logits[0] / trainer.temperature).log_softmax(-1)
         places = slice(text - 1, text - 1 + said)  # whose next token is of the completion
         drifts += (trained.exp() * (trained - base)).sum(-1)[places].tolist()
-    logged = trainer._metrics["train"]["kl"]
+    logged = probe.logged(trainer, "kl")
     assert len(logged) == 1 and logged[0] > 0.01
     assert logged[0] == pytest.approx(np.mean(drifts), rel=1e-4)
 
@@ -315,7 +289,7 @@ def test_sampled_shares_agree_with_the_models_probabilities(tmp_path: Any) -> No
     trainer.model.eval()
     prompt = list(range(40, 60))
     torch.manual_seed(0)
-    drawn, _ = trainer._generate_single_turn([prompt] * 4000, None, {}, 4)
+    drawn = probe.sample(trainer, [prompt] * 4000)
     shares = torch.bincount(torch.tensor(drawn)[:, 0], minlength=2100) / 4000
     with torch.no_grad():
         expected = (trainer.model(torch.tensor([prompt])).logits[0, -1] / 0.1).softmax(-1)
@@ -331,18 +305,12 @@ def test_a_model_that_cannot_share_a_prefix_takes_the_stock_path_and_says_so(
     outcomes = {}
     for trainer_class in (GRPOTrainer, SharedPrefixTrainer):
         trainer = _trainer("mamba", trainer_class, tmp_path)
-        trainer.current_gradient_accumulation_steps = 1
-        trainer.model.train()
-        loss = trainer._compute_loss(trainer.model, _inputs(trainer))
-        loss.backward()
-        outcomes[trainer_class] = torch.cat(
-            [p.grad.flatten() for p in trainer.model.parameters() if p.requires_grad]
-        )
+        outcomes[trainer_class] = probe.gradients(trainer, _inputs(trainer))
     torch.testing.assert_close(outcomes[SharedPrefixTrainer], outcomes[GRPOTrainer])
-    assert trainer._metrics["train"]["kl"][0] != 0
+    assert probe.logged(trainer, "kl")[0] != 0
     trainer.model.eval()
     torch.manual_seed(0)
-    drawn, _ = trainer._generate_single_turn([[40, 41, 42]] * 4, None, {}, 4)
+    drawn = probe.sample(trainer, [[40, 41, 42]] * 4)
     assert len(drawn) == 4 and all(1 <= len(each) <= 4 for each in drawn)
     said = [str(each.message) for each in recwarn if "keeps a recurrent state" in str(each.message)]
     assert len(said) == 1 and said[0].startswith("MambaForCausalLM: every completion reads its")
@@ -351,8 +319,6 @@ def test_a_model_that_cannot_share_a_prefix_takes_the_stock_path_and_says_so(
 def test_gradients_pass_through_the_wrapper_that_shares_them(tmp_path: Path) -> None:
     """With one process there is nothing to add up, but a hook sees what would be sent."""
     trainer = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
-    trainer.current_gradient_accumulation_steps = 1
-    trainer.model.train()
     sent: list[torch.Tensor] = []
 
     def hook(_: None, bucket: torch.distributed.GradBucket) -> torch.futures.Future[torch.Tensor]:
@@ -367,9 +333,7 @@ def test_gradients_pass_through_the_wrapper_that_shares_them(tmp_path: Path) -> 
     try:
         parallel = torch.nn.parallel.DistributedDataParallel(trainer.model)
         parallel.register_comm_hook(None, hook)
-        trainer._compute_loss(parallel, _inputs(trainer)).backward()
-        gradients = [p.grad.flatten() for p in trainer.model.parameters() if p.requires_grad]
-        norm = torch.cat(gradients).norm().item()
+        norm = probe.gradients(trainer, _inputs(trainer), through=parallel).norm().item()
         assert norm > 1e-3
         assert torch.cat([*sent, torch.zeros(0)]).norm().item() == pytest.approx(norm, rel=1e-5)
     finally:
@@ -382,13 +346,6 @@ def _of_groups(inputs: dict[str, torch.Tensor], groups: list[int]) -> dict[str, 
     longest_first = lengths.unique().flip(0)
     rows = torch.cat([(lengths == longest_first[group]).nonzero()[:, 0] for group in groups])
     return {key: value[rows] if value.ndim else value for key, value in inputs.items()}
-
-
-def _gradients(model: Any, trainer: GRPOTrainer, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    trainer.current_gradient_accumulation_steps = 1
-    trainer.model.train()
-    trainer._compute_loss(model, inputs).backward()
-    return torch.cat([p.grad.flatten() for p in trainer.model.parameters() if p.requires_grad])
 
 
 SHARES = ([0, 1], [1, 2])  # of the second process, the last group has no spread
@@ -426,7 +383,8 @@ def _one_of_two(rank: int, folder: str) -> None:
     )
     passes: list[None] = []
     parallel.register_forward_pre_hook(lambda *_: passes.append(None))
-    gradients = _gradients(parallel, trainer, _of_groups(_inputs(trainer), SHARES[rank]))
+    mine = _of_groups(_inputs(trainer), SHARES[rank])
+    gradients = probe.gradients(trainer, mine, through=parallel)
     torch.save((len(passes), gradients), Path(folder, f"{rank}.pt"))
     os._exit(0)  # once in a while, leaving the group in order waits for ever
 
@@ -442,7 +400,7 @@ def test_processes_with_other_numbers_of_passes_agree_on_the_gradients(
     monkeypatch.setattr(prefix, "TOKENS_PER_PASS", 8)
     alone = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
     together = _of_groups(_inputs(alone), [*SHARES[0], *SHARES[1]])
-    expected = _gradients(alone.model, alone, together)
+    expected = probe.gradients(alone, together)
     assert (first - expected).norm() / expected.norm() < 1e-5
 
 
@@ -557,7 +515,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     return paths
 
 
-@pytest.mark.slow
 def test_two_steps_write_everything_that_the_comparison_reads(run: Paths) -> None:
     folder = run.arm("hard_only", 0)
     metrics = pd.read_parquet(folder / "metrics.parquet")
@@ -579,7 +536,6 @@ def test_two_steps_write_everything_that_the_comparison_reads(run: Paths) -> Non
     assert not (folder / "checkpoints").exists()
 
 
-@pytest.mark.slow
 def test_the_adapter_has_moved_away_from_the_base(run: Paths) -> None:
     from safetensors.torch import load_file
 
@@ -588,7 +544,6 @@ def test_the_adapter_has_moved_away_from_the_base(run: Paths) -> None:
     assert moved and all(value > 0 for value in moved)  # they start at zero
 
 
-@pytest.mark.slow
 def test_a_finished_arm_is_not_trained_again(run: Paths) -> None:
     before = (run.arm("hard_only", 0) / "run.json").stat().st_mtime_ns
     grpo.train(STUDY.run("hard_only", 0), run)
@@ -671,7 +626,6 @@ def test_a_run_of_other_settings_is_moved_aside_by_name(
     assert "training.learning_rate was 0.001 and is 0.5" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_the_same_seed_gives_the_same_predictions_even_after_being_killed(
     run: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -732,14 +686,7 @@ def test_a_run_goes_on_with_the_prompts_of_its_epoch(
             folder,
             policy=_policy("llama"),
         )
-        seen: list[list[str]] = []
-        generate = trainer._generate
-
-        def noted(asked: list[str], *rest: Any, **named: Any) -> Any:
-            seen.append(sorted(set(asked)))
-            return generate(asked, *rest, **named)
-
-        trainer._generate = noted
+        seen = probe.watch_prompts(trainer)
         trainer.train(resume_from_checkpoint=resume)
         return seen
 

@@ -13,7 +13,7 @@ from factmix.study.labels import LABELS
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
 from factmix.study.spec import Study
-from factmix.training import grpo, rollouts
+from factmix.training import grpo, probe, rollouts
 from factmix.training.plan import plan
 from factmix.training.policy import add_adapter, load_base
 from factmix.training.rollouts import (
@@ -58,36 +58,10 @@ def test_stale_weights_make_another_run_and_fresh_ones_do_not() -> None:
     assert fresh == one != stale
 
 
-class Watched(StaleSampler):
-    """Notes the weights that sample and those that are trained, and the ratio's denominator."""
-
-    seen: list[tuple[int, torch.Tensor, torch.Tensor]]
-
-    def _weights(self) -> torch.Tensor:
-        return torch.cat([each.detach().flatten() for each in self._trained().values()])
-
-    def _generate_and_score_completions(self, inputs: Any) -> Any:
-        self.trained = self._weights()
-        output = super()._generate_and_score_completions(inputs)
-        assert torch.equal(self._weights(), self.trained)  # put back
-        self.old = output["old_per_token_logps"]
-        return output
-
-    def _generate_single_turn(self, *args: Any, **kwargs: Any) -> Any:
-        original = SharedPrefixTrainer._generate_single_turn
-
-        def noted(*inner: Any, **named: Any) -> Any:
-            self.seen.append((self.state.global_step, self._weights(), self.trained))
-            return original(*inner, **named)
-
-        SharedPrefixTrainer._generate_single_turn = noted
-        try:
-            return super()._generate_single_turn(*args, **kwargs)
-        finally:
-            SharedPrefixTrainer._generate_single_turn = original
-
-
-def watched(folder: Path, resume: bool = False, study: Study = STUDY) -> tuple[Watched, Any]:
+def trained(
+    folder: Path, resume: bool = False, study: Study = STUDY
+) -> tuple[StaleSampler, list[probe.Draw]]:
+    """A trainer that has trained, refreshing its sampler every two steps, and what it sampled."""
     evidence = ("One.", "Two and three.")
     examples = to_frame(
         Example(f"e{i}", f"g{i}", "debate", f"Claim {i} of some.", evidence, LABELS[i % 3])
@@ -98,11 +72,11 @@ def watched(folder: Path, resume: bool = False, study: Study = STUDY) -> tuple[W
         examples,
         folder,
         policy=add_adapter(load_base(study.model), study.model.lora, 0),
-        trainer_class=partial(Watched, refresh=2),
+        trainer_class=partial(StaleSampler, refresh=2),
     )
-    trainer.seen = []
+    draws = probe.watch_draws(trainer)
     trainer.train(resume_from_checkpoint=str(folder / "checkpoint-1") if resume else None)
-    return trainer, trainer.seen
+    return trainer, draws
 
 
 def test_the_copy_that_samples_is_refreshed_when_it_is_time_and_survives_an_interruption(
@@ -110,21 +84,22 @@ def test_the_copy_that_samples_is_refreshed_when_it_is_time_and_survives_an_inte
 ) -> None:
     content = STUDY.model_dump()
     content["arms"]["stale"]["steps"] = 1
-    watched(tmp_path, study=Study.model_validate(content))
+    trained(tmp_path, study=Study.model_validate(content))
     assert (tmp_path / "checkpoint-1" / "sampler.safetensors").is_file()
-    whole, seen = watched(tmp_path / "whole")
-    _, rest = watched(tmp_path, resume=True)
-    assert [step for step, _, _ in seen] == [0, 1, 2, 3]
-    (_, first, _), (_, second, trained), (_, third, now), (_, fourth, last) = seen
-    assert torch.equal(second, first) and not torch.equal(second, trained)
-    assert torch.equal(third, now) and not torch.equal(third, first)
-    assert torch.equal(fourth, third) and not torch.equal(fourth, last)
-    for (step, sampled, _), (expected_step, expected, _) in zip(rest, seen[1:], strict=True):
-        assert step == expected_step
-        torch.testing.assert_close(sampled, expected)
+    whole, draws = trained(tmp_path / "whole")
+    _, rest = trained(tmp_path, resume=True)
+    assert [draw.step for draw in draws] == [0, 1, 2, 3]
+    assert all(torch.equal(draw.after, draw.before) for draw in draws)  # put back
+    first, second, third, fourth = (draw.sampling for draw in draws)
+    assert torch.equal(second, first) and not torch.equal(second, draws[1].before)
+    assert torch.equal(third, draws[2].before) and not torch.equal(third, first)
+    assert torch.equal(fourth, third) and not torch.equal(fourth, draws[3].before)
+    for again, expected in zip(rest, draws[1:], strict=True):
+        assert again.step == expected.step
+        torch.testing.assert_close(again.sampling, expected.sampling)
     curve = grpo.metrics(whole.state.log_history)
     assert len(curve) == 4 and curve["kl"].iloc[1] > 0
-    assert whole.old.shape[0] == 8
+    assert draws[-1].old_logps is not None and len(draws[-1].old_logps) == 8
 
 
 def test_vllm_that_is_not_installed_is_an_error(

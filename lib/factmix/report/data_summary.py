@@ -1,11 +1,10 @@
 """Summary of a study's data as JSON and tables: counts, overlap and prompt lengths."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from factmix.data.evidence import missing_means_na, visible_evidence
 from factmix.data.mixtures import Report
@@ -14,13 +13,15 @@ from factmix.study.labels import LABELS, Label
 from factmix.study.paths import Paths
 from factmix.study.protocol import PROTOCOLS
 from factmix.study.spec import Study
-from factmix.training.policy import whole_prompt
+
+if TYPE_CHECKING:
+    from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 Summary = dict[str, Any]
 
 
 def summarise(
-    study: Study, paths: Paths, report: Report, tokenizer: PreTrainedTokenizerBase | None
+    study: Study, paths: Paths, report: Report, tokenizer: "PreTrainedTokenizerBase | None"
 ) -> Summary:
     """The summary of a study's data, from the files that `mixtures.prepare` wrote.
 
@@ -80,9 +81,11 @@ def summarise(
 
 
 def token_lengths(
-    examples: pd.DataFrame, study: Study, tokenizer: PreTrainedTokenizerBase
+    examples: pd.DataFrame, study: Study, tokenizer: "PreTrainedTokenizerBase"
 ) -> dict[str, float]:
     """Lengths of the whole prompts (tokens), and the number longer than prompt.max_tokens."""
+    from factmix.training.policy import whole_prompt  # needs torch
+
     if examples.empty:
         return {"median": 0.0, "p95": 0.0, "longest": 0, "cut_off": 0}
     texts = [

@@ -1,7 +1,7 @@
 """The base model's accuracy before any training with GRPO, on entities outside its pretraining."""
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,13 +11,14 @@ from factmix.stats.metrics import Counts, contingency, indices_in, metrics
 from factmix.study.labels import ANSWERS, LABELS
 from factmix.study.spec import Study
 from factmix.training.columns import PROBABILITIES
-from factmix.training.evaluate import answer
-from factmix.training.policy import Policy
+
+if TYPE_CHECKING:
+    from factmix.training.policy import Policy
 
 OFFSETS = np.linspace(-4, 4, 81)  # logit offsets of PASS and FAIL against NA that are tried
 
 
-def card(policy: Policy, development: pd.DataFrame, study: Study, *, seed: int) -> dict[str, Any]:
+def card(policy: "Policy", development: pd.DataFrame, study: Study, *, seed: int) -> dict[str, Any]:
     """Accuracy, format rate, headroom and answer shares by dataset.
 
     Headroom is the balanced accuracy of the label probabilities with one logit offset per label and
@@ -34,6 +35,8 @@ def card(policy: Policy, development: pd.DataFrame, study: Study, *, seed: int) 
         for each dataset: n (of the second half), recall of each label, balanced_accuracy, headroom,
         the share of each answer with and without evidence, format_rate at the training temperature.
     """
+    from factmix.training.evaluate import answer  # needs torch
+
     bare = development.assign(evidence=development["evidence"].map(lambda _: []))
     asked = partial(answer, policy, prompt=study.prompt, seed=study.evaluation.seed)
     cool, hot = study.evaluation.temperature, study.training.temperature

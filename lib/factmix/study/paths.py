@@ -7,7 +7,14 @@ from pathlib import Path
 from factmix.study.run import BASE, BaseRun, EvaluationSample, Run, TrainingSample
 from factmix.study.spec import Study
 
-ROOT = Path(__file__).resolve().parents[3]
+
+def _root() -> Path:
+    """The checkout that this file is in; of a package that was copied, the working folder."""
+    checkout = Path(__file__).resolve().parents[3]
+    return checkout if (checkout / "studies").is_dir() else Path.cwd()
+
+
+ROOT = _root()
 
 
 @dataclass(frozen=True)

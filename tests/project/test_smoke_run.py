@@ -1,0 +1,154 @@
+"""A whole study as users run it, at the smallest size: the Snakefile, its steps, and the book."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+from playwright.sync_api import sync_playwright
+
+from browsers import chromium
+from factmix.study.labels import ANSWERS, LABELS
+from factmix.study.load import load_study
+from factmix.study.paths import ROOT, Paths
+from factmix.study.spec import Study
+
+ARMS = ("format_only", "hard_only")  # fewer than of smoke: every process loads torch
+SMALLEST = """
+extends: smoke
+description: A smoke test of every step.
+arms:
+  format_only: {mixture: balanced, reward: format_only, steps: 2}
+  hard_only: {mixture: hard_only, reward: published}
+"""
+PARTS = ("book", "lib", "models", "notebooks", "profiles", "results", "studies")
+
+
+def snakemake(root: Path) -> str:
+    """Runs what `make study STUDY=smallest` runs, and returns what it says."""
+    unwanted = ("FACTMIX_RUNS", "FACTMIX_RESULTS", "FACTMIX_MIRROR", "FACTMIX_CACHE")
+    kept = {name: value for name, value in os.environ.items() if name not in unwanted}
+    environment = kept | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(root / "lib"),
+    }
+    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local", "--cores", "1"]
+    done = subprocess.run(
+        [*command, "--config", "study=smallest"],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project in which a study of its own has run."""
+    root = tmp_path_factory.mktemp("project")
+    ignored = shutil.ignore_patterns("__pycache__", "_generated")
+    for name in PARTS:
+        shutil.copytree(ROOT / name, root / name, ignore=ignored)
+    for name in ("Snakefile", "_config.yml"):
+        shutil.copy(ROOT / name, root)
+    (root / "studies" / "smallest.yaml").write_text(SMALLEST)
+    snakemake(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def study(project: Path) -> Study:
+    return load_study(project / "studies" / "smallest.yaml")
+
+
+@pytest.fixture(scope="module")
+def run(project: Path) -> Paths:
+    return Paths(project / "runs" / "smallest")
+
+
+def test_a_second_run_has_nothing_to_do(project: Path) -> None:
+    assert "Nothing to be done" in snakemake(project)
+
+
+def test_data_are_drawn_for_every_mixture(study: Study, run: Paths) -> None:
+    counts = study.evaluation.counts
+    evaluation = pd.read_parquet(run.evaluation)
+    for dataset in study.datasets:
+        drawn = evaluation.loc[evaluation["dataset"] == dataset, "label"].value_counts()
+        assert {label: drawn[label] for label in LABELS} == counts
+    for mixture in study.mixtures:
+        groups = pd.read_parquet(run.train(mixture))["group"]
+        assert not set(groups) & set(evaluation["group"])
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_each_arm_leaves_every_file_that_it_should(run: Paths, arm: str) -> None:
+    folder = run.arm(arm, 0)
+    metrics = pd.read_parquet(folder / "metrics.parquet")
+    assert metrics["step"].tolist() == [1, 2]
+    assert sorted(pd.read_parquet(folder / "trajectory.parquet")["step"].unique()) == [0, 2]
+    assert {"before", "after"} <= set(pd.read_parquet(folder / "rewards.parquet"))
+    assert (folder / "adapter" / "adapter_model.safetensors").is_file()
+    facts = json.loads((folder / "run.json").read_text())
+    assert (facts["study"], facts["arm"], facts["seed"]) == ("smallest", arm, 0)
+
+
+@pytest.mark.parametrize("arm", ["base", *ARMS])
+def test_each_arm_answers_the_whole_evaluation_set(run: Paths, arm: str) -> None:
+    folder = run.base if arm == "base" else run.arm(arm, 0)
+    answers = pd.read_parquet(folder / "predictions.parquet")
+    evaluation = pd.read_parquet(run.evaluation)
+    assert set(answers["id"]) == set(evaluation["id"]) and len(answers) == len(evaluation)
+    assert set(answers["predicted"]) <= set(ANSWERS)
+    assert answers[["p_pass", "p_fail", "p_na"]].sum(axis=1).between(0.99, 1.01).all()
+
+
+def test_results_compare_every_arm_with_its_baseline(study: Study, run: Paths) -> None:
+    results = json.loads(run.results.read_text())
+    assert set(results["gains"]) == {"base", "hard_only"}
+    for arm in ("base", *ARMS, "always_na", "always_pass"):
+        for dataset in study.datasets:
+            accuracy = results["metrics"][arm][dataset]["accuracy"]
+            assert accuracy["n"] == sum(study.evaluation.counts.values())
+    assert results["metrics"]["always_na"]["debate"]["accuracy"]["value"] == 0.5
+    assert json.loads(run.study.read_text())["name"] == "smallest"
+
+
+@pytest.mark.parametrize("name", ["data", "compare", *(f"{arm}-s0" for arm in ARMS)])
+def test_each_notebook_has_its_figures_and_no_error(run: Paths, name: str) -> None:
+    notebook = nbformat.read(run.root / "notebooks" / f"{name}.ipynb", as_version=4)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert [output for output in outputs if output.output_type == "error"] == []
+    drawn = [output for output in outputs if "image/png" in output.get("data", {})]
+    assert len(drawn) >= 2
+
+
+def test_the_book_has_a_page_of_the_run_that_works_in_a_browser(project: Path) -> None:
+    page_of_run = project / "_build" / "html" / "_generated" / "runs" / "smallest.html"
+    assert "a run on this machine" in page_of_run.read_text(encoding="utf-8")
+    # A root's Chromium does not start with its sandbox.
+    arguments = ["--no-sandbox"] if os.getuid() == 0 else []
+    faults: list[str] = []
+    found = chromium()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=arguments)
+        page = browser.new_page()
+        page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("requestfailed", lambda request: faults.append(request.url))
+        page.goto(page_of_run.as_uri())
+        images = page.locator("article img:visible")
+        assert images.count() >= 1
+        for image in images.all():
+            image.scroll_into_view_if_needed()
+            assert image.get_attribute("alt")
+            assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+        browser.close()
+    assert faults == []
