@@ -140,11 +140,9 @@ rule book:
         "_config.yml",
         BOOK,
         [path for path in Path("results").rglob("*") if path.is_file()],
-        code("published.audit", "published.claims", "published.recomputed", "results.compare"),
-        code("data.datasets", "report.figure_data", "report.figures", "report.ternary"),
+        code("report.pages"),
         "lib/factmix/published/claims.yaml",
         STYLE,
-        code("results.dictionary", "results.rerun_diff"),
         sorted(Path("studies").glob("*.yaml")),  # pages include some
     output:
         "_build/html/index.html",

@@ -1,0 +1,160 @@
+"""Everything that the book includes and offers, as files by path; each function makes one part."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from factmix.report import (
+    benchmarks,
+    downloads,
+    drawings,
+    examples,
+    explorer,
+    findings,
+    provenance,
+    published_study,
+    published_tables,
+    run_pages,
+    tables,
+)
+from factmix.report.baselines import baseline_groups
+from factmix.report.sentences import render
+from factmix.report.sources import SEEDS_NOTEBOOK, Results
+
+Files = Mapping[str, str | bytes]  # path below the folder of what is generated -> content
+
+
+def _tables(made: Mapping[str, str]) -> Files:
+    return {f"tables/{name}.md": text for name, text in made.items()}
+
+
+def _figures(drawn: Mapping[str, drawings.Drawing], folder: str) -> Files:
+    return {**drawings.images(drawn, folder), **drawings.descriptions(drawn, folder)}
+
+
+def _json(tree: Any) -> str:
+    return json.dumps(tree, indent=1, ensure_ascii=False) + "\n"
+
+
+def chapter_tables(default: Results, again: Results) -> Files:
+    return _tables(tables.of_study(default) | tables.of_seeds(default, again))
+
+
+def sentences(default: Results, again: Results) -> Files:
+    """The sentences of chapters whose verdict depends on the results."""
+    findings.check_only_seeds_differ(default, again)
+    made = {
+        "findings": findings.findings(default),
+        "findings-headlines": findings.headlines(default),
+        "findings-transfer": findings.transfer(default),
+        "findings-awareness": findings.awareness(default),
+        "reward-verdict": findings.reward_verdict(default.study),
+        "seeds-findings": findings.seeds_findings(default, again),
+        "seeds-in-short": findings.seeds_in_short(default, again),
+        "figure-seeds": figure_of_seeds(default),
+    }
+    return _tables(made)
+
+
+def figure_of_seeds(results: Results) -> str:
+    """The figure of the spread over seeds; nothing where there is one seed."""
+    return render("figure-seeds.md.j2", seeds=len(results.content["seeds"]))
+
+
+@cache
+def _drawn(results: Results) -> dict[str, drawings.Drawing]:
+    return drawings.of_study(results)
+
+
+def figures(results: Results, folder: str) -> Files:
+    return drawings.images(_drawn(results), folder)
+
+
+def words(results: Results, folder: str) -> Files:
+    return drawings.descriptions(_drawn(results), folder)
+
+
+def seeds_figure(again: Results) -> Files:
+    drawing = drawings.seeds(baseline_groups(again)[0])
+    assert drawing is not None  # there are several seeds
+    return _figures({"seeds": replace(drawing, notebook=SEEDS_NOTEBOOK)}, "figures/seeds")
+
+
+@cache
+def _published(default: Results) -> published_study.Published:
+    return published_study.read(default)
+
+
+def published(default: Results) -> Files:
+    """Numbers and tables of the published study and of the ledger, and the figures."""
+    study = _published(default)
+    return {
+        "numbers/published.json": _json(study.numbers),
+        "numbers/claims.json": _json(study.verdicts),
+        **_tables(published_tables.of_published(study)),
+        **drawings.images(drawings.of_published(study), "figures/published"),
+    }
+
+
+def published_words(default: Results) -> Files:
+    drawn = drawings.of_published(_published(default))
+    return drawings.descriptions(drawn, "figures/published")
+
+
+def measured(speed: Path) -> Files:
+    """What benchmarks/ measured: the speed of training, and the statistics."""
+    simulated = published_study.benchmarks()
+    found = benchmarks.read(speed)
+    made = published_tables.of_statistics(simulated) | {"benchmarks": benchmarks.page(found)}
+    return {
+        "numbers/benchmarks.json": _json(simulated),
+        **_tables(made),
+        **_figures(benchmarks.drawings(found), "figures/speed"),
+    }
+
+
+def committed_downloads(default: Results, again: Results) -> Files:
+    made = downloads.of_study(default) | downloads.of_study(again) | downloads.elsewhere()
+    return {**_html(made), **_tables(downloads.tables(default, again, made))}
+
+
+def _html(made: Mapping[str, bytes]) -> Files:
+    return {f"html/{path}": content for path, content in made.items()}
+
+
+def interactive(default: Results) -> Files:
+    """The settings and data of the explorer and of the example browser."""
+    shown = examples.data(default)
+    return {
+        "static/examples_data.js": examples.script(shown),
+        "settings/example-browser.json": _json(examples.settings(shown)),
+        "settings/reward-explorer.json": _json(explorer.settings(default)),
+        "tables/examples.md": examples.without_scripts(default, shown),
+    }
+
+
+def run(results: Results, committed: Sequence[Results]) -> Files:
+    """The page of a run on this machine, and its downloads."""
+    made = downloads.of_study(results)
+    page = run_pages.page(results, committed, _drawn(results), made)
+    return {f"runs/{results.name}.md": page, **_html(made)}
+
+
+def lines(shown: Sequence[Results], committed: Sequence[Results]) -> Files:
+    """The line at the head and the one at the foot of pages, by what a page shows.
+
+    Args:
+        shown: all results that have pages.
+        committed: those that are committed, of the default study first.
+    """
+    of = {results.place: (results, "") for results in shown}
+    of |= {page: (committed[0], page) for page in provenance.ELSEWHERE}
+    return {
+        f"lines/{place}.json": _json(
+            {"head": provenance.head(each, page), "foot": provenance.foot(each, committed, page)}
+        )
+        for place, (each, page) in of.items()
+    }

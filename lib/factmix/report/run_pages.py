@@ -1,0 +1,88 @@
+"""A page for each study that was run on this machine, all from one template."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from factmix.data.datasets import FILES
+from factmix.report import downloads, findings, tables
+from factmix.report.baselines import baseline_groups
+from factmix.report.sentences import render
+from factmix.report.sources import Results
+from factmix.results.numbers import amount
+from factmix.results.rerun_diff import comparable
+
+ROWS = 20  # of the table of differences, at most
+
+
+def page(
+    run: Results, committed: Sequence[Results], drawn: Collection[str], made: Mapping[str, bytes]
+) -> str:
+    """The page of one run.
+
+    Args:
+        run: its results.
+        committed: all committed results, those of the default study first.
+        drawn: the names of the run's figures.
+        made: the run's downloads.
+    """
+    kept = {each.name: each for each in committed}
+    return render(
+        "run-page.md.j2",
+        run=run,
+        findings=findings.findings(run),
+        tables=tables.of_study(run),
+        drawn=_figures(run, drawn),
+        seeds=len(run.study.seeds),
+        files=downloads.files(run, made, "../../"),
+        adapters=downloads.adapters(run),
+        **kind_of_model(run, committed[0]),
+        **_difference(run, kept.get(run.name)),
+    )
+
+
+def kind_of_model(run: Results, default: Results) -> dict[str, bool]:
+    """Whether the model is the toy of the default study, and whether it met real text."""
+    return {
+        "toy": run.study.model.path == default.study.model.path,
+        "real_text": not FILES.keys().isdisjoint(run.study.datasets),
+    }
+
+
+def _figures(run: Results, drawn: Collection[str]) -> list[tuple[str, str, str]]:
+    """Name, suffix and, where there are several, baseline of each figure of each baseline."""
+    groups = baseline_groups(run)
+    suffixes = {group.suffix: group.baseline if len(groups) > 1 else "" for group in groups}
+    names = dict.fromkeys(name for each in drawn for name in [_bare(each, suffixes)])
+    return [
+        (name, suffix, baseline)
+        for suffix, baseline in suffixes.items()
+        for name in names
+        if f"{name}{suffix}" in drawn
+    ]
+
+
+def _bare(name: str, suffixes: Mapping[str, str]) -> str:
+    longest = max((each for each in suffixes if name.endswith(each)), key=len)
+    return name.removesuffix(longest)
+
+
+def _difference(run: Results, committed: Results | None) -> dict[str, Any]:
+    """The largest differences to the committed results of the same study."""
+    if committed is None:
+        return {"compared": 0}
+    frame = comparable(committed.content, run.content)
+    changed = frame[frame["difference"] != 0]
+    largest = changed.reindex(
+        changed["difference"].abs().sort_values(ascending=False, na_position="first").index
+    ).head(ROWS)
+    sides = largest[["committed", "fresh", "difference"]].astype(object)
+    numbers = sides.where(sides.notna(), None).to_numpy().tolist()
+    rows = [
+        [f"`{key}`", *map(amount, each)] for key, each in zip(largest["key"], numbers, strict=True)
+    ]
+    return {
+        "compared": len(frame),
+        "changed": len(changed),
+        "rows": ROWS,
+        "difference": tables.markdown(["number", "committed", "this run", "difference"], rows),
+    }
