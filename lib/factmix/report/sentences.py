@@ -80,7 +80,7 @@ def lowest_and_highest(found: Found) -> list[tuple[str, str, str]]:
     """For each dataset its name, the arm with the lowest number, and that with the highest."""
     extremes = []
     for dataset in next(iter(found.values())):
-        arms = sorted(found, key=lambda arm: found[arm][dataset]["value"])  # noqa: B023
+        arms = sorted(found, key=lambda arm: found[arm][dataset]["value"])
         extremes.append((dataset, arms[0], arms[-1]))
     return extremes
 
