@@ -255,7 +255,7 @@ rule compare:
         BASE,
         every_arm(f"{ARM}/{EVALUATED}"),
         [every_arm(f"{ARM}/{name}") for name in TRAINED],
-        code("results.compare", "report.figure_data", "report.figures"),
+        code("results.compare", "report.drawings"),
         STYLE,
         "notebooks/compare.md",
     params:

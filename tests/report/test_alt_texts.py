@@ -8,7 +8,7 @@ import pytest
 
 from factmix.report import drawings, sources
 from factmix.report.baselines import BaselineGroup, baseline_groups
-from factmix.report.sentences import say
+from factmix.report.templates import say
 from factmix.study.labels import Label
 
 

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 CODE = (ROOT / "lib" / "factmix", Path(__file__).parent)
 STUDIES = ROOT / "studies"
-SENTENCES = ROOT / "book" / "sentences"
+TEMPLATES = ROOT / "book" / "templates"
 RUN_PAGES = "_generated/runs/"
 
 
@@ -76,8 +76,8 @@ Part = tuple[str, str, tuple[Any, ...], list[Path]]
 def parts(book: Book, speed: Path) -> Iterator[Part]:
     default, again = both = (book.default, book.again)
     roots = [default.root, again.root]
-    alt_texts = SENTENCES / "alt_texts.j2"
-    chapters = [*SENTENCES.glob("*.md.j2")]
+    alt_texts = TEMPLATES / "alt_texts.j2"
+    chapters = [*TEMPLATES.glob("*.md.j2")]
     yield "tables", "chapter_tables", both, roots
     yield "sentences", "sentences", both, [*roots, *chapters]
     yield "seeds", "seeds_figure", (again,), [again.root, alt_texts]
@@ -85,7 +85,7 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
     about = [PUBLISHED, default.root, STUDIES, alt_texts]
     yield "published in words", "published_words", (default,), about
     yield "measured", "measured", (speed,), [speed, BENCHMARKS, *chapters, alt_texts]
-    made_of = [*roots, PUBLISHED, BENCHMARKS, STUDIES, SENTENCES / "rerun.md.j2"]
+    made_of = [*roots, PUBLISHED, BENCHMARKS, STUDIES, TEMPLATES / "rerun.md.j2"]
     yield "downloads", "committed_downloads", both, made_of
     yield "interactive", "interactive", (default,), [default.root, *chapters]
     figures = {"committed": default} | {f"run-{name}": run for name, run in book.runs.items()}
@@ -96,7 +96,7 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
     for name, run in book.runs.items():
         yield f"run {name}", "run", (run, both), [run.root, *roots, STUDIES, *chapters]
     shown = (*both, *book.runs.values())
-    said_by = [STUDIES, SENTENCES / "provenance.j2", *(results.root for results in shown)]
+    said_by = [STUDIES, TEMPLATES / "provenance.j2", *(results.root for results in shown)]
     yield "lines", "lines", (shown, both), said_by
 
 

@@ -61,65 +61,53 @@ def _numbers(results: Results, page: str) -> Source:
     return Source(results.content, results.file, place, results.name, confidence, page)
 
 
-def _num(book: Book, docname: str, key: str) -> Source:
-    """A number of the page's results.json, the committed one but on the page of a run."""
-    results = book.of_page(docname)
-    # The book has the notebooks of the committed results only.
-    return _numbers(results, docname if results.fresh else "")
-
-
-def _seeds(book: Book, docname: str, key: str) -> Source:
-    """A number of the default study's repetition with other seeds."""
-    return _numbers(book.again, SEEDS_PAGE)
-
-
-def _study(book: Book, docname: str, key: str) -> Source:
-    """A setting of the study that the page's results are of."""
-    results = book.of_page(docname)
+def _settings(results: Results) -> Source:
     tree, place = results.study.model_dump(mode="json"), f"{results.place}/study.json"
     return Source(tree, results.paths.study, place, results.name)
 
 
-def _elsewhere(book: Book, name: str, place: str, **about: str) -> Source:
-    return Source(book.numbers[name], book.generated / "numbers" / f"{name}.json", place, **about)
-
-
-def _published(book: Book, docname: str, key: str) -> Source:
-    """A number of the published study, as recomputed from what was released."""
-    about = {"study": "the published one", "page": "appendix/published"}
-    return _elsewhere(book, "published", "results/published/derived.json", **about)
-
-
-def _claim(book: Book, docname: str, key: str) -> Source:
-    """A verdict of the ledger, `claim.published` or `claim.ours`."""
-    place, study = "results/published/derived.json", "the published one"
-    if key.endswith(".ours"):
-        place, study = f"{book.default.place}/predictions.csv", book.default.name
-    return _elsewhere(book, "claims", place, study=study, page="appendix/audit")
-
-
-def _benchmark(book: Book, docname: str, key: str) -> Source:
-    """A number of results/benchmarks/."""
-    place = f"results/benchmarks/{key.partition('.')[0]}.json"
-    return _elsewhere(book, "benchmarks", place, page="appendix/statistics")
-
-
-def _model(book: Book, docname: str, key: str) -> Source:
-    """A size of the base model of the page's study, counted in its weights."""
-    results = book.of_page(docname)
+def _sizes(results: Results) -> Source:
     tree = {"millions": round(results.parameters / 1e6, 1)}
     return Source(tree, results.weights[0], "", results.name, page="appendix/model")
 
 
+def _of_no_study(book: Book, name: str, place: str, page: str, study: str = "") -> Source:
+    file = book.generated / "numbers" / f"{name}.json"
+    return Source(book.numbers[name], file, place, study, page=page)
+
+
+def _verdicts(book: Book, ours: bool) -> Source:
+    default, place, study = book.default, DERIVED, RELEASED
+    if ours:
+        place, study = f"{default.place}/predictions.csv", default.name
+    return _of_no_study(book, "claims", place, "appendix/audit", study)
+
+
+def _benchmarks(book: Book, name: str) -> Source:
+    place = f"results/benchmarks/{name}.json"
+    return _of_no_study(book, "benchmarks", place, "appendix/statistics")
+
+
+DERIVED, RELEASED = "results/published/derived.json", "the published one"
 # Name of a role -> where it looks numbers up, from the book, the page and the key.
 ROLES: dict[str, Callable[[Book, str, str], Source]] = {
-    "num": _num,
-    "seeds": _seeds,
-    "study": _study,
-    "published": _published,
-    "claim": _claim,
-    "benchmark": _benchmark,
-    "model": _model,
+    # of the page's results.json, the committed one but on the page of a run, whose notebooks the
+    # book does not have
+    "num": lambda book, page, key: _numbers(of := book.of_page(page), page if of.fresh else ""),
+    # of the default study's repetition with other seeds
+    "seeds": lambda book, page, key: _numbers(book.again, SEEDS_PAGE),
+    # a setting of the study that the page's results are of
+    "study": lambda book, page, key: _settings(book.of_page(page)),
+    # a size of the base model of the page's study, counted in its weights
+    "model": lambda book, page, key: _sizes(book.of_page(page)),
+    # of the published study, as recomputed from what was released
+    "published": lambda book, page, key: _of_no_study(
+        book, "published", DERIVED, "appendix/published", RELEASED
+    ),
+    # a verdict of the ledger, `claim.published` or `claim.ours`
+    "claim": lambda book, page, key: _verdicts(book, key.endswith(".ours")),
+    # of results/benchmarks/
+    "benchmark": lambda book, page, key: _benchmarks(book, key.partition(".")[0]),
 }
 
 

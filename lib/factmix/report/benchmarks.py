@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from factmix.report.drawings import Drawing, of_benchmark
-from factmix.report.sentences import render, short
+from factmix.report.markdown import table
 from factmix.report.sources import SourceError
-from factmix.report.tables import markdown
+from factmix.report.templates import render, short
 
 # What each benchmark measures, in the order of the page.
 TITLES = {
@@ -76,7 +76,7 @@ def page(measured: Mapping[str, Mapping[str, Any]]) -> str:
                 "name": name,
                 "title": TITLES[name],
                 "drawn": name in drawn,
-                "table": markdown(["measured", "value"], _numbers(each["result"])),
+                "table": table(["measured", "value"], _numbers(each["result"])),
                 **each,
             }
             for name, each in measured.items()

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from factmix.report.sentences import render
+from factmix.report.markdown import table
 from factmix.report.sources import BENCHMARKS, PUBLISHED, Results
-from factmix.report.tables import markdown
+from factmix.report.templates import render
 from factmix.results import dictionary, rerun_diff
 from factmix.results.numbers import amount
 
@@ -37,7 +37,7 @@ def of_study(results: Results) -> dict[str, bytes]:
     kept = {name: results.root / name for name in FILES if (results.root / name).is_file()}
     records = json.dumps(rerun_diff.run_records(results.root), indent=2) + "\n"
     made = {name: file.read_bytes() for name, file in kept.items()}
-    made |= {f"{table}.csv": csv(results, table).encode() for table in dictionary.TABLES}
+    made |= {f"{name}.csv": csv(results, name).encode() for name in dictionary.TABLES}
     made["runs.json"] = records.encode()
     files = {f"{FOLDER}/{results.place}/{name}": content for name, content in made.items()}
     if results.study_file.is_file():
@@ -54,11 +54,11 @@ def elsewhere() -> dict[str, bytes]:
     }
 
 
-def csv(results: Results, table: str) -> str:
+def csv(results: Results, name: str) -> str:
     """The table of all runs, with the column `run` in front."""
     untrained = [results.paths.base_of(each) for each in results.study.evaluation_samples()]
     runs = {*rerun_diff.run_records(results.root), *(folder.name for folder in untrained)}
-    files = sorted(results.root.glob(f"*/{table}.parquet"))
+    files = sorted(results.root.glob(f"*/{name}.parquet"))
     kept = [file for file in files if file.parent.name in runs]
     frames = [pd.read_parquet(file).assign(run=file.parent.name) for file in kept]
     rows = pd.concat(frames, ignore_index=True)
@@ -84,8 +84,8 @@ def tables(
         "places": ("name", {f"<{at}>": text for at, (text, _) in dictionary.PLACES.items()}),
     }
     first = {"run": "folder of the run, such as `hard_only-s0`; only in the CSV file"}
-    for table, columns in dictionary.TABLES.items():
-        described[table] = ("column", first | columns)
+    for name, columns in dictionary.TABLES.items():
+        described[name] = ("column", first | columns)
     return {
         "downloads": files(default, made, up),
         "downloads-seeds": files(again, made, up),
@@ -98,7 +98,7 @@ def tables(
 
 def _meanings(of: str, described: Mapping[str, str]) -> str:
     rows = [[f"`{entry}`".replace("|", "\\|"), meaning] for entry, meaning in described.items()]
-    return markdown([of, "meaning"], rows)
+    return table([of, "meaning"], rows)
 
 
 def files(results: Results, made: Mapping[str, bytes], up: str) -> str:
@@ -109,7 +109,7 @@ def files(results: Results, made: Mapping[str, bytes], up: str) -> str:
         if place in made:
             link = f'<a href="{up}{place}" download>{name}</a>'
             rows.append([link, content, f"{amount(max(1, len(made[place]) // 1000))}\u00a0kB"])
-    return markdown(["file", "content", "size"], rows)
+    return table(["file", "content", "size"], rows)
 
 
 def adapters(results: Results) -> str:
@@ -119,7 +119,7 @@ def adapters(results: Results) -> str:
         for name, run in rerun_diff.run_records(results.root).items()
     }
     rows = [[f"`{name}`", f"`{each}`" if each else "not recorded"] for name, each in sums.items()]
-    return markdown(["run", "SHA-256 of adapter_model.safetensors"], rows)
+    return table(["run", "SHA-256 of adapter_model.safetensors"], rows)
 
 
 def rerun(results: Results) -> str:
@@ -133,5 +133,5 @@ def rerun(results: Results) -> str:
         for unit, row in kept["largest"].items()
     ]
     header = ["unit", "number", "committed", "rerun", "difference"]
-    table = markdown(header, rows) if rows else ""
-    return render("rerun.md.j2", kept=kept, origin=rerun_diff.Origin(**kept["fresh"]), table=table)
+    kept["table"] = table(header, rows) if rows else ""
+    return render("rerun.md.j2", kept=kept, origin=rerun_diff.Origin(**kept["fresh"]))

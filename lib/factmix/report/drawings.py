@@ -1,10 +1,10 @@
 """The figures of the book: what each is drawn from, what draws it, and what it shows in words.
 
-The words are the macros of book/sentences/alt_texts.j2.
+The words are the macros of book/templates/alt_texts.j2.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,8 +17,8 @@ from factmix.published.released import CONTROL, DATASETS, MIXTURES, PRINTED, WIN
 from factmix.report import figure_data, figures, plot_style, ternary
 from factmix.report.baselines import BaselineGroup, baseline_groups
 from factmix.report.published_study import Published
-from factmix.report.sentences import say
 from factmix.report.sources import Results
+from factmix.report.templates import say
 from factmix.results import compare
 from factmix.results.numbers import Leaf
 from factmix.results.results_json import established_over_seeds, result_key, tidy
@@ -70,13 +70,22 @@ def descriptions(drawn: Mapping[str, Drawing], folder: str) -> dict[str, str]:
 
 def of_study(results: Results) -> dict[str, Drawing]:
     """Every figure that a study has data for, once for each baseline."""
-    drawn = {
-        f"{name}{group.suffix}": drawing
-        for group in baseline_groups(results)
-        for name, make in ((_COMPARED if group.compared else {}) | _DRAWINGS).items()
-        if (drawing := make(group)) is not None
-    }
+    names = (*_COMPARED, *_DRAWINGS)
+    drawn = {f"{name}{suffix}": each for name, suffix, each in _of_baselines(results, names)}
     return drawn | {"mixtures": _mixtures(results)}
+
+
+def show(results: Results, *names: str) -> None:
+    """Draws some figures of a study, once for each baseline, where figures are now shown."""
+    for _, _, drawing in _of_baselines(results, names):
+        drawing.draw(drawing.data)
+
+
+def _of_baselines(results: Results, names: Collection[str]) -> Iterator[tuple[str, str, Drawing]]:
+    for group in baseline_groups(results):
+        for name, make in ((_COMPARED if group.compared else {}) | _DRAWINGS).items():
+            if name in names and (drawing := make(group)) is not None:
+                yield name, group.suffix, drawing
 
 
 def by_arm(group: BaselineGroup, section: str, name: str, arms: Iterable[str]) -> Found:

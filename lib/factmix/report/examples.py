@@ -15,10 +15,10 @@ import pandas as pd
 
 from factmix.data.datasets import load
 from factmix.report.baselines import ARM_NAMES
+from factmix.report.markdown import table
 from factmix.report.plot_style import ANSWER_COLOURS
-from factmix.report.sentences import render
 from factmix.report.sources import Results, SourceError
-from factmix.report.tables import markdown
+from factmix.report.templates import render
 from factmix.study.examples import Example
 from factmix.study.labels import ANSWERS, LABELS
 
@@ -142,9 +142,13 @@ def without_scripts(results: Results, shown: Mapping[str, Any]) -> str:
         for i in chosen
     ]
     header = ["claim", "evidence", "dataset", "gold", *map(_plain, names(arms).values())]
-    table = markdown(header, rows, words=True)
-    facts = {"study": results.name, "shown": len(chosen), "of": len(shown["ids"]), "table": table}
-    return render("examples.md.j2", **facts)
+    return render(
+        "examples.md.j2",
+        study=results.name,
+        shown=len(chosen),
+        of=len(shown["ids"]),
+        table=table(header, rows, words=True),
+    )
 
 
 def _plain(text: str) -> str:

@@ -14,12 +14,11 @@ from factmix.report.baselines import (
     compared_mixtures,
     contrasts_of,
 )
-from factmix.report.sentences import render
 from factmix.report.sources import Results, SourceError, in_both_readings
+from factmix.report.templates import render
 from factmix.results import rerun_diff
 from factmix.results.numbers import Leaf
 from factmix.results.results_json import established_over_seeds, result_key
-from factmix.study.labels import Label
 from factmix.study.spec import Study
 
 REPEATED = ("balanced_accuracy", "recall_na")  # the metrics that are looked at with other seeds
@@ -155,45 +154,26 @@ def _levers(results: Results, arms: list[str]) -> list[dict[str, Any]]:
 def transfer(results: Results) -> str:
     """What happened to datasets that an arm was not trained on, in one sentence each."""
     table = figure_data.transfer(results.content, results.study)
-    gains = results.content["gains"]
-    return render(
-        "transfer.md.j2",
-        left_out=[
-            (arm, dataset, results.established(gains[arm][dataset]["balanced_accuracy"]))
-            for arm, dataset, metric, trained_on in zip(
-                table["arm"], table["dataset"], table["metric"], table["trained_on"], strict=True
-            )
-            if metric == "balanced_accuracy" and not trained_on
-        ],
-    )
+    left_out = table[~table["trained_on"] & (table["metric"] == "balanced_accuracy")]
+    where = left_out[["arm", "dataset"]].to_numpy().tolist()
+    return render("transfer.md.j2", left_out=where, results=results)
 
 
 def awareness(results: Results) -> str:
     """What p(NA) knows, how calibrated the arms are, and what abstaining buys, by dataset."""
-    measured = results.content["awareness"]
-
-    def extremes(dataset: str, name: str) -> tuple[str, str]:
-        arms = sorted(results.arms, key=lambda arm: measured[arm][dataset][name]["value"])
-        return arms[0], arms[-1]
-
-    names = ("auroc_na", "ece", "aurc")
-    return render(
-        "awareness.md.j2",
-        extremes={d: {name: extremes(d, name) for name in names} for d in results.datasets},
-    )
+    section = results.content["awareness"]
+    found = {
+        name: {arm: {d: section[arm][d][name] for d in results.datasets} for arm in results.arms}
+        for name in ("auroc_na", "ece", "aurc")
+    }
+    return render("awareness.md.j2", datasets=results.datasets, found=found)
 
 
 def reward_verdict(study: Study) -> str:
     """For how many beliefs about the gold label NA is the best answer, in both readings."""
-    readings = {}
-    for reading, reward in in_both_readings(study.rewards["published"]).items():
-        na_L = earned(reward)[0]
-        readings[reading] = {
-            "na": na_L[0],
-            "guess": na_L[1],
-            "share": decision_shares(reward)[Label.NA],
-        }
-    return render("reward-verdict.md.j2", readings=readings)
+    readings = in_both_readings(study.rewards["published"]).items()
+    facts = {by: (earned(reward)[0], decision_shares(reward)["NA"]) for by, reward in readings}
+    return render("reward-verdict.md.j2", readings=facts)
 
 
 def check_only_seeds_differ(default: Results, again: Results) -> None:
@@ -278,7 +258,7 @@ def _came_again(default: Results, again: Results) -> dict[str, Any]:
         for metric, gain in metrics.items()
         if metric in REPEATED and default.established(gain)
     ]
-    return {"came": sum(came), "total": len(came), "metrics": REPEATED}
+    return {"came": sum(came), "total": len(came)}
 
 
 def _one_run(default: Results, again: Results) -> dict[str, float]:

@@ -16,13 +16,12 @@ from factmix.report import (
     findings,
     provenance,
     published_study,
-    published_tables,
     run_pages,
     tables,
 )
 from factmix.report.baselines import baseline_groups
-from factmix.report.sentences import render
 from factmix.report.sources import SEEDS_NOTEBOOK, Results
+from factmix.report.templates import render
 
 Files = Mapping[str, str | bytes]  # path below the folder of what is generated -> content
 
@@ -94,7 +93,7 @@ def published(default: Results) -> Files:
     return {
         "numbers/published.json": _json(study.numbers),
         "numbers/claims.json": _json(study.verdicts),
-        **_tables(published_tables.of_published(study)),
+        **_tables(tables.of_published(study)),
         **drawings.images(drawings.of_published(study), "figures/published"),
     }
 
@@ -108,7 +107,7 @@ def measured(speed: Path) -> Files:
     """What benchmarks/ measured: the speed of training, and the statistics."""
     simulated = published_study.benchmarks()
     found = benchmarks.read(speed)
-    made = published_tables.of_statistics(simulated) | {"benchmarks": benchmarks.page(found)}
+    made = tables.of_statistics(simulated) | {"benchmarks": benchmarks.page(found)}
     return {
         "numbers/benchmarks.json": _json(simulated),
         **_tables(made),

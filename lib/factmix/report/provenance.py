@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from factmix.report.sentences import say
 from factmix.report.sources import Results
+from factmix.report.templates import say
 from factmix.results import rerun_diff
 
 LEAST = 0.001  # differences of a share below it are not told apart

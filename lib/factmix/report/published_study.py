@@ -7,6 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from factmix.published import audit, claims, recomputed
 from factmix.published.claim_evidence import ClaimsError, published_evidence, study_evidence
 from factmix.published.claim_tests import Judgement
@@ -59,6 +61,20 @@ class Published:
     def decision_shares(self) -> dict[str, dict[str, float]]:
         """Title of a reward -> label -> share of beliefs for which it earns most."""
         return {name: audit.decision_shares(reward) for name, reward in self.rewards.items()}
+
+    @property
+    def accuracies(self) -> dict[str, dict[str, float]]:
+        return audit.accuracies(self.derived)
+
+    @property
+    def implied_weights(self) -> dict[str, dict[str, float]]:
+        """Mixture -> gold label -> the weight that its log was paid with."""
+        wrong = self.reward.wrong
+        return {name: audit.implied_weights(self.derived, name, wrong) for name in MIXTURES}
+
+    @property
+    def sizes(self) -> dict[str, dict[str, float]]:
+        return audit.mixture_sizes(self.study)
 
     @cached_property
     def overlaps(self) -> dict[str, dict[str, dict[str, float]]]:
@@ -120,24 +136,21 @@ def benchmarks(folder: Path = BENCHMARKS) -> dict[str, Any]:
         name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
         for name in ("bootstrap", "coverage", "wiki")
     }
-    speed, wiki = found["bootstrap"], found["wiki"]
-    whole, sets = wiki["full_size"], found["coverage"]["data_sets"]
-    speed |= {
-        "times": in_unit("count", round(speed["ratio"], -2)),
-        "standard_errors": {"value": f"{speed['endpoint_error']:.1f}"},
-        "seconds_ours": in_unit("seconds", speed["ours_seconds"]),
-        "seconds_scikit_learn": in_unit("seconds", speed["scikit_learn_seconds"]),
-    }
-    wiki |= {
-        "build": in_unit("seconds", wiki["seconds"]),
-        "memory": in_unit("GiB", wiki["peak_memory_gib"]),
-        "search": in_unit("seconds", wiki["seconds_per_search"]),
-    }
-    whole |= {
-        "build": in_unit("seconds", 60 * whole["minutes"]),
-        "disk": in_unit("GB", whole["database_gb"]),
-        "search": in_unit("seconds", whole["seconds_per_search"]),
-    }
+    speed, wiki, whole = found["bootstrap"], found["wiki"], found["wiki"]["full_size"]
+    for measured, name, unit, value in (
+        (speed, "times", "count", round(speed["ratio"], -2)),
+        (speed, "standard_errors", "", f"{speed['endpoint_error']:.1f}"),
+        (speed, "seconds_ours", "seconds", speed["ours_seconds"]),
+        (speed, "seconds_scikit_learn", "seconds", speed["scikit_learn_seconds"]),
+        (wiki, "build", "seconds", wiki["seconds"]),
+        (wiki, "memory", "GiB", wiki["peak_memory_gib"]),
+        (wiki, "search", "seconds", wiki["seconds_per_search"]),
+        (whole, "build", "seconds", 60 * whole["minutes"]),
+        (whole, "disk", "GB", whole["database_gb"]),
+        (whole, "search", "seconds", whole["seconds_per_search"]),
+    ):
+        measured[name] = in_unit(unit, value)
+    sets = found["coverage"]["data_sets"]
     found["coverage"]["standard_error"] = in_unit("fraction", (0.95 * 0.05 / sets) ** 0.5)
     return found
 
@@ -204,12 +217,7 @@ def _audited(study: Published) -> dict[str, Any]:
             "alpha": study.ledger.alpha,
         },
         "earned": {
-            reading: {
-                str(gold): {
-                    str(answer): float(value) for answer, value in zip(LABELS, row, strict=True)
-                }
-                for gold, row in zip(LABELS, audit.earned(reward), strict=True)
-            }
+            reading: pd.DataFrame(audit.earned(reward), LABELS, LABELS).T.to_dict()
             for reading, reward in in_both_readings(study.reward).items()
         },
     }

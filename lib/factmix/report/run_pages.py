@@ -6,8 +6,9 @@ from typing import Any
 from factmix.data.datasets import FILES
 from factmix.report import downloads, findings, tables
 from factmix.report.baselines import baseline_groups
-from factmix.report.sentences import render
+from factmix.report.markdown import table
 from factmix.report.sources import Results
+from factmix.report.templates import render
 from factmix.results.numbers import amount
 from factmix.results.rerun_diff import comparable
 
@@ -84,5 +85,5 @@ def _difference(run: Results, committed: Results | None) -> dict[str, Any]:
         "compared": len(frame),
         "changed": len(changed),
         "rows": ROWS,
-        "difference": tables.markdown(["number", "committed", "this run", "difference"], rows),
+        "difference": table(["number", "committed", "this run", "difference"], rows),
     }

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from factmix.report.data_summary import lengths_table, rule_table
-from factmix.report.sample_figures import plot_lengths, plot_rule
+from factmix.report.figures.samples import plot_lengths, plot_rule
 
 
 @pytest.fixture(autouse=True)
