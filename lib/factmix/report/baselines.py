@@ -1,12 +1,16 @@
 """A study's systems, grouped by the baseline that they are compared with."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
 
 import pandas as pd
 
 from factmix.report.sources import Results
 from factmix.results.answers import reference_of
 from factmix.results.compare import alike_but, contrasted
+from factmix.results.numbers import Leaf
 from factmix.results.results_json import result_key
 from factmix.study.spec import WeightedReward, name_in_variant
 
@@ -16,6 +20,9 @@ ARM_NAMES = {
     "always_na": "always NA",
     "always_pass": "always PASS",
 }
+
+
+Found = Mapping[str, Mapping[str, Leaf]]  # arm -> dataset -> number
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,12 @@ class BaselineGroup:
         return [arm for arm in self.arms if arm != self.baseline]
 
     @property
+    def earn_more(self) -> list[str]:
+        """The arms that earn more on the same claims after training than before."""
+        training = self.results.content["training"]
+        return [arm for arm in self.arms if training[arm]["reward_gain"]["value"] > 0]
+
+    @property
     def alpha(self) -> float:
         return self.results.study.statistics.alpha
 
@@ -56,6 +69,20 @@ class BaselineGroup:
             arm: reward
             for arm, reward in found.items()
             if arm in self.arms and isinstance(reward, WeightedReward)
+        }
+
+    def numbers(self, section: str, *path: str, arms: Iterable[str] = ()) -> Found:
+        """Numbers of some arms, of those that have gains by default, on each dataset.
+
+        Args:
+            section: of results.json.
+            path: of each number below its arm and dataset.
+            arms: which; also systems.
+        """
+        content = self.results.content[section]
+        return {
+            arm: {d: reduce(getitem, path, content[arm][d]) for d in self.results.datasets}
+            for arm in arms or self.compared
         }
 
     def rows(self, frame: pd.DataFrame) -> pd.DataFrame:

@@ -21,12 +21,11 @@ from factmix.report.sources import Results
 from factmix.report.templates import say
 from factmix.results import compare
 from factmix.results.numbers import Leaf
-from factmix.results.results_json import established_over_seeds, result_key, tidy
+from factmix.results.results_json import result_key, tidy
 from factmix.study.labels import ANSWERS, LABELS
 from factmix.training.rewards import component_names
 
 SHARES = ("share/", "accuracy", "format_rate", "zero_spread")  # columns that are fractions
-Found = dict[str, dict[str, Leaf]]  # arm -> dataset -> number
 
 
 @dataclass(frozen=True)
@@ -88,84 +87,62 @@ def _of_baselines(results: Results, names: Collection[str]) -> Iterator[tuple[st
                 yield name, group.suffix, drawing
 
 
-def by_arm(group: BaselineGroup, section: str, name: str, arms: Iterable[str]) -> Found:
-    content = group.results.content[section]
-    return {arm: {d: content[arm][d][name] for d in group.results.datasets} for arm in arms}
-
-
-def _sure(group: BaselineGroup, found: Found) -> list[bool]:
-    return [group.results.established(leaf) for of in found.values() for leaf in of.values()]
-
-
 def _gains(group: BaselineGroup, *metrics: str) -> Drawing:
     rows = group.rows(figure_data.gains(group.results.content, group.results.study))
     draw = partial(figures.plot_gains, metrics=metrics, alpha=group.alpha)
-    found = {metric: by_arm(group, "gains", metric, group.compared) for metric in metrics}
-    alt = ("gains", group.baseline, found, _sure(group, found[metrics[0]]))
-    return Drawing(rows[rows["metric"].isin(metrics)], draw, alt)
+    return Drawing(rows[rows["metric"].isin(metrics)], draw, ("gains", group, metrics))
 
 
 def _transfer(group: BaselineGroup) -> Drawing:
     rows = group.rows(figure_data.transfer(group.results.content, group.results.study))
-    found: Found = {}
+    found: dict[str, dict[str, Leaf]] = {}
     for row in rows[~rows["trained_on"] & (rows["metric"] == "balanced_accuracy")].itertuples():
         leaf = group.results.content["gains"][row.arm][row.dataset]["balanced_accuracy"]
         found.setdefault(str(row.arm), {})[str(row.dataset)] = leaf
-    return Drawing(rows, figures.plot_transfer, ("transfer", found, _sure(group, found)))
+    return Drawing(rows, figures.plot_transfer, ("transfer", group, found))
 
 
 def _pairs(group: BaselineGroup) -> Drawing:
     rows = group.rows(figure_data.pairs(group.results.content, group.results.study))
-    draw = partial(figures.plot_pairs, alpha=group.alpha)
-    fixed, broken, p = (
-        by_arm(group, "mcnemar", side, group.compared) for side in ("fixed", "broken", "p")
-    )
-    return Drawing(rows, draw, ("pairs", group.baseline, fixed, broken, _sure(group, p)))
+    return Drawing(rows, partial(figures.plot_pairs, alpha=group.alpha), ("pairs", group))
 
 
 def seeds(group: BaselineGroup) -> Drawing | None:
     """Every seed's gains and their mean; None of a study with one seed."""
-    content = group.results.content
-    if len(content["seeds"]) < 2:
+    if len(group.results.content["seeds"]) < 2:
         return None
     metrics = ("balanced_accuracy", "recall_na")
-    rows = group.rows(figure_data.seeds(content))
-    spreads = by_arm(group, "across_seeds", metrics[0], group.compared)
-    means = {arm: {d: each["by_t"] for d, each in of.items()} for arm, of in spreads.items()}
-    sure = [established_over_seeds(x, group.alpha) for of in spreads.values() for x in of.values()]
-    draw = partial(figures.plot_seeds, metrics=metrics)
-    alt = ("seeds", metrics[0], len(content["seeds"]), means, sure)
-    return Drawing(rows[rows["metric"].isin(metrics)], draw, alt)
+    rows = group.rows(figure_data.seeds(group.results.content))
+    rows = rows[rows["metric"].isin(metrics)]
+    return Drawing(rows, partial(figures.plot_seeds, metrics=metrics), ("seeds", group, metrics[0]))
 
 
-def _systems(name: str, section: str, number: str, draw: Callable[[pd.DataFrame], Figure]) -> Any:
-    """Makes a figure of every system whose words are the extremes of one number."""
+def _confusion(group: BaselineGroup) -> Drawing:
+    rows = group.rows(figure_data.confusion(group.results.content))
+    return Drawing(rows, figures.plot_confusion, ("confusion", group))
 
-    def make(group: BaselineGroup) -> Drawing:
-        results = group.results
-        if name == "risk":
-            rows = figure_data.risk_coverage(results.content, results.study, results.paths)
-        else:
-            rows = getattr(figure_data, name)(results.content)
-        found = by_arm(group, section, number, group.systems)
-        return Drawing(group.rows(rows), draw, (name, found))
 
-    return make
+def _reliability(group: BaselineGroup) -> Drawing:
+    rows = group.rows(figure_data.reliability(group.results.content))
+    return Drawing(rows, figures.plot_reliability, ("reliability", group))
+
+
+def _risk(group: BaselineGroup) -> Drawing:
+    results = group.results
+    rows = group.rows(figure_data.risk_coverage(results.content, results.study, results.paths))
+    return Drawing(rows, figures.plot_risk_coverage, ("risk", group))
 
 
 def _trajectory(group: BaselineGroup, metric: str) -> Drawing:
-    """Where the arms end, and where they start, which is the same for all."""
+    """In words: where the arms end, and where they start, which is the same for all."""
     section = group.results.content["trajectory"]
     rows = group.rows(tidy(section, ["arm", "dataset", "step", "metric"]))
-    first, last = (
-        {
-            arm: {d: list(steps.values())[at][metric] for d, steps in section[arm].items()}
-            for arm in group.arms
-        }
-        for at in (0, -1)
-    )
+
+    def at(place: int, arm: str) -> dict[str, Leaf]:
+        return {d: list(steps.values())[place][metric] for d, steps in section[arm].items()}
+
+    alt = ("trajectory", metric, at(0, group.arms[0]), {arm: at(-1, arm) for arm in group.arms})
     draw = partial(figures.plot_trajectory, metric=metric)
-    alt = ("trajectory", metric, first[group.arms[0]], last)
     return Drawing(rows[rows["metric"] == metric], draw, alt)
 
 
@@ -206,9 +183,7 @@ def _reward(group: BaselineGroup) -> Drawing:
     rewards = {result_key(name): arm.reward for name, arm in group.results.study.arms.items()}
     metrics = _logged(group, ["reward/total"])
     metrics = metrics.assign(reward=metrics["arm"].map(result_key).map(rewards))
-    gains = {arm: group.results.content["training"][arm]["reward_gain"] for arm in group.arms}
-    more = sum(gain["value"] > 0 for gain in gains.values())
-    return Drawing(metrics, figures.plot_rewards, ("reward", more, gains))
+    return Drawing(metrics, figures.plot_rewards, ("reward", group))
 
 
 def _curve(group: BaselineGroup, column: str, about: str) -> Drawing:
@@ -249,13 +224,11 @@ def _shares(group: BaselineGroup) -> Drawing:
 
 
 def _mixtures(results: Results) -> Drawing:
-    sizes = {
-        mixture: {dataset: sum(counts.values()) for dataset, counts in datasets.items()}
-        for mixture, datasets in results.study.mixtures.items()
-    }
-    low, high = (by(sizes, key=lambda name: sum(sizes[name].values())) for by in (min, max))
     data = figure_data.mixtures(results.study)
-    return Drawing(data, figures.plot_mixtures, ("mixtures", sizes, low, high), "data")
+    sizes: dict[Any, int] = data.groupby("mixture", sort=False)["value"].sum().to_dict()
+    low, high = (by(sizes.items(), key=lambda size: size[1]) for by in (min, max))
+    alt = ("mixtures", results.study.mixtures, low, high)
+    return Drawing(data, figures.plot_mixtures, alt, "data")
 
 
 # What a baseline is compared with; there is none where it stands alone.
@@ -278,9 +251,9 @@ _DRAWINGS: dict[str, Callable[[BaselineGroup], Drawing | None]] = {
     "shares": _shares,
     "trajectory": lambda group: _trajectory(group, "balanced_accuracy"),
     "trajectory-na": lambda group: _trajectory(group, "recall_na"),
-    "confusion": _systems("confusion", "metrics", "recall_na", figures.plot_confusion),
-    "reliability": _systems("reliability", "awareness", "ece", figures.plot_reliability),
-    "risk": _systems("risk", "awareness", "aurc", figures.plot_risk_coverage),
+    "confusion": _confusion,
+    "reliability": _reliability,
+    "risk": _risk,
 }
 
 

@@ -13,11 +13,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from factmix.published.audit import CLIMATE_EVALUATION
 from factmix.published.claims import test_of
 from factmix.published.released import DATASETS, SYSTEMS
-from factmix.report.baselines import arm_name
+from factmix.report.baselines import Found, arm_name
 from factmix.report.figures.layout import words
 from factmix.report.markdown import tabled
 from factmix.report.sources import in_both_readings
 from factmix.results.numbers import NOT_COMPUTED, Leaf, amount, probability, show
+from factmix.results.results_json import established as established_once
+from factmix.results.results_json import established_over_seeds
 from factmix.study.labels import ANSWERS, LABELS
 from factmix.study.paths import ROOT
 from factmix.study.spec import Counts
@@ -118,7 +120,13 @@ def each(section: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, A
             yield arm, dataset, found
 
 
-Found = Mapping[str, Mapping[str, Leaf]]  # arm -> dataset -> number
+def established(found: Found, alpha: float) -> list[bool]:
+    """Whether each number, which is tested, or has a spread over seeds, differs from 0."""
+    tested = [each for of in found.values() for each in of.values()]
+    return [
+        established_over_seeds(each, alpha) if "by_t" in each else established_once(each, alpha)
+        for each in tested
+    ]
 
 
 def low_high(found: Found) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -130,8 +138,8 @@ def low_high(found: Found) -> tuple[tuple[str, str], tuple[str, str]]:
 
 def lowest_and_highest(found: Found, dataset: str) -> tuple[str, str]:
     """The arm with the lowest number on a dataset, and that with the highest."""
-    arms = sorted(found, key=lambda arm: found[arm][dataset]["value"])
-    return arms[0], arms[-1]
+    values = {arm: of[dataset]["value"] for arm, of in found.items()}
+    return min(values, key=values.__getitem__), max(values, key=values.__getitem__)
 
 
 @cache
@@ -164,7 +172,7 @@ def _environment() -> Environment:
 
 
 _FUNCTIONS = (
-    amount, cells, component_names, components, counts_text, each, in_both_readings, listed,
-    low_high, lowest_and_highest, num, percent, places, probability, rounded, short, show, signed,
-    system, test_of, words,
+    amount, cells, component_names, components, counts_text, each, established, in_both_readings,
+    listed, low_high, lowest_and_highest, num, percent, places, probability, rounded, short, show,
+    signed, system, test_of, words,
 )  # fmt: skip
