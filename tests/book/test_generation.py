@@ -42,7 +42,7 @@ def test_the_figure_of_other_seeds_leads_to_the_notebook_that_shows_it(
 ) -> None:
     from factmix_book import notebooks
 
-    drawn = json.loads(str(pages.seeds_figure(both[1])["figures/seeds/figures.json"]))
+    drawn = json.loads(str(pages.words("seeds", both[1], "figures")["figures/figures.json"]))
     page = notebooks.copy(*both)[f"notebooks/{drawn['seeds']['notebook']}.ipynb"]
     heading = "".join(json.loads(page)["cells"][0]["source"]).splitlines()[0]
     assert heading == "# The comparison, with other seeds"

@@ -1,13 +1,13 @@
 """The gains of the committed study beside other ways to test them."""
 
 from factmix.report.sources import committed_results
-from factmix.report.tables import robustness
+from factmix.report.tables import of_study
 from factmix.results.numbers import NOT_COMPUTED, probability, show
 
 
 def test_each_gain_stands_beside_its_groups_its_correction_and_the_margin() -> None:
     results = committed_results("embedded")
-    lines = robustness(results).splitlines()[2:]
+    lines = of_study(results)["robustness"].splitlines()[2:]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     content = results.content
     assert len(rows) == len(content["gains"]) * len(results.datasets)
@@ -20,4 +20,4 @@ def test_each_gain_stands_beside_its_groups_its_correction_and_the_margin() -> N
     assert row[4:] == [probability(gain[key]) for key in ("p", "p_holm", "p_noninferior")]
     content["clustered"]["gains"]["hard_only"]["encyclopedia"].clear()
     without = f"| `hard_only` | encyclopedia | {show(gain, 'cell')} | {NOT_COMPUTED} |"
-    assert without in robustness(results)
+    assert without in of_study(results)["robustness"]

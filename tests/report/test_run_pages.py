@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from factmix.report import drawings, findings, pages, run_pages, sources, tables
+from factmix.report import drawings, findings, markdown, pages, run_pages, sources
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
 from factmix.study.spec import Study
@@ -107,8 +107,11 @@ def test_columns_of_numbers_are_aligned_right_and_those_of_words_left() -> None:
         "**18**",
         "\u2013",
     ]
-    text = tables.markdown(["1", *"abcdefg"], [["1", *cells]])
+    text = markdown.table(["1", *"abcdefg"], [["1", *cells]])
     assert text.splitlines()[1] == "| :-- | :-- | :-- | :-- | --: | --: | --: | --: |"
+    lines = [" | ".join(row) for row in (["1", *"abcdefg"], ["1", *cells])]
+    assert markdown.tabled("\n".join(lines)) == text
+    assert markdown.tabled("\n".join(lines), words=True).splitlines()[1].count("--:") == 0
 
 
 def test_run_page_shows_the_figures_of_every_baseline(two_protocols: Drawn) -> None:

@@ -75,26 +75,29 @@ Part = tuple[str, str, tuple[Any, ...], list[Path]]
 
 def parts(book: Book, speed: Path) -> Iterator[Part]:
     default, again = both = (book.default, book.again)
-    roots = [default.root, again.root]
-    alt_texts = TEMPLATES / "alt_texts.j2"
-    chapters = [*TEMPLATES.glob("*.md.j2")]
-    yield "tables", "chapter_tables", both, roots
+    roots, published = [default.root, again.root], [PUBLISHED, default.root, STUDIES]
+    chapters, alt_texts = [*TEMPLATES.glob("*.md.j2")], TEMPLATES / "alt_texts.j2"
+    yield "tables", "chapter_tables", both, [*roots, *chapters]
     yield "sentences", "sentences", both, [*roots, *chapters]
-    yield "seeds", "seeds_figure", (again,), [again.root, alt_texts]
-    yield "published", "published", (default,), [PUBLISHED, default.root, STUDIES]
-    about = [PUBLISHED, default.root, STUDIES, alt_texts]
-    yield "published in words", "published_words", (default,), about
-    yield "measured", "measured", (speed,), [speed, BENCHMARKS, *chapters, alt_texts]
+    yield "published numbers", "published_numbers", (default,), published
+    yield "published tables", "published_tables", (default,), [*published, *chapters]
+    yield "measured", "measured", (speed,), [speed, BENCHMARKS, *chapters]
     made_of = [*roots, PUBLISHED, BENCHMARKS, STUDIES, TEMPLATES / "rerun.md.j2"]
     yield "downloads", "committed_downloads", both, made_of
-    yield "interactive", "interactive", (default,), [default.root, *chapters]
-    figures = {"committed": default} | {f"run-{name}": run for name, run in book.runs.items()}
-    for name, results in figures.items():
-        taken = (results, f"figures/{name}")
-        yield f"figures of {name}", "figures", taken, [results.root]
-        yield f"figures of {name} in words", "words", taken, [results.root, alt_texts]
+    yield "interactive", "interactive", (default,), [default.root, TEMPLATES / "examples.md.j2"]
+    figures: dict[str, tuple[str, Any, list[Path]]] = {
+        "committed": ("study", default, [default.root]),
+        "seeds": ("seeds", again, [again.root]),
+        "published": ("published", default, published),
+        "speed": ("speed", speed, [speed]),
+    }
     for name, run in book.runs.items():
+        figures[f"run-{name}"] = ("study", run, [run.root])
         yield f"run {name}", "run", (run, both), [run.root, *roots, STUDIES, *chapters]
+    for name, (kind, source, inputs) in figures.items():
+        taken = (kind, source, f"figures/{name}")
+        yield f"figures of {name}", "images", taken, inputs
+        yield f"figures of {name} in words", "words", taken, [*inputs, alt_texts]
     shown = (*both, *book.runs.values())
     said_by = [STUDIES, TEMPLATES / "provenance.j2", *(results.root for results in shown)]
     yield "lines", "lines", (shown, both), said_by

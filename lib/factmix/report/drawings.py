@@ -5,7 +5,7 @@ The words are the macros of book/templates/alt_texts.j2.
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from factmix.published.released import CONTROL, DATASETS, MIXTURES, PRINTED, WIN
 from factmix.report import figure_data, figures, plot_style, ternary
 from factmix.report.baselines import BaselineGroup, baseline_groups
 from factmix.report.published_study import Published
-from factmix.report.sources import Results
+from factmix.report.sources import SEEDS_NOTEBOOK, Results
 from factmix.report.templates import say
 from factmix.results import compare
 from factmix.results.numbers import Leaf
@@ -72,6 +72,12 @@ def of_study(results: Results) -> dict[str, Drawing]:
     names = (*_COMPARED, *_DRAWINGS)
     drawn = {f"{name}{suffix}": each for name, suffix, each in _of_baselines(results, names)}
     return drawn | {"mixtures": _mixtures(results)}
+
+
+def of_seeds(results: Results) -> dict[str, Drawing]:
+    """The figure of the page about other seeds."""
+    drawing = seeds(baseline_groups(results)[0])
+    return {"seeds": replace(drawing, notebook=SEEDS_NOTEBOOK)} if drawing else {}
 
 
 def show(results: Results, *names: str) -> None:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,7 @@ from factmix.report import (
     run_pages,
     tables,
 )
-from factmix.report.baselines import baseline_groups
-from factmix.report.sources import SEEDS_NOTEBOOK, Results
+from factmix.report.sources import Results
 from factmix.report.templates import render
 
 Files = Mapping[str, str | bytes]  # path below the folder of what is generated -> content
@@ -28,10 +26,6 @@ Files = Mapping[str, str | bytes]  # path below the folder of what is generated 
 
 def _tables(made: Mapping[str, str]) -> Files:
     return {f"tables/{name}.md": text for name, text in made.items()}
-
-
-def _figures(drawn: Mapping[str, drawings.Drawing], folder: str) -> Files:
-    return {**drawings.images(drawn, folder), **drawings.descriptions(drawn, folder)}
 
 
 def _json(tree: Any) -> str:
@@ -64,55 +58,48 @@ def figure_of_seeds(results: Results) -> str:
 
 
 @cache
-def _drawn(results: Results) -> dict[str, drawings.Drawing]:
-    return drawings.of_study(results)
-
-
-def figures(results: Results, folder: str) -> Files:
-    return drawings.images(_drawn(results), folder)
-
-
-def words(results: Results, folder: str) -> Files:
-    return drawings.descriptions(_drawn(results), folder)
-
-
-def seeds_figure(again: Results) -> Files:
-    drawing = drawings.seeds(baseline_groups(again)[0])
-    assert drawing is not None  # there are several seeds
-    return _figures({"seeds": replace(drawing, notebook=SEEDS_NOTEBOOK)}, "figures/seeds")
-
-
-@cache
 def _published(default: Results) -> published_study.Published:
     return published_study.read(default)
 
 
-def published(default: Results) -> Files:
-    """Numbers and tables of the published study and of the ledger, and the figures."""
+@cache
+def _drawn(kind: str, source: Any) -> dict[str, drawings.Drawing]:
+    """Figures that are drawn from one source."""
+    if kind == "published":
+        return drawings.of_published(_published(source))
+    if kind == "speed":
+        return benchmarks.drawings(benchmarks.read(source))
+    return drawings.of_seeds(source) if kind == "seeds" else drawings.of_study(source)
+
+
+def images(kind: str, source: Any, folder: str) -> Files:
+    """The figures of a "study", or of its "seeds", of the "published" study, or of "speed"."""
+    return drawings.images(_drawn(kind, source), folder)
+
+
+def words(kind: str, source: Any, folder: str) -> Files:
+    """What the same figures show in words."""
+    return drawings.descriptions(_drawn(kind, source), folder)
+
+
+def published_numbers(default: Results) -> Files:
+    """Numbers of the published study, and verdicts of the ledger."""
     study = _published(default)
     return {
         "numbers/published.json": _json(study.numbers),
         "numbers/claims.json": _json(study.verdicts),
-        **_tables(tables.of_published(study)),
-        **drawings.images(drawings.of_published(study), "figures/published"),
     }
 
 
-def published_words(default: Results) -> Files:
-    drawn = drawings.of_published(_published(default))
-    return drawings.descriptions(drawn, "figures/published")
+def published_tables(default: Results) -> Files:
+    return _tables(tables.of_published(_published(default)))
 
 
 def measured(speed: Path) -> Files:
     """What benchmarks/ measured: the speed of training, and the statistics."""
     simulated = published_study.benchmarks()
-    found = benchmarks.read(speed)
-    made = tables.of_statistics(simulated) | {"benchmarks": benchmarks.page(found)}
-    return {
-        "numbers/benchmarks.json": _json(simulated),
-        **_tables(made),
-        **_figures(benchmarks.drawings(found), "figures/speed"),
-    }
+    made = tables.of_statistics(simulated) | {"benchmarks": benchmarks.page(benchmarks.read(speed))}
+    return {"numbers/benchmarks.json": _json(simulated), **_tables(made)}
 
 
 def committed_downloads(default: Results, again: Results) -> Files:
@@ -138,7 +125,7 @@ def interactive(default: Results) -> Files:
 def run(results: Results, committed: Sequence[Results]) -> Files:
     """The page of a run on this machine, and its downloads."""
     made = downloads.of_study(results)
-    page = run_pages.page(results, committed, _drawn(results), made)
+    page = run_pages.page(results, committed, _drawn("study", results), made)
     return {f"runs/{results.name}.md": page, **_html(made)}
 
 
