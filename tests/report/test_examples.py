@@ -8,7 +8,7 @@ import pytest
 
 from factmix.data.datasets import load
 from factmix.data.mixtures import prepare
-from factmix.report import examples, sources
+from factmix.report import interactive, sources
 from factmix.study.examples import Example
 from factmix.study.labels import ANSWERS, LABELS, Label
 from factmix.study.load import find_study
@@ -32,7 +32,7 @@ PREDICTIONS = pd.DataFrame(
 
 
 def test_columns_hold_each_example_in_the_order_of_the_predictions() -> None:
-    assert examples.columns({"base": PREDICTIONS}, TEXTS) == {
+    assert interactive.columns({"base": PREDICTIONS}, TEXTS) == {
         "datasets": ["easy", "hard"],
         "dataset": "10",
         "gold": "01",
@@ -53,24 +53,24 @@ def test_columns_hold_each_example_in_the_order_of_the_predictions() -> None:
 )
 def test_texts_that_do_not_match_are_refused(change: dict[str, list[str]], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        examples.columns({"base": PREDICTIONS.assign(**change)}, TEXTS)
+        interactive.columns({"base": PREDICTIONS.assign(**change)}, TEXTS)
 
 
 def test_arms_must_have_answered_the_same_examples() -> None:
     other = PREDICTIONS.iloc[::-1]
     with pytest.raises(ValueError, match="predictions of late are of other examples"):
-        examples.columns({"base": PREDICTIONS, "late": other}, TEXTS)
+        interactive.columns({"base": PREDICTIONS, "late": other}, TEXTS)
 
 
 def test_build_is_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examples, "load", lambda name: load("debate"))
+    monkeypatch.setattr(interactive, "load", lambda name: load("debate"))
     with pytest.raises(sources.SourceError, match=r"results/embedded: .*`make freeze`"):
-        examples.data(sources.committed_results("embedded"))
+        interactive.data(sources.committed_results("embedded"))
 
 
 def test_committed_answers_are_shown_with_the_texts_they_were_given_to() -> None:
     results = sources.committed_results("embedded")
-    shown = examples.data(results)
+    shown = interactive.data(results)
     base = pd.read_parquet(results.paths.base / "predictions.parquet")
     assert shown["ids"] == base["id"].tolist()
     digits = shown["arms"]["base"]["chances"]

@@ -1,6 +1,7 @@
 """Writes book/_generated/: each part of it again only when what it is made from has changed."""
 
 import ast
+import gc
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
     yield "measured", "measured", (speed,), [speed, BENCHMARKS, *chapters]
     made_of = [*roots, PUBLISHED, BENCHMARKS, STUDIES, TEMPLATES / "rerun.md.j2"]
     yield "downloads", "committed_downloads", both, made_of
-    yield "interactive", "interactive", (default,), [default.root, TEMPLATES / "examples.md.j2"]
+    yield "scripts", "scripts", (default,), [default.root, TEMPLATES / "examples.md.j2"]
     figures: dict[str, tuple[str, Any, list[Path]]] = {
         "committed": ("study", default, [default.root]),
         "seeds": ("seeds", again, [again.root]),
@@ -116,8 +117,11 @@ def write(book: Book, speed: Path) -> None:
         last = known.get(name, {"of": None, "files": []})
         present = all((book.generated / path).is_file() for path in last["files"])
         if last["of"] != made_of or not present:
-            # Imported only when something is made: matplotlib and SciPy take seconds.
+            # Imported only when something is made: matplotlib and SciPy take seconds. What Sphinx
+            # has loaded is no garbage, which statsmodels would look for at each of its corrections.
             from factmix.report import pages
+
+            gc.freeze()
 
             files = getattr(pages, function)(*taken)
             for path, content in files.items():

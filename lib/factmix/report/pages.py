@@ -10,9 +10,8 @@ from factmix.report import (
     benchmarks,
     downloads,
     drawings,
-    examples,
-    explorer,
     findings,
+    interactive,
     provenance,
     published_study,
     run_pages,
@@ -111,14 +110,14 @@ def _html(made: Mapping[str, bytes]) -> Files:
     return {f"html/{path}": content for path, content in made.items()}
 
 
-def interactive(default: Results) -> Files:
+def scripts(default: Results) -> Files:
     """The settings and data of the explorer and of the example browser."""
-    shown = examples.data(default)
+    shown = interactive.data(default)
     return {
-        "static/examples_data.js": examples.script(shown),
-        "settings/example-browser.json": _json(examples.settings(shown)),
-        "settings/reward-explorer.json": _json(explorer.settings(default)),
-        "tables/examples.md": examples.without_scripts(default, shown),
+        "static/examples_data.js": interactive.script(shown),
+        "settings/example-browser.json": _json(interactive.browser(shown)),
+        "settings/reward-explorer.json": _json(interactive.explorer(default)),
+        "tables/examples.md": interactive.without_scripts(default, shown),
     }
 
 

@@ -32,8 +32,8 @@ def page(
         run=run,
         findings=findings.findings(run),
         tables=tables.of_study(run),
-        drawn=_figures(run, drawn),
-        seeds=len(run.study.seeds),
+        groups=baseline_groups(run),
+        drawn=drawn,
         files=downloads.files(run, made, "../../"),
         adapters=downloads.adapters(run),
         **kind_of_model(run, committed[0]),
@@ -47,24 +47,6 @@ def kind_of_model(run: Results, default: Results) -> dict[str, bool]:
         "toy": run.study.model.path == default.study.model.path,
         "real_text": not FILES.keys().isdisjoint(run.study.datasets),
     }
-
-
-def _figures(run: Results, drawn: Collection[str]) -> list[tuple[str, str, str]]:
-    """Name, suffix and, where there are several, baseline of each figure of each baseline."""
-    groups = baseline_groups(run)
-    suffixes = {group.suffix: group.baseline if len(groups) > 1 else "" for group in groups}
-    names = dict.fromkeys(name for each in drawn for name in [_bare(each, suffixes)])
-    return [
-        (name, suffix, baseline)
-        for suffix, baseline in suffixes.items()
-        for name in names
-        if f"{name}{suffix}" in drawn
-    ]
-
-
-def _bare(name: str, suffixes: Mapping[str, str]) -> str:
-    longest = max((each for each in suffixes if name.endswith(each)), key=len)
-    return name.removesuffix(longest)
 
 
 def _difference(run: Results, committed: Results | None) -> dict[str, Any]:

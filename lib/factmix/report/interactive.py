@@ -1,4 +1,4 @@
-"""Every example of the evaluation set with its answers: data for book/_static/example_browser.js.
+"""What the scripts of interactive pages start from: reward explorer, and browser of examples.
 
 Predictions name an example and do not hold its text. The embedded datasets are generated from a
 seed, so the texts are generated again here and matched by id and gold label.
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from factmix.data.datasets import load
-from factmix.report.baselines import ARM_NAMES
+from factmix.report.baselines import ARM_NAMES, baseline_groups
 from factmix.report.markdown import table
 from factmix.report.plot_style import ANSWER_COLOURS
 from factmix.report.sources import Results, SourceError
@@ -22,7 +22,34 @@ from factmix.report.templates import render
 from factmix.study.examples import Example
 from factmix.study.labels import ANSWERS, LABELS
 
+COLOURS = {str(label): ANSWER_COLOURS[label] for label in LABELS}
+# As the chapter names them.
+FACTORS = {
+    "correct": "correct_factor",
+    "wrong": "wrong_factor",
+    "false_na": "false_na_factor",
+    "explore": "explore_bonus",
+    "format": "format_penalty",
+}
 WITHOUT_SCRIPTS = 4  # examples of each dataset and gold label
+
+
+def explorer(results: Results) -> dict[str, Any]:
+    """Where the explorer starts: the study's first weighted reward, and its share of each label.
+
+    Returns:
+        reward: as in the study's YAML; belief: (p(NA), p(PASS), p(FAIL)), the shares of the
+        evaluation set; colours: by answer; names: of the reward's numbers.
+    """
+    groups = baseline_groups(results)
+    reward = next(reward for group in groups for reward in group.weighted.values())
+    counts = [results.study.evaluation.counts[label] for label in LABELS]
+    return {
+        "reward": reward.model_dump(mode="json"),
+        "belief": [count / sum(counts) for count in counts],
+        "colours": COLOURS,
+        "names": FACTORS,
+    }
 
 
 def files(results: Results) -> dict[str, Path]:
@@ -120,10 +147,9 @@ def names(arms: Iterable[str]) -> dict[str, str]:
     return {arm: ARM_NAMES.get(arm, arm) for arm in arms}
 
 
-def settings(shown: Mapping[str, Any]) -> dict[str, Any]:
+def browser(shown: Mapping[str, Any]) -> dict[str, Any]:
     """What the browser's script starts from, beside the data: words for arms, and colours."""
-    colours = {str(label): ANSWER_COLOURS[label] for label in LABELS}
-    return {"names": names(shown["arms"]), "colours": colours}
+    return {"names": names(shown["arms"]), "colours": COLOURS}
 
 
 def without_scripts(results: Results, shown: Mapping[str, Any]) -> str:
