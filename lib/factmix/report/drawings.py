@@ -94,23 +94,18 @@ def _of_baselines(results: Results, names: Collection[str]) -> Iterator[tuple[st
 
 
 def _gains(group: BaselineGroup, *metrics: str) -> Drawing:
-    rows = group.rows(figure_data.gains(group.results.content, group.results.study))
+    rows = group.rows(figure_data.gains(group.results))
     draw = partial(figures.plot_gains, metrics=metrics, alpha=group.alpha)
     return Drawing(rows[rows["metric"].isin(metrics)], draw, ("gains", group, metrics))
 
 
 def _transfer(group: BaselineGroup) -> Drawing:
-    rows = group.rows(figure_data.transfer(group.results.content, group.results.study))
-    found: dict[str, dict[str, Leaf]] = {}
+    rows = group.rows(figure_data.transfer(group.results))
+    left_out: dict[str, dict[str, Leaf]] = {}
     for row in rows[~rows["trained_on"] & (rows["metric"] == "balanced_accuracy")].itertuples():
         leaf = group.results.content["gains"][row.arm][row.dataset]["balanced_accuracy"]
-        found.setdefault(str(row.arm), {})[str(row.dataset)] = leaf
-    return Drawing(rows, figures.plot_transfer, ("transfer", group, found))
-
-
-def _pairs(group: BaselineGroup) -> Drawing:
-    rows = group.rows(figure_data.pairs(group.results.content, group.results.study))
-    return Drawing(rows, partial(figures.plot_pairs, alpha=group.alpha), ("pairs", group))
+        left_out.setdefault(str(row.arm), {})[str(row.dataset)] = leaf
+    return Drawing(rows, figures.plot_transfer, ("transfer", group, left_out))
 
 
 def seeds(group: BaselineGroup) -> Drawing | None:
@@ -118,25 +113,9 @@ def seeds(group: BaselineGroup) -> Drawing | None:
     if len(group.results.content["seeds"]) < 2:
         return None
     metrics = ("balanced_accuracy", "recall_na")
-    rows = group.rows(figure_data.seeds(group.results.content))
+    rows = group.rows(figure_data.seeds(group.results))
     rows = rows[rows["metric"].isin(metrics)]
     return Drawing(rows, partial(figures.plot_seeds, metrics=metrics), ("seeds", group, metrics[0]))
-
-
-def _confusion(group: BaselineGroup) -> Drawing:
-    rows = group.rows(figure_data.confusion(group.results.content))
-    return Drawing(rows, figures.plot_confusion, ("confusion", group))
-
-
-def _reliability(group: BaselineGroup) -> Drawing:
-    rows = group.rows(figure_data.reliability(group.results.content))
-    return Drawing(rows, figures.plot_reliability, ("reliability", group))
-
-
-def _risk(group: BaselineGroup) -> Drawing:
-    results = group.results
-    rows = group.rows(figure_data.risk_coverage(results.content, results.study, results.paths))
-    return Drawing(rows, figures.plot_risk_coverage, ("risk", group))
 
 
 def _trajectory(group: BaselineGroup, metric: str) -> Drawing:
@@ -242,7 +221,11 @@ _COMPARED: dict[str, Callable[[BaselineGroup], Drawing | None]] = {
     "summary": lambda group: _gains(group, "balanced_accuracy", "recall_na"),
     "gains": lambda group: _gains(group, "accuracy", "balanced_accuracy", "macro_f1", "recall_na"),
     "transfer": _transfer,
-    "pairs": _pairs,
+    "pairs": lambda group: Drawing(
+        group.rows(figure_data.pairs(group.results)),
+        partial(figures.plot_pairs, alpha=group.alpha),
+        ("pairs", group),
+    ),
     "seeds": seeds,
 }
 _DRAWINGS: dict[str, Callable[[BaselineGroup], Drawing | None]] = {
@@ -257,9 +240,21 @@ _DRAWINGS: dict[str, Callable[[BaselineGroup], Drawing | None]] = {
     "shares": _shares,
     "trajectory": lambda group: _trajectory(group, "balanced_accuracy"),
     "trajectory-na": lambda group: _trajectory(group, "recall_na"),
-    "confusion": _confusion,
-    "reliability": _reliability,
-    "risk": _risk,
+    "confusion": lambda group: Drawing(
+        group.rows(figure_data.confusion(group.results.content)),
+        figures.plot_confusion,
+        ("confusion", group),
+    ),
+    "reliability": lambda group: Drawing(
+        group.rows(figure_data.reliability(group.results)),
+        figures.plot_reliability,
+        ("reliability", group),
+    ),
+    "risk": lambda group: Drawing(
+        group.rows(figure_data.risk_coverage(group.results)),
+        figures.plot_risk_coverage,
+        ("risk", group),
+    ),
 }
 
 

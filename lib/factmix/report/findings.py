@@ -153,7 +153,7 @@ def _levers(results: Results, arms: list[str]) -> list[dict[str, Any]]:
 
 def transfer(results: Results) -> str:
     """What happened to datasets that an arm was not trained on, in one sentence each."""
-    table = figure_data.transfer(results.content, results.study)
+    table = figure_data.transfer(results)
     left_out = table[~table["trained_on"] & (table["metric"] == "balanced_accuracy")]
     where = left_out[["arm", "dataset"]].to_numpy().tolist()
     return render("transfer.md.j2", left_out=where, results=results)
