@@ -1,5 +1,5 @@
 // The browser of examples: filters, searches and pages through window.factmixExamples, which
-// examples_data.js holds (its columns: book/_ext/factmix_book/examples.py). What is chosen stands
+// examples_data.js holds (its columns: lib/factmix/report/interactive.py). What is chosen stands
 // behind the # of the address, so that a selection can be shared.
 "use strict";
 

@@ -1,12 +1,9 @@
 """The book builds from a study's results, and refuses what must not be published."""
 
-import copy
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pandas as pd
@@ -15,13 +12,12 @@ from bs4 import BeautifulSoup
 
 from factmix.published import claim_evidence, claims
 from factmix.published.released import DATASETS
-from factmix.results import dictionary, rerun_diff
+from factmix.report.provenance import ELSEWHERE
+from factmix.results import dictionary
 from factmix.results.numbers import show
-from factmix.study.files import write_json
 from factmix.study.load import find_study
 from factmix.study.paths import ROOT, Paths
-from factmix.study.spec import Study
-from invented_book import build, invent_book, invent_run, write_notebook
+from invented_book import build, invent_book, write_notebook
 
 
 def page(built: Path, name: str) -> str:
@@ -68,23 +64,6 @@ def test_run_on_real_data_says_that_a_toy_model_was_used(built: Path) -> None:
     assert "toy model" in page(built, "_generated/runs/real_smoke")
     assert "real text" in page(built, "_generated/runs/real_smoke")
     assert "real text" not in page(built, "_generated/runs/embedded")
-
-
-def test_run_on_an_invented_dataset_is_not_called_one_on_real_data(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
-    from factmix_book import run_pages, sources
-
-    committed = sources.committed_results("embedded")
-    run = sources.committed_results("embedded")
-    standing_for_none = run.study.datasets["debate"].model_copy(update={"stands_for": None})
-    for name, real in (("boxes", False), ("fever", True)):
-        datasets = run.study.datasets | {name: standing_for_none}
-        run.__dict__["study"] = run.study.model_copy(update={"datasets": datasets})
-        note = run_pages._toy_note(run, committed)
-        assert "toy model" in note
-        assert ("real text" in note) == real
 
 
 @pytest.mark.slow
@@ -170,209 +149,6 @@ def test_benchmarks_page_says_when_nothing_was_measured(built: Path) -> None:
     assert "No measurements are committed yet" in page(built, "appendix/benchmarks")
 
 
-MEASURED = {
-    "evaluate": {"ratio": 4.44, "reading_ratio": 1.25},
-    "group_size": {"cost_8_to_32": 1.9, "step_seconds": {"8": 0.52, "2": 0.4}},
-    "prompt_length": {"sampling_and_backward_ratio": {"60": 5.2, "500": 14.93}},
-    "study": {"minutes": 9.876, "phases": {"data": {"seconds": 5.4}, "base": {"seconds": 41}}},
-    "curves": {
-        "reward_gap": -0.00234,
-        "reward_gap_error": 0.0026,
-        "rewards": {"stock": [0.1, 0.62], "ours": [0.2, 0.51]},
-    },
-}
-
-
-def write_measurements(folder: Path) -> None:
-    for name, result in MEASURED.items():
-        command = f"python benchmarks/{name}.py --json"
-        about = {"command": command, "machine": "two cores", "measured": "2026-01-02"}
-        write_json(folder / f"{name}.json", about | {"result": result})
-
-
-def test_benchmarks_page_shows_numbers_and_figures_with_their_machine(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
-    from factmix_book import benchmarks
-
-    write_measurements(tmp_path)
-    written = benchmarks.write(tmp_path, tmp_path / "generated")
-    text = (tmp_path / "generated/tables/benchmarks.md").read_text()
-    for name in MEASURED:
-        assert f"two cores, 2026-01-02: `python benchmarks/{name}.py --json`" in text
-    for row in (
-        f"{benchmarks.NAMES['ratio']} | 4.44",
-        f"{benchmarks.NAMES['step_seconds']}, 8 completions per prompt | 0.52",
-        f"{benchmarks.NAMES['sampling_and_backward_ratio']}, 500 prompt tokens | 14.9",
-        "the study's compute, minutes | 9.88",
-        "`base`, seconds | 41",
-        f"{benchmarks.NAMES['reward_gap']} | \u22120.00234",
-    ):
-        assert f"| {row} |" in text
-    assert benchmarks.TITLES["grpo_step"] not in text  # it was not measured
-    drawn = json.loads((tmp_path / "generated/figures/speed/figures.json").read_text())
-    assert list(drawn) == ["group_size", "prompt_length", "study", "curves"]
-    assert "2 training steps" in drawn["curves"]["alt"]
-    assert "\u22120.00234 on average, standard error 0.0026." in drawn["curves"]["alt"]
-    assert "0.62" not in text  # of single steps there is only the figure
-    assert all(f"{{drawn}} speed/{name}\n" in text for name in drawn)
-    assert "two cores: 0.4 for 2, 0.52 for 8." in drawn["group_size"]["alt"]
-    assert "two cores; the longest is base with 41" in drawn["study"]["alt"]
-    assert tmp_path / "generated/figures/speed/study-dark.svg" in written
-    write_json(tmp_path / "study.json", {"result": {}})
-    with pytest.raises(benchmarks.SourceError, match=r"study\.json: the key 'machine' is missing"):
-        benchmarks.write(tmp_path, tmp_path / "generated")
-
-
-Drawn = tuple[Any, Path, dict[str, Any]]  # results, the folder with figures, and figures.json
-
-
-def draw_invented(study: Study, folder: Path) -> Drawn:
-    """Invents a run of a study that has no file in studies/, and draws its figures."""
-    from factmix_book import drawings, sources
-
-    invent_run(study, Paths(folder / "run"))
-    results = sources.read(folder / "run")
-    drawings.write(results, folder / "figures")
-    return results, folder, json.loads((folder / "figures" / "figures.json").read_text())
-
-
-def changed(name: str, **content: Any) -> Study:
-    """A study of studies/ with other content and few resamples."""
-    study = find_study(name)
-    content["statistics"] = study.statistics.model_dump() | {"resamples": 50}
-    return Study.model_validate(study.model_dump() | content)
-
-
-@pytest.fixture(scope="module")
-def two_protocols(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drawn]:
-    """A study in which two arms are evaluated in another way, one of them as their baseline."""
-    arms = find_study("smoke").model_dump()["arms"]
-    for name in ("format_only", "hard_only"):
-        arms[f"{name}_released"] = arms[name] | {"protocol": "as_released"}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "book" / "_ext")
-        folder = tmp_path_factory.mktemp("two")
-        yield draw_invented(changed("smoke", arms=arms), folder)
-
-
-@pytest.mark.slow
-def test_each_arm_is_compared_with_its_own_baseline_in_a_figure_of_its_own(
-    two_protocols: Drawn,
-) -> None:
-    _, folder, drawn = two_protocols
-    apart = {"": {"hard_only", "balanced"}, "-format_only_released": {"hard_only_released"}}
-    for suffix, compared in apart.items():
-        for name in ("gains", "transfer", "pairs"):
-            data = pd.read_csv(folder / "figures" / f"{name}{suffix}.csv")
-            assert set(data["arm"]) == compared
-        own = suffix.removeprefix("-") or "format_only"
-        assert f"against {own}: " in drawn[f"gains{suffix}"]["alt"]
-        for name in ("reward", "shares"):
-            data = pd.read_csv(folder / "figures" / f"{name}{suffix}.csv")
-            assert set(data["arm"]) == compared | {own}
-    untrained = pd.read_csv(folder / "figures" / "risk-format_only_released.csv")["arm"]
-    assert "base_as_released" in set(untrained) and "base" not in set(untrained)
-
-
-@pytest.mark.slow
-def test_findings_name_the_baseline_of_each_part_and_no_gain_over_oneself(
-    two_protocols: Drawn,
-) -> None:
-    from factmix_book import findings
-    from factmix_book.parts import parts
-
-    results = copy.deepcopy(two_protocols[0])
-    text = findings.bullets(results)
-    first, second = text.split("Compared with `format_only_released`:")
-    assert first.startswith("Compared with `format_only`:")
-    assert "_released" not in first
-    assert "`hard_only`" not in second.split("All arms:")[0]
-    rates = results.content["format_rate"]
-    assert findings._format(parts(results)[0]) in first
-    for dataset in results.datasets:  # well above any interval of so few examples
-        rates["format_only"][dataset]["interval"] = [2.0, 2.0]
-    every = findings._format(parts(results)[0])
-    (of_arm,) = re.findall(r"`hard_only` \(([^)]*)\)", every)
-    assert of_arm.split(", ") == [
-        f"{dataset} {{num}}`format_rate.hard_only.{dataset}`" for dataset in results.datasets
-    ]
-    metrics = results.content["metrics"]
-    arms = ["format_only_released", "hard_only_released"]
-    for dataset in results.datasets:
-        best = max(arms, key=lambda arm: metrics[arm][dataset]["balanced_accuracy"]["value"])
-        (line,) = [line for line in second.splitlines() if line.startswith(f"- **{dataset}**")]
-        assert f"`{best}`" in line
-        assert ("no arm has a higher" in line) == (best == "format_only_released")
-
-
-def test_columns_of_numbers_are_aligned_right_and_those_of_words_left(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
-    from factmix_book import tables
-
-    cells = [
-        "F1\u00a0NA",
-        "`8e5ba`",
-        "p of a test",
-        "p\u00a0=\u00a00.1",
-        "\u22120.2",
-        "**18**",
-        "\u2013",
-    ]
-    text = tables.markdown(["1", *"abcdefg"], [["1", *cells]])
-    assert text.splitlines()[1] == "| :-- | :-- | :-- | :-- | --: | --: | --: | --: |"
-
-
-@pytest.mark.slow
-def test_run_page_shows_the_figures_of_every_baseline(two_protocols: Drawn) -> None:
-    from factmix_book import run_pages
-
-    results, folder, drawn = two_protocols
-    (file,) = run_pages.write(results, results, folder / "html", folder / "pages", again=results)
-    page = file.read_text()
-    shown = re.findall(r"```\{drawn\} run-smoke/(\S+)", page)
-    assert set(shown) <= set(drawn) and len(shown) == len(set(shown))
-    assert {"gains", "gains-format_only_released", "risk-format_only_released"} <= set(shown)
-    assert "`hard_only_released` against `format_only_released` | encyclopedia" in page
-    assert "Baseline: `format_only_released`." in page
-
-
-@pytest.mark.slow
-def test_baseline_without_fellows_has_no_comparison(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
-    from factmix_book import findings
-
-    arms = find_study("smoke").model_dump()["arms"]
-    arms["alone"] = arms["hard_only"] | {"protocol": "as_released"}
-    results, _, drawn = draw_invented(changed("smoke", arms=arms), tmp_path)
-    assert "gains-alone" not in drawn and "shares-alone" in drawn
-    assert "Compared with" not in findings.bullets(results)
-
-
-@pytest.mark.slow
-def test_seeds_are_drawn_where_there_are_several(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, two_protocols: Drawn
-) -> None:
-    assert "seeds" not in two_protocols[2]
-    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
-    from factmix_book import tables
-
-    assert tables.seeds(two_protocols[0]) == ""
-    results, folder, drawn = draw_invented(changed("smoke", seeds=[0, 1, 2]), tmp_path)
-    assert "of 3 seeds" in drawn["seeds"]["alt"]
-    data = pd.read_csv(folder / "figures" / "seeds.csv", dtype={"seed": str})
-    assert set(data["seed"]) == {"mean", "0", "1", "2"}
-    for _, gains in data.groupby(["arm", "dataset", "metric"]):
-        mean = gains[gains["seed"] == "mean"]["value"].item()
-        assert gains[gains["seed"] != "mean"]["value"].mean() == pytest.approx(mean, abs=1e-5)
-    assert "{drawn} seeds" in tables.seeds(results)
-
-
 @pytest.fixture(scope="module")
 def tables(built: Path) -> Path:
     return built / "book" / "_generated" / "tables"
@@ -446,12 +222,7 @@ def test_statistics_page_shows_the_committed_simulation(built: Path, tables: Pat
 
 
 @pytest.mark.slow
-def test_every_page_ends_with_commit_study_day_and_whether_it_came_again(
-    built: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
-    from factmix_book.banner import ELSEWHERE
-
+def test_every_page_ends_with_commit_study_day_and_whether_it_came_again(built: Path) -> None:
     pages = [
         path
         for path in (built / "_build/html").rglob("*.html")
@@ -503,36 +274,3 @@ def test_downloaded_tables_have_the_rows_of_all_runs(built: Path) -> None:
     assert set(answers["run"]) == {"base", *(f"{arm}-s0" for arm in study.arms)}
     results = built / "_build/html/downloads/results/embedded/results.json"
     assert results.read_bytes() == (built / "results/embedded/results.json").read_bytes()
-
-
-def test_footer_says_how_near_a_rerun_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
-    from factmix_book import downloads, footer, sources
-
-    def write(folder: str, day: int, share: float) -> Paths:
-        paths = Paths(tmp_path / folder)
-        metrics = {"a": {"value": share, "unit": "fraction"}, "b": {"value": 1, "unit": "count"}}
-        write_json(paths.results, {"study": {"name": "embedded"}, "metrics": metrics})
-        run = {"git_commit": f"commit{day}", "finished": f"2026-01-0{day}T00:00:00+00:00"}
-        write_json(paths.root / "easy-s0" / "run.json", run)
-        return paths
-
-    def line() -> str:
-        results = sources.read(tmp_path / "embedded")
-        return str(footer.text(results, results))
-
-    committed = write("embedded", 1, 0.5)
-    assert line().endswith("not yet compared with a rerun")
-    rerun_diff.freeze(rerun_diff.rerun_diff(committed, write("fresh", 2, 0.5)), committed)
-    assert line().endswith(
-        "a rerun (commit commit2, 2\u00a0January\u00a02026): all 2 numbers are the same"
-    )
-    rerun_diff.freeze(rerun_diff.rerun_diff(committed, write("fresh", 2, 0.48)), committed)
-    assert "1 of 2 numbers are the same" in line()
-    assert line().endswith("difference of a share is \u22122.0\u00a0points (metrics.a)")
-    shown = downloads.rerun(sources.read(tmp_path / "embedded"))
-    assert "| fraction | `metrics.a` | 0.5 | 0.48 | -0.02 |" in shown
-    rerun_diff.freeze(rerun_diff.rerun_diff(committed, write("fresh", 2, 0.49999)), committed)
-    assert line().endswith("1 of 2 numbers are the same; no share differs by as much as 0.1 points")
-    write("embedded", 1, 0.25)  # frozen anew: the record is of other results
-    assert line().endswith("not yet compared with a rerun")

@@ -1,17 +1,24 @@
+import re
+
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_hex, to_rgb
+from matplotlib.colors import is_color_like, to_hex, to_rgb
 
 from factmix.report import figures
 from factmix.report.plot_style import (
     ANSWER_COLOURS,
     ARM_COLOURS,
+    PAGE,
     SPARE_COLOURS,
+    STYLE,
     arm_colours,
     arm_markers,
+    svg,
 )
+from factmix.report.plot_style import darkened as darken
 from factmix.study.labels import ANSWERS, LABELS
 
 LIGHT, DARK = "#ffffff", "#14181e"
@@ -21,7 +28,7 @@ LIGHT, DARK = "#ffffff", "#14181e"
 def drawn_without_a_screen():
     backend = plt.get_backend()
     plt.switch_backend("Agg")
-    with figures.style(dark=False):
+    with figures.style():
         yield
     plt.close("all")
     plt.switch_backend(backend)
@@ -47,12 +54,31 @@ def test_colours_stand_out_on_light_and_on_dark_pages(colour):
     assert contrast(colour, DARK) >= 3
 
 
-@pytest.mark.parametrize(("dark", "page"), [(False, LIGHT), (True, DARK)])
-def test_text_is_readable_on_its_page(dark, page):
-    with figures.style(dark=dark):
-        for text in ("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"):
-            assert contrast(plt.rcParams[text], page) >= 7
-        assert plt.rcParams["savefig.facecolor"] == "none"
+def darkened(colour):
+    return darken(to_hex(colour).encode()).decode()
+
+
+def test_text_is_readable_on_its_page():
+    for text in ("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"):
+        assert contrast(plt.rcParams[text], LIGHT) >= 7
+        assert contrast(darkened(plt.rcParams[text]), DARK) >= 7
+    assert plt.rcParams["savefig.facecolor"] == "none"
+
+
+def test_every_colour_of_the_style_has_one_for_dark_pages():
+    style = matplotlib.rc_params_from_file(STYLE, use_default_template=False)
+    colours = {value for value in style.values() if is_color_like(value) and value != "none"}
+    assert colours
+    assert all(darkened(colour) != to_hex(colour) for colour in colours)
+
+
+def test_a_figure_for_dark_pages_differs_in_text_lines_and_page_alone():
+    light = svg(lambda: figures.plot_transfer(GAINS.assign(trained_on=True)))
+    dark = darken(light)
+    for old, new in (("#24292f", "#e6edf3"), ("#fefefe", "#14181e")):
+        assert old.encode() in light and old.encode() not in dark
+        assert light.count(old.encode()) == dark.count(new.encode())
+    assert re.sub(rb"#[0-9a-f]{6}", b"", light) == re.sub(rb"#[0-9a-f]{6}", b"", dark)
 
 
 def test_an_arm_keeps_its_colour_and_marker_in_any_company():
@@ -214,7 +240,7 @@ def test_gains_are_points_and_filled_only_where_significant():
     ]
     assert markers.get_offsets()[:, 0].tolist() == pytest.approx([10, -2])
     fills = [to_hex(fill) for fill in markers.get_facecolors()]
-    assert fills == [ARM_COLOURS["balanced"], LIGHT]
+    assert fills == [ARM_COLOURS["balanced"], PAGE]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["accuracy", "recall NA"]
 
 
@@ -276,14 +302,15 @@ def test_transfer_frames_what_an_arm_was_trained_on_and_names_every_gain():
     assert texts[-1] == "+2.0\n\N{MINUS SIGN}3.0 to +7.0"
 
 
-@pytest.mark.parametrize(("dark", "page"), [(False, LIGHT), (True, DARK)])
-def test_text_on_the_strongest_shades_is_readable(dark, page):
-    with figures.style(dark=dark):
-        gains = GAINS[GAINS["metric"] == "recall_na"]
-        for value in (-0.4, 0.4):
-            (ax,) = figures.plot_transfer(gains.assign(value=value, trained_on=False)).axes
-            shade = ax.collections[0].get_facecolors()[0]
-            assert contrast(ax.texts[0].get_color(), shade[:3]) >= 4.5  # what WCAG asks of text
+@pytest.mark.parametrize(("ink", "page"), [(to_hex, LIGHT), (darkened, DARK)])
+def test_text_on_the_strongest_shades_is_readable(ink, page):
+    gains = GAINS[GAINS["metric"] == "recall_na"]
+    for value in (-0.4, 0.4):
+        (ax,) = figures.plot_transfer(gains.assign(value=value, trained_on=False)).axes
+        *shade, alpha = ax.collections[0].get_facecolors()[0]
+        seen = alpha * np.array(shade) + (1 - alpha) * np.array(to_rgb(page))
+        text = ink(ax.texts[0].get_color())
+        assert contrast(text, seen) >= 4.5  # what WCAG asks of text
 
 
 def test_pairs_point_to_both_sides_and_are_faint_where_chance_would_do():

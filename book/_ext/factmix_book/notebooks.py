@@ -8,8 +8,7 @@ from typing import Any
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from factmix.published import recomputed
-from factmix_book.sources import SEEDS_NOTEBOOK, Results, SourceError, write_if_changed
+from factmix.report.sources import PUBLISHED, SEEDS_NOTEBOOK, Results, SourceError
 
 # Notebooks that need nothing but the repository, and where they are in it. Their pages have launch
 # buttons; what the others need is training, or is not committed.
@@ -19,36 +18,31 @@ LAUNCHED = {
 }
 
 
-def copy(results: Results, again: Results, into: Path) -> set[Path]:
-    """Copies the executed notebooks of a study, and that of the published one.
+def copy(default: Results, again: Results) -> dict[str, str]:
+    """The executed notebooks of a study, and that of the published one, by path.
 
     Of other seeds it is the comparison alone. What belongs only to the terminal is left out.
-
-    Args:
-        results: of the study.
-        again: of the same with other seeds.
-        into: the folder of the pages.
 
     Raises:
         SourceError: when a notebook holds an error, naming the notebook, the cell and the error.
     """
-    written = set()
-    folders = (results.root / "notebooks", recomputed.FROZEN)
+    folders = (default.root / "notebooks", PUBLISHED)
     pages = {file: file.stem for folder in folders for file in sorted(folder.glob("*.ipynb"))}
     compared = again.root / "notebooks" / "compare.ipynb"
     if compared.is_file():
         pages[compared] = SEEDS_NOTEBOOK
+    written = {}
     for source, name in pages.items():
         notebook = json.loads(source.read_text(encoding="utf-8"))
         refuse_errors(notebook, source)
         for cell in notebook["cells"]:
             if cell["cell_type"] == "code":
                 cell["outputs"] = [out for out in cell["outputs"] if not _progress(out)]
-        title(notebook, name, results)
+        title(notebook, name, default)
         # Widget state would make the pages load scripts from another server.
         notebook["metadata"].pop("widgets", None)
         text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
-        written.add(write_if_changed(into / f"{name}.ipynb", text))
+        written[f"notebooks/{name}.ipynb"] = text
     return written
 
 

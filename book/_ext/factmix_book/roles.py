@@ -4,7 +4,7 @@ Each shows what it rests on when it is pointed at, focused or tapped, and links 
 it is from. numbers.css does this; numbers.js only adds that Escape hides it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -17,10 +17,9 @@ from sphinx.util.docutils import SphinxRole
 from sphinx.util.osutil import relative_uri
 from sphinx.writers.html5 import HTML5Translator
 
+from factmix.report.sources import SEEDS_PAGE, Results
 from factmix.results.numbers import NumberError, find, probability, show
-from factmix_book import downloads
-from factmix_book.published_study import BENCHMARKS, Published, benchmarks
-from factmix_book.sources import SEEDS_PAGE, Results, of_page
+from factmix_book.generation import Book
 
 logger = logging.getLogger(__name__)
 
@@ -56,12 +55,69 @@ class Source:
     page: str = ""
 
 
-class _KeyRole(SphinxRole):
+def _numbers(results: Results, page: str) -> Source:
+    confidence = results.content["study"]["confidence"]
+    place = f"{results.place}/results.json"
+    return Source(results.content, results.file, place, results.name, confidence, page)
+
+
+def _settings(results: Results) -> Source:
+    tree, place = results.study.model_dump(mode="json"), f"{results.place}/study.json"
+    return Source(tree, results.paths.study, place, results.name)
+
+
+def _sizes(results: Results) -> Source:
+    tree = {"millions": round(results.parameters / 1e6, 1)}
+    return Source(tree, results.weights[0], "", results.name, page="appendix/model")
+
+
+def _of_no_study(book: Book, name: str, place: str, page: str, study: str = "") -> Source:
+    file = book.generated / "numbers" / f"{name}.json"
+    return Source(book.numbers[name], file, place, study, page=page)
+
+
+def _verdicts(book: Book, ours: bool) -> Source:
+    default, place, study = book.default, DERIVED, RELEASED
+    if ours:
+        place, study = f"{default.place}/predictions.csv", default.name
+    return _of_no_study(book, "claims", place, "appendix/audit", study)
+
+
+def _benchmarks(book: Book, name: str) -> Source:
+    place = f"results/benchmarks/{name}.json"
+    return _of_no_study(book, "benchmarks", place, "appendix/statistics")
+
+
+DERIVED, RELEASED = "results/published/derived.json", "the published one"
+# Name of a role -> where it looks numbers up, from the book, the page and the key.
+ROLES: dict[str, Callable[[Book, str, str], Source]] = {
+    # of the page's results.json, the committed one but on the page of a run, whose notebooks the
+    # book does not have
+    "num": lambda book, page, key: _numbers(of := book.of_page(page), page if of.fresh else ""),
+    # of the default study's repetition with other seeds
+    "seeds": lambda book, page, key: _numbers(book.again, SEEDS_PAGE),
+    # a setting of the study that the page's results are of
+    "study": lambda book, page, key: _settings(book.of_page(page)),
+    # a size of the base model of the page's study, counted in its weights
+    "model": lambda book, page, key: _sizes(book.of_page(page)),
+    # of the published study, as recomputed from what was released
+    "published": lambda book, page, key: _of_no_study(
+        book, "published", DERIVED, "appendix/published", RELEASED
+    ),
+    # a verdict of the ledger, `claim.published` or `claim.ours`
+    "claim": lambda book, page, key: _verdicts(book, key.endswith(".ours")),
+    # of results/benchmarks/
+    "benchmark": lambda book, page, key: _benchmarks(book, key.partition(".")[0]),
+}
+
+
+class NumberRole(SphinxRole):
     """A role whose text is `key` or `key|form`; a wrong one is a warning with page and line."""
 
-    def number(self, source: Source) -> tuple[list[nodes.Node], list[Any]]:
-        self.env.note_dependency(str(source.file))
+    def run(self) -> tuple[list[nodes.Node], list[Any]]:
         key, _, form = (part.strip() for part in self.text.partition("|"))
+        source = ROLES[self.name](self.env.app.factmix, self.env.docname, key)
+        self.env.note_dependency(str(source.file))
         try:
             leaf = find(source.tree, key)
             text = show(leaf, form or "value")
@@ -117,100 +173,6 @@ def facts(leaf: Any, key: str, source: Source) -> Facts:
     return [*found, ("name", key)]
 
 
-class NumberRole(_KeyRole):
-    """{num}: a number of the page's results.json, the committed one but on the page of a run."""
-
-    def run(self) -> tuple[list[nodes.Node], list[Any]]:
-        results = of_page(self.env.app, self.env.docname)
-        confidence = results.content["study"]["confidence"]
-        place = f"{results.place}/results.json"
-        # The book has the notebooks of the committed results only.
-        page = self.env.docname if results.fresh else ""
-        return self.number(
-            Source(results.content, results.file, place, results.name, confidence, page)
-        )
-
-
-class SeedsRole(_KeyRole):
-    """{seeds}: a number of the default study's repetition with other seeds."""
-
-    def run(self) -> tuple[list[nodes.Node], list[Any]]:
-        results: Results = self.env.app.factmix_seeds
-        confidence = results.content["study"]["confidence"]
-        place = f"{results.place}/results.json"
-        return self.number(
-            Source(results.content, results.file, place, results.name, confidence, SEEDS_PAGE)
-        )
-
-
-class StudyRole(_KeyRole):
-    """{study}: a setting of the study that the page's results are of."""
-
-    def run(self) -> tuple[list[nodes.Node], list[Any]]:
-        results = of_page(self.env.app, self.env.docname)
-        tree = results.study.model_dump(mode="json")
-        place = f"{results.place}/study.json"
-        return self.number(Source(tree, results.paths.study, place, results.name))
-
-
-class PublishedRole(_KeyRole):
-    """{published}: a number of the published study, as recomputed from what was released."""
-
-    def run(self) -> tuple[list[nodes.Node], list[Any]]:
-        published: Published = self.env.app.factmix_published
-        return self.number(
-            Source(
-                published.numbers,
-                published.file,
-                "results/published/derived.json",
-                "the published one",
-                page="appendix/published",
-            )
-        )
-
-
-class ClaimRole(_KeyRole):
-    """{claim}: a verdict of the ledger, `claim.published` or `claim.ours`."""
-
-    def run(self) -> tuple[list[nodes.Node], list[Any]]:
-        committed: Results = self.env.app.factmix_committed
-        published: Published = self.env.app.factmix_published
-        self.env.note_dependency(str(committed.file))
-        self.env.note_dependency(str(published.file))
-        if self.text.partition("|")[0].strip().endswith(".ours"):
-            file, place = committed.file, f"{committed.place}/predictions.csv"
-            study = committed.name
-        else:
-            file, place = published.file, "results/published/derived.json"
-            study = "the published one"
-        return self.number(Source(published.verdicts, file, place, study, page="appendix/audit"))
-
-
-class BenchmarkRole(_KeyRole):
-    """{benchmark}: a number of results/benchmarks/."""
-
-    def run(self) -> tuple[list[nodes.Node], list[Any]]:
-        name = f"{self.text.partition('.')[0]}.json"
-        return self.number(
-            Source(
-                benchmarks(),
-                BENCHMARKS / name,
-                f"results/benchmarks/{name}",
-                page="appendix/statistics",
-            )
-        )
-
-
-class ModelRole(_KeyRole):
-    """{model}: a size of the base model of the page's study, counted in its weights."""
-
-    def run(self) -> tuple[list[nodes.Node], list[Any]]:
-        results = of_page(self.env.app, self.env.docname)
-        tree = {"millions": round(results.parameters / 1e6, 1)}
-        file = results.weights[0]
-        return self.number(Source(tree, file, "", results.name, page="appendix/model"))
-
-
 def visit_number(translator: HTML5Translator, node: number) -> None:
     translator.body.append(
         f'<span class="num"><span class="num-value" tabindex="0" aria-describedby="{node["tip"]}">'
@@ -222,7 +184,7 @@ def depart_number(translator: HTML5Translator, node: number) -> None:
     here = builder.current_docname
     links = []
     if node["file"]:
-        target = relative_uri(builder.get_target_uri(here), downloads.address(node["file"]))
+        target = relative_uri(builder.get_target_uri(here), f"downloads/{node['file']}")
         links.append((target, node["file"]))
     if node["page"] and node["page"] != here:
         title = builder.env.titles[node["page"]].astext()
@@ -251,10 +213,5 @@ def tip(name: str, said: Facts, links: list[tuple[str, str]]) -> str:
 
 def setup(app: Sphinx) -> None:
     app.add_node(number, html=(visit_number, depart_number))
-    app.add_role("num", NumberRole())
-    app.add_role("seeds", SeedsRole())
-    app.add_role("study", StudyRole())
-    app.add_role("published", PublishedRole())
-    app.add_role("claim", ClaimRole())
-    app.add_role("benchmark", BenchmarkRole())
-    app.add_role("model", ModelRole())
+    for name in ROLES:
+        app.add_role(name, NumberRole())

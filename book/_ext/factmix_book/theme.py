@@ -8,7 +8,7 @@ from bs4 import BeautifulSoup
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from factmix_book.sources import write_if_changed
+from factmix_book.generation import write_if_changed
 
 _NO_THEME = re.compile(r'(<html [^>]*data-theme=)"auto"')
 _THEMED_IMAGE = re.compile(r"<img (?=[^>]*\bonly-(?:light|dark)\b)")

@@ -1,6 +1,5 @@
 """Summary of a study's data as JSON and tables: counts, overlap and prompt lengths."""
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -142,56 +141,31 @@ def rule_table(summary: Summary) -> pd.DataFrame:
 
 def tables(summary: Summary) -> str:
     """The summary as text for a terminal."""
-    rows = [
-        [name, part, *(dataset[part][column] for column in COUNTED), *_lengths(dataset, part)]
+    counted = {
+        (name, part): {column: dataset[part][column] for column in COUNTED}
         for name, dataset in summary["datasets"].items()
         for part in ("pool", "train", "evaluation")
-    ]
-    head = ["dataset", "part", *COUNTED, "median", "95 %", "longest", "cut off"]
-    text = "Examples, and tokens of their prompts\n" + _table(head, rows)
-    skipped = [
-        [name, reason, count]
+    }
+    skipped = {
+        (name, reason): {"rows": count}
         for name, dataset in summary["datasets"].items()
         for reason, count in dataset["skipped"].items()
-    ]
-    if skipped:
-        text += "\nLeft out\n" + _table(["dataset", "reason", "rows"], skipped)
-    shared = [
-        [
-            arm,
-            summary["arms"][arm]["split"],
-            summary["arms"][arm]["evidence_train"],
-            summary["arms"][arm]["evidence_eval"],
-            each["groups"],
-            each["claims"],
-            *(_total(each, label) for label in LABELS),
-        ]
-        for arm, each in summary["overlap"].items()
-    ]
-    examples = [f"{label} examples" for label in LABELS]
-    head = ["arm", "split", "evidence: train", "evaluation", "groups", "claims", *examples]
-    return f"{text}\nShared by training and evaluation\n{_table(head, shared)}"
+    }
+    shown = {
+        "Examples": pd.DataFrame(counted).T,
+        "Left out": pd.DataFrame(skipped).T,
+        "Tokens of their prompts": lengths_table(summary),
+        "Shared by training and evaluation": arms_table(summary),
+    }
+    return "\n".join(
+        f"{title}\n{frame.to_string(sparsify=False, float_format='{:.0f}'.format)}\n"
+        for title, frame in shown.items()
+        if len(frame)
+    )
 
 
 def _total(shared: dict[str, Any], label: Label) -> int:
     return sum(part[str(label)] for part in shared["examples"].values())
-
-
-def _lengths(dataset: dict[str, Any], part: str) -> list[str]:
-    if part == "pool" or not dataset["tokens"]:
-        return ["-"] * 4
-    return [f"{value:.0f}" for value in dataset["tokens"][part].values()]
-
-
-def _table(head: list[str], rows: Iterable[list[Any]]) -> str:
-    cells = [head, *([str(cell) for cell in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return "".join(
-        "  "
-        + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        + "\n"
-        for row in cells
-    )
 
 
 def _by_dataset(examples: pd.DataFrame) -> dict[str, dict[str, int]]:

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from factmix.report.sources import Results
 from factmix.results.answers import predictions
 from factmix.results.results_json import result_key, tidy
 from factmix.stats.awareness import COVERAGES, risks
 from factmix.study.labels import ANSWERS, LABELS
-from factmix.study.paths import Paths
 from factmix.study.spec import Study
 from factmix.training.columns import PROBABILITIES
 
@@ -20,15 +20,15 @@ CURVE = tuple(np.round(np.linspace(0.05, 1, 96), 2).tolist())
 TRANSFER_METRICS = ("balanced_accuracy", "recall_na")
 
 
-def gains(results: Mapping[str, Any], study: Study) -> pd.DataFrame:
+def gains(results: Results) -> pd.DataFrame:
     """Gains of the arms, without those of untrained models; columns as `tidy` gives them."""
-    frame = tidy(results["gains"], LEVELS)
-    return frame[frame["arm"].isin(map(result_key, study.arms))].reset_index(drop=True)
+    frame = tidy(results.content["gains"], LEVELS)
+    return frame[frame["arm"].isin(results.arms)].reset_index(drop=True)
 
 
-def transfer(results: Mapping[str, Any], study: Study) -> pd.DataFrame:
+def transfer(results: Results) -> pd.DataFrame:
     """Some of the gains, with a column trained_on: whether the arm's mixture has the dataset."""
-    frame = gains(results, study)
+    frame, study = gains(results), results.study
     frame = frame[frame["metric"].isin(TRANSFER_METRICS)].reset_index(drop=True)
     trained_on = {
         (result_key(name), result_key(dataset))
@@ -40,74 +40,74 @@ def transfer(results: Mapping[str, Any], study: Study) -> pd.DataFrame:
     return frame.assign(trained_on=[pair in trained_on for pair in pairs])
 
 
-def pairs(results: Mapping[str, Any], study: Study) -> pd.DataFrame:
+def pairs(results: Results) -> pd.DataFrame:
     """Columns arm, dataset, fixed, broken and p (Holm): discordant pairs with the baseline."""
     rows = [
         (arm, dataset, test["fixed"]["value"], test["broken"]["value"], test["p"]["p_holm"])
-        for arm, of in results["mcnemar"].items()
-        if arm in map(result_key, study.arms)
+        for arm, of in results.content["mcnemar"].items()
+        if arm in results.arms
         for dataset, test in of.items()
     ]
     return pd.DataFrame(rows, columns=["arm", "dataset", "fixed", "broken", "p"])
 
 
-def seeds(results: Mapping[str, Any]) -> pd.DataFrame:
+def seeds(results: Results) -> pd.DataFrame:
     """Gains over all seeds: columns arm, dataset, metric, seed, and those of `tidy`.
 
     A row for every seed, and one whose seed is "mean". Only of studies with several seeds.
     """
-    rows = [
-        (arm, dataset, metric, name.removeprefix("seed_"), number)
-        for arm, datasets in results["across_seeds"].items()
-        for dataset, metrics in datasets.items()
-        for metric, gain in metrics.items()
-        for name, number in [("mean", gain["by_t"]), *gain["by_seed"].items()]
-    ]
-    names, numbers = [row[:-1] for row in rows], {str(i): row[-1] for i, row in enumerate(rows)}
-    frame = pd.DataFrame(names, columns=[*LEVELS, "seed"])
-    return frame.join(tidy(numbers, ["row"]).drop(columns="row"))
+    section = {
+        arm: {
+            dataset: {
+                metric: {"mean": gain["by_t"]}
+                | {name.removeprefix("seed_"): each for name, each in gain["by_seed"].items()}
+                for metric, gain in metrics.items()
+            }
+            for dataset, metrics in datasets.items()
+        }
+        for arm, datasets in results.content["across_seeds"].items()
+    }
+    return tidy(section, [*LEVELS, "seed"])
 
 
-def reliability(results: Mapping[str, Any]) -> pd.DataFrame:
+def reliability(results: Results) -> pd.DataFrame:
     """Columns arm, dataset, bin, confidence, and value, low, high: the share that is right."""
-    sections = {
-        (arm, dataset, name): each
-        for arm, datasets in results["awareness"].items()
+    rows = [
+        (arm, dataset, name, each["confidence"]["value"], right["value"], *right["interval"])
+        for arm, datasets in results.content["awareness"].items()
         for dataset, measures in datasets.items()
         for name, each in measures["reliability"].items()
-    }
-    rows = [
-        (*where, each["confidence"]["value"], right["value"], *right["interval"])
-        for where, each in sections.items()
         for right in [each["accuracy"]]
     ]
     columns = ["arm", "dataset", "bin", "confidence", "value", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def risk_coverage(results: Mapping[str, Any], study: Study, paths: Paths) -> pd.DataFrame:
+def risk_coverage(results: Results) -> pd.DataFrame:
     """Risk at many coverages, computed from the predictions; at some, results have its interval.
 
     Returns:
         columns arm, dataset, coverage, value, low and high; NaN where there is no interval.
     """
     rows = []
-    for (arm, dataset), given in predictions(study, paths).groupby(["arm", "dataset"], sort=False):
+    answers = predictions(results.study, results.paths)
+    for names, given in answers.groupby(["arm", "dataset"], sort=False):
+        arm, dataset = (result_key(str(name)) for name in names)
         chances_NL = given[list(PROBABILITIES)].to_numpy(dtype=float)
-        measured = results["awareness"][result_key(str(arm))][result_key(str(dataset))]
+        measured = results.content["awareness"][arm][dataset]
         risk_C = risks(given["gold"].tolist(), chances_NL, CURVE)
         for coverage, risk in zip(CURVE, risk_C.tolist(), strict=True):
             found = measured[f"risk_at_{round(100 * coverage)}"] if coverage in COVERAGES else {}
             low, high = found.get("interval", (np.nan, np.nan))
-            rows.append((result_key(str(arm)), result_key(str(dataset)), coverage, risk, low, high))
+            rows.append((arm, dataset, coverage, risk, low, high))
     return pd.DataFrame(rows, columns=["arm", "dataset", "coverage", "value", "low", "high"])
 
 
-def confusion(results: Mapping[str, Any]) -> pd.DataFrame:
-    """Columns arm, dataset, gold, predicted and n: how many answers."""
+def confusion(content: Mapping[str, Any]) -> pd.DataFrame:
+    """Columns arm, dataset, gold, predicted and n: how many answers; from a section confusion."""
     rows = [
         (arm, dataset, str(LABELS[gold]), str(ANSWERS[answer]), counts_LA[gold][answer])
-        for arm, datasets in results["confusion"].items()
+        for arm, datasets in content["confusion"].items()
         for dataset, counts_LA in datasets.items()
         for gold, answer in np.ndindex(len(LABELS), len(ANSWERS))
     ]

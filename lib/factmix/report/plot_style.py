@@ -1,11 +1,14 @@
 """The style of every figure: light and dark pages, and a colour per arm and per answer."""
 
+import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 from factmix.study.labels import INVALID, Label
 
@@ -38,30 +41,38 @@ ANSWER_COLOURS = {
 }
 SHADE = "#0072b2"
 
-_DARK = {
-    "text.color": "e6edf3",
-    "axes.labelcolor": "e6edf3",
-    "axes.edgecolor": "7d8590",
-    "xtick.color": "7d8590",
-    "ytick.color": "7d8590",
-    "xtick.labelcolor": "e6edf3",
-    "ytick.labelcolor": "e6edf3",
-    "grid.color": "343b44",
-    "patch.edgecolor": "14181e",
-}
+# What light figures have -> what dark ones have in its place. The page's own white is not quite
+# white, so that white text on a colour stays white.
+PAGE = "#fefefe"
+_DARK = {"#24292f": "#e6edf3", "#8c959f": "#7d8590", "#d8dee4": "#343b44", PAGE: "#14181e"}
 
 
 @contextmanager
-def style(dark: bool) -> Iterator[None]:
-    """The project's plotting style, for pages with a dark or a light background.
-
-    matplotlib looks up colours while drawing: draw and save inside this context.
-    """
-    with plt.style.context([STYLE, _DARK if dark else {}]):
+def style() -> Iterator[None]:
+    """The project's plotting style on a light page: draw and save inside this context."""
+    with plt.style.context(STYLE):
         yield
 
 
-def shortened(svg: bytes) -> bytes:
+def svg(draw: Callable[[], Any], paper: str = "none") -> bytes:
+    """What a function draws, as an SVG whose background has the colour `paper`."""
+    buffer = io.BytesIO()
+    with style():
+        drawn = draw()
+        figure = drawn if isinstance(drawn, Figure) else drawn.get_figure()
+        # Without a date the same figure is the same file, and its page is not built again.
+        figure.savefig(buffer, format="svg", facecolor=paper, metadata={"Date": None})
+        plt.close(figure)
+    return _shortened(buffer.getvalue())
+
+
+def darkened(light: bytes) -> bytes:
+    """The same figure for dark pages: text, lines and what has the colour of the page."""
+    colours = "|".join(_DARK).encode()
+    return re.sub(colours, lambda found: _DARK[found[0].decode()].encode(), light)
+
+
+def _shortened(svg: bytes) -> bytes:
     """The SVG with coordinates cut to two decimals, which saves a fifth of a figure of curves."""
     return re.sub(rb' d="[^"]*"', lambda path: re.sub(rb"(\.\d\d)\d+", rb"\1", path[0]), svg)
 

@@ -1,9 +1,8 @@
 """The README's figure of a study's gains."""
 
 import json
+from functools import partial
 from pathlib import Path
-
-import matplotlib.pyplot as plt
 
 from factmix.report import figures, plot_style
 from factmix.results.results_json import tidy
@@ -24,14 +23,12 @@ def draw_summary(frozen: Paths) -> list[Path]:
     gains = tidy(results["gains"], ["arm", "dataset", "metric"])
     elsewhere = results["study"].get("baselines", {})  # arms on other examples: left out here
     gains = gains[~gains["arm"].isin(["base", *elsewhere])]
-    alpha, metrics = results["study"]["alpha"], ("balanced_accuracy", "recall_na")
-    drawn = []
-    for name, dark in (("summary.svg", False), ("summary-dark.svg", True)):
-        target = frozen.root / name
-        with plot_style.style(dark=dark), written_whole(target) as part:
-            figure = figures.plot_gains(gains, metrics=metrics, alpha=alpha)
-            paper = "none" if dark else "white"
-            figure.savefig(part, format="svg", facecolor=paper, metadata={"Date": None})
-            plt.close(figure)
-        drawn.append(target)
-    return drawn
+    metrics = ("balanced_accuracy", "recall_na")
+    draw = partial(figures.plot_gains, gains, metrics=metrics, alpha=results["study"]["alpha"])
+    light = plot_style.svg(draw, paper="white")
+    dark = plot_style.darkened(light).replace(b"fill: #ffffff", b"fill: none", 1)
+    versions = {"summary.svg": light, "summary-dark.svg": dark}
+    for name, version in versions.items():
+        with written_whole(frozen.root / name) as part:
+            part.write_bytes(version)
+    return [frozen.root / name for name in versions]

@@ -1,6 +1,6 @@
 """Figures: tidy data in, axes or a figure out, without loading, statistics or saving.
 
-Draw inside `style`, once for light and once for dark pages; the background is transparent.
+Draw inside `style`; the background is transparent.
 """
 
 from factmix.report.figures.awareness import plot_reliability, plot_risk_coverage
@@ -14,6 +14,7 @@ from factmix.report.figures.curves import (
     plot_trajectory,
 )
 from factmix.report.figures.matrices import plot_confusion, plot_transfer
+from factmix.report.figures.samples import plot_lengths, plot_rule
 from factmix.report.figures.speed import plot_phases, plot_ratios, plot_step_times
 from factmix.report.plot_style import STYLE, WIDTH, style
 
@@ -24,6 +25,7 @@ __all__ = [
     "plot_confusion",
     "plot_curves",
     "plot_gains",
+    "plot_lengths",
     "plot_mixtures",
     "plot_pairs",
     "plot_phases",
@@ -31,6 +33,7 @@ __all__ = [
     "plot_reliability",
     "plot_rewards",
     "plot_risk_coverage",
+    "plot_rule",
     "plot_seeds",
     "plot_step_times",
     "plot_training_curves",

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb, to_rgba
+from matplotlib.colors import Colormap, LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -104,10 +104,11 @@ def _signed(fraction: object) -> str:
     return text.lstrip("+-") if float(text) == 0 else text.replace("-", "\u2212")
 
 
-def _below_and_above() -> object:
-    """A colour map: orange for losses, blue for gains, the page's background for no change."""
-    middle = to_rgb(plt.rcParams["patch.edgecolor"])
-    return sns.blend_palette(["#d55e00", middle, SHADE], as_cmap=True)
+def _below_and_above() -> Colormap:
+    """A colour map: orange for losses, blue for gains, transparent for no change."""
+    ends = [to_rgba("#d55e00"), to_rgba("#d55e00", 0), to_rgba(SHADE, 0), to_rgba(SHADE)]
+    places = (0, 0.5, 0.5, 1)
+    return LinearSegmentedColormap.from_list("gains", list(zip(places, ends, strict=True)))
 
 
 def _confusion_panel(ax: Axes, answers: pd.DataFrame) -> None:

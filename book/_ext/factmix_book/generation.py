@@ -1,0 +1,185 @@
+"""Writes book/_generated/: each part of it again only when what it is made from has changed."""
+
+import ast
+import gc
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.errors import ExtensionError
+from sphinx.util import logging
+
+from factmix.report.sources import (
+    BENCHMARKS,
+    PUBLISHED,
+    SEEDS_NOTEBOOK,
+    SEEDS_PAGE,
+    Results,
+    SourceError,
+    committed_results,
+    local_runs,
+)
+from factmix.study.paths import ROOT
+from factmix_book import notebooks
+
+logger = logging.getLogger(__name__)
+
+CODE = (ROOT / "lib" / "factmix", Path(__file__).parent)
+STUDIES = ROOT / "studies"
+TEMPLATES = ROOT / "book" / "templates"
+RUN_PAGES = "_generated/runs/"
+
+
+@dataclass(frozen=True)
+class Book:
+    """What the pages show, for roles and directives: `app.factmix`.
+
+    Attributes:
+        default: the committed results that the chapters cite.
+        again: those of the same study with other seeds.
+        runs: of this machine, by name.
+        generated: the folder book/_generated/.
+    """
+
+    default: Results
+    again: Results
+    runs: Mapping[str, Results]
+    generated: Path
+
+    def of_page(self, docname: str) -> Results:
+        """Whose numbers a page shows: of the run that it is the page of, or committed ones."""
+        if docname.startswith(RUN_PAGES):
+            return self.runs[docname.removeprefix(RUN_PAGES)]
+        of_seeds = (SEEDS_PAGE, f"_generated/notebooks/{SEEDS_NOTEBOOK}")
+        return self.again if docname in of_seeds else self.default
+
+    @cached_property
+    def numbers(self) -> dict[str, Any]:
+        """Numbers of no study of ours, by the name of their file in numbers/."""
+        return {file.stem: _read(file) for file in (self.generated / "numbers").glob("*.json")}
+
+
+def _read(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+# The name of a part, what makes it in `factmix.report.pages`, what that takes, and the files and
+# folders that it is made from beside the code.
+Part = tuple[str, str, tuple[Any, ...], list[Path]]
+
+
+def parts(book: Book, speed: Path) -> Iterator[Part]:
+    default, again = both = (book.default, book.again)
+    roots, published = [default.root, again.root], [PUBLISHED, default.root, STUDIES]
+    chapters, alt_texts = [*TEMPLATES.glob("*.md.j2")], TEMPLATES / "alt_texts.j2"
+    yield "tables", "chapter_tables", both, [*roots, *chapters]
+    yield "sentences", "sentences", both, [*roots, *chapters]
+    yield "published numbers", "published_numbers", (default,), published
+    yield "published tables", "published_tables", (default,), [*published, *chapters]
+    yield "measured", "measured", (speed,), [speed, BENCHMARKS, *chapters]
+    made_of = [*roots, PUBLISHED, BENCHMARKS, STUDIES, TEMPLATES / "rerun.md.j2"]
+    yield "downloads", "committed_downloads", both, made_of
+    yield "scripts", "scripts", (default,), [default.root, TEMPLATES / "examples.md.j2"]
+    figures: dict[str, tuple[str, Any, list[Path]]] = {
+        "committed": ("study", default, [default.root]),
+        "seeds": ("seeds", again, [again.root]),
+        "published": ("published", default, published),
+        "speed": ("speed", speed, [speed]),
+    }
+    for name, run in book.runs.items():
+        figures[f"run-{name}"] = ("study", run, [run.root])
+        yield f"run {name}", "run", (run, both), [run.root, *roots, STUDIES, *chapters]
+    for name, (kind, source, inputs) in figures.items():
+        taken = (kind, source, f"figures/{name}")
+        yield f"figures of {name}", "images", taken, inputs
+        yield f"figures of {name} in words", "words", taken, [*inputs, alt_texts]
+    shown = (*both, *book.runs.values())
+    said_by = [STUDIES, TEMPLATES / "provenance.j2", *(results.root for results in shown)]
+    yield "lines", "lines", (shown, both), said_by
+
+
+def write(book: Book, speed: Path) -> None:
+    """Writes every part whose inputs are others than when it was last written; removes the rest."""
+    cache = book.generated / "cache.json"
+    known = _read(cache) if cache.is_file() else {}
+    code, now = _fingerprint(CODE), {}
+    # Notebooks first: one that failed is refused before anything takes time.
+    kept = notebooks.copy(book.default, book.again)
+    written = {path: write_if_changed(book.generated / path, text) for path, text in kept.items()}
+    for name, function, taken, inputs in parts(book, speed):
+        made_of = [code, _fingerprint(inputs), *map(str, inputs)]
+        last = known.get(name, {"of": None, "files": []})
+        present = all((book.generated / path).is_file() for path in last["files"])
+        if last["of"] != made_of or not present:
+            # Imported only when something is made: matplotlib and SciPy take seconds. What Sphinx
+            # has loaded is no garbage, which statsmodels would look for at each of its corrections.
+            from factmix.report import pages
+
+            gc.freeze()
+
+            files = getattr(pages, function)(*taken)
+            for path, content in files.items():
+                write_if_changed(book.generated / path, content)
+            last = {"of": made_of, "files": sorted(files)}
+        now[name] = last
+        written |= dict.fromkeys(last["files"])
+    write_if_changed(cache, json.dumps(now, indent=1))
+    for path in book.generated.rglob("*"):
+        place = path.relative_to(book.generated).as_posix()
+        if path.is_file() and path != cache and place not in written:
+            path.unlink()
+
+
+def _fingerprint(places: Iterable[Path]) -> str:
+    """Of the content of files, and of all below folders; code counts without its docstrings."""
+    found = sha256()
+    for place in places:
+        for file in sorted(place.rglob("*")) if place.is_dir() else [place]:
+            if file.is_file() and "__pycache__" not in file.parts:
+                content = file.read_bytes()
+                found.update(str(file).encode())
+                found.update(_bare(content) if file.suffix == ".py" else content)
+    return found.hexdigest()
+
+
+def _bare(code: bytes) -> bytes:
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        first = body[0] if isinstance(body, list) and body else None
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+            del body[0]
+    return ast.dump(tree).encode()
+
+
+def write_if_changed(path: Path, content: str | bytes) -> None:
+    """Leaves a file with this content alone, so that Sphinx rebuilds only what has changed."""
+    data = content.encode() if isinstance(content, str) else content
+    if not path.is_file() or path.read_bytes() != data:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def generate(app: Sphinx, config: Config) -> None:
+    try:
+        default = committed_results(config.factmix_study)
+        again = committed_results(config.factmix_seeds_study)
+        runs = {run.name: run for run in local_runs(logger.info)}
+        book = Book(default, again, runs, app.srcdir / "_generated")
+        write(book, default.root.parent / "speed")
+    except SourceError as error:
+        raise ExtensionError(str(error)) from error
+    config.html_extra_path.append(str(book.generated / "html"))
+    config.html_static_path.append(str(book.generated / "static"))
+    app.factmix = book
+
+
+def setup(app: Sphinx) -> None:
+    # sphinx-external-toc matches its globs at priority 900; the pages must be there by then.
+    app.connect("config-inited", generate, priority=100)

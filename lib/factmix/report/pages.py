@@ -1,0 +1,145 @@
+"""Everything that the book includes and offers, as files by path; each function makes one part."""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from factmix.report import (
+    benchmarks,
+    downloads,
+    drawings,
+    findings,
+    interactive,
+    provenance,
+    published_study,
+    run_pages,
+    tables,
+)
+from factmix.report.sources import Results
+from factmix.report.templates import render
+
+Files = Mapping[str, str | bytes]  # path below the folder of what is generated -> content
+
+
+def _tables(made: Mapping[str, str]) -> Files:
+    return {f"tables/{name}.md": text for name, text in made.items()}
+
+
+def _json(tree: Any) -> str:
+    return json.dumps(tree, indent=1, ensure_ascii=False) + "\n"
+
+
+def chapter_tables(default: Results, again: Results) -> Files:
+    return _tables(tables.of_study(default) | tables.of_seeds(default, again))
+
+
+def sentences(default: Results, again: Results) -> Files:
+    """The sentences of chapters whose verdict depends on the results."""
+    findings.check_only_seeds_differ(default, again)
+    made = {
+        "findings": findings.findings(default),
+        "findings-headlines": findings.headlines(default),
+        "findings-transfer": findings.transfer(default),
+        "findings-awareness": findings.awareness(default),
+        "reward-verdict": findings.reward_verdict(default.study),
+        "seeds-findings": findings.seeds_findings(default, again),
+        "seeds-in-short": findings.seeds_in_short(default, again),
+        "figure-seeds": figure_of_seeds(default),
+    }
+    return _tables(made)
+
+
+def figure_of_seeds(results: Results) -> str:
+    """The figure of the spread over seeds; nothing where there is one seed."""
+    return render("figure-seeds.md.j2", seeds=len(results.content["seeds"]))
+
+
+@cache
+def _published(default: Results) -> published_study.Published:
+    return published_study.read(default)
+
+
+@cache
+def _drawn(kind: str, source: Any) -> dict[str, drawings.Drawing]:
+    """Figures that are drawn from one source."""
+    if kind == "published":
+        return drawings.of_published(_published(source))
+    if kind == "speed":
+        return benchmarks.drawings(benchmarks.read(source))
+    return drawings.of_seeds(source) if kind == "seeds" else drawings.of_study(source)
+
+
+def images(kind: str, source: Any, folder: str) -> Files:
+    """The figures of a "study", or of its "seeds", of the "published" study, or of "speed"."""
+    return drawings.images(_drawn(kind, source), folder)
+
+
+def words(kind: str, source: Any, folder: str) -> Files:
+    """What the same figures show in words."""
+    return drawings.descriptions(_drawn(kind, source), folder)
+
+
+def published_numbers(default: Results) -> Files:
+    """Numbers of the published study, and verdicts of the ledger."""
+    study = _published(default)
+    return {
+        "numbers/published.json": _json(study.numbers),
+        "numbers/claims.json": _json(study.verdicts),
+    }
+
+
+def published_tables(default: Results) -> Files:
+    return _tables(tables.of_published(_published(default)))
+
+
+def measured(speed: Path) -> Files:
+    """What benchmarks/ measured: the speed of training, and the statistics."""
+    simulated = published_study.benchmarks()
+    made = tables.of_statistics(simulated) | {"benchmarks": benchmarks.page(benchmarks.read(speed))}
+    return {"numbers/benchmarks.json": _json(simulated), **_tables(made)}
+
+
+def committed_downloads(default: Results, again: Results) -> Files:
+    made = downloads.of_study(default) | downloads.of_study(again) | downloads.elsewhere()
+    return {**_html(made), **_tables(downloads.tables(default, again, made))}
+
+
+def _html(made: Mapping[str, bytes]) -> Files:
+    return {f"html/{path}": content for path, content in made.items()}
+
+
+def scripts(default: Results) -> Files:
+    """The settings and data of the explorer and of the example browser."""
+    shown = interactive.data(default)
+    return {
+        "static/examples_data.js": interactive.script(shown),
+        "settings/example-browser.json": _json(interactive.browser(shown)),
+        "settings/reward-explorer.json": _json(interactive.explorer(default)),
+        "tables/examples.md": interactive.without_scripts(default, shown),
+    }
+
+
+def run(results: Results, committed: Sequence[Results]) -> Files:
+    """The page of a run on this machine, and its downloads."""
+    made = downloads.of_study(results)
+    page = run_pages.page(results, committed, _drawn("study", results), made)
+    return {f"runs/{results.name}.md": page, **_html(made)}
+
+
+def lines(shown: Sequence[Results], committed: Sequence[Results]) -> Files:
+    """The line at the head and the one at the foot of pages, by what a page shows.
+
+    Args:
+        shown: all results that have pages.
+        committed: those that are committed, of the default study first.
+    """
+    of = {results.place: (results, "") for results in shown}
+    of |= {page: (committed[0], page) for page in provenance.ELSEWHERE}
+    return {
+        f"lines/{place}.json": _json(
+            {"head": provenance.head(each, page), "foot": provenance.foot(each, committed, page)}
+        )
+        for place, (each, page) in of.items()
+    }

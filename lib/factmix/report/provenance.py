@@ -1,0 +1,72 @@
+"""The head and foot of every page: where its numbers are from, and whether they came again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from factmix.report.sources import Results
+from factmix.report.templates import say
+from factmix.results import rerun_diff
+
+LEAST = 0.001  # differences of a share below it are not told apart
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Where a page's numbers are from that are of no study of ours.
+
+    Attributes:
+        what: in words.
+        beside: whether the page has numbers of the committed study too.
+    """
+
+    what: str
+    beside: bool = False
+
+
+_RELEASED = "answers and logs that the published study released, as kept in results/published/"
+ELSEWHERE = {
+    "appendix/published": Elsewhere(_RELEASED),
+    "_generated/notebooks/published": Elsewhere(_RELEASED),
+    "appendix/audit": Elsewhere(_RELEASED, beside=True),
+    "appendix/benchmarks": Elsewhere("measurements, as kept in results/speed/"),
+    "appendix/statistics": Elsewhere("simulations, as kept in results/benchmarks/", beside=True),
+}
+
+
+def head(results: Results, page: str = "") -> str:
+    """The line at the head of a page: study, model and date of the results that it shows.
+
+    Args:
+        results: those, or what the page would show if its numbers were of a study.
+        page: its name, where it is one of `ELSEWHERE`.
+    """
+    origin = rerun_diff.origin(results.root)
+    return say("provenance.j2", "head", results, origin, ELSEWHERE.get(page))
+
+
+def foot(results: Results, committed: Sequence[Results], page: str = "") -> str:
+    """The line at the foot, which agrees with the head and says whether the results came again.
+
+    Args:
+        results: as for `head`.
+        committed: all committed results.
+        page: as for `head`.
+    """
+    kept = None if results.fresh else rerun_diff.recorded(results.paths)
+    rerun, comparable = _nearness(kept) if kept else None, {each.name for each in committed}
+    about = results, rerun_diff.origin(results.root), rerun, results.name in comparable
+    return say("provenance.j2", "foot", *about, ELSEWHERE.get(page))
+
+
+def _nearness(kept: dict[str, Any]) -> dict[str, Any]:
+    """How near a rerun came: its origin, whether all is the same, and the largest of the shares."""
+    shares = [row for unit, row in kept["largest"].items() if unit in ("fraction", "points")]
+    largest = max(shares, key=lambda row: abs(row["difference"]), default=None)
+    only_one = kept["only_committed"] + kept["only_fresh"]
+    return kept | {
+        "origin": rerun_diff.Origin(**kept["fresh"]),
+        "all_same": kept["same"] == kept["compared"] and not only_one,
+        "largest_share": largest,
+        "least": LEAST,
+    }

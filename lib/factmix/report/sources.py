@@ -1,0 +1,165 @@
+"""Where reports take their numbers from: the committed results, and the runs of this machine."""
+
+import json
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from factmix.results.numbers import Leaf
+from factmix.study.load import find_study, load_kept
+from factmix.study.paths import ROOT, Paths
+from factmix.study.settings import Reward, WeightedReward
+from factmix.study.spec import Study, StudyError
+
+SEEDS_PAGE = "appendix/seeds"
+SEEDS_NOTEBOOK = "seeds_compare"  # the comparison of these seeds, among the notebooks' pages
+PUBLISHED = ROOT / "results" / "published"
+BENCHMARKS = ROOT / "results" / "benchmarks"
+TWO_READINGS = ("predicted", "gold")  # whose label's weight a weighted reward takes
+
+
+class SourceError(Exception):
+    """Results that the book needs are missing or cannot become pages."""
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """One study's results.
+
+    Attributes:
+        root: the folder that holds results.json and one folder per arm.
+        content: results.json.
+        fresh: whether they are of a run on this machine; otherwise they are committed.
+    """
+
+    root: Path
+    content: dict[str, Any]
+    fresh: bool = False
+
+    @property
+    def name(self) -> str:
+        return str(self.content["study"]["name"])
+
+    @property
+    def file(self) -> Path:
+        return self.root / "results.json"
+
+    @property
+    def place(self) -> str:
+        """The folder as it is called in the repository, such as results/embedded."""
+        return f"{'runs' if self.fresh else 'results'}/{self.name}"
+
+    @property
+    def paths(self) -> Paths:
+        return Paths(self.root)
+
+    @cached_property
+    def study(self) -> Study:
+        """The study that the results are of, which its YAML may no longer say."""
+        try:
+            return load_kept(self.paths.study)
+        except StudyError as error:
+            raise SourceError(str(error)) from error
+
+    @property
+    def study_file(self) -> Path:
+        """The YAML from which the study would be run now; it need not exist."""
+        return ROOT / "studies" / f"{self.name}.yaml"
+
+    @cached_property
+    def since(self) -> str:
+        """What became of the YAML since the results were made; empty while it says the same."""
+        if not self.study_file.is_file():
+            return f"studies/{self.study_file.name} is gone"
+        try:
+            same = find_study(self.name) == self.study
+        except StudyError:  # it cannot be read, which is for those to hear who run it
+            same = False
+        return "" if same else "the study has been changed since"
+
+    @property
+    def arms(self) -> list[str]:
+        """Trained arms that have results, in the study's order."""
+        return list(self.content["training"])
+
+    @property
+    def datasets(self) -> list[str]:
+        return list(self.content["metrics"]["base"])
+
+    @property
+    def seed(self) -> int:
+        """The seed that the metrics are from."""
+        return self.study.seeds[0]
+
+    def established(self, leaf: Leaf) -> bool:
+        """Whether a tested number of these results counts as different from 0."""
+        return bool(leaf["p_holm"] < self.study.statistics.alpha)
+
+    @property
+    def weights(self) -> list[Path]:
+        """Files of the base model; SourceError when it is not a folder of this repository."""
+        files = sorted((ROOT / self.study.model.path).glob("*.safetensors"))
+        if not files:
+            raise SourceError(
+                f"{self.paths.study}: no *.safetensors in {ROOT / self.study.model.path}; a page "
+                "can say how many parameters a model has only when its weights are in this folder"
+            )
+        return files
+
+    @cached_property
+    def parameters(self) -> int:
+        """How many numbers the weights of the base model have."""
+        from safetensors import safe_open
+
+        count = 0
+        for file in self.weights:
+            with safe_open(file, "numpy") as tensors:
+                names = tensors.keys()
+                count += sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
+        return count
+
+
+def read(root: Path, *, fresh: bool = False) -> Results:
+    """The results in a folder; SourceError when there are none."""
+    file = root / "results.json"
+    if not file.is_file():
+        raise SourceError(
+            f"{file} does not exist, and the book takes its numbers from there. "
+            "`make study` followed by `make freeze` writes it."
+        )
+    return Results(root, json.loads(file.read_text(encoding="utf-8")), fresh)
+
+
+def committed_results(study: str) -> Results:
+    """The frozen results that the prose cites, in results/ or where FACTMIX_RESULTS says."""
+    return read(Path(os.environ.get("FACTMIX_RESULTS", ROOT / "results")) / study)
+
+
+def local_runs(tell: Callable[[str], object] = print) -> list[Results]:
+    """Every finished study below runs/, or where FACTMIX_RUNS says, by name.
+
+    A run that does not say which study it is of, such as one of older code, is left out.
+
+    Args:
+        tell: is called with a line about each run that is left out.
+    """
+    folder = Path(os.environ.get("FACTMIX_RUNS", ROOT / "runs"))
+    runs = []
+    for file in sorted(folder.glob("*/results.json")):
+        try:
+            load_kept(Paths(file.parent).study)
+        except StudyError as error:
+            tell(f"no page for {file.parent}: {error}")
+        else:
+            runs.append(read(file.parent, fresh=True))
+    return runs
+
+
+def in_both_readings(reward: Reward) -> dict[str, WeightedReward]:
+    """A weighted reward with the weights of the predicted and of the gold label."""
+    assert isinstance(reward, WeightedReward)
+    return {by: reward.model_copy(update={"weight_by": by}) for by in TWO_READINGS}

@@ -1,0 +1,118 @@
+"""The tables of chapters and of runs, from the templates `tables` and `published-tables`."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from factmix.published.released import DATASETS
+from factmix.report.baselines import arm_name, compared_mixtures, contrasts_of
+from factmix.report.findings import over_seeds
+from factmix.report.markdown import tabled
+from factmix.report.published_study import Published
+from factmix.report.sources import Results
+from factmix.report.templates import METRIC_NAMES, render, say
+
+F1 = [name for name in METRIC_NAMES if name.startswith("f1")]
+STUDY = ("mixtures", "arms", "gains", "mcnemar", "training", "shares", "base", "data",
+         "overlap", "awareness", "robustness")  # fmt: skip
+AUDIT = ("evidence", "overlap", "constant", "invalid", "explored", "weights", "decisions", "sizes")
+# The claims of the blog that bear on each statement of the chapter Claim.
+STATEMENTS: dict[str, Sequence[str]] = {
+    "claims-mixture": (
+        "weighted_beats_balanced_on_hard",
+        "weighted_is_best_by_accuracy",
+        "weighted_is_best_by_accuracy_on_hard",
+        "weighted_is_best_by_macro_f1",
+        "weighted_is_best_by_na_recall",
+        "balanced_is_best_on_easy",
+    ),
+    "claims-abstention": ("na_gain_of_weighted_alone",),
+    "claims-protection": ("hard_only_loses_easy", "weighted_keeps_easy"),
+    "claims-nothing-else": (
+        "train_and_test_are_separate",
+        "reward_counters_na_collapse",
+        "balanced_reaches_highest_reward",
+    ),
+}
+
+
+def of_study(results: Results) -> dict[str, str]:
+    """Every table of a study, by name."""
+    made = {name: _study(name, results) for name in STUDY}
+    made["reward"] = render("reward.md.j2", reward=results.study.rewards["published"])
+    for dataset in results.datasets:
+        made[f"metrics-{dataset}"] = metrics(results, dataset)
+        made[f"f1-{dataset}"] = _study("by_system", results.content["metrics"], dataset, F1)
+    return made
+
+
+def metrics(results: Results, dataset: str) -> str:
+    """Metrics of every arm on a dataset in percent, with rows of what does not reason.
+
+    These are the constant answers, and a classifier that sees which words occur.
+    """
+    file, words_alone = results.paths.shortcuts, None
+    if file.is_file():
+        words_alone = json.loads(file.read_text(encoding="utf-8"))[dataset]["claim_and_evidence"]
+    return _study("metrics", results, dataset, words_alone)
+
+
+def of_seeds(default: Results, again: Results) -> dict[str, str]:
+    """The tables of the page about other seeds, by name."""
+    gains = [
+        (arm_name(arm), dataset, default.content["gains"][arm][dataset], spread)
+        for arm, datasets in again.content["across_seeds"].items()
+        for dataset, spread in datasets.items()
+    ]
+    contrasts = [
+        (
+            f"{arm_name(each.second)} over {arm_name(each.first)}",
+            each.dataset,
+            default.content["contrasts"][setting][each.pair][each.dataset],
+            over_seeds(again, setting, each),
+        )
+        for setting, found in contrasts_of(default, compared_mixtures(default)).items()
+        for each in found
+    ]
+    made = {}
+    for metric in ("balanced_accuracy", "recall_na"):
+        for about, over, rows in (
+            ("", "the baseline", gains),
+            ("contrasts-", "another arm", contrasts),
+        ):
+            of = [(name, dataset, once[metric], all_[metric]) for name, dataset, once, all_ in rows]
+            made[f"seeds-{about}{metric}"] = _study("seeds", over, len(again.content["seeds"]), of)
+    return made
+
+
+def of_published(study: Published) -> dict[str, str]:
+    """Every table of the pages on the published study and on the ledger, by name."""
+    made = {f"audit-{name}": _published(name, study) for name in AUDIT}
+    made |= {f"published-{name}": _published(name, study) for name in ("mcnemar", "curves")}
+    for dataset in DATASETS:
+        made[f"published-gains-{dataset}"] = _published("gains", study, dataset)
+        for name, names in (("f1", F1), ("metrics", [n for n in METRIC_NAMES if n not in F1])):
+            table = _study("by_system", study.numbers["metrics"], dataset, names)
+            made[f"published-{name}-{dataset}"] = table
+    made["claims-numbers"] = _published("claims_numbers", study, words=True)
+    for name, claims in ({"claims": list(study.ledger.claims)} | STATEMENTS).items():
+        made[name] = _published("claims", study, claims, words=True)
+    return made
+
+
+def of_statistics(measured: dict[str, Any]) -> dict[str, str]:
+    """Tables of the page that checks the statistics, and how that was run; by name."""
+    commands = [measured[name]["command"] for name in ("bootstrap", "coverage")]
+    return {
+        "coverage": _study("coverage", measured["coverage"]),
+        "type-one": _study("type_one", measured["coverage"]),
+        "benchmark-commands": "\n".join(["```bash", *commands, "```\n"]),
+    }
+
+
+def _study(name: str, *facts: Any) -> str:
+    return tabled(say("tables.md.j2", name, *facts))
+
+
+def _published(name: str, *facts: Any, words: bool = False) -> str:
+    return tabled(say("published-tables.md.j2", name, *facts), words)

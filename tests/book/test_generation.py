@@ -1,0 +1,88 @@
+"""What is generated for the book: whose numbers a page shows, and what is made again when."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from factmix.report import pages
+from factmix.report.sources import Results, committed_results
+from factmix.study.paths import ROOT
+
+
+@pytest.fixture(autouse=True)
+def extension(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
+
+
+@pytest.fixture
+def both() -> list[Results]:
+    """The committed results: of the default study, and of the same with other seeds."""
+    return [committed_results(name) for name in ("embedded", "embedded_seeds")]
+
+
+def test_a_run_is_shown_on_its_own_page_and_on_no_chapter(both: list[Results]) -> None:
+    from factmix_book.generation import Book
+
+    default, again = both
+    run = replace(default, fresh=True)
+    names = ("results", "training", "reward", "claim")
+    book = Book(default, again, dict.fromkeys(names, run), Path("_generated"))
+    for name in names:
+        assert book.of_page(name) is default
+        assert book.of_page(f"_generated/runs/{name}") is run
+    assert book.of_page("appendix/seeds") is again
+    assert book.of_page("_generated/notebooks/seeds_compare") is again
+    assert book.of_page("_generated/notebooks/compare") is default
+
+
+def test_the_figure_of_other_seeds_leads_to_the_notebook_that_shows_it(
+    both: list[Results],
+) -> None:
+    from factmix_book import notebooks
+
+    drawn = json.loads(str(pages.words("seeds", both[1], "figures")["figures/figures.json"]))
+    page = notebooks.copy(*both)[f"notebooks/{drawn['seeds']['notebook']}.ipynb"]
+    heading = "".join(json.loads(page)["cells"][0]["source"]).splitlines()[0]
+    assert heading == "# The comparison, with other seeds"
+
+
+def test_a_part_is_made_again_when_its_inputs_or_the_code_change_and_not_for_a_docstring(
+    both: list[Results], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from factmix_book import generation
+
+    made = []
+
+    def make(results: Results) -> dict[str, str]:
+        made.append(results.name)
+        return {"tables/part.md": "text"}
+
+    def write() -> int:
+        """How often the part has been made after another build."""
+        generation.write(book, tmp_path / "speed")
+        return len(made)
+
+    source, code = tmp_path / "source.json", tmp_path / "code.py"
+    source.write_text("1")
+    code.write_text('"""What it is for."""\nx = 1  # why\n')
+    part = ("part", "make", (both[0],), [source])
+    monkeypatch.setattr(pages, "make", make, raising=False)
+    monkeypatch.setattr(generation, "parts", lambda *_: [part])
+    monkeypatch.setattr(generation, "CODE", (code,))
+    book = generation.Book(*both, {}, tmp_path / "generated")
+    stale = tmp_path / "generated" / "tables" / "stale.md"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("of an earlier build")
+    assert write() == 1 and not stale.exists()
+    assert write() == 1
+    code.write_text('"""Said otherwise."""\nx = 1\n')
+    assert write() == 1
+    code.write_text('"""Said otherwise."""\nx = 2\n')
+    assert write() == 2
+    source.write_text("2")
+    assert write() == 3
+    (tmp_path / "generated/tables/part.md").unlink()
+    assert write() == 4
+    assert (tmp_path / "generated/tables/part.md").read_text() == "text"

@@ -1,0 +1,181 @@
+"""Results that are reported: of which study they are, and what the head and foot of a page say."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from factmix.published import claim_evidence
+from factmix.published.claims import load_ledger
+from factmix.report import downloads, pages, provenance, published_study, sources
+from factmix.report.baselines import baseline_groups
+from factmix.report.sources import Results
+from factmix.results import rerun_diff
+from factmix.study import freshness
+from factmix.study.files import write_json
+from factmix.study.load import find_study, load_kept
+from factmix.study.paths import ROOT, Paths
+
+COMMITTED = ("embedded", "embedded_seeds")
+
+
+@pytest.fixture
+def both() -> list[Results]:
+    """The committed results: of the default study, and of the same with other seeds."""
+    return [sources.committed_results(name) for name in COMMITTED]
+
+
+@pytest.fixture
+def studies(tmp_path: Path, both: list[Results], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that stands for studies/, in which an arm was added to the default study."""
+    shutil.copytree(ROOT / "studies", tmp_path / "studies")
+    for name in ("models", "results"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.setattr("factmix.study.load.ROOT", tmp_path)
+    monkeypatch.setattr(sources, "ROOT", tmp_path)
+    file = tmp_path / "studies" / "embedded.yaml"
+    text = file.read_text()
+    for key, entry in (
+        ("mixtures", "easy_only:\n    encyclopedia: {NA: 30, PASS: 30, FAIL: 25}"),
+        ("arms", "easy_only: {mixture: easy_only, reward: published}"),
+    ):
+        (line,) = [line for line in text.splitlines() if line.startswith(f"{key}:")]
+        text = text.replace(f"\n{line}", f"\n{line}\n  {entry}", 1)
+    file.write_text(text)
+    assert "easy_only" in find_study("embedded").arms
+    return tmp_path / "studies"
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_the_kept_study_is_the_one_that_every_arm_was_trained_with(name: str) -> None:
+    paths = Paths(ROOT / "results" / name)
+    study = load_kept(paths.study)
+    for run in study.all_runs():
+        record = json.loads((paths.run(run) / "run.json").read_text())
+        settings = {"settings": freshness.training_settings(run)}
+        assert record["depends_on"]["settings"], run.name
+        assert freshness.differences(record["depends_on"], settings) == [], run.name
+
+
+@pytest.mark.slow
+def test_an_arm_that_was_added_since_leaves_what_the_book_says_of_the_results_as_it_was(
+    both: list[Results], studies: Path
+) -> None:
+    default, again = both
+    assert "easy_only" not in {arm for group in baseline_groups(default) for arm in group.arms}
+    made = pages.chapter_tables(default, again) | pages.sentences(default, again)
+    written = "".join(map(str, made.values()))
+    assert "hard_only" in written and "easy_only" not in written
+    judged = published_study.read(default).judged["ours"]
+    assert set(judged) == set(load_ledger().claims)
+
+
+def test_claims_are_judged_by_the_study_that_the_results_are_of(studies: Path) -> None:
+    _, ours = claim_evidence.committed_evidence()
+    assert ours.counts("format_only", "hard_only", "revision").sum() == 1000
+
+
+def test_the_banner_says_when_the_study_has_changed_since(
+    both: list[Results], studies: Path
+) -> None:
+    said = " · the study has been changed since"
+    for results in both:  # the second extends the study that was changed
+        assert provenance.head(results).endswith(said)
+    shutil.copy(ROOT / "studies" / "embedded.yaml", studies)
+    assert said not in provenance.head(sources.committed_results("embedded"))
+    (studies / "embedded.yaml").write_text("model: [")
+    assert provenance.head(sources.committed_results("embedded")).endswith(said)
+    (studies / "embedded.yaml").unlink()
+    gone = sources.committed_results("embedded")
+    assert provenance.head(gone).endswith(" · studies/embedded.yaml is gone")
+
+
+def test_results_that_keep_no_study_are_refused_with_the_remedy(
+    both: list[Results], tmp_path: Path
+) -> None:
+    shutil.copy(both[0].file, tmp_path)
+    with pytest.raises(sources.SourceError, match=r"study\.json does not exist.*make study"):
+        _ = sources.read(tmp_path).study
+
+
+def test_a_run_has_a_page_if_it_keeps_its_study_whatever_its_yaml_says(
+    both: list[Results], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACTMIX_RUNS", str(tmp_path))
+    settings = json.loads(both[0].paths.study.read_text())
+    for name in ("given_up", "of_older_code"):
+        content = both[0].content["study"] | {"name": name}
+        write_json(tmp_path / name / "results.json", both[0].content | {"study": content})
+        write_json(tmp_path / name / "study.json", settings | {"name": name})
+    (tmp_path / "of_older_code" / "study.json").unlink()
+    (run,) = sources.local_runs()
+    assert run.name == run.study.name == "given_up"
+    assert run.since == "studies/given_up.yaml is gone"
+
+
+def test_the_foot_of_a_page_agrees_with_its_head_about_where_numbers_are_from(
+    both: list[Results],
+) -> None:
+    for page, elsewhere in provenance.ELSEWHERE.items():
+        head, foot = provenance.head(both[0], page), provenance.foot(both[0], both, page)
+        assert head.startswith(f"Numbers on this page: {elsewhere.what}")
+        assert foot.lower().startswith(elsewhere.what.lower())
+        assert ("study “embedded”" in head) == elsewhere.beside
+        assert ("Study “embedded”" in foot) == elsewhere.beside
+        assert ("compared with a rerun (" in foot) == elsewhere.beside
+    assert provenance.foot(both[0], both).startswith("Study “embedded”, committed")
+
+
+def test_a_run_of_either_committed_study_is_compared_with_it(both: list[Results]) -> None:
+    for results in both:
+        fresh = replace(results, fresh=True)
+        line = provenance.foot(fresh, both)
+        assert line.endswith("compared with the committed results above")
+    other = replace(both[0], content={"study": {"name": "another"}}, fresh=True)
+    assert provenance.foot(other, both).endswith("no committed results to compare with")
+
+
+def test_downloads_leave_out_arms_that_the_study_no_longer_has(
+    both: list[Results], tmp_path: Path
+) -> None:
+    root = tmp_path / "embedded"
+    for name in ("study.json", "results.json"):
+        root.mkdir(exist_ok=True)
+        shutil.copy(ROOT / "results" / "embedded" / name, root)
+    for run in ("base", "hard_only-s0"):
+        shutil.copytree(ROOT / "results" / "embedded" / run, root / run)
+    shutil.copytree(root / "hard_only-s0", root / "easy_only-s0")
+    table = downloads.csv(sources.read(root), "predictions")
+    assert "\nbase," in table and "\nhard_only-s0," in table and "easy_only" not in table
+
+
+def test_the_foot_says_how_near_a_rerun_came(tmp_path: Path) -> None:
+    def write(folder: str, day: int, share: float) -> Paths:
+        paths = Paths(tmp_path / folder)
+        metrics = {"a": {"value": share, "unit": "fraction"}, "b": {"value": 1, "unit": "count"}}
+        write_json(paths.results, {"study": {"name": "embedded"}, "metrics": metrics})
+        run = {"git_commit": f"commit{day}", "finished": f"2026-01-0{day}T00:00:00+00:00"}
+        write_json(paths.root / "easy-s0" / "run.json", run)
+        return paths
+
+    def line() -> str:
+        results = sources.read(tmp_path / "embedded")
+        return provenance.foot(results, [results])
+
+    committed = write("embedded", 1, 0.5)
+    assert line().endswith("not yet compared with a rerun")
+    rerun_diff.freeze(rerun_diff.rerun_diff(committed, write("fresh", 2, 0.5)), committed)
+    assert line().endswith(
+        "a rerun (commit commit2, 2\u00a0January\u00a02026): all 2 numbers are the same"
+    )
+    rerun_diff.freeze(rerun_diff.rerun_diff(committed, write("fresh", 2, 0.48)), committed)
+    assert "1 of 2 numbers are the same" in line()
+    assert line().endswith("difference of a share is \u22122.0\u00a0points (metrics.a)")
+    shown = downloads.rerun(sources.read(tmp_path / "embedded"))
+    assert "| fraction | `metrics.a` | 0.5 | 0.48 | -0.02 |" in shown
+    rerun_diff.freeze(rerun_diff.rerun_diff(committed, write("fresh", 2, 0.49999)), committed)
+    assert line().endswith("1 of 2 numbers are the same; no share differs by as much as 0.1 points")
+    write("embedded", 1, 0.25)  # frozen anew: the record is of other results
+    assert line().endswith("not yet compared with a rerun")
