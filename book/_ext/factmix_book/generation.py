@@ -1,12 +1,10 @@
 """Writes book/_generated/: each part of it again only when what it is made from has changed."""
 
-import ast
 import gc
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from factmix.report.sources import (
     committed_results,
     local_runs,
 )
+from factmix.study.freshness import files_sha256
 from factmix.study.paths import ROOT
 from factmix_book import notebooks
 
@@ -108,12 +107,12 @@ def write(book: Book, speed: Path) -> None:
     """Writes every part whose inputs are others than when it was last written; removes the rest."""
     cache = book.generated / "cache.json"
     known = _read(cache) if cache.is_file() else {}
-    code, now = _fingerprint(CODE), {}
+    code, now = files_sha256(CODE), {}
     # Notebooks first: one that failed is refused before anything takes time.
     kept = notebooks.copy(book.default, book.again)
     written = {path: write_if_changed(book.generated / path, text) for path, text in kept.items()}
     for name, function, taken, inputs in parts(book, speed):
-        made_of = [code, _fingerprint(inputs), *map(str, inputs)]
+        made_of = [code, files_sha256(inputs), *map(str, inputs)]
         last = known.get(name, {"of": None, "files": []})
         present = all((book.generated / path).is_file() for path in last["files"])
         if last["of"] != made_of or not present:
@@ -134,28 +133,6 @@ def write(book: Book, speed: Path) -> None:
         place = path.relative_to(book.generated).as_posix()
         if path.is_file() and path != cache and place not in written:
             path.unlink()
-
-
-def _fingerprint(places: Iterable[Path]) -> str:
-    """Of the content of files, and of all below folders; code counts without its docstrings."""
-    found = sha256()
-    for place in places:
-        for file in sorted(place.rglob("*")) if place.is_dir() else [place]:
-            if file.is_file() and "__pycache__" not in file.parts:
-                content = file.read_bytes()
-                found.update(str(file).encode())
-                found.update(_bare(content) if file.suffix == ".py" else content)
-    return found.hexdigest()
-
-
-def _bare(code: bytes) -> bytes:
-    tree = ast.parse(code)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        first = body[0] if isinstance(body, list) and body else None
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-            del body[0]
-    return ast.dump(tree).encode()
 
 
 def write_if_changed(path: Path, content: str | bytes) -> None:

@@ -8,7 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 from factmix.study.labels import INVALID, Label
-from factmix.study.settings import AccuracyReward, FormatReward, Reward, WeightedReward
+from factmix.study.settings import (
+    AccuracyReward,
+    FormatReward,
+    Reward,
+    WeightedReward,
+)
 
 
 def component_names(reward: Reward) -> tuple[str, ...]:
