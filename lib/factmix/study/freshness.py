@@ -9,6 +9,8 @@ compare it before they run again. Comparing and freezing check it. A record has 
 - `code_sha256`: a hash of the step's modules and all that they import, without comments and
   docstrings;
 - hashes of the files that the step reads.
+
+The book asks `files_sha256` whether what it made of results is still of these files and this code.
 """
 
 import ast
@@ -34,20 +36,9 @@ STEPS = {
     "data": ("data.mixtures", "data.shortcuts", "report.data_summary"),
     "train": ("training.grpo",),
     "evaluate": ("training.evaluate",),
-    "compare": ("results.compare", "report.figure_data", "report.figures"),
+    "compare": ("results.compare", "report.drawings"),
     "arm": ("report.figures", "stats.bootstrap"),
-    "book": (
-        "data.datasets",
-        "published.audit",
-        "published.claims",
-        "published.recomputed",
-        "report.figure_data",
-        "report.figures",
-        "report.ternary",
-        "results.compare",
-        "results.dictionary",
-        "results.rerun_diff",
-    ),
+    "book": ("report.pages",),
 }
 # From these a step takes only its settings, which are in the record, and file paths.
 NOT_FOLLOWED = tuple(
