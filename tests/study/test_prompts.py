@@ -1,3 +1,6 @@
+import re
+from collections import Counter
+
 import pytest
 
 from factmix.study.labels import LABELS
@@ -30,9 +33,21 @@ def test_worked_examples_come_first_with_their_labels(count):
     assert prompt.endswith(
         render("Rain fell.", ()).removeprefix(render("", ()).split("\nClaim")[0])
     )
-    for example in WORKED_EXAMPLES[:count]:
-        assert f"Claim: {example.claim}\n" in prompt
-        assert f"- {example.evidence[-1]}\nLABEL={example.label}\n" in prompt
+    shown = [
+        example
+        for example in WORKED_EXAMPLES
+        if f"- {example.evidence[-1]}\nLABEL={example.label}\n" in prompt
+    ]
+    assert len(shown) == count
+    assert all(f"Claim: {example.claim}\n" in prompt for example in shown)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_every_label_is_the_last_before_the_answer_about_equally_often(count):
+    prompts = [render(f"Claim {i}.", (), worked_examples=count) for i in range(300)]
+    last = Counter(re.findall(r"LABEL=(\w+)\n", prompt)[-1] for prompt in prompts)
+    assert set(last) == set(LABELS) and min(last.values()) > 80
+    assert prompts[7] == render("Claim 7.", (), worked_examples=count)
 
 
 def test_worked_examples_show_every_label():

@@ -121,23 +121,13 @@ def test_a_recurrent_model_answers_from_its_whole_prompt(
     assert together["completion"].tolist() == alone["completion"].tolist()
 
 
-class _Spelled:
-    """A tokenizer that spells labels with several tokens."""
-
-    def __init__(self, policy: Policy) -> None:
-        self._inner = policy.tokenizer
-
-    def __call__(self, text: str, **_: object) -> dict[str, list[int]]:
-        return {"input_ids": [ord(letter) for letter in text]}
-
-
 def test_labels_of_several_tokens_multiply_their_probabilities(policy: Policy) -> None:
     prompts = [[300, 301, 302, 303], [310, 311]]
     ids, mask = evaluate.pad_left(prompts, 0, "cpu")
     with torch.no_grad():
         prefix = evaluate.read_prompts(policy.model, ids, mask)
-        spelled = replace(policy, tokenizer=_Spelled(policy))  # type: ignore[arg-type]
-        found = evaluate.label_log_probabilities(spelled, prefix)
+        spelled = [[ord(letter) for letter in label] for label in LABELS]
+        found = evaluate.label_log_probabilities(policy, prefix, spelled)
         for row, prompt in enumerate(prompts):
             for column, label in enumerate(LABELS):
                 letters = [ord(letter) for letter in label]

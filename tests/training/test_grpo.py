@@ -313,7 +313,9 @@ def test_a_model_that_cannot_share_a_prefix_takes_the_stock_path_and_says_so(
     drawn = probe.sample(trainer, [[40, 41, 42]] * 4)
     assert len(drawn) == 4 and all(1 <= len(each) <= 4 for each in drawn)
     said = [str(each.message) for each in recwarn if "keeps a recurrent state" in str(each.message)]
-    assert len(said) == 1 and said[0].startswith("MambaForCausalLM: every completion reads its")
+    assert len(said) == 1 and said[0].startswith(
+        "MambaForCausalLM: every completion repeats the forward pass of its"
+    )
 
 
 def test_gradients_pass_through_the_wrapper_that_shares_them(tmp_path: Path) -> None:

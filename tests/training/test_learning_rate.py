@@ -49,7 +49,7 @@ def test_a_rate_is_tried_on_the_baseline_arm(smoke: Study, tmp_path: Path) -> No
     paths = Paths(tmp_path)
     mixtures.prepare(smoke, paths)
     curve = learning_rate.format_rates(smoke, 1e-3, paths)
-    assert len(curve) == smoke.steps(smoke.baseline)
+    assert len(curve) == smoke.run(smoke.baseline).steps
     assert all(0 <= rate <= 1 for rate in curve)
     assert not (tmp_path / "learning_rate").exists()
 

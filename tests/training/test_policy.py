@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from tokenizers import Tokenizer, models, normalizers
+from transformers import PreTrainedTokenizerFast
 
 from factmix.study.examples import Example
 from factmix.study.labels import LABELS, Label
@@ -16,6 +18,7 @@ from factmix.training.policy import (
     add_adapter,
     device,
     dtype_of,
+    label_tokens,
     load_adapter,
     load_base,
     load_tokenizer,
@@ -149,6 +152,47 @@ def test_evidence_is_cut_from_its_end(policy: Policy) -> None:
     assert len(policy.tokenizer(text)["input_ids"]) <= 120
     assert "The dam was built long ago." in text and "- rents rents" in text
     assert text.endswith("LABEL=")
+
+
+def test_as_many_words_of_evidence_are_kept_as_fit(policy: Policy) -> None:
+    words = ["Zyxwvutsrq" * 3] * 10  # of many tokens each
+    example = _example((" ".join(words),))
+
+    def length(count: int) -> int:
+        shorter = _example((" ".join(words[:count]),))
+        text, _ = prompt_text(policy.tokenizer, shorter, _prompt(2000))
+        return len(policy.tokenizer(text)["input_ids"])
+
+    assert length(10) - length(3) > 10  # more tokens too many than there are words
+    for most in (length(3), length(4) - 1):
+        text, cut = prompt_text(policy.tokenizer, example, _prompt(most))
+        assert cut and text.count(words[0]) == 3
+
+
+def _dummy_prefix(*merges: tuple[str, str]) -> PreTrainedTokenizerFast:
+    """A tokenizer that, as SentencePiece does, puts a space before the first word of a text."""
+    letters = sorted({*"▁\nLABEL=PASSFAILNA", *"abcdefghijklmnopqrstuvwxyz.: "})
+    names = [*letters, *(first + second for first, second in merges)]
+    vocabulary = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    inner = Tokenizer(models.BPE(vocabulary, list(merges)))
+    inner.normalizer = normalizers.Prepend("▁")
+    return PreTrainedTokenizerFast(tokenizer_object=inner)
+
+
+def test_labels_have_the_tokens_that_they_have_after_a_prompt() -> None:
+    tokenizer = _dummy_prefix(
+        ("▁", "N"), ("▁", "P"), ("▁", "F"), ("N", "A"), ("P", "A"), ("S", "S")
+    )
+    alone = tokenizer("NA")["input_ids"]
+    na, passed, _ = label_tokens(tokenizer, "LABEL=")
+    assert tokenizer.convert_ids_to_tokens(na) == ["NA"]
+    assert tokenizer.convert_ids_to_tokens(passed) == ["PA", "SS"]
+    assert tokenizer.convert_ids_to_tokens(alone) == ["▁N", "A"]
+
+
+def test_a_label_that_changes_the_tokens_of_its_prompt_is_an_error() -> None:
+    with pytest.raises(PromptError, match="when the label NA follows"):
+        label_tokens(_dummy_prefix(("=", "N")), "LABEL=")
 
 
 def test_prompts_of_many_examples_are_those_of_each(policy: Policy) -> None:

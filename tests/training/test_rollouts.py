@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 import torch
 
+from factmix.published import audit
 from factmix.study import freshness
 from factmix.study.examples import Example, to_frame
 from factmix.study.labels import LABELS
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
+from factmix.study.protocol import updates_sampled_from
 from factmix.study.spec import Study
 from factmix.training import grpo, probe, rollouts
 from factmix.training.plan import plan
@@ -92,14 +94,21 @@ def test_the_copy_that_samples_is_refreshed_when_it_is_time_and_survives_an_inte
     assert all(torch.equal(draw.after, draw.before) for draw in draws)  # put back
     first, second, third, fourth = (draw.sampling for draw in draws)
     assert torch.equal(second, first) and not torch.equal(second, draws[1].before)
-    assert torch.equal(third, draws[2].before) and not torch.equal(third, first)
-    assert torch.equal(fourth, third) and not torch.equal(fourth, draws[3].before)
+    assert torch.equal(third, first) and not torch.equal(third, draws[2].before)
+    assert torch.equal(fourth, draws[3].before) and not torch.equal(fourth, first)
     for again, expected in zip(rest, draws[1:], strict=True):
         assert again.step == expected.step
         torch.testing.assert_close(again.sampling, expected.sampling)
     curve = grpo.metrics(whole.state.log_history)
     assert len(curve) == 4 and curve["kl"].iloc[1] > 0
     assert draws[-1].old_logps is not None and len(draws[-1].old_logps) == 8
+
+
+def test_stale_weights_are_as_old_as_in_the_released_code() -> None:
+    taken = [updates_sampled_from(step, 50) for step in range(200)]
+    assert taken == [0] * 51 + [51] * 50 + [101] * 50 + [151] * 49
+    assert audit.sampler_age(200, every=50)["untrained"] == 51
+    assert [updates_sampled_from(step, 1) for step in range(4)] == [0, 1, 2, 3]
 
 
 def test_vllm_that_is_not_installed_is_an_error(
@@ -120,13 +129,13 @@ def test_vllm_that_is_installed_samples_and_stops_where_the_study_says(
     study = changed(training={"generation": "vllm"})
     monkeypatch.setattr(rollouts, "find_spec", lambda name: object())
     assert trainer_class(study.run("hard_only")) is VllmTrainer
-    assert options(study, (3, 7)) == {
+    assert options(study.run("hard_only"), (3, 7)) == {
         "use_vllm": True,
         "vllm_mode": "colocate",
         "vllm_max_model_length": 516,
         "generation_kwargs": {"stop_token_ids": [3, 7]},
     }
-    assert options(STUDY, (3, 7)) == {}
+    assert options(STUDY.run("hard_only"), (3, 7)) == {}
 
 
 def test_vllm_samples_no_stale_weights() -> None:

@@ -13,6 +13,7 @@ from factmix.published import recomputed
 from factmix.published.released import CONTROL, DATASETS, MIXTURES, SYSTEMS
 from factmix.stats.metrics import Floats, metrics
 from factmix.study.labels import ANSWERS, LABELS, Label
+from factmix.study.protocol import updates_sampled_from
 from factmix.study.settings import Reward
 from factmix.study.spec import Study
 from factmix.training.rewards import components
@@ -114,16 +115,13 @@ def explored(derived: dict[str, Any]) -> dict[str, dict[str, float]]:
 def sampler_age(steps: int, every: int = SAMPLER_REFRESH) -> dict[str, float]:
     """How many updates the sampling policy lags behind the trained one.
 
-    The sampler starts with the base model's weights and is refreshed after each step whose number,
-    counted from 0, is a positive multiple of `every`.
+    See `protocol.updates_sampled_from` for when the released code refreshes the sampler.
 
     Returns:
         untrained: steps sampled from the base model; mean, longest: lag over the steps, in updates.
     """
-    updates = np.arange(steps)  # number of updates before each step
-    renewed = (np.maximum(updates - 1, 0) // every) * every
-    taken = np.where(renewed > 0, renewed + 1, 0)  # after that step's update
-    lag = updates - taken
+    taken = np.array([updates_sampled_from(step, every) for step in range(steps)])
+    lag = np.arange(steps) - taken
     return {
         "untrained": int((taken == 0).sum()),
         "mean": float(lag.mean()),

@@ -1,6 +1,7 @@
 """The prompt, which training and evaluation share, and the parsing of completions."""
 
 from dataclasses import dataclass
+from zlib import crc32
 
 from factmix.study.examples import Example
 from factmix.study.labels import INVALID, LABELS, Label, labels_in
@@ -71,12 +72,15 @@ def render(
     Args:
         claim: the sentence to judge.
         evidence: its evidence sentences, possibly none.
-        worked_examples: how many of `WORKED_EXAMPLES` come first.
+        worked_examples: how many of `WORKED_EXAMPLES` come first. The claim decides with which of
+            them they begin, so that no label is always the last before the answer.
         instructed: whether `ANSWER_FORMAT` is included.
     """
+    first = crc32(claim.encode()) % len(WORKED_EXAMPLES)
+    rotated = WORKED_EXAMPLES[first:] + WORKED_EXAMPLES[:first]
     worked = "".join(
         f"{_case(example.claim, example.evidence)}{example.label}\n"
-        for example in WORKED_EXAMPLES[:worked_examples]
+        for example in rotated[:worked_examples]
     )
     told = INSTRUCTIONS + (ANSWER_FORMAT if instructed else "")
     return f"{told}{worked}{_case(claim, evidence)}"

@@ -62,6 +62,23 @@ PROTOCOLS: dict[ProtocolName, Protocol] = {
 }
 
 
+def updates_sampled_from(step: int, refresh: int) -> int:
+    """How many updates the weights have had that sample the completions of a step.
+
+    The released code takes new weights at the end of each step whose number, counted from 0, is a
+    positive multiple of `refresh` (train_grpo.py:762 at d6f221e). So the first `refresh` + 1 steps
+    sample from the base model.
+
+    Args:
+        step: its number, from 0, which is also the number of updates before it.
+        refresh: a protocol's `sampler_refresh`; with 1, sampling always uses the current weights.
+    """
+    if refresh == 1:
+        return step
+    renewed = max(step - 1, 0) // refresh * refresh
+    return renewed + 1 if renewed else 0
+
+
 def sample_variant(split: Split, evidence: Evidence) -> str:
     """The suffix in the file name of a sample that differs from the study's usual one."""
     if (split, evidence) == ("group_disjoint", "retrieved"):

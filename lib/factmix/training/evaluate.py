@@ -21,7 +21,7 @@ from factmix.study.prompts import parse
 from factmix.study.run import BaseRun, Run
 from factmix.study.settings import Prompt
 from factmix.training.columns import PREDICTIONS, PROBABILITIES
-from factmix.training.policy import Policy, load_adapter, load_base, prompt_texts
+from factmix.training.policy import Policy, label_tokens, load_adapter, load_base, prompt_texts
 from factmix.training.prefix import (
     Prefix,
     completion_logits,
@@ -111,7 +111,9 @@ def answer(
         are those of the whole label strings at temperature 1, renormalised over the three.
     """
     asked = from_frame(examples)
-    tokens = policy.tokenizer(prompt_texts(policy.tokenizer, asked, prompt))["input_ids"]
+    prompts = prompt_texts(policy.tokenizer, asked, prompt)
+    tokens = policy.tokenizer(prompts)["input_ids"]
+    labels = label_tokens(policy.tokenizer, prompts[0])
     numbers = prompt.max_completion_tokens
     uniforms = np.stack([_uniforms(seed, each.dataset, each.id, numbers) for each in asked])
     probabilities = np.zeros((len(asked), len(LABELS)))
@@ -121,7 +123,7 @@ def answer(
     with tqdm(total=len(asked), desc=f"answers of {name}", disable=None, leave=False) as bar:
         for batch in by_length([len(each) for each in tokens]):
             share, texts = answer_batch(
-                policy, [tokens[i] for i in batch], uniforms[batch], temperature
+                policy, [tokens[i] for i in batch], labels, uniforms[batch], temperature
             )
             probabilities[batch] = share
             for i, text in zip(batch, texts, strict=True):
@@ -140,13 +142,17 @@ def answer(
 
 @torch.no_grad()
 def _answer_batch(
-    policy: Policy, prompts: list[list[int]], uniforms: np.ndarray, temperature: float
+    policy: Policy,
+    prompts: list[list[int]],
+    labels: list[list[int]],
+    uniforms: np.ndarray,
+    temperature: float,
 ) -> tuple[np.ndarray, list[str]]:
     """Label probabilities (P, L) and completions of a batch of prompts."""
     pad_id = int(policy.tokenizer.pad_token_id)
     ids, mask = pad_left(prompts, pad_id, policy.model.device)
     prefix = read_prompts(policy.model, ids, mask)
-    share = label_log_probabilities(policy, prefix).softmax(-1)
+    share = label_log_probabilities(policy, prefix, labels).softmax(-1)
     drawn = sample(
         policy.model,
         prefix,
@@ -161,7 +167,11 @@ def _answer_batch(
 
 @torch.no_grad()
 def _answer_batch_unshared(
-    policy: Policy, prompts: list[list[int]], uniforms: np.ndarray, temperature: float
+    policy: Policy,
+    prompts: list[list[int]],
+    labels: list[list[int]],
+    uniforms: np.ndarray,
+    temperature: float,
 ) -> tuple[np.ndarray, list[str]]:
     """The same for a model with a `prefix_sharing_blocker`, by full forward passes."""
 
@@ -171,7 +181,7 @@ def _answer_batch_unshared(
         return read
 
     scores = []
-    for label in _label_tokens(policy):
+    for label in labels:
         after = logits([prompt + label for prompt in prompts])[:, -len(label) - 1 : -1]
         places = torch.arange(len(label), device=after.device)
         scores.append(after.float().log_softmax(-1)[:, places, label].sum(-1))
@@ -194,13 +204,14 @@ def _without_adapter(model: Any) -> Any:
     return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
-def _label_tokens(policy: Policy) -> list[list[int]]:
-    return [policy.tokenizer(str(label), add_special_tokens=False)["input_ids"] for label in LABELS]
+def label_log_probabilities(policy: Policy, prefix: Prefix, labels: list[list[int]]) -> Tensor:
+    """Log-probability (P, L), in nats, of each whole label as the next tokens.
 
-
-def label_log_probabilities(policy: Policy, prefix: Prefix) -> Tensor:
-    """Log-probability (P, L), in nats, of each whole label string as the next tokens."""
-    labels = _label_tokens(policy)
+    Args:
+        policy: the model that computed the prefix.
+        prefix: the prompts; stays usable.
+        labels: the tokens of each label, from `policy.label_tokens`.
+    """
     first = prefix.logits.float().log_softmax(-1)
     if all(len(label) == 1 for label in labels):
         return first[:, [label[0] for label in labels]]

@@ -1,6 +1,7 @@
 """The language model that is trained: base weights, tokenizer, LoRA adapter, and its prompts."""
 
 import logging
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from transformers.utils.logging import disable_progress_bar
 from transformers.utils.quantization_config import Mxfp4Config
 
 from factmix.study.examples import Example
+from factmix.study.labels import LABELS
 from factmix.study.paths import ROOT
 from factmix.study.prompts import CUE, render
 from factmix.study.settings import Lora, Model, Prompt
@@ -276,6 +278,31 @@ def whole_prompt(
     return chat
 
 
+def label_tokens(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[list[int]]:
+    """The tokens of each label, in the order of `LABELS`, as they continue a prompt.
+
+    A label by itself can have other tokens: SentencePiece puts a space before the first word.
+
+    Args:
+        tokenizer: of the model.
+        prompt: a whole prompt; all end in `CUE`, so one stands for all.
+
+    Raises:
+        PromptError: the tokens of the prompt change when a label follows.
+    """
+    before = tokenizer(prompt)["input_ids"]
+    both = [tokenizer(f"{prompt}{label}")["input_ids"] for label in LABELS]
+    for label, ids in zip(LABELS, both, strict=True):
+        if len(ids) <= len(before) or ids[: len(before)] != before:
+            raise PromptError(
+                f"the tokenizer {tokenizer.name_or_path} changes the tokens at the end of a prompt"
+                f" when the label {label} follows: {before[-3:]} become {ids[-4:]}; expected the"
+                " tokens of the prompt and then those of the label, as the label's probability is"
+                " undefined otherwise; use a model with another tokenizer"
+            )
+    return [ids[len(before) :] for ids in both]
+
+
 def prompt_texts(
     tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], prompt: Prompt
 ) -> list[str]:
@@ -305,17 +332,31 @@ def prompt_text(
         text = whole_prompt(tokenizer, example.claim, evidence, prompt)
         return text, prompt.max_tokens - len(tokenizer(text)["input_ids"])
 
-    evidence = example.evidence
-    text, room = within(evidence)
-    cut = room < 0
-    while room < 0 and evidence:
-        *kept, last = evidence
-        words = last.split()[: len(last.split()) + room]  # a word is at least one token
-        evidence = (*kept, " ".join(words)) if words else tuple(kept)
-        text, room = within(evidence)
+    text, room = within(example.evidence)
+    if room >= 0:
+        return text, False
+    words = [len(sentence.split()) for sentence in example.evidence]
+
+    def excess(count: int) -> int:
+        return -within(_first_words(example.evidence, count))[1]
+
+    most = bisect_right(range(1, sum(words) + 1), 0, key=excess)  # words that fit
+    text, room = within(_first_words(example.evidence, most))
     if room < 0:
         raise PromptError(
             f"{example.dataset} {example.id}: even without evidence the prompt is {-room} tokens "
             f"too long; raise prompt.max_tokens (now {prompt.max_tokens}), or remove the claim"
         )
-    return text, cut
+    return text, True
+
+
+def _first_words(evidence: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """The first words of some sentences; a sentence that is cut is written with single spaces."""
+    kept: list[str] = []
+    for sentence in evidence:
+        words = sentence.split()
+        if count < len(words):
+            return (*kept, " ".join(words[:count])) if count else tuple(kept)
+        kept.append(sentence)
+        count -= len(words)
+    return tuple(kept)

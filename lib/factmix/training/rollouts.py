@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from trl import GRPOTrainer
 
+from factmix.study.protocol import updates_sampled_from
 from factmix.study.run import Run
 from factmix.training.trainer import SharedPrefixTrainer
 
@@ -102,7 +103,7 @@ class StaleSampler(SharedPrefixTrainer):
     def refresh_if_due(self) -> None:
         """Refreshes the copy if due; after an interruption, loads it from the checkpoint."""
         step = self.state.global_step
-        if step % self._refresh == 0 and step != self._frozen_at:
+        if updates_sampled_from(step, self._refresh) == step != self._frozen_at:
             trained = self._trained().items()
             self._frozen = {name: each.detach().clone() for name, each in trained}
             self._frozen_at = step
