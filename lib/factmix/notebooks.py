@@ -1,9 +1,11 @@
 """Executes a notebook source with parameters; what it leaves behind is a whole notebook or none."""
 
+import os
 import re
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,14 +62,15 @@ def execute(source: Path, output: Path, parameters: Mapping[str, Any]) -> None:
         convert(source, converted)
         _check_names(source, converted, parameters)
         try:
-            papermill.execute_notebook(
-                converted,
-                executed,
-                parameters=dict(parameters),
-                progress_bar=False,
-                stderr_file=sys.stderr,
-                extra_arguments=QUIET_KERNEL,
-            )
+            with _figures_inline():
+                papermill.execute_notebook(
+                    converted,
+                    executed,
+                    parameters=dict(parameters),
+                    progress_bar=False,
+                    stderr_file=sys.stderr,
+                    extra_arguments=QUIET_KERNEL,
+                )
         except (PapermillExecutionError, DeadKernelError) as error:
             failed.parent.mkdir(exist_ok=True)
             executed.replace(failed)
@@ -75,6 +78,13 @@ def execute(source: Path, output: Path, parameters: Mapping[str, Any]) -> None:
                 f"{source}: {_failure(error)}; as far as it got: {failed}"
             ) from error
         _clean(executed)
+        if _lacks_figures(executed):
+            failed.parent.mkdir(exist_ok=True)
+            executed.replace(failed)
+            raise NotebookError(
+                f"{source}: none of its cells showed a figure, and some are marked as figures;"
+                f" expected matplotlib's inline backend; the notebook is in {failed}"
+            )
         executed.replace(output)
     failed.unlink(missing_ok=True)
 
@@ -102,6 +112,28 @@ def repository() -> dict[str, str]:
     """URL (empty while there is none) and branch of the public repository, from _config.yml."""
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]
     return {"repository": str(config["url"]), "branch": str(config["branch"])}
+
+
+@contextmanager
+def _figures_inline() -> Iterator[None]:
+    """Makes kernels that start inside show figures, whatever MPLBACKEND the environment has."""
+    usual = os.environ.get("MPLBACKEND")
+    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+    try:
+        yield
+    finally:
+        del os.environ["MPLBACKEND"]
+        if usual is not None:
+            os.environ["MPLBACKEND"] = usual
+
+
+def _lacks_figures(path: Path) -> bool:
+    """Whether cells are marked as figures, by an alternative text, and no cell shows an image."""
+    cells = jupytext.read(path).cells
+    marked = any("image" in cell.metadata.get("mystnb", {}) for cell in cells)
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    shown = any(kind.startswith("image/") for each in outputs for kind in each.get("data", {}))
+    return marked and not shown
 
 
 def _check_names(source: Path, converted: Path, parameters: Mapping[str, Any]) -> None:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import nbformat
@@ -51,6 +52,39 @@ def test_parameters_reach_the_notebook_and_stderr_reaches_only_the_terminal(
     assert texts(output) == "hard_only 7\n"
     assert "10%|#" in capfd.readouterr().err
     assert [path.name for path in output.parent.iterdir()] == ["page.ipynb"]
+
+
+FIGURE = """---
+mystnb:
+  image:
+    alt: A line.
+---
+import matplotlib.pyplot as plt
+
+plt.plot([0, 1]);"""
+
+
+@pytest.mark.parametrize("backend", ["Agg", None])
+def test_figures_are_shown_whatever_backend_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str | None
+) -> None:
+    monkeypatch.delenv("MPLBACKEND", raising=False)
+    if backend:
+        monkeypatch.setenv("MPLBACKEND", backend)
+    output = tmp_path / "pages" / "page.ipynb"
+    notebooks.execute(source(tmp_path, FIGURE), output, {})
+    cells = nbformat.read(output, as_version=4).cells
+    kinds = {kind for c in cells for out in c.get("outputs", []) for kind in out.get("data", {})}
+    assert "image/png" in kinds
+    assert os.environ.get("MPLBACKEND") == backend
+
+
+def test_a_notebook_that_should_show_figures_and_shows_none_is_an_error(tmp_path: Path) -> None:
+    output = tmp_path / "pages" / "page.ipynb"
+    page = source(tmp_path, FIGURE.replace("plt.plot", "print"))
+    with pytest.raises(NotebookError, match="none of its cells showed a figure"):
+        notebooks.execute(page, output, {})
+    assert not output.exists() and (output.parent / "failed" / "page.ipynb").exists()
 
 
 def test_equal_runs_leave_equal_files_without_times_or_paths(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 import json
 import shutil
 
+import pandas as pd
 import pytest
 
 from factmix.results.answers import CompareError, predictions
 from factmix.results.compare import compare
 from factmix.results.freeze import freeze
+from factmix.study.files import write_parquet
 from factmix.study.load import find_study, load_kept
 from factmix.study.paths import Paths
 from factmix.study.spec import StudyError
@@ -62,6 +64,19 @@ def test_freeze_removes_runs_that_the_study_no_longer_has_and_nothing_else(study
     assert not (into / "given_up-s0").exists()
     assert (into / "learning_rate.json").exists()
     assert (into / "notes" / "mine.txt").exists()
+
+
+def test_results_that_do_not_follow_from_the_answers_are_not_frozen(study, paths, tmp_path):
+    into = tmp_path / "results"
+    freeze(study, paths, into)
+    before = {path: path.read_bytes() for path in into.rglob("*") if path.is_file()}
+    file = paths.arm("balanced", 0) / "predictions.parquet"
+    answers = pd.read_parquet(file)
+    write_parquet(file, answers.assign(predicted="PASS"))  # evaluated again by hand
+    with pytest.raises(CompareError, match=r"do not follow from the answers .*factmix results"):
+        freeze(study, paths, into)
+    assert {path: path.read_bytes() for path in into.rglob("*") if path.is_file()} == before
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_freeze_asks_for_the_comparison_first(study, paths, tmp_path):

@@ -123,6 +123,20 @@ def test_what_is_not_marked_is_valid_in_either_format(write, marks):
     assert not read_predictions(unmarked)["invalid"].any()
 
 
+@pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow", "category", "object"])
+def test_columns_of_every_kind_of_pandas_are_the_same_answers(write, backend):
+    marks = [None, True, False, None, True, None, True, None]
+    frames = [ours(FIRST).assign(format_valid=marks), ours(SECOND).assign(format_valid=True)]
+    if backend == "category":
+        frames = [frame.astype("category") for frame in frames]
+    elif backend != "object":
+        frames = [frame.convert_dtypes(dtype_backend=backend) for frame in frames]
+    files = [write(f"{i}.parquet", frame) for i, frame in enumerate(frames)]
+    dropped = pair(*files, invalid="drop_pairwise")
+    assert (dropped.dropped, len(dropped.ids), dropped.invalid) == (1, 7, (1, 0))
+    assert pair(*files).baseline == FIRST
+
+
 def test_ids_of_different_types_are_the_same_examples(write):
     a, b = records(FIRST), records(SECOND)
     for i, row in enumerate(b):

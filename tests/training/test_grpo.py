@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import save_file
 from trl import GRPOTrainer
 
 import small_models
@@ -706,6 +707,36 @@ def test_a_checkpoint_that_was_not_written_to_its_end_is_passed_over(tmp_path: P
     for step in (9, 10):
         (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
     assert grpo._last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
+
+
+def _checkpoint(folder: Path, step: int) -> Path:
+    """A folder with a file of each format that a checkpoint has."""
+    checkpoint = folder / f"checkpoint-{step}"
+    checkpoint.mkdir()
+    save_file({"a": torch.zeros(2)}, checkpoint / "adapter_model.safetensors")
+    for name in ("optimizer.pt", "rng_state.pth", "training_args.bin"):
+        torch.save({"step": step}, checkpoint / name)
+    write_json(checkpoint / "trainer_state.json", {"global_step": step})
+    return checkpoint
+
+
+@pytest.mark.parametrize("kept", [0, 20])
+@pytest.mark.parametrize(
+    "name", ["optimizer.pt", "rng_state.pth", "adapter_model.safetensors", "trainer_state.json"]
+)
+def test_a_damaged_checkpoint_is_passed_over_or_named(
+    tmp_path: Path, name: str, kept: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, last = _checkpoint(tmp_path, 9), _checkpoint(tmp_path, 10)
+    assert grpo._last_checkpoint(tmp_path) == str(last)
+    for checkpoint in (last, first):
+        content = (checkpoint / name).read_bytes()
+        (checkpoint / name).write_bytes(content[:kept])
+        if checkpoint == last:
+            assert grpo._last_checkpoint(tmp_path) == str(first)
+            assert f"{name} is damaged: resuming from" in capsys.readouterr().err
+    with pytest.raises(grpo.TrainingError, match=rf"{name} is damaged, .* delete {tmp_path}"):
+        grpo._last_checkpoint(tmp_path)
 
 
 @pytest.mark.slow

@@ -1,11 +1,14 @@
 """What is kept of a finished study: its results, and the small files that its figures need."""
 
+import json
 import re
 import shutil
+import tempfile
 from pathlib import Path
 
 from factmix.results.answers import CompareError, check_current, check_files
-from factmix.study.files import written_whole
+from factmix.results.compare import compute
+from factmix.results.results_json import differences
 from factmix.study.load import load_kept
 from factmix.study.paths import Paths
 from factmix.study.spec import Study
@@ -26,8 +29,8 @@ def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
         the files that were written.
 
     Raises:
-        CompareError: something is missing, or the results are of the study as it was before a
-            change; nothing has been copied then.
+        CompareError: something is missing, the results are of the study as it was before a change,
+            or they do not follow from the answers; `into` is then as it was.
         StudyError: the results do not say which study they are of.
     """
     check_files(study, paths)
@@ -53,17 +56,38 @@ def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
     sources += [page for page in _pages(paths) if page.stem in kept or not _of_arm(page)]
     optional = (paths.learning_rate, paths.shortcuts)
     sources += [source for source in optional if source.is_file()]
-    for run in sorted(into.glob("*/run.json")):
-        if paths.root / run.parent.name not in folders:
-            shutil.rmtree(run.parent)
-    for page in _pages(Paths(into)):
-        if _of_arm(page) and page.stem not in kept:
-            page.unlink()
-    targets = [into / source.relative_to(paths.root) for source in sources]
-    for source, target in zip(sources, targets, strict=True):
-        with written_whole(target) as part:
-            shutil.copyfile(source, part)
+    into.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{into.name}-", dir=into.parent) as folder:
+        aside = Path(folder)
+        copies = [aside / source.relative_to(paths.root) for source in sources]
+        for source, copy in zip(sources, copies, strict=True):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, copy)
+        _check_results(study, Paths(aside), paths)
+        for run in sorted(into.glob("*/run.json")):
+            if paths.root / run.parent.name not in folders:
+                shutil.rmtree(run.parent)
+        for page in _pages(Paths(into)):
+            if _of_arm(page) and page.stem not in kept:
+                page.unlink()
+        targets = [into / copy.relative_to(aside) for copy in copies]
+        for copy, target in zip(copies, targets, strict=True):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            copy.replace(target)
     return targets
+
+
+def _check_results(study: Study, copied: Paths, run: Paths) -> None:
+    """Raises CompareError unless the copied answers give the copied results.json."""
+    kept = json.loads(copied.results.read_text(encoding="utf-8"))
+    again = json.loads(json.dumps(compute(study, copied)))
+    entries = differences(kept, again)
+    other = entries.index[~entries["same"].astype(bool)]
+    if len(other):
+        raise CompareError(
+            f"{run.results}: {len(other)} numbers, such as {other[0]}, do not follow from the"
+            f" answers in {run.root}; make them again with: factmix results {study.name}"
+        )
 
 
 def _pages(paths: Paths) -> list[Path]:

@@ -204,7 +204,10 @@ def _ours(path: Path, dataset: str | None) -> pd.DataFrame:
     absent = [name for name in _OURS if name not in frame.columns]
     if absent:
         raise PredictionsError(f"{path}: lacks the columns {', '.join(absent)}")
-    frame = frame[list(_OURS)].reset_index(drop=True)
+    # Plain objects with None where nothing is: pandas has several kinds of missing values, and
+    # comparisons with some of them are missing, too.
+    frame = frame[list(_OURS)].astype(object).reset_index(drop=True)
+    frame = frame.where(frame.notna(), None)
     nameless = frame.index[~frame["id"].map(_is_id) | frame["dataset"].isna()]
     if len(nameless):
         row = frame.loc[nameless[0]]
@@ -229,7 +232,7 @@ def _ours(path: Path, dataset: str | None) -> pd.DataFrame:
             "key": keys,
             "gold": frame["gold"],
             "answer": frame["predicted"].where(read, INVALID),
-            "invalid": ~read | marks.eq(False),
+            "invalid": ~read | (marks.notna() & ~marks.isin([True])),
         }
     )
     if dataset is None:

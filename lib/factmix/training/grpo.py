@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import warnings
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from typing import Any
 import pandas as pd
 import torch
 from datasets import Dataset
+from safetensors import SafetensorError, safe_open
 from trl import GRPOConfig, GRPOTrainer
 
 from factmix.data.leaks import check_disjoint
@@ -137,7 +139,7 @@ def make_trainer(
         logging_steps=1,
         save_strategy="steps",
         save_steps=numbers.checkpoint_steps,
-        save_total_limit=1,
+        save_total_limit=2,  # one more, in case the last is damaged
         # The number of forward passes differs by process, so processes would hang on a broadcast.
         ddp_broadcast_buffers=False,
         ddp_find_unused_parameters=False,
@@ -270,11 +272,47 @@ def _write_run(
 
 
 def _last_checkpoint(folder: Path) -> str | None:
-    """The newest complete checkpoint; trainer_state.json is the last file written."""
+    """The newest undamaged checkpoint; trainer_state.json is the last file written.
+
+    Raises:
+        TrainingError: there are checkpoints, and each of them has a damaged file.
+    """
     written = folder.glob("checkpoint-*/trainer_state.json")
-    checkpoints = [file.parent for file in written]
-    newest = max(checkpoints, key=lambda each: int(each.name.split("-")[1]), default=None)
-    return str(newest) if newest else None
+    checkpoints = sorted((each.parent for each in written), key=lambda each: -_step_of(each))
+    damaged: list[Path] = []
+    for checkpoint in checkpoints:
+        broken = [file for file in sorted(checkpoint.iterdir()) if not _is_whole(file)]
+        if not broken:
+            if damaged:
+                print(f"{damaged[0]} is damaged: resuming from {checkpoint}", file=sys.stderr)
+            return str(checkpoint)
+        damaged += broken
+    if damaged:
+        raise TrainingError(
+            f"{damaged[0]} is damaged, and no earlier checkpoint is left; to start the training"
+            f" again from its first step, delete {folder}"
+        )
+    return None
+
+
+def _step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.split("-")[1])
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether a file of a checkpoint can be read to its end."""
+    try:
+        if file.suffix == ".safetensors":
+            with safe_open(file, "pt"):
+                return True
+        if file.suffix in (".pt", ".pth", ".bin"):
+            with zipfile.ZipFile(file) as archive:
+                return archive.testzip() is None
+        if file.suffix == ".json":
+            json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, SafetensorError, zipfile.BadZipFile):
+        return False
+    return True
 
 
 def _read_training(run: Run, paths: Paths) -> pd.DataFrame:
