@@ -1,11 +1,11 @@
 """Writes book/_generated/: each part of it again only when what it is made from has changed."""
 
 import ast
+import functools
 import gc
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ class Book:
         of_seeds = (SEEDS_PAGE, f"_generated/notebooks/{SEEDS_NOTEBOOK}")
         return self.again if docname in of_seeds else self.default
 
-    @cached_property
+    @functools.cached_property
     def numbers(self) -> dict[str, Any]:
         """Numbers of no study of ours, by the name of their file in numbers/."""
         return {file.stem: _read(file) for file in (self.generated / "numbers").glob("*.json")}
@@ -108,12 +108,12 @@ def write(book: Book, speed: Path) -> None:
     """Writes every part whose inputs are others than when it was last written; removes the rest."""
     cache = book.generated / "cache.json"
     known = _read(cache) if cache.is_file() else {}
-    code, now = _fingerprint(CODE), {}
+    fingerprint, now = functools.cache(_fingerprint), {}
     # Notebooks first: one that failed is refused before anything takes time.
     kept = notebooks.copy(book.default, book.again)
     written = {path: write_if_changed(book.generated / path, text) for path, text in kept.items()}
     for name, function, taken, inputs in parts(book, speed):
-        made_of = [code, _fingerprint(inputs), *map(str, inputs)]
+        made_of = [fingerprint(place) for place in (*CODE, *inputs)]
         last = known.get(name, {"of": None, "files": []})
         present = all((book.generated / path).is_file() for path in last["files"])
         if last["of"] != made_of or not present:
@@ -122,7 +122,6 @@ def write(book: Book, speed: Path) -> None:
             from factmix.report import pages
 
             gc.freeze()
-
             files = getattr(pages, function)(*taken)
             for path, content in files.items():
                 write_if_changed(book.generated / path, content)
@@ -136,15 +135,14 @@ def write(book: Book, speed: Path) -> None:
             path.unlink()
 
 
-def _fingerprint(places: Iterable[Path]) -> str:
-    """Of the content of files, and of all below folders; code counts without its docstrings."""
+def _fingerprint(place: Path) -> str:
+    """Of a file, or of all below a folder; code counts without comments and docstrings."""
     found = sha256()
-    for place in places:
-        for file in sorted(place.rglob("*")) if place.is_dir() else [place]:
-            if file.is_file() and "__pycache__" not in file.parts:
-                content = file.read_bytes()
-                found.update(str(file).encode())
-                found.update(_bare(content) if file.suffix == ".py" else content)
+    for file in sorted(place.rglob("*")) if place.is_dir() else [place]:
+        if file.is_file() and "__pycache__" not in file.parts:
+            content = file.read_bytes()
+            found.update(str(file).encode())
+            found.update(_bare(content) if file.suffix == ".py" else content)
     return found.hexdigest()
 
 
