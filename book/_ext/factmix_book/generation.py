@@ -77,15 +77,17 @@ Part = tuple[str, str, tuple[Any, ...], list[Path]]
 def parts(book: Book, speed: Path) -> Iterator[Part]:
     default, again = both = (book.default, book.again)
     roots, published = [default.root, again.root], [PUBLISHED, default.root, STUDIES]
-    chapters, alt_texts = [*TEMPLATES.glob("*.md.j2")], TEMPLATES / "alt_texts.j2"
-    yield "tables", "chapter_tables", both, [*roots, *chapters]
-    yield "sentences", "sentences", both, [*roots, *chapters]
+    all_words = [*TEMPLATES.iterdir()]
+    yield "tables", "chapter_tables", both, [*roots, *_words("tables", "reward")]
+    yield "sentences", "sentences", both, [*roots, *all_words]
     yield "published numbers", "published_numbers", (default,), published
-    yield "published tables", "published_tables", (default,), [*published, *chapters]
-    yield "measured", "measured", (speed,), [speed, BENCHMARKS, *chapters]
-    made_of = [*roots, PUBLISHED, BENCHMARKS, STUDIES, TEMPLATES / "rerun.md.j2"]
+    made_of = [*published, *_words("tables", "published-tables")]
+    yield "published tables", "published_tables", (default,), made_of
+    made_of = [speed, BENCHMARKS, *_words("tables", "benchmarks")]
+    yield "measured", "measured", (speed,), made_of
+    made_of = [*roots, PUBLISHED, BENCHMARKS, STUDIES, *_words("rerun")]
     yield "downloads", "committed_downloads", both, made_of
-    yield "scripts", "scripts", (default,), [default.root, TEMPLATES / "examples.md.j2"]
+    yield "scripts", "scripts", (default,), [default.root, *_words("examples")]
     figures: dict[str, tuple[str, Any, list[Path]]] = {
         "committed": ("study", default, [default.root]),
         "seeds": ("seeds", again, [again.root]),
@@ -94,14 +96,18 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
     }
     for name, run in book.runs.items():
         figures[f"run-{name}"] = ("study", run, [run.root])
-        yield f"run {name}", "run", (run, both), [run.root, *roots, STUDIES, *chapters]
+        yield f"run {name}", "run", (run, both), [run.root, *roots, STUDIES, *all_words]
     for name, (kind, source, inputs) in figures.items():
         taken = (kind, source, f"figures/{name}")
         yield f"figures of {name}", "images", taken, inputs
-        yield f"figures of {name} in words", "words", taken, [*inputs, alt_texts]
+        yield f"figures of {name} in words", "words", taken, [*inputs, *_words("alt_texts")]
     shown = (*both, *book.runs.values())
-    said_by = [STUDIES, TEMPLATES / "provenance.j2", *(results.root for results in shown)]
+    said_by = [STUDIES, *_words("provenance"), *(results.root for results in shown)]
     yield "lines", "lines", (shown, both), said_by
+
+
+def _words(*names: str) -> list[Path]:
+    return [path for name in names for path in TEMPLATES.glob(f"{name}.*")]
 
 
 def write(book: Book, speed: Path) -> None:
