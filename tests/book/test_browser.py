@@ -19,10 +19,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from browsers import chromium
 from factmix.published import audit
+from factmix.report import interactive
+from factmix.report.sources import committed_results
 from factmix.study.examples import Example
 from factmix.study.labels import ANSWERS, LABELS, Label
 from factmix.study.load import find_study
-from factmix.study.paths import ROOT
 from factmix.study.settings import WeightedReward
 from factmix.training.rewards import components
 
@@ -491,21 +492,16 @@ def test_examples_are_searched_and_paged(built: Path, html: Path, page: Page) ->
     assert open_examples(html, page, "#page=999&dataset=nowhere") == f"{total} of {total} examples"
 
 
-def test_claim_with_markup_is_shown_as_text(
-    html: Path, page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
-    from factmix_book import examples
-
+def test_claim_with_markup_is_shown_as_text(html: Path, page: Page, tmp_path: Path) -> None:
     text = "<b>bold</b> &amp; </script><script>document.title = 'taken'</script>"
     answer = {"dataset": "debate", "id": "marked", "gold": "NA", "predicted": "NA"}
     answer |= {"p_na": 1.0, "p_pass": 0.0, "p_fail": 0.0}
     arms = ["base", *find_study("embedded").arms]
     marked = Example("marked", "marked", "debate", text, (text,), Label.NA)
-    shown = examples.columns(dict.fromkeys(arms, pd.DataFrame([answer])), {"debate": [marked]})
+    shown = interactive.columns(dict.fromkeys(arms, pd.DataFrame([answer])), {"debate": [marked]})
     shutil.copytree(html, tmp_path / "html")
     data = tmp_path / "html" / "_static" / "examples_data.js"
-    data.write_text(examples.script(shown), encoding="utf-8")
+    data.write_text(interactive.script(shown), encoding="utf-8")
     assert open_examples(tmp_path / "html", page) == "1 of 1 examples"
     assert page.locator(".examples .claim").inner_text() == text
     assert page.locator(".examples li li").inner_text() == text
@@ -513,16 +509,11 @@ def test_claim_with_markup_is_shown_as_text(
     assert page.title() != "taken"
 
 
-def test_browser_of_examples_shows_ten_of_thousands(
-    html: Path, page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
-    from factmix_book import examples, sources
-
-    shown = examples.data(sources.committed_results("embedded"))
+def test_browser_of_examples_shows_ten_of_thousands(html: Path, page: Page, tmp_path: Path) -> None:
+    shown = interactive.data(committed_results("embedded"))
     shutil.copytree(html, tmp_path / "html")
     data = tmp_path / "html" / "_static" / "examples_data.js"
-    data.write_text(examples.script(shown), encoding="utf-8")
+    data.write_text(interactive.script(shown), encoding="utf-8")
     total = len(shown["ids"])
     assert open_examples(tmp_path / "html", page) == f"{total:,} of {total:,} examples"
     assert page.locator(".examples > li").count() == 10

@@ -1,10 +1,10 @@
 """Writes book/_generated/: each part of it again only when what it is made from has changed."""
 
+import functools
 import gc
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from factmix.report.sources import (
     committed_results,
     local_runs,
 )
-from factmix.study.freshness import files_sha256
+from factmix.study.freshness import tree_sha256
 from factmix.study.paths import ROOT
 from factmix_book import notebooks
 
@@ -58,7 +58,7 @@ class Book:
         of_seeds = (SEEDS_PAGE, f"_generated/notebooks/{SEEDS_NOTEBOOK}")
         return self.again if docname in of_seeds else self.default
 
-    @cached_property
+    @functools.cached_property
     def numbers(self) -> dict[str, Any]:
         """Numbers of no study of ours, by the name of their file in numbers/."""
         return {file.stem: _read(file) for file in (self.generated / "numbers").glob("*.json")}
@@ -76,15 +76,17 @@ Part = tuple[str, str, tuple[Any, ...], list[Path]]
 def parts(book: Book, speed: Path) -> Iterator[Part]:
     default, again = both = (book.default, book.again)
     roots, published = [default.root, again.root], [PUBLISHED, default.root, STUDIES]
-    chapters, alt_texts = [*TEMPLATES.glob("*.md.j2")], TEMPLATES / "alt_texts.j2"
-    yield "tables", "chapter_tables", both, [*roots, *chapters]
-    yield "sentences", "sentences", both, [*roots, *chapters]
+    all_words = [*TEMPLATES.iterdir()]
+    yield "tables", "chapter_tables", both, [*roots, *_words("tables", "reward")]
+    yield "sentences", "sentences", both, [*roots, *all_words]
     yield "published numbers", "published_numbers", (default,), published
-    yield "published tables", "published_tables", (default,), [*published, *chapters]
-    yield "measured", "measured", (speed,), [speed, BENCHMARKS, *chapters]
-    made_of = [*roots, PUBLISHED, BENCHMARKS, STUDIES, TEMPLATES / "rerun.md.j2"]
+    made_of = [*published, *_words("tables", "published-tables")]
+    yield "published tables", "published_tables", (default,), made_of
+    made_of = [speed, BENCHMARKS, *_words("tables", "benchmarks")]
+    yield "measured", "measured", (speed,), made_of
+    made_of = [*roots, PUBLISHED, BENCHMARKS, STUDIES, *_words("rerun")]
     yield "downloads", "committed_downloads", both, made_of
-    yield "scripts", "scripts", (default,), [default.root, TEMPLATES / "examples.md.j2"]
+    yield "scripts", "scripts", (default,), [default.root, *_words("examples")]
     figures: dict[str, tuple[str, Any, list[Path]]] = {
         "committed": ("study", default, [default.root]),
         "seeds": ("seeds", again, [again.root]),
@@ -93,26 +95,30 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
     }
     for name, run in book.runs.items():
         figures[f"run-{name}"] = ("study", run, [run.root])
-        yield f"run {name}", "run", (run, both), [run.root, *roots, STUDIES, *chapters]
+        yield f"run {name}", "run", (run, both), [run.root, *roots, STUDIES, *all_words]
     for name, (kind, source, inputs) in figures.items():
         taken = (kind, source, f"figures/{name}")
         yield f"figures of {name}", "images", taken, inputs
-        yield f"figures of {name} in words", "words", taken, [*inputs, alt_texts]
+        yield f"figures of {name} in words", "words", taken, [*inputs, *_words("alt_texts")]
     shown = (*both, *book.runs.values())
-    said_by = [STUDIES, TEMPLATES / "provenance.j2", *(results.root for results in shown)]
+    said_by = [STUDIES, *_words("provenance"), *(results.root for results in shown)]
     yield "lines", "lines", (shown, both), said_by
+
+
+def _words(*names: str) -> list[Path]:
+    return [path for name in names for path in TEMPLATES.glob(f"{name}.*")]
 
 
 def write(book: Book, speed: Path) -> None:
     """Writes every part whose inputs are others than when it was last written; removes the rest."""
     cache = book.generated / "cache.json"
     known = _read(cache) if cache.is_file() else {}
-    code, now = files_sha256(CODE), {}
+    fingerprint, now = functools.cache(tree_sha256), {}
     # Notebooks first: one that failed is refused before anything takes time.
     kept = notebooks.copy(book.default, book.again)
     written = {path: write_if_changed(book.generated / path, text) for path, text in kept.items()}
     for name, function, taken, inputs in parts(book, speed):
-        made_of = [code, files_sha256(inputs), *map(str, inputs)]
+        made_of = [fingerprint(place) for place in (*CODE, *inputs)]
         last = known.get(name, {"of": None, "files": []})
         present = all((book.generated / path).is_file() for path in last["files"])
         if last["of"] != made_of or not present:
@@ -121,7 +127,6 @@ def write(book: Book, speed: Path) -> None:
             from factmix.report import pages
 
             gc.freeze()
-
             files = getattr(pages, function)(*taken)
             for path, content in files.items():
                 write_if_changed(book.generated / path, content)

@@ -8,7 +8,7 @@ from typing import Any
 from factmix.report.drawings import Drawing, of_benchmark
 from factmix.report.markdown import table
 from factmix.report.sources import SourceError
-from factmix.report.templates import render, short
+from factmix.report.templates import digits, render
 
 # What each benchmark measures, in the order of the page.
 TITLES = {
@@ -97,10 +97,10 @@ def _numbers(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         elif isinstance(value, Mapping):
             for at, x in value.items():
                 name = f"{named}, {at} {PLACES.get(key, '')}".rstrip()
-                yield name, short(x) + _between((between or {}).get(at))
+                yield name, digits(x) + _between((between or {}).get(at))
         else:
-            yield named, short(value) + _between(between)
+            yield named, digits(value) + _between(between)
 
 
 def _between(quartiles: list[float] | None) -> str:
-    return f" ({' to '.join(map(short, quartiles))})" if quartiles else ""
+    return f" ({' to '.join(map(digits, quartiles))})" if quartiles else ""

@@ -80,26 +80,9 @@ def system(arm: str) -> str:
     return name if name.startswith("`") else f"the {name}"
 
 
-def short(value: float) -> str:
-    """A measured number with three digits."""
-    return _minus(f"{value:.3g}")
-
-
-def rounded(value: float, digits: int = 2) -> str:
-    return _minus(f"{value:.{digits}f}")
-
-
-def percent(fraction: float, digits: int = 1) -> str:
-    return f"{100 * fraction:.{digits}f}"
-
-
-def signed(fraction: float, digits: int = 1) -> str:
-    """A difference in points."""
-    return _minus(f"{100 * fraction:+.{digits}f}")
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "\u2212")
+def digits(value: float, form: str = ".3g") -> str:
+    """A measured number in a form of `format`, with a minus sign that is one."""
+    return f"{value:{form}}".replace("-", "\u2212")
 
 
 def cells(found: Mapping[str, Leaf], names: Iterable[str]) -> str:
@@ -172,7 +155,7 @@ def _environment() -> Environment:
 
 
 _FUNCTIONS = (
-    amount, cells, component_names, components, counts_text, each, established, in_both_readings,
-    listed, low_high, lowest_and_highest, num, percent, places, probability, rounded, short, show,
-    signed, system, test_of, words,
+    amount, cells, component_names, components, counts_text, digits, each, established,
+    in_both_readings, listed, low_high, lowest_and_highest, num, places, probability, show, system,
+    test_of, words,
 )  # fmt: skip

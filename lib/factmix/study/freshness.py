@@ -10,13 +10,13 @@ compare it before they run again. Comparing and freezing check it. A record has 
   docstrings;
 - hashes of the files that the step reads.
 
-The book asks `files_sha256` whether what it made of results is still of these files and this code.
+The book asks `tree_sha256` whether what it made of results is still of these files and this code.
 """
 
 import ast
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -62,15 +62,14 @@ def code_sha256(step: str) -> str:
     return code_of(STEPS[step], (*NOT_FOLLOWED, *NOT_FOLLOWED_BY.get(step, ())))
 
 
-def files_sha256(places: Iterable[Path]) -> str:
-    """The hash of files and of all files below folders, of Python files as for `code_sha256`."""
+def tree_sha256(place: Path) -> str:
+    """The hash of a file, or of all files below a folder; of Python files as for `code_sha256`."""
     digest = hashlib.sha256()
-    for place in places:
-        for file in sorted(place.rglob("*")) if place.is_dir() else [place]:
-            if file.is_file() and "__pycache__" not in file.parts:
-                code = file.suffix == ".py"
-                digest.update(f"{file}\n".encode())
-                digest.update(_statements(file).encode() if code else file.read_bytes())
+    for file in sorted(place.rglob("*")) if place.is_dir() else [place]:
+        if file.is_file() and "__pycache__" not in file.parts:
+            code = file.suffix == ".py"
+            digest.update(f"{file}\n".encode())
+            digest.update(_statements(file).encode() if code else file.read_bytes())
     return digest.hexdigest()
 
 

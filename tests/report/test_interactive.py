@@ -1,10 +1,12 @@
 """The data of the browser of examples: real texts beside the answers given to them."""
 
 import json
+from html import escape
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from markdown_it import MarkdownIt
 
 from factmix.data.datasets import load
 from factmix.data.mixtures import prepare
@@ -84,3 +86,12 @@ def test_generator_still_writes_the_texts_of_the_committed_study(tmp_path: Path)
     report = json.loads((ROOT / "results/embedded/data/report.json").read_text())
     drawn = prepare(find_study("embedded"), Paths(tmp_path))
     assert drawn["fingerprint"] == report["fingerprint"]
+
+
+def test_whatever_a_text_holds_is_no_markup_where_scripts_do_not_run() -> None:
+    shown = interactive.columns({"base": PREDICTIONS}, TEXTS)
+    text = "<b>*no*</b> | [a](b) {num}`key` $x$ & _y_"
+    marked = shown | {"claims": [text, text]}
+    page = interactive.without_scripts(sources.committed_results("embedded"), marked)
+    html = MarkdownIt("commonmark").enable("table").render(page)
+    assert html.count(f'<td style="text-align:left">{escape(text, quote=False)}</td>') == 2
