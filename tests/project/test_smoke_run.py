@@ -84,7 +84,7 @@ def test_data_are_drawn_for_every_mixture(study: Study, run: Paths) -> None:
         drawn = evaluation.loc[evaluation["dataset"] == dataset, "label"].value_counts()
         assert {label: drawn[label] for label in LABELS} == counts
     for mixture in study.mixtures:
-        groups = pd.read_parquet(run.train(mixture))["group"]
+        groups = pd.read_parquet(run.data / f"train-{mixture}.parquet")["group"]
         assert not set(groups) & set(evaluation["group"])
 
 

@@ -204,7 +204,7 @@ def check_drawn(run: Run | BaseRun, paths: Paths) -> None:
     drawn = content.get("depends_on", {}).get("settings", {}).get("samples", {})
     samples: list[TrainingSample | EvaluationSample] = [run.evaluation_sample]
     if isinstance(run, Run):
-        samples.append(run.training_sample)
+        samples.insert(0, run.training_sample)
     for sample in samples:
         file = paths.sample(sample)
         if not file.is_file() or sample.name not in drawn:
