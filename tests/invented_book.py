@@ -14,6 +14,7 @@ import pandas as pd
 from factmix.data.datasets import FILES, load
 from factmix.results.compare import compare
 from factmix.results.freeze import freeze
+from factmix.study import freshness
 from factmix.study.files import write_json, write_parquet
 from factmix.study.labels import ANSWERS, INVALID, LABELS
 from factmix.study.load import find_study
@@ -53,6 +54,13 @@ def invent_run(study: Study, paths: Paths, seed: int = 0) -> None:
                 "study": study.name,
                 "arm": arm,
                 "seed": study.seeds[0],
+                "depends_on": {
+                    "settings": freshness.training_settings(study.run(arm)),
+                    "code_sha256": None,
+                    "training_sample_sha256": f"of {study.arms[arm].mixture}",
+                    "model_sha256": {},
+                },
+                "evaluation_sample_sha256": "invented",
                 "steps": steps,
                 "finished": "2026-01-02T03:04:05+00:00",
                 "wall_seconds": 754.0,
