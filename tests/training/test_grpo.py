@@ -762,7 +762,8 @@ def test_too_few_steps_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     mixtures.prepare(STUDY, paths)
     numbers = STUDY.training.model_copy(update={"prompts_per_step": 36})
     wide = STUDY.model_copy(update={"training": numbers})
-    with pytest.raises(grpo.TrainingError, match=r"got 36 prompts per step, but .* hard_only has only 34"):
+    problem = r"got 36 prompts per step, but .* hard_only has only 34"
+    with pytest.raises(grpo.TrainingError, match=problem):
         grpo.train(wide.run("hard_only", 0), paths)
     monkeypatch.setattr(GRPOTrainer, "train", lambda *_, **__: None)
     with pytest.raises(grpo.TrainingError, match="ended after 0 steps; expected 2"):
