@@ -3,7 +3,7 @@
 #
 # A step runs again when a file that it reads is newer than what it wrote, or when the settings that
 # it takes from the study or its code have changed, which factmix.study.freshness says. So prose
-# rebuilds the book, figures/ draws the pages again, grpo.py trains again, and a new arm trains that
+# rebuilds the book, figures/ draws the pages of the arms again, grpo.py trains again, and a new arm trains that
 # arm only; comments and docstrings do nothing. (A file with a new time and the same content counts
 # as old: the profiles compare checksums.)
 

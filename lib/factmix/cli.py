@@ -151,8 +151,9 @@ def evaluate(
     if arm == "base":
         evaluation.evaluate_base(study.base_runs(), paths)
     else:
-        _check_trained(study.run(arm, seed), paths)
-        evaluation.evaluate_arm(study.run(arm, seed), paths)
+        run = study.run(arm, seed)
+        _check_trained(run, paths)
+        evaluation.evaluate_arm(run, paths)
     for run in runs:
         print(f"wrote {paths.run(run) / 'predictions.parquet'}")
 

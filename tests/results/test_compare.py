@@ -388,6 +388,18 @@ def test_an_arm_trained_on_another_sample_is_refused(study, paths):
         compare(study, paths)
 
 
+def test_answers_from_during_training_under_other_settings_are_used_and_said(study, paths, capsys):
+    run = study.run("hard_only", 0)
+    write_parquet(paths.sample(run.evaluation_sample), pd.DataFrame({"claim": ["one"]}))
+    file = paths.run(run) / "trajectory.parquet"
+    frame = pd.read_parquet(file)
+    frame.attrs["depends_on"] = freshness.trajectory(run, paths)
+    frame.attrs["depends_on"]["settings"]["trajectory_steps"] = [0, 99]
+    write_parquet(file, frame)
+    assert compare(study, paths)["trajectory"]["hard_only"]
+    assert "trajectory_steps was [0, 99] and is" in capsys.readouterr().err
+
+
 def test_data_counts_are_leaves_in_the_report_s_nesting(compared):
     data = compared["data"]
     assert data["datasets"]["debate"]["evaluation"]["NA"]["value"] == 10

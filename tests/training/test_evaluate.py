@@ -1,6 +1,7 @@
 """Answers and label probabilities."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,9 @@ import torch
 
 import small_models
 from factmix.study.examples import Example, to_frame
+from factmix.study.files import write_parquet
 from factmix.study.labels import LABELS, Label
+from factmix.study.paths import Paths
 from factmix.study.spec import Study
 from factmix.training import evaluate
 from factmix.training.columns import PREDICTIONS
@@ -135,6 +138,28 @@ def test_labels_of_several_tokens_multiply_their_probabilities(policy: Policy) -
                 shares = logits[len(prompt) - 1 : -1].log_softmax(-1)
                 expected = sum(shares[i, letter].item() for i, letter in enumerate(letters))
                 assert found[row, column].item() == pytest.approx(expected, abs=1e-4)
+
+
+def test_predictions_that_are_current_are_not_made_again(
+    policy: Policy,
+    examples: pd.DataFrame,
+    smoke: Study,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, paths = smoke.base_runs()[0], Paths(tmp_path)
+    write_parquet(paths.sample(run.evaluation_sample), examples)
+    monkeypatch.setattr(evaluate, "load_base", lambda _: policy)
+    evaluate.evaluate_base([run], paths)
+    file = paths.run(run) / "predictions.parquet"
+    before = file.stat().st_mtime_ns
+    monkeypatch.setattr(evaluate, "load_base", None)  # would fail if it were called
+    evaluate.evaluate_base([run], paths)
+    assert file.stat().st_mtime_ns == before
+    write_parquet(paths.sample(run.evaluation_sample), examples.iloc[:3])
+    monkeypatch.setattr(evaluate, "load_base", lambda _: policy)
+    evaluate.evaluate_base([run], paths)
+    assert len(pd.read_parquet(file)) == 3
 
 
 def test_batches_hold_every_index_once_within_both_limits() -> None:

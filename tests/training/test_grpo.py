@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import time
 from collections import defaultdict
@@ -627,6 +628,25 @@ def test_a_run_of_other_settings_is_moved_aside_by_name(
     assert (tmp_path / "replaced" / "hard_only-s0-1" / "checkpoints" / "checkpoint-2").is_dir()
     assert not folder.exists()
     assert "training.learning_rate was 0.001 and is 0.5" in capsys.readouterr().err
+
+
+def test_a_finished_run_without_one_of_its_files_is_moved_aside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, paths, _ = _files_of_a_run(tmp_path)
+    now, folder = freshness.training(run, paths), paths.run(run)
+    write_json(folder / "run.json", {"depends_on": now})
+    (folder / "adapter").mkdir()
+    for name in ("adapter/adapter_model.safetensors", "trajectory.parquet", "rewards.parquet"):
+        (folder / name).write_bytes(b"")
+    (tmp_path / "replaced" / "hard_only-s0-2").mkdir(parents=True)
+    for number in (1, 3):  # the first that is free
+        assert grpo._missing(folder) == ["metrics.parquet"]
+        grpo._make_room(folder, now)
+        assert "metrics.parquet is missing" in capsys.readouterr().err
+        aside = tmp_path / "replaced" / f"hard_only-s0-{number}"
+        assert (aside / "run.json").is_file()
+        shutil.copytree(aside, folder)
 
 
 def test_the_same_seed_gives_the_same_predictions_even_after_being_killed(

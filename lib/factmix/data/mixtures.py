@@ -218,7 +218,7 @@ def check_drawn(run: Run | BaseRun, paths: Paths) -> None:
 def development(study: Study, paths: Paths) -> pd.DataFrame:
     """Development examples, for choices that must not depend on training or evaluation data.
 
-    It is for choices that must not depend on training or evaluation data.
+    They share no group and no claim with any sample of the study.
 
     Returns:
         Rows of all datasets with the columns of examples, from the files that `prepare` wrote.

@@ -1,4 +1,7 @@
-"""Summary of a study's data as JSON and tables: counts, overlap and prompt lengths."""
+"""Summary of a study's data for the terminal and its notebook: counts, overlap, prompt lengths.
+
+The tables of the book are in book/templates/tables.md.j2.
+"""
 
 from typing import TYPE_CHECKING, Any
 

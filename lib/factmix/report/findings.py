@@ -20,6 +20,7 @@ from factmix.report.templates import render
 from factmix.results import rerun_diff
 from factmix.results.numbers import Leaf
 from factmix.results.results_json import established_over_seeds, result_key
+from factmix.study import freshness
 from factmix.study.spec import Study
 
 REPEATED = ("balanced_accuracy", "recall_na")  # the metrics that are looked at with other seeds
@@ -181,7 +182,9 @@ def check_only_seeds_differ(default: Results, again: Results) -> None:
     """Raises SourceError unless both studies' arms differ in nothing but their seeds."""
 
     def made_of(results: Results) -> set[str]:
-        return set(map(_but_for_seeds, rerun_diff.run_records(results.root).values()))
+        asked = [[run.arm, freshness.answering_settings(run)] for run in results.study.systems()]
+        trained = map(_but_for_seeds, rerun_diff.run_records(results.root).values())
+        return {*trained, *(json.dumps(each, sort_keys=True) for each in asked)}
 
     if made_of(default) != made_of(again):
         raise SourceError(
@@ -192,10 +195,11 @@ def check_only_seeds_differ(default: Results, again: Results) -> None:
 
 
 def _but_for_seeds(run: dict[str, Any]) -> str:
-    """What the training and the evaluation of a run depend on, without its seed and its code."""
+    """What the training of a run depends on, and its evaluation sample, without seed and code."""
     record = run["depends_on"]
     settings = {key: value for key, value in record["settings"].items() if key != "seed"}
-    files = [record["training_sample_sha256"], run["evaluation_sample_sha256"]]
+    files = [record[key] for key in ("training_sample_sha256", "model_sha256")]
+    files.append(run["evaluation_sample_sha256"])
     return json.dumps([run["arm"], settings, *files], sort_keys=True)
 
 

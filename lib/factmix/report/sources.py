@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from factmix.results.numbers import Leaf
+from factmix.results.results_json import established
 from factmix.study.load import find_study, load_kept
 from factmix.study.paths import ROOT, Paths
 from factmix.study.settings import Reward, WeightedReward
@@ -97,7 +98,7 @@ class Results:
 
     def established(self, leaf: Leaf) -> bool:
         """Whether a tested number of these results counts as different from 0."""
-        return bool(leaf["p_holm"] < self.study.statistics.alpha)
+        return established(leaf, self.study.statistics.alpha)
 
     @property
     def weights(self) -> list[Path]:

@@ -1,6 +1,7 @@
 """The answers of every system to the same evaluation examples, read from a run and checked."""
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,11 +87,27 @@ def check_current(study: Study, paths: Paths) -> None:
             if (sample := paths.sample(run.training_sample)).is_file():
                 learned["training_sample_sha256"] = sha256(sample)
             _check(record, trained.get("depends_on", {}), learned, _command("train", run))
+            _warn_of_trajectory(run, paths)
         file = folder / PREDICTIONS
         if file.is_file():
             command = f"factmix evaluate {study.name} {BASE}"
             command = _command("evaluate", run) if isinstance(run, Run) else command
             _check(file, read_attributes(file).get("depends_on", {}), now, command)
+
+
+def _warn_of_trajectory(run: Run, paths: Paths) -> None:
+    """Says that answers from during training are of other settings, which stale nothing else."""
+    file, sample = paths.run(run) / "trajectory.parquet", paths.sample(run.evaluation_sample)
+    if not (file.is_file() and sample.is_file()):
+        return
+    kept = read_attributes(file).get("depends_on", {})
+    changed = freshness.differences(kept, freshness.trajectory(run, paths))
+    if changed:
+        print(
+            f"{file} is of other settings ({changed[0]}) and is used as it is; to answer during"
+            f" training again, move {file.parent} away and train with: {_command('train', run)}",
+            file=sys.stderr,
+        )
 
 
 def _check(file: Path, kept: freshness.Record, now: freshness.Record, command: str) -> None:

@@ -67,6 +67,10 @@ def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
         for run in sorted(into.glob("*/run.json")):
             if paths.root / run.parent.name not in folders:
                 shutil.rmtree(run.parent)
+        bases = {run.name for run in study.base_runs()}
+        for base in sorted(into.glob("base-*/predictions.parquet")):
+            if base.parent.name not in bases:
+                base.unlink()
         for page in _pages(Paths(into)):
             if _of_arm(page) and page.stem not in kept:
                 page.unlink()

@@ -1,9 +1,10 @@
 """Reads and pairs two files of predictions on the same examples, in our or the released format.
 
-Ours is a predictions.parquet (DESIGN: dataset, id, gold, predicted, format_valid, and more). The
-released format is JSON: `{"dataset": ..., "results": [{"id", "golden_label", "predicted_label",
-"raw_response", "format_valid"}, ...]}`, where only id and golden_label are required; other fields,
-such as confidences, are ignored. In both formats a missing `format_valid` does not mean invalid.
+Ours is a predictions.parquet (`training.columns.PREDICTIONS`, of which dataset, id, gold, predicted
+and format_valid are read). The released format is JSON: `{"dataset": ..., "results": [{"id",
+"golden_label", "predicted_label", "raw_response", "format_valid"}, ...]}`, where only id and
+golden_label are required; other fields, such as confidences, are ignored. In both formats a
+missing `format_valid` does not mean invalid.
 """
 
 import json

@@ -37,7 +37,7 @@ STEPS = {
     "train": ("training.grpo",),
     "evaluate": ("training.evaluate",),
     "compare": ("results.compare", "report.drawings"),
-    "arm": ("report.figures", "stats.bootstrap"),
+    "arm": ("report.figures", "stats.metrics"),
     "book": ("report.pages",),
 }
 # From these a step takes only its settings, which are in the record, and file paths.

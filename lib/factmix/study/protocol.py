@@ -15,6 +15,9 @@ ProtocolName = Literal["as_described", "as_released"]
 class Protocol(BaseModel):
     """How an arm is trained and evaluated, apart from its mixture and its reward.
 
+    `ArmSettings` has a key for each of these. Samples are told apart by split and evidence alone
+    (`sample_variant`).
+
     Attributes:
         evidence_train: retrieved: every claim is shown with evidence. as_released: only the
             evidence that the released code could parse; see `evidence.visible_evidence`.

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from factmix.study import freshness
 from factmix.study.examples import from_frame
-from factmix.study.files import write_parquet
+from factmix.study.files import read_attributes, write_parquet
 from factmix.study.labels import LABELS
 from factmix.study.paths import Paths
 from factmix.study.prompts import parse
@@ -37,20 +37,24 @@ BATCH_PROMPTS = 128
 
 
 def evaluate_base(runs: Sequence[BaseRun], paths: Paths) -> None:
-    """Writes the base model's predictions on each of its evaluation samples.
+    """Writes the base model's predictions on each of its evaluation samples that are not current.
 
     Args:
         runs: from `Study.base_runs`; all share one model.
         paths: of the study's run.
     """
-    policy = load_base(runs[0].model)
-    for run in runs:
+    stale = [run for run in runs if not _is_current(run, paths)]
+    policy = load_base(runs[0].model) if stale else None
+    for run in stale:
+        assert policy is not None
         evaluation = pd.read_parquet(paths.sample(run.evaluation_sample))
         _write(answer_as(run, policy, evaluation), run, paths)
 
 
 def evaluate_arm(run: Run, paths: Paths) -> None:
-    """Writes a trained arm's predictions on its evaluation sample to the folder of its run."""
+    """Writes a trained arm's predictions on its evaluation sample, unless they are current."""
+    if _is_current(run, paths):
+        return
     policy = load_adapter(load_base(run.model), paths.run(run) / "adapter")
     evaluation = pd.read_parquet(paths.sample(run.evaluation_sample))
     _write(answer_as(run, policy, evaluation), run, paths)
@@ -79,6 +83,13 @@ def answer_as(
         name=name or run.arm,
     )
     return answered.assign(arm=run.arm, seed=run.seed)[list(PREDICTIONS)]
+
+
+def _is_current(run: Run | BaseRun, paths: Paths) -> bool:
+    """Whether the predictions that are there are of the run as it is now."""
+    file = paths.run(run) / "predictions.parquet"
+    kept = read_attributes(file).get("depends_on", {}) if file.is_file() else {}
+    return bool(kept) and not freshness.differences(kept, freshness.answering(run, paths))
 
 
 def _write(rows: pd.DataFrame, run: Run | BaseRun, paths: Paths) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from factmix.training.policy import Policy, add_adapter, device, dtype_of, load_
 from factmix.training.reward_functions import reward_functions
 from factmix.training.reward_gain import before_and_after
 
+TABLES = ("metrics.parquet", "trajectory.parquet", "rewards.parquet")
 # In the folder of checkpoints: the record of what their training depends on.
 STARTED = "started.json"
 
@@ -177,20 +179,20 @@ def train(run: Run, paths: Paths) -> None:
     """
     folder = paths.run(run)
     depends_on = freshness.training(run, paths)
-    if _is_of(folder / "run.json", depends_on):
+    if _is_of(folder / "run.json", depends_on) and not _missing(folder):
         return
     checkpoints = folder / "checkpoints"
     if torch.cuda.is_available():
         torch.cuda.set_device(_rank("LOCAL_RANK"))
-    if not _rank("RANK"):
-        _make_room(folder, depends_on)
-        write_json(checkpoints / STARTED, {"depends_on": depends_on})
     started = time.monotonic()
     # transformers warns about its own renamed options at every checkpoint and generation
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     policy = add_adapter(load_base(run.model), run.model.lora, run.seed)
     training = _read_training(run, paths)
     trainer = make_trainer(run, training, checkpoints, policy=policy)
+    if not _rank("RANK"):  # only now, as all before it can fail
+        _make_room(folder, depends_on)
+        write_json(checkpoints / STARTED, {"depends_on": depends_on})
     trajectory = Trajectory(run, paths, replace(policy, model=trainer.model))
     trainer.add_callback(trajectory)
     trainer.add_callback(Progress(f"{run.arm}, seed {run.seed}"))
@@ -225,13 +227,21 @@ def _make_room(folder: Path, depends_on: freshness.Record) -> None:
         return
     kept = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
     changed = freshness.differences(kept.get("depends_on") or {}, depends_on)
+    if record != started:
+        changed += [f"{name} is missing" for name in _missing(folder)]
     replaced = folder.parent / "replaced"
-    number = len(list(replaced.glob(f"{folder.name}-*"))) + 1
-    aside = replaced / f"{folder.name}-{number}"
     replaced.mkdir(exist_ok=True)
+    names = (f"{folder.name}-{number}" for number in count(1))
+    aside = next(replaced / name for name in names if not (replaced / name).exists())
     folder.rename(aside)
     why = ", ".join(changed[:3]) or "it does not say what it was trained with"
     print(f"moved the former {folder.name} to {aside}: {why}", file=sys.stderr)
+
+
+def _missing(folder: Path) -> list[str]:
+    """Files of a finished run that are not there."""
+    names = ("adapter/adapter_model.safetensors", *TABLES)
+    return [name for name in names if not (folder / name).is_file()]
 
 
 def _trained(folder: Path) -> Iterator[Path]:

@@ -72,7 +72,7 @@ def _format_only(
     return {"format_only": 1.0 if format_valid else -1.0}
 
 
-# By the kind that a study's YAML names; the settings of each are in study/spec.py.
+# By the kind that a study's YAML names; the settings of each are in study/settings.py.
 REWARDS: dict[str, Callable[[Any, str, bool, Label], dict[str, float]]] = {
     "weighted": _weighted,
     "accuracy": _accuracy,
