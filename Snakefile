@@ -25,7 +25,7 @@ except StudyError as error:
 PATHS = Paths(Path(os.path.relpath(Paths.of(STUDY).root)))
 ARM = str(PATHS.root / "{arm}-s{seed}")
 PAGES = str(PATHS.root / "notebooks")
-MODEL = sorted(Path(STUDY.model.path).glob("*"))  # none when the model comes from the hub
+MODEL = [os.path.relpath(file) for file in freshness.model_files(STUDY.model)]
 ALL_CORES = 1024  # Snakemake takes what there is; it also sets the threads of the libraries to it
 
 wildcard_constraints:

@@ -94,6 +94,12 @@ def drawing(study: Study) -> Record:
     }
 
 
+def model_files(model: Model) -> list[Path]:
+    """Files of a local model that decide what it answers; none of a hub model."""
+    patterns = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
+    return [file for pattern in patterns for file in sorted((ROOT / model.path).glob(pattern))]
+
+
 def sample_settings(sample: TrainingSample | EvaluationSample) -> Record:
     """The settings that determine the rows of a sample and their order."""
     settings = asdict(sample)
@@ -206,12 +212,7 @@ def _entries(record: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _model_sha256(model: Model) -> dict[str, str]:
-    """Hashes of a local model's files; empty for a hub model, which its revision identifies."""
-    return {
-        file.name: sha256(file)
-        for pattern in ("*.safetensors", "*.json")
-        for file in sorted((ROOT / model.path).glob(pattern))
-    }
+    return {file.name: sha256(file) for file in model_files(model)}
 
 
 def _statements(path: Path) -> str:
