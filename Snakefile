@@ -16,6 +16,7 @@ from factmix.study import freshness
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
 from factmix.study.spec import StudyError
+from factmix.training.columns import TRAINED
 
 try:
     STUDY = find_study(config.get("study", "embedded"))
@@ -55,7 +56,6 @@ def every_arm(pattern):
 STYLE = "lib/factmix/report/factmix.mplstyle"
 EVALUATED = "predictions.parquet"
 BASE = [PATHS.run(run) / EVALUATED for run in STUDY.base_runs()]
-TRAINED = ("run.json", "metrics.parquet", "trajectory.parquet", "rewards.parquet")
 BOOK = [
     path
     for path in Path("book").rglob("*")

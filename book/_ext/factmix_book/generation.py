@@ -1,4 +1,4 @@
-"""Writes book/_generated/: each part of it again only when what it is made from has changed."""
+"""Writes book/_generated/: each part of it again only when its inputs have changed."""
 
 import functools
 import gc
@@ -110,7 +110,7 @@ def _words(*names: str) -> list[Path]:
 
 
 def write(book: Book, speed: Path) -> None:
-    """Writes every part whose inputs are others than when it was last written; removes the rest."""
+    """Writes every part whose inputs have changed since it was written; removes stale files."""
     cache = book.generated / "cache.json"
     known = _read(cache) if cache.is_file() else {}
     fingerprint, now = functools.cache(tree_sha256), {}
@@ -122,8 +122,8 @@ def write(book: Book, speed: Path) -> None:
         last = known.get(name, {"of": None, "files": []})
         present = all((book.generated / path).is_file() for path in last["files"])
         if last["of"] != made_of or not present:
-            # Imported only when something is made: matplotlib and SciPy take seconds. What Sphinx
-            # has loaded is no garbage, which statsmodels would look for at each of its corrections.
+            # Imported only when something is made: matplotlib and SciPy take seconds. statsmodels
+            # collects garbage at each correction; freezing spares it all that Sphinx has loaded.
             from factmix.report import pages
 
             gc.freeze()

@@ -78,7 +78,7 @@ class Results:
             return f"studies/{self.study_file.name} is gone"
         try:
             same = find_study(self.name) == self.study
-        except StudyError:  # it cannot be read, which is for those to hear who run it
+        except StudyError:  # cannot be read: an error for those who run it, a change for the book
             same = False
         return "" if same else "the study has been changed since"
 

@@ -81,7 +81,7 @@ def system(arm: str) -> str:
 
 
 def digits(value: float, form: str = ".3g") -> str:
-    """A measured number in a form of `format`, with a minus sign that is one."""
+    """A measured number in a format specification, with a typographic minus sign."""
     return f"{value:{form}}".replace("-", "\u2212")
 
 
@@ -104,7 +104,7 @@ def each(section: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, A
 
 
 def established(found: Found, alpha: float) -> list[bool]:
-    """Whether each number, which is tested, or has a spread over seeds, differs from 0."""
+    """For each number, tested once or over seeds, whether it differs from 0."""
     tested = [each for of in found.values() for each in of.values()]
     return [
         established_over_seeds(each, alpha) if "by_t" in each else established_once(each, alpha)

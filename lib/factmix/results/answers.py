@@ -14,7 +14,7 @@ from factmix.study.labels import Label
 from factmix.study.paths import Paths
 from factmix.study.run import BASE, Run, name_in_variant
 from factmix.study.spec import Study
-from factmix.training.columns import PROBABILITIES
+from factmix.training.columns import PROBABILITIES, TRAINED
 
 CONSTANTS = {"always_na": Label.NA, "always_pass": Label.PASS}
 PREDICTIONS = "predictions.parquet"
@@ -52,7 +52,7 @@ def check_files(study: Study, paths: Paths) -> None:
     for base in study.base_runs():
         made_by[paths.run(base) / PREDICTIONS] = f"factmix evaluate {study.name} {BASE}"
     for run in study.runs():
-        for name in ("run.json", "metrics.parquet", "trajectory.parquet", "rewards.parquet"):
+        for name in TRAINED:
             made_by[paths.run(run) / name] = _command("train", run)
     for run in study.all_runs():
         made_by[paths.run(run) / PREDICTIONS] = _command("evaluate", run)
@@ -96,7 +96,7 @@ def check_current(study: Study, paths: Paths) -> None:
 
 
 def _warn_of_trajectory(run: Run, paths: Paths) -> None:
-    """Says that answers from during training are of other settings, which stale nothing else."""
+    """Warns if answers during training are of other settings; no other result depends on them."""
     file, sample = paths.run(run) / "trajectory.parquet", paths.sample(run.evaluation_sample)
     if not (file.is_file() and sample.is_file()):
         return

@@ -6,12 +6,13 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from factmix.results.answers import CompareError, check_current, check_files
+from factmix.results.answers import PREDICTIONS, CompareError, check_current, check_files
 from factmix.results.compare import compute
 from factmix.results.results_json import differences
 from factmix.study.load import load_kept
 from factmix.study.paths import Paths
 from factmix.study.spec import Study
+from factmix.training.columns import TRAINED
 
 
 def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
@@ -46,12 +47,11 @@ def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
             f"make it again with: make study STUDY={study.name}"
         )
     folders = [paths.run(run) for run in study.all_runs()]
-    tables = ("metrics", "trajectory", "rewards", "predictions")
-    names = ("run.json", *(f"{table}.parquet" for table in tables))
+    names = (*TRAINED, PREDICTIONS)
     # Of many seeds the pages of the first, whose numbers results.json has.
     kept = {run.name for run in study.runs()}
     sources = [paths.results, paths.study, paths.data_report]
-    sources += [paths.run(run) / "predictions.parquet" for run in study.base_runs()]
+    sources += [paths.run(run) / PREDICTIONS for run in study.base_runs()]
     sources += [folder / name for folder in folders for name in names if (folder / name).is_file()]
     sources += [page for page in _pages(paths) if page.stem in kept or not _of_arm(page)]
     optional = (paths.learning_rate, paths.shortcuts)

@@ -10,7 +10,7 @@ compare it before they run again. Comparing and freezing check it. A record has 
   docstrings;
 - hashes of the files that the step reads.
 
-The book asks `tree_sha256` whether what it made of results is still of these files and this code.
+The book caches what it makes of results by `tree_sha256` of their files and of its code.
 """
 
 import ast
@@ -45,21 +45,26 @@ NOT_FOLLOWED = tuple(
     f"study.{name}"
     for name in ("files", "freshness", "load", "paths", "run", "settings", "source_deps", "spec")
 )
-# Of the data's summary, whose tables need the lengths of prompts, only the module itself counts.
-# What a column means, and which columns are kept of a training, changes nothing that is learned.
+# The data summary needs the policy only for the lengths of prompts. What a column means, and which
+# columns a training keeps, changes nothing that is learned.
 _COLUMNS = ("study.descriptions", "training.columns")
 NOT_FOLLOWED_BY = {"data": ("training.policy",), "train": _COLUMNS, "evaluate": _COLUMNS}
 # Settings of training that change its cost or what is kept of it, and nothing that is learned.
 NOT_LEARNED = frozenset({"prompts_per_pass", "checkpoint_steps", "learning_rate_grid"})
 
 
+@cache
 def code_sha256(step: str) -> str:
-    """The hash of a step's code without comments and docstrings.
+    """The hash of a step's modules and all that they import, without comments and docstrings.
 
     Args:
         step: a key of `STEPS`.
     """
-    return code_of(STEPS[step], (*NOT_FOLLOWED, *NOT_FOLLOWED_BY.get(step, ())))
+    without = (*NOT_FOLLOWED, *NOT_FOLLOWED_BY.get(step, ()))
+    digest = hashlib.sha256()
+    for path in sources(*STEPS[step], without=without):
+        digest.update(f"{path.stem}\n{_statements(path)}\n".encode())
+    return digest.hexdigest()
 
 
 def tree_sha256(place: Path) -> str:
@@ -70,15 +75,6 @@ def tree_sha256(place: Path) -> str:
             code = file.suffix == ".py"
             digest.update(f"{file}\n".encode())
             digest.update(_statements(file).encode() if code else file.read_bytes())
-    return digest.hexdigest()
-
-
-@cache
-def code_of(modules: tuple[str, ...], without: tuple[str, ...] = NOT_FOLLOWED) -> str:
-    """The hash of some modules of factmix and their imports; see `source_deps.sources`."""
-    digest = hashlib.sha256()
-    for path in sources(*modules, without=without):
-        digest.update(f"{path.stem}\n{_statements(path)}\n".encode())
     return digest.hexdigest()
 
 

@@ -23,8 +23,22 @@ from factmix.study.settings import (
 BASE = "base"  # the name of the base model in tables of arms
 
 
-@dataclass(frozen=True)
-class TrainingSample:
+@dataclass(frozen=True, kw_only=True)
+class _Sample:
+    counts: Mapping[str, Counts]
+    seed: int
+    split: Split
+    evidence: Evidence
+    variant: str
+
+    @property
+    def size(self) -> int:
+        """How many examples it has."""
+        return sum(sum(of_label.values()) for of_label in self.counts.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSample(_Sample):
     """Which examples are trained on, and what their prompts show.
 
     Attributes:
@@ -37,50 +51,28 @@ class TrainingSample:
     """
 
     mixture: str
-    counts: Mapping[str, Counts]
-    seed: int
-    split: Split
-    evidence: Evidence
-    variant: str
 
     @property
     def name(self) -> str:
         """The stem of its file."""
         return "-".join(filter(None, ("train", self.mixture, self.variant)))
 
-    @property
-    def size(self) -> int:
-        """How many examples it has."""
-        return sum(sum(of_label.values()) for of_label in self.counts.values())
 
-
-@dataclass(frozen=True)
-class EvaluationSample:
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSample(_Sample):
     """Which examples are evaluated, and what their prompts show.
 
     Attributes:
-        counts: examples by dataset and label.
         trajectory_counts: how many examples of each dataset are also answered during training.
-        seed: of the draw.
-        split, evidence, variant: as for `TrainingSample`.
+        counts, seed, split, evidence, variant: as for `TrainingSample`.
     """
 
-    counts: Mapping[str, Counts]
     trajectory_counts: Counts
-    seed: int
-    split: Split
-    evidence: Evidence
-    variant: str
 
     @property
     def name(self) -> str:
         """The stem of its file."""
         return "-".join(filter(None, ("evaluation", self.variant)))
-
-    @property
-    def size(self) -> int:
-        """How many examples it has."""
-        return sum(sum(of_label.values()) for of_label in self.counts.values())
 
 
 @dataclass(frozen=True)

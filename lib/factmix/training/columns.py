@@ -6,6 +6,10 @@
 
 from factmix.study.labels import LABELS
 
+# The files that training writes in the folder of a run, beside the adapter.
+TABLES = ("metrics.parquet", "trajectory.parquet", "rewards.parquet")
+TRAINED = ("run.json", *TABLES)
+
 # predictions.parquet, in this order
 PREDICTIONS: dict[str, str] = {
     "arm": "arm that answered; `base` is the untrained model",

@@ -44,9 +44,10 @@ def evaluate_base(runs: Sequence[BaseRun], paths: Paths) -> None:
         paths: of the study's run.
     """
     stale = [run for run in runs if not _is_current(run, paths)]
-    policy = load_base(runs[0].model) if stale else None
+    if not stale:
+        return
+    policy = load_base(runs[0].model)
     for run in stale:
-        assert policy is not None
         evaluation = pd.read_parquet(paths.sample(run.evaluation_sample))
         _write(answer_as(run, policy, evaluation), run, paths)
 

@@ -36,7 +36,6 @@ from factmix.training.policy import Policy, add_adapter, device, dtype_of, load_
 from factmix.training.reward_functions import reward_functions
 from factmix.training.reward_gain import before_and_after
 
-TABLES = ("metrics.parquet", "trajectory.parquet", "rewards.parquet")
 # In the folder of checkpoints: the record of what their training depends on.
 STARTED = "started.json"
 
@@ -190,7 +189,7 @@ def train(run: Run, paths: Paths) -> None:
     policy = add_adapter(load_base(run.model), run.model.lora, run.seed)
     training = _read_training(run, paths)
     trainer = make_trainer(run, training, checkpoints, policy=policy)
-    if not _rank("RANK"):  # only now, as all before it can fail
+    if not _rank("RANK"):  # last, because everything above can fail
         _make_room(folder, depends_on)
         write_json(checkpoints / STARTED, {"depends_on": depends_on})
     trajectory = Trajectory(run, paths, replace(policy, model=trainer.model))
@@ -240,7 +239,7 @@ def _make_room(folder: Path, depends_on: freshness.Record) -> None:
 
 def _missing(folder: Path) -> list[str]:
     """Files of a finished run that are not there."""
-    names = ("adapter/adapter_model.safetensors", *TABLES)
+    names = ("adapter/adapter_model.safetensors", *columns.TABLES)
     return [name for name in names if not (folder / name).is_file()]
 
 

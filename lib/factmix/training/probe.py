@@ -1,7 +1,7 @@
 """Parts of a trainer's step by themselves, for tests and benchmarks.
 
-A trainer has public names for a whole training only; sampling, scoring and the loss have private
-ones of TRL's. Beside the trainers themselves, this module is the one place that knows them.
+TRL's trainer is public as a whole only: sampling, scoring and the loss are private methods. Apart
+from the trainers themselves, only this module calls them.
 """
 
 from dataclasses import dataclass
