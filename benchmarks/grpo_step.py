@@ -24,6 +24,7 @@ import numpy as np
 from factmix.study.files import peak_memory_gb
 from factmix.study.load import find_study
 from factmix.study.spec import Study
+from factmix.training import probe
 from options import options
 from steps import TRAINERS, Bench, drawn_data
 from timing import in_turns, machine, progress, quartiles, ratios, report, seconds, spread, table
@@ -63,7 +64,8 @@ def _one_step(
     gradients = {}
     for name in in_turns(tuple(benches), step):
         bench = benches[name]
-        took, _ = seconds(partial(bench.backward, shared))
+        inputs = shared if name == "ours" else probe.unscored(shared)
+        took, _ = seconds(partial(bench.backward, inputs))
         gradients[name] = bench.gradient()
         found[f"training|{name}"].append(took + seconds(bench.update)[0])
     expected = gradients.pop("stock")

@@ -98,7 +98,7 @@ class Bench:
         return probe.logged(self.trainer, "frac_reward_zero_std")[-1]
 
     def backward(self, inputs: Inputs) -> None:
-        """Loss and gradients of sampled completions."""
+        """Loss and gradients of completions, which another bench may have sampled."""
         with self.trainer.compute_loss_context_manager():
             loss = self.trainer.compute_loss(self.trainer.model, inputs)
         self.trainer.accelerator.backward(loss)

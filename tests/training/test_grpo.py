@@ -35,6 +35,7 @@ from factmix.training.policy import Policy, add_adapter, load_base
 from factmix.training.prefix import pad_left
 from factmix.training.reward_functions import reward_functions
 from factmix.training.trainer import (
+    KL_STEPS,
     GroupError,
     SharedPrefixTrainer,
     UnsharedTermError,
@@ -171,6 +172,51 @@ def test_in_bfloat16_gradients_are_as_near_to_the_truth_as_the_stock_trainers(
     assert 1e-4 < ours < 1.5 * stock
 
 
+@pytest.mark.parametrize("idle", [0.1, 0.9], ids=["graph kept", "graph of live groups"])
+@pytest.mark.parametrize("name", small_models.NAMES)
+def test_gradients_of_sampled_completions_equal_the_stock_trainer(
+    name: str, idle: float, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prefix, "TOKENS_PER_PASS", 8)
+    ours, stock = (_trainer(name, each, tmp_path) for each in (SharedPrefixTrainer, GRPOTrainer))
+    ours.state.log_history.append({"frac_reward_zero_std": idle})  # of the step before
+    # a group without spread, where all say the same, and others with
+    ours.reward_funcs[0] = lambda prompts, completions, **_: [
+        float(len(said)) if asked != prompts[0] else 1.0
+        for asked, said in zip(prompts, completions, strict=True)
+    ]
+    inputs = probe.rollout(ours, next(iter(ours.get_train_dataloader())))
+    assert 0 < (inputs["advantages"] != 0).sum() < len(inputs["advantages"])
+    assert inputs["sampled_logps"].requires_grad == (idle < 0.4)
+    plain = probe.unscored(inputs)
+    loss, gradients = probe.loss_and_gradients(stock, plain)
+    assert gradients.norm() > 1e-3
+    for given in (inputs, plain):  # as sampled, and scored anew
+        ours.model.zero_grad()
+        our_loss, our_gradients = probe.loss_and_gradients(ours, given)
+        assert our_loss == pytest.approx(loss, abs=1e-5)
+        assert (our_gradients - gradients).norm() / gradients.norm() < 1e-5
+    expected = pytest.approx(probe.logged(stock, "entropy")[0], rel=1e-5)
+    assert probe.logged(ours, "entropy") == [expected, expected]
+    assert "sampled_logps" not in inputs  # after an update, they would be of other weights
+
+
+def test_a_kept_graph_saves_the_forward_pass_of_the_loss(tmp_path: Any) -> None:
+    passes = []
+    for idle in (0.1, 0.9):
+        trainer = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
+        trainer.state.log_history.append({"frac_reward_zero_std": idle})
+        inputs = probe.rollout(trainer, next(iter(trainer.get_train_dataloader())))
+        inputs["advantages"][:] = (inputs["prompt_ids"] == inputs["prompt_ids"][0]).all(1)
+        seen: list[int] = []
+        embeddings = trainer.model.get_base_model().get_input_embeddings()
+        embeddings.register_forward_pre_hook(lambda _, given, to=seen: to.append(len(given[0])))
+        probe.loss(trainer, inputs)
+        passes.append(seen)
+    kept, live = passes
+    assert kept == [] and live[0] == 1  # the one prompt that has an advantage
+
+
 def _in_passes(prompts_per_pass: int | None) -> Study:
     numbers = STUDY.training.model_copy(update={"prompts_per_pass": prompts_per_pass})
     return STUDY.model_copy(update={"training": numbers})
@@ -263,7 +309,8 @@ def test_the_drift_is_the_divergence_from_the_base_over_the_whole_vocabulary(
 ) -> None:
     trainer = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
     inputs = _inputs(trainer)
-    probe.loss(trainer, inputs)
+    for trainer.state.global_step in (KL_STEPS - 2, KL_STEPS - 1):
+        probe.loss(trainer, inputs)
     drifts = []
     for prompt, completion, text, said in zip(
         inputs["prompt_ids"],
@@ -307,6 +354,7 @@ def test_a_model_that_cannot_share_a_prefix_takes_the_stock_path_and_says_so(
     outcomes = {}
     for trainer_class in (GRPOTrainer, SharedPrefixTrainer):
         trainer = _trainer("mamba", trainer_class, tmp_path)
+        trainer.state.global_step = KL_STEPS - 1
         outcomes[trainer_class] = probe.gradients(trainer, _inputs(trainer))
     torch.testing.assert_close(outcomes[SharedPrefixTrainer], outcomes[GRPOTrainer])
     assert probe.logged(trainer, "kl")[0] != 0
@@ -526,7 +574,7 @@ def test_two_steps_write_everything_that_the_comparison_reads(run: Paths) -> Non
     components = [f"reward/{name}" for name in ("correct", "false_na", "explore", "format")]
     np.testing.assert_allclose(metrics[components].sum(axis=1), metrics["reward/total"], atol=1e-5)
     np.testing.assert_allclose(metrics.filter(like="share/").sum(axis=1), 1, atol=1e-6)
-    assert metrics["kl"].iloc[0] == pytest.approx(0, abs=1e-6)  # a fresh adapter changes nothing
+    assert metrics["kl"].isna().tolist() == [True, False] and metrics["kl"].iloc[1] > 0
     assert {"entropy", "zero_spread", "grad_norm", "loss", "seconds", "accuracy|PASS"} <= set(
         metrics
     )

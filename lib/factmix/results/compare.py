@@ -295,6 +295,7 @@ def _training(run: Run, study: Study, paths: Paths) -> dict[str, Any]:
     gain = bootstrap.mean_by_t(
         rewards["after"] - rewards["before"], confidence=study.statistics.confidence
     )
+    kl = last["kl"].dropna()
 
     def of_run(value: Estimate | float, unit: str, n: int = window) -> dict[str, Any]:
         return leaf(value, unit, n, folder.name)
@@ -307,7 +308,7 @@ def _training(run: Run, study: Study, paths: Paths) -> dict[str, Any]:
         "reward_gain": of_run(gain, "", len(rewards)),
         "format_rate_start": of_run(float(first["format_rate"].mean()), "fraction"),
         "format_rate_end": of_run(float(last["format_rate"].mean()), "fraction"),
-        "kl_end": of_run(float(last["kl"].mean()), "nats per token"),
+        "kl_end": of_run(float(kl.mean()), "nats per token", len(kl)),
         "zero_spread_mean": of_run(float(metrics["zero_spread"].mean()), "fraction", len(metrics)),
         "steps": of_run(len(metrics), "count", len(metrics)),
         "seconds": of_run(record["wall_seconds"], "seconds", len(metrics)),

@@ -41,7 +41,8 @@ METRICS: dict[str, str] = {
     "entropy": "mean entropy of the sampled tokens' distribution, nats",
     "format_rate": "share of the completions that are exactly one label",
     "grad_norm": "norm of the gradient before clipping",
-    "kl": "drift from the untrained model, nats per token; not in the loss",
+    "kl": "drift from the untrained model, nats per token, at every 20th step and the last; not in"
+    " the loss",
     "learning_rate": "of this step",
     "loss": "of GRPO; near zero by construction, as advantages are centred within groups",
     "reward/<part>": "mean over the completions of the reward, or of a part of it",

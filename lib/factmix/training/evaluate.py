@@ -174,7 +174,9 @@ def _answer_batch(
         stop_ids=policy.stop_ids,
         pad_id=pad_id,
     )
-    return share.cpu().numpy(), policy.tokenizer.batch_decode(drawn, skip_special_tokens=True)
+    return share.cpu().numpy(), policy.tokenizer.batch_decode(
+        drawn.tokens, skip_special_tokens=True
+    )
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
@@ -59,9 +60,43 @@ def prefix_sharing_blocker(model: Any) -> str | None:
     return None
 
 
-def exceeds_pass_cost(tokens: int | Tensor) -> bool:
-    """Whether a forward pass of so many tokens takes longer than the overhead of one more pass."""
-    return bool(tokens >= TOKENS_PER_PASS)
+def read_in_buckets(model: Any, ids: Tensor, mask: Tensor) -> tuple[Prefix, Tensor]:
+    """The forward pass of left-padded prompts (P, T), of which those of similar length share one.
+
+    Args:
+        model: a causal language model without a `prefix_sharing_blocker`.
+        ids: (P, T) token ids.
+        mask: (P, T), 1 where a token is real.
+
+    Returns:
+        All prompts, and the row of each in the prefix, (P,).
+    """
+    lengths = mask.sum(-1).tolist()
+    parts, order = [], []
+    for bucket in length_buckets(lengths):
+        columns = slice(ids.shape[1] - lengths[bucket[0]], None)
+        parts.append(read_prompts(model, ids[bucket, columns], mask[bucket, columns]))
+        order += bucket
+    return _stack(parts), torch.tensor(order, device=ids.device).argsort()
+
+
+def _stack(parts: list[Prefix]) -> Prefix:
+    """One prefix with the prompts of all parts, of which the first is the longest."""
+    whole = parts[0]
+    if len(parts) == 1:
+        return whole
+    padding = [whole.mask.shape[1] - part.mask.shape[1] for part in parts]
+    layers: list[Any] = whole.cache.layers
+    for number, layer in enumerate(layers):
+        same: list[Any] = [part.cache.layers[number] for part in parts]
+        layer.keys, layer.values = (
+            torch.cat(
+                [pad(each, (0, 0, columns, 0)) for each, columns in zip(kept, padding, strict=True)]
+            )
+            for kept in ([each.keys for each in same], [each.values for each in same])
+        )
+    mask = torch.cat([pad(part.mask, (n, 0)) for part, n in zip(parts, padding, strict=True)])
+    return Prefix(whole.cache, mask, torch.cat([part.logits for part in parts]))
 
 
 def read_prompts(model: Any, ids: Tensor, mask: Tensor) -> Prefix:
@@ -76,7 +111,7 @@ def read_prompts(model: Any, ids: Tensor, mask: Tensor) -> Prefix:
     # drops old columns would count padding as part of the window.
     cache = DynamicCache()
     alike = common_prefix_length(ids, mask) if len(ids) > 1 else 0
-    if not exceeds_pass_cost(alike * (len(ids) - 1)):
+    if alike * (len(ids) - 1) < TOKENS_PER_PASS:
         output = model(
             input_ids=ids,
             attention_mask=mask,
@@ -151,6 +186,22 @@ def completion_logits(
     return torch.cat([first, output.logits], dim=1)
 
 
+@dataclass(frozen=True)
+class Samples:
+    """Sampled completions, with zeros after the end of each.
+
+    Attributes:
+        tokens: (N, at most C) token ids; after the end, the padding's.
+        logps: log-probabilities of the tokens in nats, of the same shape; with a graph if gradients
+            were enabled.
+        entropies: of the distributions that the tokens were drawn from, in nats.
+    """
+
+    tokens: Tensor
+    logps: Tensor
+    entropies: Tensor
+
+
 def sample(
     model: Any,
     prefix: Prefix,
@@ -160,7 +211,7 @@ def sample(
     temperature: float,
     stop_ids: tuple[int, ...],
     pad_id: int,
-) -> Tensor:
+) -> Samples:
     """Samples completions by inverting the cumulative distribution at given uniform numbers.
 
     So a completion depends on its own row of `uniforms` only, not on the rest of the batch.
@@ -173,19 +224,19 @@ def sample(
         temperature: divides the logits.
         stop_ids: tokens that end a completion.
         pad_id: fills the row after the end of a completion.
-
-    Returns:
-        (N, at most C) token ids.
     """
     stops = torch.tensor(stop_ids, device=rows.device)
     logits, mask = prefix.logits, prefix.mask
     # Completions of one prompt that are equal so far share one row of the batch until they differ.
     row_of = rows
     ended = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
-    tokens: list[Tensor] = []
+    columns: list[tuple[Tensor, Tensor, Tensor]] = []
     for column in range(uniforms.shape[1]):
-        token = draw(logits, row_of, uniforms[:, column], temperature).masked_fill(ended, pad_id)
-        tokens.append(token)
+        token = draw(logits.detach(), row_of, uniforms[:, column], temperature)
+        policy = (logits.float() / temperature).log_softmax(-1)
+        logps, entropies = policy[row_of, token], entropy(policy)[row_of]
+        token = token.masked_fill(ended, pad_id)
+        columns.append((token, logps.masked_fill(ended, 0), entropies.masked_fill(ended, 0)))
         ended = ended | torch.isin(token, stops)
         if ended.all() or column + 1 == uniforms.shape[1]:
             break
@@ -197,7 +248,7 @@ def sample(
         if not torch.equal(source, torch.arange(len(mask), device=source.device)):
             prefix.cache.batch_select_indices(source)  # copies the cache; most batches need no copy
             mask = mask[source]
-        mask = torch.nn.functional.pad(mask, (0, 1), value=1)
+        mask = pad(mask, (0, 1), value=1)
         logits = model(
             input_ids=drawn[:, None],
             attention_mask=mask,
@@ -205,15 +256,24 @@ def sample(
             past_key_values=prefix.cache,
             use_cache=True,
         ).logits[:, -1]
-    return torch.stack(tokens, dim=1)
+    return Samples(*(torch.stack(each, dim=1) for each in zip(*columns, strict=True)))
+
+
+def entropy(log_probabilities: Tensor) -> Tensor:
+    """Entropy in nats of distributions over the last dimension."""
+    return -(log_probabilities.exp() * log_probabilities).sum(-1)
 
 
 def draw(logits: Tensor, rows: Tensor, uniforms: Tensor, temperature: float) -> Tensor:
     """A token (N,) for each uniform number (N,), from row `rows` (N,) of the logits (P, V)."""
     cumulative = (logits.float() / temperature).softmax(-1).double().cumsum(-1)
     cumulative = cumulative / cumulative[:, -1:]  # rounding would leave a gap below 1
-    below = cumulative[rows] <= uniforms[:, None]
-    return below.sum(-1).clamp(max=logits.shape[-1] - 1)
+    # One increasing sequence of all rows, so that no row is copied for each of its numbers.
+    start = torch.arange(len(logits), device=logits.device)
+    whole = (cumulative + start[:, None]).flatten()
+    below = torch.searchsorted(whole, uniforms.double() + start[rows], right=True)
+    last = logits.shape[-1] - 1
+    return (below - rows * logits.shape[-1]).clamp(max=last)
 
 
 def pad_left(sequences: list[list[int]], pad_id: int, device: Any) -> tuple[Tensor, Tensor]:

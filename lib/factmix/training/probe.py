@@ -57,6 +57,11 @@ def rollout(trainer: GRPOTrainer, batch: list[dict[str, Any]]) -> Inputs:
     return inputs
 
 
+def unscored(inputs: Inputs) -> Inputs:
+    """The same completions, without what sampling them computed for the loss of one trainer."""
+    return {name: each for name, each in inputs.items() if not name.startswith("sampled_")}
+
+
 def sample(trainer: GRPOTrainer, prompts: list[list[int]]) -> list[list[int]]:
     """The tokens of a completion for each prompt; those of a group have the same prompt."""
     completions: list[list[int]]

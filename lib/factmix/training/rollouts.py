@@ -71,6 +71,8 @@ class StaleSampler(SharedPrefixTrainer):
     clipped ratio is 1 only in the first step after a refresh.
     """
 
+    samples_current_weights = False
+
     def __init__(self, *args: Any, refresh: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._refresh = refresh
@@ -80,13 +82,17 @@ class StaleSampler(SharedPrefixTrainer):
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
         self.refresh_if_due()
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
-        with torch.no_grad(), self._sampler():
-            output["old_per_token_logps"], *_ = self._get_per_token_logps_and_entropies(
-                self.model,
-                torch.cat([output["prompt_ids"], output["completion_ids"]], dim=1),
-                torch.cat([output["prompt_mask"], output["completion_mask"]], dim=1),
-                output["completion_ids"].shape[1],
-            )
+        output.pop("sampled_entropies", None)
+        logps = output.pop("sampled_logps", None)
+        if logps is None:  # the model samples in TRL's way
+            with torch.no_grad(), self._sampler():
+                logps, *_ = self._get_per_token_logps_and_entropies(
+                    self.model,
+                    torch.cat([output["prompt_ids"], output["completion_ids"]], dim=1),
+                    torch.cat([output["prompt_mask"], output["completion_mask"]], dim=1),
+                    output["completion_ids"].shape[1],
+                )
+        output["old_per_token_logps"] = logps
         return output
 
     def _generate_single_turn(self, *args: Any, **kwargs: Any) -> Any:

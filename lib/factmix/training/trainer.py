@@ -4,12 +4,15 @@ Departures from a stock `trl.GRPOTrainer` run:
 
 1. Sampling computes each distinct prompt once, and extends its cache once per distinct completion
    so far.
-2. Log-probabilities come from the same shared prefix, once per distinct completion.
-3. A group with equal rewards has no advantage, hence no gradient: it is scored for the metrics, but
-   left out of the backward pass, unless the group is so small that this would take longer.
+2. Where most groups have an advantage, the gradients of the loss flow through this sampling.
+   Otherwise the completions that have an advantage are scored anew, from one shared prefix per
+   prompt, and once per distinct completion.
+3. A group with equal rewards has no advantage, hence no gradient: its log-probabilities are those
+   of sampling.
 4. Prompts of similar length are padded together, and their common prefix is computed once, where
    this saves more time than one more forward pass takes.
-5. The KL divergence from the base model is logged, and is not part of the loss.
+5. The KL divergence from the base model is logged every `KL_STEPS` steps, and is not part of the
+   loss.
 6. Position ids count from a prompt's first token, whatever padding precedes it.
 7. With gradient accumulation, the completions of a prompt stay in one pass. The metrics logged for
    a step are then the mean over its passes.
@@ -20,7 +23,6 @@ tests/training/test_grpo.py compares them. Terms of the loss for which this woul
 refused. A model with a `prefix_sharing_blocker` takes the stock trainer's passes, with a warning.
 """
 
-import contextlib
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -32,13 +34,19 @@ from trl import GRPOTrainer
 
 from factmix.training.prefix import (
     completion_logits,
-    exceeds_pass_cost,
-    length_buckets,
+    entropy,
     pad_left,
     prefix_sharing_blocker,
-    read_prompts,
+    read_in_buckets,
     sample,
 )
+
+# The KL divergence from the base model is computed at every 20th step, and at the last.
+KL_STEPS = 20
+
+# Where more groups than this share have no advantage, a forward pass of the others is faster than a
+# backward pass of all.
+IDLE_SHARE = 0.4
 
 
 class GroupError(ValueError):
@@ -82,7 +90,9 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         UnsharedTermError: the configuration has a term that sharing loses.
     """
 
+    samples_current_weights = True
     _buffered_inputs: list[dict[str, Any]] | None  # the parts of a step
+    _sampled: tuple[Tensor, Tensor] | None  # log-probabilities and entropies, (N, C)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -139,6 +149,15 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         ids_of = dict(zip(distinct, ids, strict=True))
         return [ids_of[prompt] for prompt in prompts], images, fields
 
+    def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
+        self._sampled = None
+        output: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        if self._sampled is not None:
+            columns = output["completion_ids"].shape[1]
+            logps, entropies = (each[:, :columns] for each in self._sampled)
+            output |= {"sampled_logps": logps, "sampled_entropies": entropies}
+        return output
+
     def _generate_single_turn(
         self,
         prompt_ids: list[list[int]],
@@ -152,31 +171,37 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
                 prompt_ids, images, multimodal_fields, num_generations, has_tool_images
             )
             return generated
-        completions_of: dict[tuple[int, ...], list[int]] = {}
-        for row, prompt in enumerate(prompt_ids):
-            completions_of.setdefault(tuple(prompt), []).append(row)
-        distinct = list(completions_of)
-        device, pad_id = self.accelerator.device, self._tokenizer.pad_token_id
-        model, stops = self.accelerator.unwrap_model(self.model), set(self.eos_token_ids)
-        uniforms = torch.rand(len(prompt_ids), self.max_completion_length, device=device)
-        completions: list[list[int]] = [[]] * len(prompt_ids)
-        for bucket in length_buckets([len(each) for each in distinct]):
-            ids, mask = pad_left([list(distinct[i]) for i in bucket], pad_id, device)
-            rows = [row for i in bucket for row in completions_of[distinct[i]]]
-            sizes = torch.tensor([len(completions_of[distinct[i]]) for i in bucket], device=device)
-            with torch.no_grad():
-                drawn = sample(
-                    model,
-                    read_prompts(model, ids, mask),
-                    torch.arange(len(bucket), device=device).repeat_interleave(sizes),
-                    uniforms[rows],
-                    temperature=self.temperature,
-                    stop_ids=tuple(stops),
-                    pad_id=pad_id,
-                )
-            for row, tokens in zip(rows, drawn.tolist(), strict=True):
-                completions[row] = truncate_after_stop(tokens, stops)
-        return completions, None
+        row_of: dict[tuple[int, ...], int] = {}
+        rows = [row_of.setdefault(tuple(prompt), len(row_of)) for prompt in prompt_ids]
+        model, device = self.accelerator.unwrap_model(self.model), self.accelerator.device
+        pad_id, stops = self._tokenizer.pad_token_id, tuple(self.eos_token_ids)
+        with torch.set_grad_enabled(self._keeps_graph()):
+            prefix, place_of = read_in_buckets(
+                model, *pad_left([*map(list, row_of)], pad_id, device)
+            )
+            drawn = sample(
+                model,
+                prefix,
+                place_of[torch.tensor(rows, device=device)],
+                torch.rand(len(prompt_ids), self.max_completion_length, device=device),
+                temperature=self.temperature,
+                stop_ids=stops,
+                pad_id=pad_id,
+            )
+        self._sampled = drawn.logps, drawn.entropies
+        completions = drawn.tokens.tolist()
+        return [truncate_after_stop(tokens, set(stops)) for tokens in completions], None
+
+    def _keeps_graph(self) -> bool:
+        """Whether completions are sampled with the graph from which the loss's gradients flow.
+
+        That saves the forward pass of the loss, but the backward pass then includes the groups
+        without an advantage. Their share is taken from the previous step, also after a resumption.
+        """
+        whole = self.accelerator.num_processes == self.args.steps_per_generation == 1
+        shares = (entry.get("frac_reward_zero_std") for entry in reversed(self.state.log_history))
+        idle = next((share for share in shares if share is not None), 0.0)
+        return whole and self.samples_current_weights and idle < IDLE_SHARE
 
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
         """As TRL's, but the completions of a prompt stay in one pass when a step takes several."""
@@ -192,6 +217,10 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
 
     def _compute_loss(self, model: Any, inputs: dict[str, Tensor]) -> Tensor:
         self._live = self.has_advantage(inputs["advantages"])
+        # Removed, because after the next update they would no longer be those of the policy.
+        self._sampled = None
+        if "sampled_logps" in inputs:
+            self._sampled = inputs.pop("sampled_logps"), inputs.pop("sampled_entropies")
         loss: Tensor = super()._compute_loss(model, inputs)
         return loss
 
@@ -214,89 +243,66 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
             scored = super()._get_per_token_logps_and_entropies(
                 model, *whole, compute_entropy, compute_aux_loss, **multimodal
             )
-            if training:
+            if training and self._kl_is_due():
                 with torch.no_grad(), base.disable_adapter():
                     without = super()._get_per_token_logps_and_entropies(base, *whole)
                 self._log_kl(scored[0].detach() - without[0], attention_mask)
             stock: tuple[Tensor, Tensor, Tensor | None] = scored
             return stock
-        columns = input_ids.shape[1] - logits_to_keep
-        prompts, prompt_of = input_ids[:, :columns].unique(dim=0, return_inverse=True)
-        live = torch.zeros(len(prompts), dtype=torch.bool, device=input_ids.device)
-        if training:
-            live[prompt_of[self._live]] = True
-            live[0] |= ~live.any()  # the backward pass needs a graph, even for a gradient of zero
-        lengths = torch.zeros_like(prompts[:, 0])
-        lengths[prompt_of] = attention_mask[:, :columns].sum(1)
-        logps = torch.zeros(len(input_ids), logits_to_keep, device=input_ids.device)
-        entropies, kl = torch.zeros_like(logps), torch.zeros_like(logps)
-        for bucket in length_buckets(lengths.tolist()):
-            chosen = torch.tensor(bucket, device=input_ids.device)
-            idle = chosen[~live[chosen]]
-            # A backward pass costs two forward passes. Groups without an advantage could do without
-            # it in a pass of their own, which takes three calls of the model: for the shared
-            # prefix, the rest of the prompts and the completions.
-            if training and not exceeds_pass_cost(2 * lengths[idle].sum() / 3):
-                live[idle] = True  # so few cost less in the same pass as the others
-            part = torch.isin(prompt_of, chosen).nonzero()[:, 0]
-            text = (input_ids[part], attention_mask[part], logits_to_keep)
-            scored, entropies[part], kl[part] = self._score(
-                model, base, *text, live[prompt_of[part]]
-            )
-            logps = logps.index_put((part,), scored)  # out of place, to keep the graph
-        if training:
-            self._log_kl(kl, attention_mask)
-        return logps, entropies, None
+        ids, mask, length = input_ids, attention_mask, logits_to_keep
+        if not training:
+            return *self._score(base, ids, mask, length), None
+        if self._kl_is_due():
+            self._log_kl(self._kl_from_base(base, ids, mask, length), mask)
+        live = self._live.clone()
+        live[0] |= ~live.any()  # the backward pass needs a graph, even for a gradient of zero
+        if self._sampled:
+            logps, entropies = self._sampled
+        else:
+            logps, entropies = (torch.zeros(len(ids), length, device=ids.device) for _ in range(2))
+            if not live.all():
+                with torch.no_grad():
+                    logps[~live], entropies[~live] = self._score(
+                        base, ids[~live], mask[~live], length
+                    )
+        if not logps.requires_grad:
+            scored = self._score(model, ids[live], mask[live], length)
+            logps = logps.index_put((live,), scored[0])  # out of place, to keep the graph
+            entropies = entropies.index_put((live,), scored[1])
+        return logps, entropies.detach(), None
+
+    def _kl_is_due(self) -> bool:
+        step = self.state.global_step + 1
+        return bool(step % KL_STEPS == 0 or step == self.state.max_steps)
 
     def _log_kl(self, kl: Tensor, attention_mask: Tensor) -> None:
         mask = attention_mask[:, -kl.shape[1] :]
         total = self.accelerator.reduce(torch.stack([(kl * mask).sum(), mask.sum().float()]))
         self._metrics["train"]["kl"].append((total[0] / total[1]).item())
 
-    def _score(
-        self,
-        model: Any,
-        base: Any,
-        input_ids: Tensor,
-        attention_mask: Tensor,
-        length: int,
-        live: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Log-probability, entropy and KL from the base model (nats), each (N, C), of completions.
-
-        The KL is computed where gradients flow, and 0 elsewhere.
+    def _score(self, model: Any, ids: Tensor, mask: Tensor, length: int) -> tuple[Tensor, Tensor]:
+        """Log-probabilities and entropies in nats, each (N, C), of the tokens of completions.
 
         Args:
-            model: as the trainer holds it, wrapped so that processes share gradients.
-            base: the same, unwrapped, so that its adapter can be disabled.
-            input_ids: (N, T + C), with left-padded prompts.
-            attention_mask: of the same shape.
+            model: with or without the wrapper through which processes share gradients.
+            ids: (N, T + C), with left-padded prompts.
+            mask: of the same shape.
             length: C.
-            live: (N,), which log-probabilities need a gradient; all or none of a prompt.
         """
-        both = torch.cat([input_ids, attention_mask], dim=1)
-        distinct, sequence_of = both.unique(dim=0, return_inverse=True)
-        ids, mask = distinct.split(input_ids.shape[1], dim=1)
-        live = torch.zeros_like(ids[:, 0], dtype=torch.bool).index_put((sequence_of,), live)
-        reference = None
-        if torch.is_grad_enabled():
-            with torch.no_grad(), base.disable_adapter():
-                reference = self._log_probabilities(base, ids, mask, length)
-        logps = torch.zeros(len(ids), length, device=ids.device)
-        entropies, kl = torch.zeros_like(logps), torch.zeros_like(logps)
-        passes = ((live, model, contextlib.nullcontext()), (~live, base, torch.no_grad()))
-        for chosen, through, context in passes:
-            if not chosen.any():
-                continue
-            with context:
-                policy = self._log_probabilities(through, ids[chosen], mask[chosen], length)
-            scored = policy.gather(-1, ids[chosen, -length:, None])[..., 0]
-            logps = logps.index_put((chosen,), scored)
-            policy = policy.detach()
-            entropies[chosen] = -(policy.exp() * policy).sum(-1)
-            if reference is not None:
-                kl[chosen] = (policy.exp() * (policy - reference[chosen])).sum(-1)
-        return logps[sequence_of], entropies[sequence_of], kl[sequence_of]
+        ids, mask, row_of = _distinct(ids, mask)
+        policy = self._log_probabilities(model, ids, mask, length)
+        logps = policy.gather(-1, ids[:, -length:, None])[..., 0]
+        return logps[row_of], entropy(policy)[row_of]
+
+    @torch.no_grad()
+    def _kl_from_base(self, base: Any, ids: Tensor, mask: Tensor, length: int) -> Tensor:
+        """KL from the base model (nats), (N, C), with the arguments of `_score`."""
+        ids, mask, row_of = _distinct(ids, mask)
+        policy = self._log_probabilities(base, ids, mask, length)
+        with base.disable_adapter():
+            reference = self._log_probabilities(base, ids, mask, length)
+        kl: Tensor = (policy.exp() * (policy - reference)).sum(-1)
+        return kl[row_of]
 
     def _log_probabilities(self, model: Any, ids: Tensor, mask: Tensor, length: int) -> Tensor:
         """Log-probabilities (N, C, V) in nats at each token of completions of left-padded prompts.
@@ -307,14 +313,19 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
             mask: of the same shape.
             length: C.
         """
-        texts = torch.cat([ids[:, :-length], mask[:, :-length]], dim=1)
-        prompts, rows = texts.unique(dim=0, return_inverse=True)
-        prompt_ids, prompt_mask = prompts.split(ids.shape[1] - length, dim=1)
-        padding = int((prompt_mask.sum(0) == 0).sum())  # columns of padding in all of these prompts
-        prefix = read_prompts(model, prompt_ids[:, padding:], prompt_mask[:, padding:])
+        prompt_ids, prompt_mask, prompt_of = _distinct(ids[:, :-length], mask[:, :-length])
+        prefix, place_of = read_in_buckets(model, prompt_ids, prompt_mask)
+        rows = place_of[prompt_of]
         logits = completion_logits(model, prefix, rows, ids[:, -length:], mask[:, -length:])
         scaled: Tensor = logits.float() / self.temperature
         return scaled.log_softmax(-1)
+
+
+def _distinct(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The distinct rows of both, and which of them each row is, (N,)."""
+    rows, row_of = torch.cat([ids, mask], dim=1).unique(dim=0, return_inverse=True)
+    distinct_ids, distinct_mask = rows.split(ids.shape[1], dim=1)
+    return distinct_ids, distinct_mask, row_of
 
 
 def truncate_after_stop(tokens: list[int], stops: set[int]) -> list[int]:

@@ -42,7 +42,8 @@ def plot_training_curves(
     Args:
         metrics: columns arm, step (and seed, if there are several) and those of metrics.parquet.
         component: a column such as "kl" or "accuracy|NA", or a reward component such as "explore".
-        window: steps of the centred running mean, which has fewer steps at the ends.
+        window: steps of the centred running mean, which has fewer steps at the ends. A quantity
+            that is measured less often is smoothed over fewer values.
         ax: the axes to draw on; by default those of a new figure.
     """
     ax = ax or plt.figure(figsize=(WIDTH, 3)).add_subplot()
@@ -55,7 +56,8 @@ def plot_training_curves(
         run = run.sort_values("step")
         # raw values below all the smooth curves
         ax.plot(run["step"], run[column], color=colours[arm], lw=0.7, alpha=0.35, zorder=1.5)
-        smooth = run[column].rolling(window, center=True, min_periods=1).mean()
+        apart = run["step"].diff().median() if len(run) > 1 else 1
+        smooth = run[column].rolling(max(1, int(window / apart)), center=True, min_periods=1).mean()
         ax.plot(run["step"], smooth, color=colours[arm], label=arm)
     place = ax.get_subplotspec()
     if place is None or place.is_last_row():
