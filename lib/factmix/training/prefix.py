@@ -77,10 +77,10 @@ def read_in_buckets(model: Any, ids: Tensor, mask: Tensor) -> tuple[Prefix, Tens
         columns = slice(ids.shape[1] - lengths[bucket[0]], None)
         parts.append(read_prompts(model, ids[bucket, columns], mask[bucket, columns]))
         order += bucket
-    return _stack(parts), torch.tensor(order, device=ids.device).argsort()
+    return stack(parts), torch.tensor(order, device=ids.device).argsort()
 
 
-def _stack(parts: list[Prefix]) -> Prefix:
+def stack(parts: list[Prefix]) -> Prefix:
     """One prefix with the prompts of all parts, of which the first is the longest."""
     whole = parts[0]
     if len(parts) == 1:
@@ -261,7 +261,8 @@ def sample(
 
 def entropy(log_probabilities: Tensor) -> Tensor:
     """Entropy in nats of distributions over the last dimension."""
-    return -(log_probabilities.exp() * log_probabilities).sum(-1)
+    # softmax undoes the logarithm as exp does, but is fast where probabilities are subnormal
+    return -(log_probabilities.softmax(-1) * log_probabilities).sum(-1)
 
 
 def draw(logits: Tensor, rows: Tensor, uniforms: Tensor, temperature: float) -> Tensor:

@@ -301,7 +301,7 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         policy = self._log_probabilities(base, ids, mask, length)
         with base.disable_adapter():
             reference = self._log_probabilities(base, ids, mask, length)
-        kl: Tensor = (policy.exp() * (policy - reference)).sum(-1)
+        kl: Tensor = (policy.softmax(-1) * (policy - reference)).sum(-1)
         return kl[row_of]
 
     def _log_probabilities(self, model: Any, ids: Tensor, mask: Tensor, length: int) -> Tensor:
