@@ -1,0 +1,65 @@
+"""Constants of label log-probabilities against hand-computed and exhaustive answers."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from factmix.stats.constants import cross_fitted, fit_constants, log_probabilities, match_shares
+from factmix.study.labels import LABELS
+
+
+@given(seed=st.integers(0, 10_000), examples=st.integers(1, 7))
+def test_matched_answers_have_the_counts_asked_for_and_the_greatest_total_logit(
+    seed: int, examples: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(examples, 3))
+    counts = np.bincount(rng.integers(3, size=examples), minlength=3)
+    constants, answers = match_shares(logits, counts)
+    assert np.bincount(answers, minlength=3).tolist() == counts.tolist()
+    best = max(
+        logits[np.arange(examples), list(each)].sum()
+        for each in itertools.product(range(3), repeat=examples)
+        if np.bincount(each, minlength=3).tolist() == counts.tolist()
+    )
+    assert logits[np.arange(examples), answers].sum() == pytest.approx(best)
+    # the answers are those of the shifted logits, but for ties
+    shifted = logits + constants
+    assert shifted[np.arange(examples), answers] == pytest.approx(shifted.max(axis=1))
+    assert constants[0] == 0
+
+
+def test_matching_its_own_answers_leaves_a_model_alone() -> None:
+    logits = log_probabilities(np.random.default_rng(0).dirichlet([1, 1, 1], size=200))
+    own = logits.argmax(axis=1)
+    _, answers = match_shares(logits, np.bincount(own, minlength=3))
+    assert (answers == own).all()
+
+
+def test_counts_that_do_not_sum_to_the_examples_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"counts \[2, 2, 2\].*expected counts that sum to 5"):
+        match_shares(np.zeros((5, 3)), np.array([2, 2, 2]))
+
+
+def test_fitted_constants_undo_a_shift_of_calibrated_probabilities() -> None:
+    rng = np.random.default_rng(1)
+    true = rng.dirichlet([0.5, 0.5, 0.5], size=60_000)
+    gold = (true.cumsum(axis=1) > rng.random((len(true), 1))).argmax(axis=1)
+    moved = np.array([0.0, 1.5, -0.7])
+    assert fit_constants(np.log(true + 1e-12) + moved, gold) == pytest.approx(-moved, abs=0.05)
+
+
+def test_no_example_is_answered_with_constants_of_its_own_group() -> None:
+    # Each group has one label only, and its probabilities say nothing: constants of other groups
+    # make its own label rarer, those of its own would make it right.
+    groups = np.repeat(np.arange(30), 10).astype(str)
+    gold = np.array([str(LABELS[int(group) % 3]) for group in groups])
+    answers = cross_fitted(gold.tolist(), groups.tolist(), np.full((300, 3), 1 / 3))
+    assert np.mean([str(LABELS[a]) == g for a, g in zip(answers, gold, strict=True)]) < 0.5
+
+
+def test_a_probability_of_zero_has_a_finite_logarithm() -> None:
+    assert np.isfinite(log_probabilities(np.array([[0.0, 1.0, 0.0]]))).all()

@@ -1,0 +1,127 @@
+"""Shift and learning: what constants explain, and what they do not."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from factmix.stats.constants import cross_fitted, log_probabilities
+from factmix.stats.metrics import contingency, metrics
+from factmix.stats.shift import discrimination, rank_correlation, shift_or_learning
+from factmix.study.labels import LABELS
+from factmix.study.paths import ROOT
+from factmix.training.columns import PROBABILITIES
+
+EMBEDDED, SEEDS = ROOT / "results" / "embedded", ROOT / "results" / "embedded_seeds"
+
+
+def _split(gold: np.ndarray, before: np.ndarray, after: np.ndarray) -> tuple[float, float, float]:
+    found = shift_or_learning(
+        gold.tolist(), before, after, resamples=200, confidence=0.95, rng=np.random.default_rng(0)
+    )
+    return found.total.value, found.shift.value, found.learning.value
+
+
+@pytest.fixture
+def invented() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(2)
+    probabilities = rng.dirichlet([1, 1, 1], size=900)
+    drawn = (probabilities.cumsum(axis=1) > rng.random((900, 1))).argmax(axis=1)
+    return np.array([str(LABELS[i]) for i in drawn]), probabilities
+
+
+def _shifted(probabilities: np.ndarray, by: list[float]) -> np.ndarray:
+    moved = probabilities * np.exp(by)
+    return moved / moved.sum(axis=1, keepdims=True)
+
+
+def test_a_model_with_moved_thresholds_has_learned_nothing(
+    invented: tuple[np.ndarray, np.ndarray],
+) -> None:
+    gold, before = invented
+    total, shift, learning = _split(gold, before, _shifted(before, [0.0, 1.0, -0.5]))
+    assert total == shift and total < -0.05 and learning == 0
+
+
+def test_a_model_that_reorders_examples_at_the_same_shares_has_only_learned(
+    invented: tuple[np.ndarray, np.ndarray],
+) -> None:
+    gold, before = invented
+    own = before.argmax(axis=1)
+    right = np.array([LABELS.index(each) for each in gold])
+    # exchange the answers of pairs in which each has the other's gold label
+    after = before.copy()
+    first = np.flatnonzero((own == 0) & (right == 1))
+    second = np.flatnonzero((own == 1) & (right == 0))
+    pairs = min(len(first), len(second))
+    after[first[:pairs]], after[second[:pairs]] = [0.1, 0.8, 0.1], [0.8, 0.1, 0.1]
+    total, shift, learning = _split(gold, before, after)
+    assert pairs > 20 and shift == 0 and learning == total > 0.05
+
+
+def test_discrimination_does_not_depend_on_thresholds(
+    invented: tuple[np.ndarray, np.ndarray],
+) -> None:
+    gold, before = invented
+    moved = _shifted(before, [0.0, 0.4, 0.4])
+    assert discrimination(gold.tolist(), moved) == pytest.approx(
+        discrimination(gold.tolist(), before)
+    )
+    assert rank_correlation(before, moved) == pytest.approx(1)
+
+
+def test_discrimination_counts_pairs_in_the_right_order() -> None:
+    probabilities = np.array([[0.5, 0.3, 0.2], [0.2, 0.5, 0.3], [0.6, 0.3, 0.1], [0.1, 0.2, 0.7]])
+    found = discrimination(["NA", "PASS", "FAIL", "FAIL"], probabilities)
+    assert found["auroc_na"] == pytest.approx(2 / 3)  # 0.5 is above 0.2 and 0.1, below 0.6
+    assert found["auroc_pass_fail"] == pytest.approx(1 / 2)  # ln(5/3) is between ln 3 and ln(2/7)
+
+
+def _answers(file: str) -> dict[str, pd.DataFrame]:
+    rows = pd.read_parquet(file).sort_values("id")
+    return dict(list(rows.groupby("dataset", sort=False)))
+
+
+@pytest.mark.slow
+def test_the_committed_arms_moved_thresholds_and_learned_nothing_about_examples() -> None:
+    base = _answers(str(EMBEDDED / "base" / "predictions.parquet"))
+    folders = [path for root in (EMBEDDED, SEEDS) for path in root.glob("*-s[0-9]")]
+    assert len(folders) == 30
+    changes, alike, correlations = [], [], []
+    for folder in folders:
+        for dataset, after in _answers(str(folder / "predictions.parquet")).items():
+            before = base[dataset]
+            assert after["id"].tolist() == before["id"].tolist()
+            gold = before["gold"].tolist()
+            first, second = (each[list(PROBABILITIES)].to_numpy() for each in (before, after))
+            found = (discrimination(gold, first), discrimination(gold, second))
+            changes.append([abs(found[1][name] - found[0][name]) for name in found[0]])
+            correlations.append(rank_correlation(first, second))
+            alike.append(
+                shift_or_learning(
+                    gold, first, second, resamples=1, confidence=0.95, rng=np.random.default_rng()
+                ).agreement
+            )
+    assert np.max(changes, axis=0).round(3).tolist() == [0.004, 0.007]
+    assert round(min(correlations), 3) == 0.994
+    assert min(alike) > 0.96
+
+
+@pytest.mark.parametrize(
+    ("dataset", "before", "with_constants"),
+    [("revision", 0.530, 0.677), ("debate", 0.421, 0.559), ("encyclopedia", 0.727, 0.719)],
+)
+def test_two_constants_lift_the_committed_base_on_the_hard_datasets(
+    dataset: str, before: float, with_constants: float
+) -> None:
+    rows = _answers(str(EMBEDDED / "base" / "predictions.parquet"))[dataset]
+    probabilities, gold = rows[list(PROBABILITIES)].to_numpy(), rows["gold"].tolist()
+
+    def balanced(answers: np.ndarray) -> float:
+        named = [str(LABELS[each]) for each in answers]
+        return float(metrics(contingency(gold, named))["balanced_accuracy"])
+
+    assert balanced(log_probabilities(probabilities).argmax(axis=1)) == pytest.approx(
+        before, abs=5e-4
+    )
+    constants = cross_fitted(gold, rows["group"].tolist(), probabilities)
+    assert balanced(constants) == pytest.approx(with_constants, abs=3e-3)
