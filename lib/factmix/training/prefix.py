@@ -210,10 +210,17 @@ def sample(
 
 def draw(logits: Tensor, rows: Tensor, uniforms: Tensor, temperature: float) -> Tensor:
     """A token (N,) for each uniform number (N,), from row `rows` (N,) of the logits (P, V)."""
-    cumulative = (logits.float() / temperature).softmax(-1).double().cumsum(-1)
+    place = float64_device(logits.device)
+    probabilities = (logits.float() / temperature).softmax(-1)
+    cumulative = probabilities.to(place).double().cumsum(-1)
     cumulative = cumulative / cumulative[:, -1:]  # rounding would leave a gap below 1
-    below = cumulative[rows] <= uniforms[:, None]
-    return below.sum(-1).clamp(max=logits.shape[-1] - 1)
+    below = cumulative[rows.to(place)] <= uniforms.to(place)[:, None]
+    return below.sum(-1).clamp(max=logits.shape[-1] - 1).to(logits.device)
+
+
+def float64_device(device: torch.device) -> torch.device:
+    """Where numbers of a device can be float64: there, or on the CPU for Apple's GPU."""
+    return torch.device("cpu") if device.type == "mps" else device
 
 
 def pad_left(sequences: list[list[int]], pad_id: int, device: Any) -> tuple[Tensor, Tensor]:
