@@ -116,7 +116,9 @@ def test_targets_that_the_model_lacks_are_named(
 
 def test_a_tokenizer_that_was_not_downloaded_is_not_asked_for(smoke: Study) -> None:
     elsewhere = smoke.model.model_copy(update={"path": "nobody/nothing"})
-    with pytest.raises(ModelError, match=r"nobody/nothing: the model cannot be loaded: OSError: "):
+    with pytest.raises(
+        ModelError, match=r"nobody/nothing: the model cannot be loaded: tokenizer: OSError: "
+    ):
         load_tokenizer(elsewhere, only_local=True)
 
 
@@ -136,7 +138,9 @@ def test_a_model_that_cannot_be_loaded_is_asked_for_once_and_comes_with_its_reme
     with pytest.raises(ModelError) as caught:
         load_base(elsewhere)
     assert asked == ["nobody/nothing"]
-    assert "cannot be loaded: OSError: no connection. Check it; expected" in str(caught.value)
+    assert "cannot be loaded: config.json: OSError: no connection. Check it; expected" in str(
+        caught.value
+    )
     assert str(caught.value).endswith("hf download nobody/nothing --revision a1b2")
 
 
@@ -370,3 +374,12 @@ def test_weights_that_the_files_lack_are_no_random_ones(smoke: Study, tmp_path: 
 def test_a_damaged_adapter_is_named_with_its_remedy(policy: Policy, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=rf"{tmp_path}/adapter: .* train the arm again"):
         load_adapter(policy, tmp_path / "adapter")
+
+
+@pytest.mark.parametrize("end", ["<|end|>", [1, "2"], -1, 2048, 2**63])
+def test_the_end_of_a_text_must_be_a_token(smoke: Study, tmp_path: Path, end: object) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(ROOT / smoke.model.path, folder)
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": end}))
+    with pytest.raises(ModelError, match=r"eos_token_id: got .*; expected the number of a token"):
+        load_base(smoke.model.model_copy(update={"path": str(folder)}))

@@ -100,8 +100,8 @@ def failure(model: Model, reason: str) -> ModelError:
 
 
 @contextmanager
-def explained(model: Model) -> Iterator[None]:
-    """Turns whatever the libraries raise while loading a model into a `ModelError`."""
+def explained(model: Model, part: str) -> Iterator[None]:
+    """Turns whatever the libraries raise while loading a part of a model into a `ModelError`."""
     try:
         yield
     except ModelError:
@@ -112,7 +112,7 @@ def explained(model: Model) -> Iterator[None]:
         reason = " ".join(str(error).split())[:400].rstrip(".")
         raise failure(
             model,
-            f"{type(error).__name__}: {reason}; expected a causal language model with its"
+            f"{part}: {type(error).__name__}: {reason}; expected a causal language model with its"
             f" tokenizer, as save_pretrained writes them{'' if local else download}",
         ) from error
 
@@ -128,7 +128,7 @@ def read_config(model: Model, *, only_local: bool = False) -> PreTrainedConfig:
         ModelError: the model cannot be loaded, or cannot be trained by this project.
     """
     source = source_of(model)
-    with explained(model):
+    with explained(model, CONFIG):
         if Path(source).is_dir():
             folder = Path(source)
         else:

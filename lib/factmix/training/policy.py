@@ -65,7 +65,7 @@ def load_tokenizer(model: Model, *, only_local: bool = False) -> PreTrainedToken
     Raises:
         ModelError: it cannot be loaded; with `only_local`, also if it has not been downloaded.
     """
-    with explained(model):
+    with explained(model, "tokenizer"):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             source_of(model),
             revision=model.revision,
@@ -99,7 +99,7 @@ def checked(
     """
     shape = read_config(model, only_local=only_local)
     tokenizer = load_tokenizer(model, only_local=only_local)
-    with explained(model):
+    with explained(model, "tokenizer"):
         check_tokenizer(model, tokenizer, shape)
         if prompt:
             check_positions(model, shape, prompt)
@@ -164,7 +164,7 @@ def load_base(model: Model, prompt: Prompt | None = None) -> Policy:
     # MXFP4 weights cannot be trained.
     quantised = (getattr(shape, "quantization_config", None) or {}).get("quant_method") == "mxfp4"
     attention = attention_of(model, shape)
-    with explained(model):
+    with explained(model, "weights"):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             source_of(model),
             revision=model.revision,
@@ -198,9 +198,17 @@ def load_base(model: Model, prompt: Prompt | None = None) -> Policy:
         raise StudyError(
             f"{model.path}: the model does not generate text; expected a causal language model"
         )
-    ends = base.generation_config.eos_token_id or []
-    stops = (*stopping_tokens(tokenizer), *([ends] if isinstance(ends, int) else ends))
-    stop_ids = tuple(dict.fromkeys(stops))
+    embeddings: Any = base.get_input_embeddings()
+    rows = embeddings.weight.shape[0]
+    named = base.generation_config.eos_token_id
+    ends = named if isinstance(named, list) else [] if named is None else [named]
+    if not all(isinstance(each, int) and 0 <= each < rows for each in ends):
+        raise failure(
+            model,
+            f"generation_config.json: eos_token_id: got {named!r}; expected the number of a token,"
+            f" or several, below {rows}",
+        )
+    stop_ids = tuple(dict.fromkeys((*stopping_tokens(tokenizer), *ends)))
     base.generation_config.eos_token_id = list(stop_ids)
     base.generation_config.pad_token_id = tokenizer.pad_token_id
     return Policy(base, tokenizer, stop_ids)
