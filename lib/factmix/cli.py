@@ -88,18 +88,16 @@ def data(study_name: StudyName, as_json: AsJson = False) -> None:
     study, paths = _open(study_name)
     from factmix.data import mixtures
     from factmix.report import data_summary
-    from factmix.training.policy import ModelError, load_tokenizer
+    from factmix.training.policy import local_tokenizer
 
-    report = mixtures.prepare(study, paths)
-    try:
-        tokenizer = load_tokenizer(study.model, only_local=True)
-    except ModelError:
-        tokenizer = None
+    tokenizer = local_tokenizer(study.model, study.prompt)
+    if tokenizer is None:
         print(
             f"no lengths of prompts: {study.model.path} has not been downloaded;"
             f" `factmix plan {study.name}` says how",
             file=sys.stderr,
         )
+    report = mixtures.prepare(study, paths)
     summary = data_summary.summarise(study, paths, report, tokenizer)
     if as_json:
         print(json.dumps(summary, indent=2))

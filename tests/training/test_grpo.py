@@ -722,8 +722,14 @@ def test_the_same_seed_gives_the_same_predictions_even_after_being_killed(
         patch.setattr(grpo.Progress, "on_log", die_after_one)
         with pytest.raises(KilledError):
             grpo.train(study.run("hard_only", 0), again)
-    assert not (again.arm("hard_only", 0) / "run.json").exists()
+    folder = again.arm("hard_only", 0)
+    assert not (folder / "run.json").exists()
+    kept = json.loads((folder / "checkpoints/checkpoint-1/trainer_state.json").read_text())
+    before = kept["log_history"][-1]["spent"]["wall_seconds"]
+    resumed = time.monotonic()
     grpo.train(study.run("hard_only", 0), again)
+    both = before + time.monotonic() - resumed
+    assert 0 <= both - json.loads((folder / "run.json").read_text())["wall_seconds"] < before
     evaluate_arm(study.run("hard_only", 0), again)
     first, second = (
         pd.read_parquet(paths.arm("hard_only", 0) / "predictions.parquet") for paths in (run, again)

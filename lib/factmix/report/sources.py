@@ -1,7 +1,6 @@
 """Where reports take their numbers from: the committed results, and the runs of this machine."""
 
 import json
-import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,8 +10,9 @@ from typing import Any
 
 from factmix.results.numbers import Leaf
 from factmix.results.results_json import established
+from factmix.study.files import stored_numbers
 from factmix.study.load import find_study, load_kept
-from factmix.study.paths import ROOT, Paths
+from factmix.study.paths import ROOT, Paths, model_folder
 from factmix.study.settings import Reward, WeightedReward
 from factmix.study.spec import Study, StudyError
 
@@ -103,10 +103,11 @@ class Results:
     @property
     def weights(self) -> list[Path]:
         """Files of the base model; SourceError when it is not a folder of this repository."""
-        files = sorted((ROOT / self.study.model.path).glob("*.safetensors"))
+        folder = model_folder(self.study.model)
+        files = sorted(folder.glob("*.safetensors"))
         if not files:
             raise SourceError(
-                f"{self.paths.study}: no *.safetensors in {ROOT / self.study.model.path}; a page "
+                f"{self.paths.study}: no *.safetensors in {folder}; a page "
                 "can say how many parameters a model has only when its weights are in this folder"
             )
         return files
@@ -114,14 +115,7 @@ class Results:
     @cached_property
     def parameters(self) -> int:
         """How many numbers the weights of the base model have."""
-        from safetensors import safe_open
-
-        count = 0
-        for file in self.weights:
-            with safe_open(file, "numpy") as tensors:
-                names = tensors.keys()
-                count += sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
-        return count
+        return sum(stored_numbers(file) for file in self.weights)
 
 
 def read(root: Path, *, fresh: bool = False) -> Results:

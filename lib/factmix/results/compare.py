@@ -280,7 +280,7 @@ _TRAINING: dict[str, str] = {
     "training.<arm>.kl_end": "drift from the untrained model in the last steps",
     "training.<arm>.zero_spread_mean": "share of groups whose completions all earn the same",
     "training.<arm>.steps": "training steps",
-    "training.<arm>.seconds": "wall time of the training since its last interruption",
+    "training.<arm>.seconds": "wall time of the training, all of its parts if it was interrupted",
     "training.<arm>.peak_memory_gb": "peak memory of the process",
 }
 

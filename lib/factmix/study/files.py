@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import resource
 import sys
@@ -51,6 +52,15 @@ def sha256(path: Path) -> str:
     """The SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def stored_numbers(path: Path) -> int:
+    """How many numbers the tensors of a safetensors file have; reads its header only."""
+    from safetensors import safe_open  # of the extra `train`
+
+    with safe_open(path, "numpy") as tensors:
+        names = tensors.keys()
+        return sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
 
 
 def peak_memory_gb(usage: resource.struct_rusage | None = None) -> float:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from factmix.study.run import BASE, BaseRun, EvaluationSample, Run, TrainingSample
+from factmix.study.settings import Model
 from factmix.study.spec import Study
 
 
@@ -15,6 +16,11 @@ def _root() -> Path:
 
 
 ROOT = _root()
+
+
+def model_folder(model: Model) -> Path:
+    """The folder that a model's path names, from the checkout; a hub id names none that exists."""
+    return ROOT / os.path.expanduser(model.path)  # noqa: PTH111 - Path's raises for unknown users
 
 
 @dataclass(frozen=True)

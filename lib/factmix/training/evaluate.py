@@ -26,6 +26,7 @@ from factmix.training.prefix import (
     Prefix,
     completion_logits,
     draw,
+    float64_device,
     pad_left,
     prefix_sharing_blocker,
     read_prompts,
@@ -46,7 +47,7 @@ def evaluate_base(runs: Sequence[BaseRun], paths: Paths) -> None:
     stale = [run for run in runs if not _is_current(run, paths)]
     if not stale:
         return
-    policy = load_base(runs[0].model)
+    policy = load_base(runs[0].model, runs[0].evaluation_prompt)
     for run in stale:
         evaluation = pd.read_parquet(paths.sample(run.evaluation_sample))
         _write(answer_as(run, policy, evaluation), run, paths)
@@ -56,7 +57,7 @@ def evaluate_arm(run: Run, paths: Paths) -> None:
     """Writes a trained arm's predictions on its evaluation sample, unless they are current."""
     if _is_current(run, paths):
         return
-    policy = load_adapter(load_base(run.model), paths.run(run) / "adapter")
+    policy = load_adapter(load_base(run.model, run.evaluation_prompt), paths.run(run) / "adapter")
     evaluation = pd.read_parquet(paths.sample(run.evaluation_sample))
     _write(answer_as(run, policy, evaluation), run, paths)
 
@@ -169,7 +170,7 @@ def _answer_batch(
         policy.model,
         prefix,
         torch.arange(len(prompts), device=ids.device),
-        torch.tensor(uniforms, device=ids.device),
+        torch.tensor(uniforms, device=float64_device(ids.device)),
         temperature=temperature,
         stop_ids=policy.stop_ids,
         pad_id=pad_id,
@@ -203,7 +204,7 @@ def _answer_batch_unshared(
     going = list(range(len(prompts)))
     for column in range(uniforms.shape[1]):
         last = logits([prompts[i] + drawn[i] for i in going])[:, -1]
-        numbers = torch.tensor(uniforms[going, column], device=last.device)
+        numbers = torch.tensor(uniforms[going, column], device=float64_device(last.device))
         rows = torch.arange(len(going), device=last.device)
         for i, token in zip(going, draw(last, rows, numbers, temperature).tolist(), strict=True):
             drawn[i].append(token)

@@ -6,7 +6,6 @@ import platform
 import shutil
 import subprocess
 import sys
-import time
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -27,11 +26,11 @@ from factmix.data.leaks import check_disjoint
 from factmix.study import freshness
 from factmix.study.descriptions import is_described
 from factmix.study.examples import from_frame
-from factmix.study.files import peak_memory_gb, sha256, write_json, write_parquet
+from factmix.study.files import sha256, write_json, write_parquet
 from factmix.study.paths import ROOT, Paths
 from factmix.study.run import Run
 from factmix.training import columns, rollouts
-from factmix.training.callbacks import Progress, Trajectory
+from factmix.training.callbacks import Progress, Spent, Trajectory
 from factmix.training.policy import Policy, add_adapter, device, dtype_of, load_base, prompt_texts
 from factmix.training.reward_functions import reward_functions
 from factmix.training.reward_gain import before_and_after
@@ -183,16 +182,17 @@ def train(run: Run, paths: Paths) -> None:
     checkpoints = folder / "checkpoints"
     if torch.cuda.is_available():
         torch.cuda.set_device(_rank("LOCAL_RANK"))
-    started = time.monotonic()
+    spent = Spent()
     # transformers warns about its own renamed options at every checkpoint and generation
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-    policy = add_adapter(load_base(run.model), run.model.lora, run.seed)
+    policy = add_adapter(load_base(run.model, run.prompt), run.model.lora, run.seed)
     training = _read_training(run, paths)
     trainer = make_trainer(run, training, checkpoints, policy=policy)
     if not _rank("RANK"):  # last, because everything above can fail
         _make_room(folder, depends_on)
         write_json(checkpoints / STARTED, {"depends_on": depends_on})
     trajectory = Trajectory(run, paths, replace(policy, model=trainer.model))
+    trainer.add_callback(spent)
     trainer.add_callback(trajectory)
     trainer.add_callback(Progress(f"{run.arm}, seed {run.seed}"))
     trainer.accelerator.wait_for_everyone()  # until the main process has moved an old run aside
@@ -209,7 +209,7 @@ def train(run: Run, paths: Paths) -> None:
         write_parquet(folder / "trajectory.parquet", answered)
         trained = replace(policy, model=trainer.model)
         write_parquet(folder / "rewards.parquet", before_and_after(trained, training, run))
-        _write_run(trained.model, run, paths, depends_on, started)
+        _write_run(trained.model, run, paths, depends_on, spent.total())
         shutil.rmtree(checkpoints)
     trainer.accelerator.wait_for_everyone()
 
@@ -250,7 +250,7 @@ def _trained(folder: Path) -> Iterator[Path]:
 
 
 def _write_run(
-    model: Any, run: Run, paths: Paths, depends_on: freshness.Record, started: float
+    model: Any, run: Run, paths: Paths, depends_on: freshness.Record, spent: dict[str, float]
 ) -> None:
     """Writes adapter/ and run.json; run.json marks the arm as finished."""
     folder = paths.run(run)
@@ -270,8 +270,7 @@ def _write_run(
             "git_commit": _git_commit(),
             "device": torch.cuda.get_device_name() if cuda else _processor(),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "wall_seconds": time.monotonic() - started,  # since the last interruption
-            "peak_memory_gb": peak_memory_gb(),
+            **spent,
             "trainable_parameters": sum(
                 each.numel() for each in model.parameters() if each.requires_grad
             ),

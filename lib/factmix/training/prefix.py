@@ -267,14 +267,21 @@ def entropy(log_probabilities: Tensor) -> Tensor:
 
 def draw(logits: Tensor, rows: Tensor, uniforms: Tensor, temperature: float) -> Tensor:
     """A token (N,) for each uniform number (N,), from row `rows` (N,) of the logits (P, V)."""
-    cumulative = (logits.float() / temperature).softmax(-1).double().cumsum(-1)
+    place = float64_device(logits.device)
+    probabilities = (logits.float() / temperature).softmax(-1)
+    cumulative = probabilities.to(place).double().cumsum(-1)
     cumulative = cumulative / cumulative[:, -1:]  # rounding would leave a gap below 1
     # One increasing sequence of all rows, so that no row is copied for each of its numbers.
-    start = torch.arange(len(logits), device=logits.device)
+    start = torch.arange(len(logits), device=place)
     whole = (cumulative + start[:, None]).flatten()
-    below = torch.searchsorted(whole, uniforms.double() + start[rows], right=True)
-    last = logits.shape[-1] - 1
-    return (below - rows * logits.shape[-1]).clamp(max=last)
+    rows, size = rows.to(place), logits.shape[-1]
+    below = torch.searchsorted(whole, uniforms.to(place).double() + start[rows], right=True)
+    return (below - rows * size).clamp(max=size - 1).to(logits.device)
+
+
+def float64_device(device: torch.device) -> torch.device:
+    """Where numbers of a device can be float64: there, or on the CPU for Apple's GPU."""
+    return torch.device("cpu") if device.type == "mps" else device
 
 
 def pad_left(sequences: list[list[int]], pad_id: int, device: Any) -> tuple[Tensor, Tensor]:
