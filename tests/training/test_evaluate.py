@@ -165,7 +165,7 @@ def test_predictions_that_are_current_are_not_made_again(
 
 def test_batches_hold_every_index_once_within_both_limits() -> None:
     lengths = [5, 4000, 90, 3000, 2500, *range(100, 400)]
-    batches = list(evaluate.by_length(lengths))
+    batches = list(evaluate.batches([[i] * n for i, n in enumerate(lengths)]))
     assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
     for batch in batches:
         assert len(batch) <= evaluate.BATCH_PROMPTS

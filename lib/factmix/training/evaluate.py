@@ -26,6 +26,7 @@ from factmix.training.prefix import (
     Prefix,
     completion_logits,
     draw,
+    families,
     float64_device,
     pad_left,
     prefix_sharing_blocker,
@@ -134,7 +135,7 @@ def answer(
     shared = prefix_sharing_blocker(_without_adapter(policy.model)) is None
     answer_batch = _answer_batch if shared else _answer_batch_unshared
     with tqdm(total=len(asked), desc=f"answers of {name}", disable=None, leave=False) as bar:
-        for batch in by_length([len(each) for each in tokens]):
+        for batch in batches(tokens):
             share, texts = answer_batch(
                 policy, [tokens[i] for i in batch], labels, uniforms[batch], temperature
             )
@@ -249,14 +250,18 @@ def _uniforms(seed: int, dataset: str, example: str, count: int) -> np.ndarray:
     return rng.random(count)
 
 
-def by_length(lengths: list[int]) -> Iterator[list[int]]:
-    """Batches of indices, longest first, with at most BATCH_TOKENS and BATCH_PROMPTS each."""
-    batch: list[int] = []
-    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        longest = lengths[batch[0]] if batch else lengths[i]
-        if batch and (len(batch) == BATCH_PROMPTS or longest * (len(batch) + 1) > BATCH_TOKENS):
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
+def batches(prompts: list[list[int]]) -> Iterator[list[int]]:
+    """Batches of indices of prompts that share a beginning, longest first.
+
+    Each has at most BATCH_TOKENS tokens, padding included, and BATCH_PROMPTS prompts.
+    """
+    for family in families(prompts):
+        batch: list[int] = []
+        for i in sorted(family, key=lambda i: -len(prompts[i])):
+            longest = len(prompts[batch[0] if batch else i])
+            full = len(batch) == BATCH_PROMPTS or longest * (len(batch) + 1) > BATCH_TOKENS
+            if batch and full:
+                yield batch
+                batch = []
+            batch.append(i)
         yield batch

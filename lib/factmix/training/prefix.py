@@ -8,6 +8,7 @@ Shapes: P distinct prompts, T prompt tokens, N completions, C completion tokens,
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 # Tokens whose forward pass takes as long as the overhead of one more pass: 6 ms for the embedded
 # model on two CPU cores. For other models this is a guess; it affects speed only.
 TOKENS_PER_PASS = 256
+LONG_BEGINNING = 64  # tokens; instructions alone are shorter
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,44 @@ def read_in_buckets(model: Any, ids: Tensor, mask: Tensor) -> tuple[Prefix, Tens
         All prompts, and the row of each in the prefix, (P,).
     """
     lengths = mask.sum(-1).tolist()
-    parts, order = [], []
-    for bucket in length_buckets(lengths):
-        columns = slice(ids.shape[1] - lengths[bucket[0]], None)
-        parts.append(read_prompts(model, ids[bucket, columns], mask[bucket, columns]))
-        order += bucket
-    return stack(parts), torch.tensor(order, device=ids.device).argsort()
+    parts: list[tuple[int, list[int], Prefix]] = []
+    for family in families([row[-n:] for row, n in zip(ids.tolist(), lengths, strict=True)]):
+        for places in length_buckets([lengths[i] for i in family]):
+            bucket = [family[place] for place in places]
+            columns = slice(-lengths[bucket[0]], None)
+            read = read_prompts(model, ids[bucket, columns], mask[bucket, columns])
+            parts.append((lengths[bucket[0]], bucket, read))
+    parts.sort(key=lambda part: -part[0])
+    order = [i for _, bucket, _ in parts for i in bucket]
+    return stack([read for *_, read in parts]), torch.tensor(order, device=ids.device).argsort()
+
+
+def families(prompts: list[list[int]]) -> list[list[int]]:
+    """Indices of prompts to read together, because they share a long beginning.
+
+    With worked examples in several orders, each order is a family. Prompts for which sharing would
+    save less than a pass costs are one family.
+    """
+    order = sorted(range(len(prompts)), key=lambda i: prompts[i])
+    found: list[list[int]] = [[i] for i in order[:1]]
+    alike = [len(prompts[i]) for i in order[:1]]  # tokens that a family shares
+    for before, i in pairwise(order):
+        shared = _shared(prompts[before], prompts[i])
+        if shared >= LONG_BEGINNING:
+            found[-1].append(i)
+            alike[-1] = min(alike[-1], shared)
+        else:
+            found.append([i])
+            alike.append(len(prompts[i]))
+    pays = [n * (len(each) - 1) >= TOKENS_PER_PASS for n, each in zip(alike, found, strict=True)]
+    rest = [i for each, own in zip(found, pays, strict=True) if not own for i in each]
+    return [each for each, own in zip(found, pays, strict=True) if own] + [rest] * bool(rest)
+
+
+def _shared(one: list[int], other: list[int]) -> int:
+    """How many leading tokens are equal."""
+    differ = (n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+    return next(differ, min(len(one), len(other)))
 
 
 def stack(parts: list[Prefix]) -> Prefix:

@@ -9,8 +9,8 @@ Departures from a stock `trl.GRPOTrainer` run:
    prompt, and once per distinct completion.
 3. A group with equal rewards has no advantage, hence no gradient: its log-probabilities are those
    of sampling.
-4. Prompts of similar length are padded together, and their common prefix is computed once, where
-   this saves more time than one more forward pass takes.
+4. Prompts of similar length, or with the same worked examples, are padded together, and their
+   common prefix is computed once, where this saves more time than one more forward pass takes.
 5. The KL divergence from the base model is logged every `KL_STEPS` steps, and is not part of the
    loss.
 6. Position ids count from a prompt's first token, whatever padding precedes it.
