@@ -14,16 +14,16 @@ from snakemake.exceptions import WorkflowError
 
 from factmix.study import freshness
 from factmix.study.load import find_study
-from factmix.study.paths import Paths
+from factmix.study.paths import FolderError, Paths
 from factmix.study.spec import StudyError
 from factmix.training.columns import TRAINED
 
 try:
     STUDY = find_study(config.get("study", "embedded"))
-except StudyError as error:
+    PATHS = Paths(Path(os.path.relpath(Paths.of(STUDY).root)))
+except (StudyError, FolderError) as error:
     raise WorkflowError(str(error)) from None
 
-PATHS = Paths(Path(os.path.relpath(Paths.of(STUDY).root)))
 ARM = str(PATHS.root / "{arm}-s{seed}")
 PAGES = str(PATHS.root / "notebooks")
 MODEL = [os.path.relpath(file) for file in freshness.model_files(STUDY.model)]
