@@ -448,12 +448,38 @@ def test_a_group_is_never_split_between_processes(
     twelve = STUDY.training.model_copy(update={"prompts_per_step": 12, "prompts_per_pass": 4})
     with pytest.raises(grpo.TrainingError, match="4 prompts per pass do not divide the 6 of each"):
         grpo.prompts_per_process(STUDY.model_copy(update={"training": twelve}).run("hard_only"), 2)
-    monkeypatch.setenv("WORLD_SIZE", "3")
+    for name in grpo.LAUNCHER:
+        monkeypatch.setenv(name, "3")
     with pytest.raises(
         grpo.TrainingError,
         match=r"study smoke: training\.prompts_per_step: 4 prompts .* among 3 processes.*start a",
     ):
         grpo.make_trainer(STUDY.run("hard_only", 0), _training(), tmp_path, policy=_policy("llama"))
+
+
+@pytest.mark.parametrize(
+    ("left_over", "got"),
+    [
+        ({"WORLD_SIZE": "4"}, "has WORLD_SIZE=4, .*no RANK, LOCAL_RANK, MASTER_ADDR, MASTER_PORT;"),
+        ({"RANK": "1", "MASTER_ADDR": "node"}, "has RANK=1, .*: unset RANK MASTER_ADDR$"),
+        ({"WORLD_SIZE": "1", "LOCAL_RANK": "0"}, "has WORLD_SIZE=1 LOCAL_RANK=0, "),
+        ({"WORLD_SIZE": "1", "RANK": "0", "MASTER_ADDR": "node"}, None),
+    ],
+)
+def test_what_a_launcher_left_in_the_environment_is_told_from_a_launch(
+    left_over: dict[str, str], got: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in grpo.LAUNCHER:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in left_over.items():
+        monkeypatch.setenv(name, value)
+    if got is None:
+        assert grpo._processes() == 1
+    else:
+        with pytest.raises(grpo.TrainingError, match=got):
+            grpo.make_trainer(
+                STUDY.run("hard_only", 0), _training(), tmp_path, policy=_policy("llama")
+            )
 
 
 def test_a_process_without_whole_groups_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,8 @@ from factmix.training.reward_gain import before_and_after
 
 # In the folder of checkpoints: the record of what their training depends on.
 STARTED = "started.json"
+# What a launcher of several processes sets for each of them.
+LAUNCHER = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
 class TrainingError(RuntimeError):
@@ -368,8 +370,23 @@ def _is_of(record: Path, depends_on: freshness.Record) -> bool:
 
 
 def _processes() -> int:
-    """The number of training processes, as set by `accelerate launch` or torchrun."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    """The number of training processes, as set by `accelerate launch` or torchrun.
+
+    Raises:
+        TrainingError: some of a launcher's variables are set, and others are not: they are left
+            over, and training would wait for processes that nothing starts.
+    """
+    given = {name: os.environ[name] for name in LAUNCHER if name in os.environ}
+    missing = [name for name in LAUNCHER if name not in given]
+    place = {name: given[name] for name in LAUNCHER[:3] if name in given}
+    if missing and not place.items() <= {("WORLD_SIZE", "1"), ("RANK", "0")}:
+        got = " ".join(f"{name}={value}" for name, value in place.items())
+        raise TrainingError(
+            f"the environment has {got}, which a launcher of several processes sets, and no"
+            f" {', '.join(missing)}; start training with `accelerate launch` or torchrun, which set"
+            f" all of these, or first run: unset {' '.join(given)}"
+        )
+    return int(given.get("WORLD_SIZE", "1"))
 
 
 def _rank(variable: str) -> int:
