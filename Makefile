@@ -12,6 +12,11 @@ INSTALLED := .venv/installed
 # the PATH of its own start says.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
+# Jupyter, Snakemake and others keep files in the home folder; the user of a container may have none.
+ifneq ($(shell test -w "$$HOME" && echo writable),writable)
+export HOME := $(CURDIR)/.home
+endif
+
 SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES) --config study=$(STUDY)
 BOOK = _build/html/index.html
 
