@@ -7,13 +7,16 @@
 # arm only; comments and docstrings do nothing. (A file with a new time and the same content counts
 # as old: the profiles compare checksums.)
 
+import atexit
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from factmix.study import freshness
 from factmix.study.load import find_study
+from factmix.study.lock import LockedError, alone
 from factmix.study.paths import FolderError, Paths
 from factmix.study.spec import StudyError
 from factmix.training.columns import TRAINED
@@ -28,6 +31,18 @@ ARM = str(PATHS.root / "{arm}-s{seed}")
 PAGES = str(PATHS.root / "notebooks")
 MODEL = [os.path.relpath(file) for file in freshness.model_files(STUDY.model)]
 ALL_CORES = 1024  # Snakemake takes what there is; it also sets the threads of the libraries to it
+
+UNTIL_THE_END = ExitStack()
+atexit.register(UNTIL_THE_END.close)
+
+
+# Instead of Snakemake's own lock, which a killed run leaves behind (the profiles set nolock).
+onstart:
+    try:
+        UNTIL_THE_END.enter_context(alone(Path(".snakemake/running"), "a study in this folder"))
+    except LockedError as error:
+        raise WorkflowError(str(error)) from None
+
 
 wildcard_constraints:
     arm="|".join(STUDY.arms),

@@ -3,8 +3,10 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -35,7 +37,7 @@ class Project:
             script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STEPS}" {command} "$@"\n')
             script.chmod(0o755)
 
-    def snakemake(self, *arguments: str, study: str = "embedded") -> str:
+    def start(self, *arguments: str, study: str = "embedded") -> subprocess.Popen[str]:
         environment = {
             **os.environ,
             "PATH": f"{self.root / 'bin'}{os.pathsep}{os.environ['PATH']}",
@@ -43,15 +45,20 @@ class Project:
         }
         environment.pop("FACTMIX_RUNS", None)
         command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local", "--cores", "2"]
-        done = subprocess.run(
+        return subprocess.Popen(
             [*command, *arguments, "--config", f"study={study}"],
             cwd=self.root,
             env=environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
-        output = done.stdout + done.stderr
-        assert done.returncode == 0, output
+
+    def snakemake(self, *arguments: str, study: str = "embedded") -> str:
+        running = self.start(*arguments, study=study)
+        output = running.communicate()[0]
+        assert running.returncode == 0, output
         return output
 
     def planned(self) -> dict[str, int]:
@@ -187,6 +194,25 @@ def test_data_survive_a_failed_drawing(project: Project) -> None:
     assert evaluation.read_bytes() == before
     (project.root / "fail").unlink()
     assert project.trained() == []
+
+
+def test_one_run_at_a_time_and_a_killed_one_is_no_hindrance(project: Project) -> None:
+    project.edit("studies/embedded.yaml", "weight_decay: 0.01", "weight_decay: 0.02")
+    (project.root / "wait").write_text("factmix train")
+    begun = (project.root / "steps.log").read_text().count("factmix train")
+    first = project.start()
+    try:
+        while (project.root / "steps.log").read_text().count("factmix train") == begun:
+            assert first.poll() is None
+            time.sleep(0.1)
+        with pytest.raises(AssertionError, match=f"already running: process {first.pid} on "):
+            project.snakemake()
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+        first.communicate()
+    (project.root / "wait").unlink()
+    assert f"was killed before (process {first.pid} on " in project.snakemake()
+    assert "Nothing to be done" in project.snakemake()
 
 
 def test_another_study_runs_although_a_newer_book_is_there(project: Project) -> None:

@@ -60,6 +60,9 @@ def main() -> None:
     fail = Path("fail")
     if fail.exists() and fail.read_text() in command:
         sys.exit("failed as asked")
+    wait = Path("wait")
+    while wait.exists() and wait.read_text() in command:
+        time.sleep(0.1)
     for path in outputs(sys.argv[1], sys.argv[2:]):
         path.parent.mkdir(parents=True, exist_ok=True)
         # The same mixtures.py draws the same data; nothing else here needs to come out the same.

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import shutil
 import socket
 import time
@@ -26,6 +27,7 @@ from factmix.study.examples import Example, to_frame
 from factmix.study.files import write_json
 from factmix.study.labels import LABELS
 from factmix.study.load import find_study
+from factmix.study.lock import LockedError, alone
 from factmix.study.paths import Paths
 from factmix.study.run import Run
 from factmix.study.spec import Study
@@ -654,6 +656,14 @@ def test_a_run_of_other_settings_is_moved_aside_by_name(
     assert (tmp_path / "replaced" / "hard_only-s0-1" / "checkpoints" / "checkpoint-2").is_dir()
     assert not folder.exists()
     assert "training.learning_rate was 0.001 and is 0.5" in capsys.readouterr().err
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(tmp_path: Path) -> None:
+    run, paths, _ = _files_of_a_run(tmp_path)
+    lock = tmp_path / f".{run.name}-{platform.node()}.lock"
+    trained = alone(lock, "another training")
+    with trained, pytest.raises(LockedError, match=r"training of smoke, hard_only-s0 is already"):
+        grpo.train(run, paths)
 
 
 def test_a_finished_run_without_one_of_its_files_is_moved_aside(

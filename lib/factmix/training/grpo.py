@@ -28,6 +28,7 @@ from factmix.study import freshness
 from factmix.study.descriptions import is_described
 from factmix.study.examples import from_frame
 from factmix.study.files import peak_memory_gb, sha256, write_json, write_parquet
+from factmix.study.lock import alone
 from factmix.study.paths import ROOT, Paths
 from factmix.study.run import Run
 from factmix.training import columns, rollouts
@@ -174,6 +175,7 @@ def train(run: Run, paths: Paths) -> None:
     checkpoints. In distributed training every process calls this, and the main process writes.
 
     Raises:
+        LockedError: another process on this machine is training this run.
         TrainingError: training ended after fewer steps than the study says.
         PromptError: a prompt is too long.
         LeakError: training and evaluation samples overlap.
@@ -182,6 +184,17 @@ def train(run: Run, paths: Paths) -> None:
     depends_on = freshness.training(run, paths)
     if _is_of(folder / "run.json", depends_on) and not _missing(folder):
         return
+    if _rank("RANK"):
+        _train(run, paths, depends_on)
+    else:
+        # A lock for each machine: a cluster may start a job that it has killed again elsewhere.
+        lock = paths.root / f".{run.name}-{platform.node()}.lock"
+        with alone(lock, f"training of {run.study}, {run.name}"):
+            _train(run, paths, depends_on)
+
+
+def _train(run: Run, paths: Paths, depends_on: freshness.Record) -> None:
+    folder = paths.run(run)
     checkpoints = folder / "checkpoints"
     if torch.cuda.is_available():
         torch.cuda.set_device(_rank("LOCAL_RANK"))
