@@ -666,6 +666,19 @@ def test_a_run_is_trained_by_one_process_at_a_time(tmp_path: Path) -> None:
         grpo.train(run, paths)
 
 
+def test_an_adapter_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    class Interrupted:
+        def save_pretrained(self, folder: str) -> None:
+            Path(folder).mkdir(parents=True)
+            Path(folder, "adapter_model.safetensors").write_bytes(b"half")
+            raise KeyboardInterrupt
+
+    run, paths, _ = _files_of_a_run(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        grpo._write_run(Interrupted(), run, paths, {}, 0.0)
+    assert not (paths.run(run) / "adapter").exists()
+
+
 def test_a_finished_run_without_one_of_its_files_is_moved_aside(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -269,7 +269,11 @@ def _write_run(
 ) -> None:
     """Writes adapter/ and run.json; run.json marks the arm as finished."""
     folder = paths.run(run)
-    model.save_pretrained(str(folder / "adapter"))
+    adapter, part = folder / "adapter", folder / "checkpoints" / "adapter"
+    model.save_pretrained(str(part))
+    if adapter.exists():  # of a training that was killed between here and run.json
+        shutil.rmtree(adapter)
+    part.rename(adapter)  # whole, or not there
     cuda = torch.cuda.is_available()
     write_json(
         folder / "run.json",
