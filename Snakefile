@@ -22,10 +22,15 @@ from factmix.study.spec import StudyError
 from factmix.training.columns import TRAINED
 
 try:
-    STUDY = find_study(config.get("study", "embedded"))
+    STUDY = find_study(str(config.get("study", "embedded")))  # Snakemake reads 2024 as a number
     PATHS = Paths(Path(os.path.relpath(Paths.of(STUDY).root)))
 except (StudyError, FolderError) as error:
     raise WorkflowError(str(error)) from None
+if {"{", "}"} & set(str(PATHS.root)):
+    raise WorkflowError(
+        f"FACTMIX_RUNS: got {PATHS.root.parent}; Snakemake takes braces for wildcards: expected a"
+        " folder without them"
+    )
 
 ARM = str(PATHS.root / "{arm}-s{seed}")
 PAGES = str(PATHS.root / "notebooks")
@@ -133,7 +138,7 @@ checkpoint data:
         update(PATHS.evaluation),
         page=f"{PAGES}/data.ipynb",
     shell:
-        "factmix notebook notebooks/data.md {output.page} -p study={STUDY.name}"
+        "factmix notebook notebooks/data.md {output.page:q} -p study={STUDY.name}"
 
 
 rule base:
@@ -209,7 +214,7 @@ rule arm:
         f"{PAGES}/{{arm}}-s{{seed}}.ipynb",
     priority: 1
     shell:
-        "factmix notebook notebooks/arm.md {output}"
+        "factmix notebook notebooks/arm.md {output:q}"
         " -p study={STUDY.name} -p arm={wildcards.arm} -p seed={wildcards.seed}"
 
 
@@ -229,4 +234,4 @@ rule compare:
         PATHS.study,
         page=f"{PAGES}/compare.ipynb",
     shell:
-        "factmix notebook notebooks/compare.md {output.page} -p study={STUDY.name}"
+        "factmix notebook notebooks/compare.md {output.page:q} -p study={STUDY.name}"

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slow
 
 STEPS = Path(__file__).parent / "workflow_steps.py"
 ARMS = 5  # of studies/embedded.yaml
+RUNS = "my 'runs' [x]"  # what a folder may be called
 
 
 class Project:
@@ -42,8 +43,8 @@ class Project:
             **os.environ,
             "PATH": f"{self.root / 'bin'}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(self.root / "lib"),
+            "FACTMIX_RUNS": str(self.root / RUNS),
         }
-        environment.pop("FACTMIX_RUNS", None)
         command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local", "--cores", "2"]
         return subprocess.Popen(
             [*command, *arguments, "--config", f"study={study}"],
@@ -177,7 +178,7 @@ def test_a_setting_of_training_trains_again_and_a_description_does_not(project: 
 
 
 def test_results_are_made_again_to_keep_the_study_that_they_are_of(project: Project) -> None:
-    (project.root / "runs/embedded/study.json").unlink()
+    (project.root / RUNS / "embedded/study.json").unlink()
     assert project.planned() == {"compare": 1, "book": 1}
     project.snakemake()
     project.edit("studies/embedded.yaml", "\n  steps: 200", "\n  steps: 200\n  prompts_per_pass: 8")
@@ -185,7 +186,7 @@ def test_results_are_made_again_to_keep_the_study_that_they_are_of(project: Proj
 
 
 def test_data_survive_a_failed_drawing(project: Project) -> None:
-    evaluation = project.root / "runs/embedded/data/evaluation.parquet"
+    evaluation = project.root / RUNS / "embedded/data/evaluation.parquet"
     before = evaluation.read_bytes()
     project.edit("notebooks/data.md")
     (project.root / "fail").write_text("notebooks/data.md")
@@ -217,11 +218,19 @@ def test_one_run_at_a_time_and_a_killed_one_is_no_hindrance(project: Project) ->
 
 def test_another_study_runs_although_a_newer_book_is_there(project: Project) -> None:
     project.snakemake(study="smoke")
-    assert (project.root / "runs" / "smoke" / "results.json").is_file()
+    assert (project.root / RUNS / "smoke" / "results.json").is_file()
     assert "Nothing to be done" in project.snakemake(study="smoke")
 
 
-def test_an_unknown_study_is_one_clear_error(finished: Project) -> None:
-    with pytest.raises(AssertionError, match=r"expected one of: .*embedded") as caught:
-        finished.snakemake("-n", study="embeded")
+@pytest.mark.parametrize(
+    ("study", "said"),
+    [
+        ("embeded", "expected one of: .*embedded"),
+        ("2024", "'2024': expected the name of .*; a name begins with a letter"),
+        ("2026-11-28", "'2026-11-28': expected the name of .*; a name begins with a letter"),
+    ],
+)
+def test_an_unknown_study_is_one_clear_error(finished: Project, study: str, said: str) -> None:
+    with pytest.raises(AssertionError, match=said) as caught:
+        finished.snakemake("-n", study=study)
     assert "Traceback" not in str(caught.value)

@@ -48,6 +48,7 @@ NOT_FOLLOWED = tuple(
         "freshness",
         "load",
         "lock",
+        "names",
         "paths",
         "run",
         "settings",
