@@ -12,7 +12,10 @@ INSTALLED := .venv/installed
 # the PATH of its own start says.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-# Jupyter, Snakemake and others keep files in the home folder; the user of a container may have none.
+# The user of a container may have no name, which Snakemake asks for, and no home folder, in which
+# Jupyter, Snakemake and others keep files.
+USER ?= $(shell id -u)
+export USER
 ifneq ($(shell test -w "$$HOME" && echo writable),writable)
 export HOME := $(CURDIR)/.home
 endif
