@@ -139,7 +139,7 @@ def test_unknown_scheduler(broken):
 def test_a_weight_for_every_label(broken):
     message, line = broken("weights: {NA: 0.15, PASS: 2.5, FAIL: 3.5}", "weights: {PASS: 2.5}")
     assert message.startswith(
-        f"mine.yaml:{line}: rewards.published.weights: Value error, there is no weight for NA, FAIL"
+        f"mine.yaml:{line}: rewards.published.weights: there is no weight for NA, FAIL"
     )
 
 

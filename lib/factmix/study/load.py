@@ -175,7 +175,8 @@ def _first_mistake(error: ValidationError) -> tuple[list[str], str]:
         return where, "there is no such key"
     if first["type"] == "missing":
         return where, _missing(error, first["loc"][:-1])
-    return where, f"{first['msg']}; got {first['input']!r}"
+    message = first["msg"].removeprefix("Value error, ")  # of our own checks
+    return where, f"{message}; got {first['input']!r}"
 
 
 def _missing(error: ValidationError, place: tuple[int | str, ...]) -> str:

@@ -10,7 +10,6 @@ from typing import Annotated
 
 import yaml
 from pydantic import BeforeValidator
-from pydantic_core import PydanticCustomError
 
 RULE = (
     "a name begins with a letter, has only letters (a to z), digits, _ and -, and is no word that"
@@ -44,7 +43,7 @@ def first_alike(names: Iterable[str]) -> tuple[str, str] | None:
 
 def _checked(text: object) -> object:
     if not is_name(text):
-        raise PydanticCustomError("name", "{rule}", {"rule": RULE})
+        raise ValueError(RULE)
     return text
 
 
