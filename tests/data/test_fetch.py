@@ -7,6 +7,7 @@ import pytest
 
 from factmix.data.fetch import SourceError, fetch, locate, open_member
 from factmix.data.sources import SOURCES, Source
+from factmix.study.paths import FolderError
 
 CONTENT = b"one line\n"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -182,3 +183,21 @@ def test_a_mirror_that_is_no_folder_is_a_mistake(served, monkeypatch, tmp_path):
     monkeypatch.setenv("FACTMIX_MIRROR", str(tmp_path / "nowhere"))
     with pytest.raises(SourceError, match=r"FACTMIX_MIRROR: expected a folder; got '.*nowhere'"):
         fetch("thing")
+
+
+def test_a_user_without_a_home_folder_is_told_to_name_a_cache(served, monkeypatch):
+    monkeypatch.setenv("FACTMIX_CACHE", "")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    with pytest.raises(FolderError, match=r"FACTMIX_CACHE: not set, .* home folder"):
+        fetch("thing")
+
+
+def test_folders_in_the_home_folder_may_be_written_with_a_tilde(served, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("FACTMIX_CACHE", "~/cache")
+    assert fetch("thing") == tmp_path / "cache" / "thing.txt"
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / "thing.txt").write_bytes(CONTENT)
+    monkeypatch.setenv("FACTMIX_MIRROR", "~/mirror")
+    assert fetch("thing") == tmp_path / "mirror" / "thing.txt"

@@ -1,11 +1,13 @@
+import re
 import shutil
 
 import pytest
+from pydantic import ValidationError
 
 from factmix.study.files import write_json
 from factmix.study.load import find_study, load_kept, load_study
 from factmix.study.paths import ROOT
-from factmix.study.spec import StudyError
+from factmix.study.spec import Study, StudyError
 
 STUDIES = sorted((ROOT / "studies").glob("*.yaml"))
 
@@ -137,7 +139,7 @@ def test_unknown_scheduler(broken):
 def test_a_weight_for_every_label(broken):
     message, line = broken("weights: {NA: 0.15, PASS: 2.5, FAIL: 3.5}", "weights: {PASS: 2.5}")
     assert message.startswith(
-        f"mine.yaml:{line}: rewards.published.weights: Value error, there is no weight for NA, FAIL"
+        f"mine.yaml:{line}: rewards.published.weights: there is no weight for NA, FAIL"
     )
 
 
@@ -165,6 +167,58 @@ def test_bytes_that_are_no_yaml_are_named_with_their_line(tmp_path, mistake, pro
     path.write_bytes(b"# first\n" + mistake)
     with pytest.raises(StudyError, match=rf"mine\.yaml:2: {problem}"):
         load_study(path)
+
+
+@pytest.mark.parametrize("name", ["2024", "1e3", "2026-11-28", "my study", "[x]", "-x", "yes", "ä"])
+def test_a_name_that_would_mean_something_else_somewhere_is_refused(broken, tmp_path, name):
+    expected = f"a name begins with a letter, .*; got '{re.escape(name)}'"
+    shutil.copy(ROOT / "studies" / "smoke.yaml", tmp_path / f"{name}.yaml")
+    with pytest.raises(StudyError, match=rf"\.yaml:1: name: {expected}"):
+        load_study(tmp_path / f"{name}.yaml")
+    with pytest.raises(StudyError, match=rf"'{re.escape(name)}': expected .*a name begins with"):
+        find_study(name)
+    if name != "[x]":  # YAML for a list
+        for part, old in (
+            ("arms", "balanced: {mixture"),
+            ("mixtures", "balanced:\n"),
+            ("rewards", "published:\n"),
+            ("datasets", "debate: {stands_for"),
+        ):
+            message, line = broken(f"\n  {old}", f"\n  {name}:{old.partition(':')[2]}")
+            assert re.match(rf"mine\.yaml:{line + 1}: {part}\.{name}: {expected}", message)
+
+
+def test_a_name_may_have_a_hyphen(tmp_path):
+    shutil.copy(ROOT / "studies" / "smoke.yaml", tmp_path / "my-study.yaml")
+    assert load_study(tmp_path / "my-study.yaml").name == "my-study"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("balanced: {mix", "format-only: {mix", "'format-only' differs from 'format_only' only in"),
+        ("balanced: {mix", "Hard_only: {mix", "'Hard_only' differs from 'hard_only' only in case"),
+        ("balanced: {mix", "base-x: {mix", "names that begin with 'base_' or 'always_' are"),
+    ],
+)
+def test_names_that_would_share_a_file_or_a_result_are_refused(broken, old, new, complaint):
+    message, line = broken(f"\n  {old}", f"\n  {new}")
+    assert message.startswith(f"mine.yaml:{line + 1}: ") and complaint in message
+
+
+def test_a_dataset_is_not_called_as_a_sample(broken):
+    message, line = broken("\n  debate: {st", "\n  train-balanced: {}\n  debate: {st")
+    assert message.startswith(f"mine.yaml:{line + 1}: datasets.train-balanced: its file train-bal")
+
+
+def test_a_mixture_is_not_called_as_the_variant_of_another():
+    content = find_study("smoke").model_dump()
+    content["mixtures"]["balanced-as_released"] = content["mixtures"]["balanced"]
+    content["arms"]["balanced"]["protocol"] = "as_released"
+    with pytest.raises(
+        ValidationError, match=r"train-balanced-as_released\.parquet is that of mix"
+    ):
+        Study.model_validate(content)
 
 
 @pytest.mark.parametrize("name", ["studies/smoke.yaml", "smoke.yaml", "studies/smoke", "../smoke"])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import shutil
 import socket
 import time
@@ -26,6 +27,7 @@ from factmix.study.examples import Example, to_frame
 from factmix.study.files import write_json
 from factmix.study.labels import LABELS
 from factmix.study.load import find_study
+from factmix.study.lock import LockedError, alone
 from factmix.study.paths import Paths
 from factmix.study.run import Run
 from factmix.study.spec import Study
@@ -496,12 +498,38 @@ def test_a_group_is_never_split_between_processes(
     twelve = STUDY.training.model_copy(update={"prompts_per_step": 12, "prompts_per_pass": 4})
     with pytest.raises(grpo.TrainingError, match="4 prompts per pass do not divide the 6 of each"):
         grpo.prompts_per_process(STUDY.model_copy(update={"training": twelve}).run("hard_only"), 2)
-    monkeypatch.setenv("WORLD_SIZE", "3")
+    for name in grpo.LAUNCHER:
+        monkeypatch.setenv(name, "3")
     with pytest.raises(
         grpo.TrainingError,
         match=r"study smoke: training\.prompts_per_step: 4 prompts .* among 3 processes.*start a",
     ):
         grpo.make_trainer(STUDY.run("hard_only", 0), _training(), tmp_path, policy=_policy("llama"))
+
+
+@pytest.mark.parametrize(
+    ("left_over", "got"),
+    [
+        ({"WORLD_SIZE": "4"}, "has WORLD_SIZE=4, .*no RANK, LOCAL_RANK, MASTER_ADDR, MASTER_PORT;"),
+        ({"RANK": "1", "MASTER_ADDR": "node"}, "has RANK=1, .*: unset RANK MASTER_ADDR$"),
+        ({"WORLD_SIZE": "1", "LOCAL_RANK": "0"}, "has WORLD_SIZE=1 LOCAL_RANK=0, "),
+        ({"WORLD_SIZE": "1", "RANK": "0", "MASTER_ADDR": "node"}, None),
+    ],
+)
+def test_what_a_launcher_left_in_the_environment_is_told_from_a_launch(
+    left_over: dict[str, str], got: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in grpo.LAUNCHER:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in left_over.items():
+        monkeypatch.setenv(name, value)
+    if got is None:
+        assert grpo._processes() == 1
+    else:
+        with pytest.raises(grpo.TrainingError, match=got):
+            grpo.make_trainer(
+                STUDY.run("hard_only", 0), _training(), tmp_path, policy=_policy("llama")
+            )
 
 
 def test_a_process_without_whole_groups_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -676,6 +704,27 @@ def test_a_run_of_other_settings_is_moved_aside_by_name(
     assert (tmp_path / "replaced" / "hard_only-s0-1" / "checkpoints" / "checkpoint-2").is_dir()
     assert not folder.exists()
     assert "training.learning_rate was 0.001 and is 0.5" in capsys.readouterr().err
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(tmp_path: Path) -> None:
+    run, paths, _ = _files_of_a_run(tmp_path)
+    lock = tmp_path / f".{run.name}-{platform.node()}.lock"
+    trained = alone(lock, "another training")
+    with trained, pytest.raises(LockedError, match=r"training of smoke, hard_only-s0 is already"):
+        grpo.train(run, paths)
+
+
+def test_an_adapter_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    class Interrupted:
+        def save_pretrained(self, folder: str) -> None:
+            Path(folder).mkdir(parents=True)
+            Path(folder, "adapter_model.safetensors").write_bytes(b"half")
+            raise KeyboardInterrupt
+
+    run, paths, _ = _files_of_a_run(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        grpo._write_run(Interrupted(), run, paths, {}, 0.0)
+    assert not (paths.run(run) / "adapter").exists()
 
 
 def test_a_finished_run_without_one_of_its_files_is_moved_aside(

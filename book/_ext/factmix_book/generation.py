@@ -24,7 +24,7 @@ from factmix.report.sources import (
     local_runs,
 )
 from factmix.study.freshness import tree_sha256
-from factmix.study.paths import ROOT
+from factmix.study.paths import ROOT, FolderError
 from factmix_book import notebooks
 
 logger = logging.getLogger(__name__)
@@ -155,7 +155,7 @@ def generate(app: Sphinx, config: Config) -> None:
         runs = {run.name: run for run in local_runs(logger.info)}
         book = Book(default, again, runs, app.srcdir / "_generated")
         write(book, default.root.parent / "speed")
-    except SourceError as error:
+    except (SourceError, FolderError) as error:
         raise ExtensionError(str(error)) from error
     config.html_extra_path.append(str(book.generated / "html"))
     config.html_static_path.append(str(book.generated / "static"))

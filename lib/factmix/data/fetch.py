@@ -4,7 +4,6 @@ A file is taken from the folder in FACTMIX_MIRROR if it is there. Otherwise it i
 into a cache (FACTMIX_CACHE, or the user's cache folder).
 """
 
-import os
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from tqdm import tqdm
 
 from factmix.data.sources import SOURCES, Source
 from factmix.study.files import sha256
+from factmix.study.paths import FolderError, folder_in
 
 CHUNK = 2**20  # bytes
 TIMEOUT = 60  # seconds without a response from a server
@@ -28,8 +28,21 @@ class SourceError(RuntimeError):
 
 
 def cache() -> Path:
-    """The folder for downloads, and for what is built from them."""
-    return Path(os.environ.get("FACTMIX_CACHE") or pooch.os_cache("factmix"))
+    """The folder for downloads, and for what is built from them.
+
+    Raises:
+        FolderError: FACTMIX_CACHE is not set, and the user has no home folder.
+    """
+    named = folder_in("FACTMIX_CACHE")
+    if named:
+        return named
+    try:
+        return Path(pooch.os_cache("factmix")).expanduser()
+    except RuntimeError:
+        raise FolderError(
+            "FACTMIX_CACHE: not set, and this user has no home folder for downloads; set it to a"
+            " folder that can be written to"
+        ) from None
 
 
 def fetch(name: str) -> Path:
@@ -105,12 +118,12 @@ def open_member(archive: Path, member: str) -> Iterator[IO[bytes]]:
 
 
 def _in_mirror(source: Source) -> Path | None:
-    mirror = os.environ.get("FACTMIX_MIRROR")
-    if not mirror:
+    mirror = folder_in("FACTMIX_MIRROR")
+    if mirror is None:
         return None
-    if not Path(mirror).is_dir():
+    if not mirror.is_dir():
         raise SourceError(f"FACTMIX_MIRROR: expected a folder; got '{mirror}'")
-    path = Path(mirror) / source.file
+    path = mirror / source.file
     return path if path.is_file() else None
 
 

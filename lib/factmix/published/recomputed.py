@@ -4,7 +4,6 @@ The counts are committed in results/published/, so nothing is downloaded.
 """
 
 import json
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -28,7 +27,7 @@ from factmix.stats.bootstrap import Estimate, bootstrap_gains, bootstrap_metrics
 from factmix.stats.metrics import Counts, metrics
 from factmix.study.files import write_json
 from factmix.study.labels import ANSWERS, LABELS, Label
-from factmix.study.paths import ROOT
+from factmix.study.paths import ROOT, folder_in
 
 FROZEN = ROOT / "results" / "published"
 
@@ -44,8 +43,8 @@ def freeze(into: Path = FROZEN) -> Path:
     """
     from factmix.data.fetch import fetch
 
-    mirror = os.environ.get("FACTMIX_MIRROR")
-    table = Path(mirror, "published", "blog_gains.csv") if mirror else None
+    mirror = folder_in("FACTMIX_MIRROR")
+    table = mirror / "published" / "blog_gains.csv" if mirror else None
     if table and table.is_file():
         printed = read_printed(table)
     else:

@@ -1,7 +1,6 @@
 """Where reports take their numbers from: the committed results, and the runs of this machine."""
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +11,7 @@ from factmix.results.numbers import Leaf
 from factmix.results.results_json import established
 from factmix.study.files import stored_numbers
 from factmix.study.load import find_study, load_kept
-from factmix.study.paths import ROOT, Paths, model_folder
+from factmix.study.paths import ROOT, Paths, folder_in, model_folder, runs
 from factmix.study.settings import Reward, WeightedReward
 from factmix.study.spec import Study, StudyError
 
@@ -131,7 +130,7 @@ def read(root: Path, *, fresh: bool = False) -> Results:
 
 def committed_results(study: str) -> Results:
     """The frozen results that the prose cites, in results/ or where FACTMIX_RESULTS says."""
-    return read(Path(os.environ.get("FACTMIX_RESULTS", ROOT / "results")) / study)
+    return read((folder_in("FACTMIX_RESULTS") or ROOT / "results") / study)
 
 
 def local_runs(tell: Callable[[str], object] = print) -> list[Results]:
@@ -142,16 +141,15 @@ def local_runs(tell: Callable[[str], object] = print) -> list[Results]:
     Args:
         tell: is called with a line about each run that is left out.
     """
-    folder = Path(os.environ.get("FACTMIX_RUNS", ROOT / "runs"))
-    runs = []
-    for file in sorted(folder.glob("*/results.json")):
+    found = []
+    for file in sorted(runs().glob("*/results.json")):
         try:
             load_kept(Paths(file.parent).study)
         except StudyError as error:
             tell(f"no page for {file.parent}: {error}")
         else:
-            runs.append(read(file.parent, fresh=True))
-    return runs
+            found.append(read(file.parent, fresh=True))
+    return found
 
 
 def in_both_readings(reward: Reward) -> dict[str, WeightedReward]:

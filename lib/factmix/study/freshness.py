@@ -43,7 +43,18 @@ STEPS = {
 # From these a step takes only its settings, which are in the record, and file paths.
 NOT_FOLLOWED = tuple(
     f"study.{name}"
-    for name in ("files", "freshness", "load", "paths", "run", "settings", "source_deps", "spec")
+    for name in (
+        "files",
+        "freshness",
+        "load",
+        "lock",
+        "names",
+        "paths",
+        "run",
+        "settings",
+        "source_deps",
+        "spec",
+    )
 )
 # The data summary needs the policy only for the lengths of prompts. What a column means, which
 # columns a training keeps, and which models are refused changes nothing that is learned.

@@ -8,6 +8,7 @@ import yaml
 from pydantic import ValidationError
 from yaml.reader import ReaderError
 
+from factmix.study.names import RULE, is_name
 from factmix.study.paths import ROOT
 from factmix.study.spec import Study, StudyError, StudyFieldError
 
@@ -17,11 +18,11 @@ MISSING = "this key is missing"
 def find_study(name: str) -> Study:
     """The study of that name in studies/; StudyError lists the existing names."""
     folder = ROOT / "studies"
-    if Path(name).name != name or name.endswith(".yaml"):
-        known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+    if not is_name(name):
+        known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml") if is_name(path.stem)))
         raise StudyError(
-            f"'{name}': expected the name of a study in {folder}, without folder and .yaml;"
-            f" one of: {known}"
+            f"'{name}': expected the name of a study in {folder}, without folder and .yaml, one of:"
+            f" {known}; {RULE}"
         )
     return load_study(folder / f"{name}.yaml")
 
@@ -112,8 +113,11 @@ def _read_yaml(path: Path) -> tuple[str, Any]:
     raw = path.read_bytes()
     try:
         text = raw.decode("utf-8")
-        content = yaml.safe_load(text)
-        again = _repeated_key(yaml.compose(text, Loader=yaml.SafeLoader))
+        loader = yaml.SafeLoader(text)
+        root = loader.get_single_node()
+        again = _repeated_key(root)
+        _take_keys_as_text(root)
+        content = loader.construct_document(root) if root else None
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         got = raw[error.start]
@@ -131,6 +135,15 @@ def _read_yaml(path: Path) -> tuple[str, Any]:
             " rename one of them"
         )
     return text, content
+
+
+def _take_keys_as_text(node: yaml.Node | None) -> None:
+    """Makes keys such as 2024 or yes, which may be meant as names, the text that they are."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                key.tag = "tag:yaml.org,2002:str"
+            _take_keys_as_text(value)
 
 
 def _repeated_key(node: yaml.Node | None) -> yaml.Node | None:
@@ -162,7 +175,8 @@ def _first_mistake(error: ValidationError) -> tuple[list[str], str]:
         return where, "there is no such key"
     if first["type"] == "missing":
         return where, _missing(error, first["loc"][:-1])
-    return where, f"{first['msg']}; got {first['input']!r}"
+    message = first["msg"].removeprefix("Value error, ")  # of our own checks
+    return where, f"{message}; got {first['input']!r}"
 
 
 def _missing(error: ValidationError, place: tuple[int | str, ...]) -> str:

@@ -27,6 +27,7 @@ from factmix.study import freshness
 from factmix.study.descriptions import is_described
 from factmix.study.examples import from_frame
 from factmix.study.files import sha256, write_json, write_parquet
+from factmix.study.lock import alone
 from factmix.study.paths import ROOT, Paths
 from factmix.study.run import Run
 from factmix.training import columns, rollouts
@@ -37,6 +38,8 @@ from factmix.training.reward_gain import before_and_after
 
 # In the folder of checkpoints: the record of what their training depends on.
 STARTED = "started.json"
+# What a launcher of several processes sets for each of them.
+LAUNCHER = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
 class TrainingError(RuntimeError):
@@ -171,6 +174,7 @@ def train(run: Run, paths: Paths) -> None:
     checkpoints. In distributed training every process calls this, and the main process writes.
 
     Raises:
+        LockedError: another process on this machine is training this run.
         TrainingError: training ended after fewer steps than the study says.
         PromptError: a prompt is too long.
         LeakError: training and evaluation samples overlap.
@@ -179,6 +183,17 @@ def train(run: Run, paths: Paths) -> None:
     depends_on = freshness.training(run, paths)
     if _is_of(folder / "run.json", depends_on) and not _missing(folder):
         return
+    if _rank("RANK"):
+        _train(run, paths, depends_on)
+    else:
+        # A lock for each machine: a cluster may start a job that it has killed again elsewhere.
+        lock = paths.root / f".{run.name}-{platform.node()}.lock"
+        with alone(lock, f"training of {run.study}, {run.name}"):
+            _train(run, paths, depends_on)
+
+
+def _train(run: Run, paths: Paths, depends_on: freshness.Record) -> None:
+    folder = paths.run(run)
     checkpoints = folder / "checkpoints"
     if torch.cuda.is_available():
         torch.cuda.set_device(_rank("LOCAL_RANK"))
@@ -254,7 +269,11 @@ def _write_run(
 ) -> None:
     """Writes adapter/ and run.json; run.json marks the arm as finished."""
     folder = paths.run(run)
-    model.save_pretrained(str(folder / "adapter"))
+    adapter, part = folder / "adapter", folder / "checkpoints" / "adapter"
+    model.save_pretrained(str(part))
+    if adapter.exists():  # of a training that was killed between here and run.json
+        shutil.rmtree(adapter)
+    part.rename(adapter)  # whole, or not there
     cuda = torch.cuda.is_available()
     write_json(
         folder / "run.json",
@@ -367,8 +386,23 @@ def _is_of(record: Path, depends_on: freshness.Record) -> bool:
 
 
 def _processes() -> int:
-    """The number of training processes, as set by `accelerate launch` or torchrun."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    """The number of training processes, as set by `accelerate launch` or torchrun.
+
+    Raises:
+        TrainingError: some of a launcher's variables are set, and others are not: they are left
+            over, and training would wait for processes that nothing starts.
+    """
+    given = {name: os.environ[name] for name in LAUNCHER if name in os.environ}
+    missing = [name for name in LAUNCHER if name not in given]
+    place = {name: given[name] for name in LAUNCHER[:3] if name in given}
+    if missing and not place.items() <= {("WORLD_SIZE", "1"), ("RANK", "0")}:
+        got = " ".join(f"{name}={value}" for name, value in place.items())
+        raise TrainingError(
+            f"the environment has {got}, which a launcher of several processes sets, and no"
+            f" {', '.join(missing)}; start training with `accelerate launch` or torchrun, which set"
+            f" all of these, or first run: unset {' '.join(given)}"
+        )
+    return int(given.get("WORLD_SIZE", "1"))
 
 
 def _rank(variable: str) -> int:
