@@ -281,6 +281,17 @@ def test_labels_that_no_paired_example_has_are_left_out(files):
     assert list(compared(files(["A"] * 4, list("ABAB"), ["A"] * 4))["metrics"]) == ["accuracy"]
 
 
+def test_a_label_that_no_example_has_as_gold_can_be_named(files):
+    paths = files(["yes"] * 4, ["no", "no", "no", "yes"], ["yes"] * 4)
+    with pytest.raises(
+        PredictionsError, match=r"3 of 4 answers are none of the gold labels \(yes\)"
+    ):
+        pair(*paths)
+    pairs = pair(*paths, words={"no": "no"})
+    assert (pairs.labels, pairs.possible) == (("yes",), ("yes", "no", "INVALID"))
+    assert (pairs.invalid, pairs.baseline.count("no")) == ((0, 0), 3)
+
+
 def test_valid_and_invalid_can_be_labels(files):
     gold = ["valid", "INVALID", "INVALID", "valid"]
     pairs = pair(*files(gold, ["valid", "invalid", "?", ""], gold))

@@ -122,7 +122,11 @@ def test_the_column_of_an_index_has_a_name_of_its_own(tmp_path):
         ("a.json", b'{"id": [1, 2], "gold": ["PASS"]}', "columns of 1 and 2 values; expected as"),
         ("a.json", b'{"id": 1}', "expected a list of records"),
         ("a.json", b"[1" + b"0" * 5000 + b"]", "cannot be read as JSON"),
-        ("a.jsonl", b'{"id": 1}\n{"id": \n', "line 2: cannot be read as JSON"),
+        (
+            "a.jsonl",
+            b'{"id": 1}\n{"id": \n',
+            "line 2: cannot be read as JSON: Expecting value, at 8",
+        ),
         ("a.jsonl", b'{"id": 1}\n[2]\n', r"line 2 is \[2\]; expected an object"),
         ("a.csv.gz", b"\x1f\x8b\x08broken", "cannot be read: "),
         ("a.xlsx", b"PK\x03\x04", "a zip archive or an Excel file; .*save the table as CSV"),

@@ -143,7 +143,8 @@ def pair(
             both systems, as the published study did.
         dataset: of files with several datasets, only this one.
         columns: what a column is for (a key of `COLUMNS`) -> names that it has in the files.
-        words: a word of the files, for a gold label or an answer -> the label that it means.
+        words: a word of the files, for a gold label or an answer -> the label that it means. These
+            labels are some of the task's, even where they are no example's gold label.
 
     Raises:
         PredictionsError: a file cannot be read, the files share no example, gold labels differ, or
@@ -167,7 +168,8 @@ def pair(
     _check_same_examples(first, second, common)
     labels: Labels | None = None
     if first.gives_answers and second.gives_answers:
-        labels = _labels([*first.frame["gold"], *second.frame["gold"]])
+        targets = (words or {}).values()
+        labels = _labels([*first.frame["gold"], *second.frame["gold"], *targets])
     labels = labels if labels is not None and len(labels) <= MOST_LABELS else None
     answers, unread = [], []
     for file in (first, second):

@@ -88,7 +88,7 @@ def read_table(path: Path) -> Table:
 
 def shown(value: Any) -> str:
     """A value from a file as it can stand in a message: on one line, and short."""
-    text = value if isinstance(value, str) and value.isprintable() else repr(value)
+    text = value if isinstance(value, str) and value and value.isprintable() else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -239,7 +239,7 @@ def _json_lines(path: Path, lines: Sequence[tuple[int, str]]) -> Table:
         record = _parsed(line)
         if isinstance(record, Exception):
             raise PredictionsError(
-                f"{path}: line {number}: cannot be read as JSON: {record}"
+                f"{path}: line {number}: cannot be read as JSON: {_said(record)}"
             ) from record
         records.append(record)
     return _records(path, records, lambda i: f"line {lines[i][0]}")
@@ -272,6 +272,13 @@ def _parsed(text: str) -> Any:
         return json.loads(text, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         return error
+
+
+def _said(error: Exception) -> str:
+    """What is wrong with one line of JSON."""
+    return (
+        f"{error.msg}, at {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
+    )
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
