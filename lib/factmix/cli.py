@@ -214,7 +214,7 @@ def compare(
         columns=read_columns(columns),
         words=read_words(labels),
     )
-    result = compare_pairs(pairs, resamples=resamples, confidence=0.95, seed=seed)
+    result = compare_pairs(pairs, resamples=resamples, seed=seed)
     print(json.dumps(result, indent=2, allow_nan=False) if as_json else as_text(result))
 
 

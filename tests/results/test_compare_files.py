@@ -206,7 +206,9 @@ def test_sample_logs_of_the_harness_are_compared_by_their_score(samples):
     assert (result["mcnemar"]["fixed"], result["mcnemar"]["broken"]) == (3, 1)
     assert result["mcnemar"]["p"] == pytest.approx(10 / 16)
     assert result["stuart_maxwell"] is None
-    assert "6 rows of" in as_text(result) and "doc_id as id, acc as correct" in as_text(result)
+    said = as_text(result)
+    assert "6 rows; columns doc_id as id, acc as correct, target as gold" in said
+    assert "answers compared as right or wrong; 0 pairs dropped" in said
     normed = compared((a, b), columns={"correct": ["acc_norm"]})
     assert normed["metrics"]["accuracy"]["model"] == 0
     assert normed["mcnemar"]["p"] == 1
@@ -307,8 +309,8 @@ def test_ids_that_one_file_lacks_and_repeated_ids_are_counted(tmp_path):
     result = compared((tmp_path / "a.csv", tmp_path / "b.csv"))
     assert (result["n"], result["unpaired"]) == (2, {"baseline": 2, "model": 1})
     said = as_text(result)
-    assert "0 invalid answers; 2 examples that the other file lacks" in said
-    assert "0 invalid answers; 1 examples that the other file lacks" in said
+    assert "0 invalid answers; 2 ids only in this file" in said
+    assert "0 invalid answers; 1 ids only in this file" in said
     with pytest.raises(PredictionsError, match="4 ids occur more than once, such as 1, 2, 3;"):
         pair(tmp_path / "a.csv", tmp_path / "c.csv")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from factmix.results.prediction_files import Pairs
+from factmix.results.prediction_files import WRONG, Pairs
 from factmix.results.prediction_tables import listed, shown
 from factmix.stats import paired_tests
 from factmix.stats.bootstrap import bootstrap_gains
@@ -24,7 +24,9 @@ def reported(labels: tuple[str, ...]) -> tuple[str, ...]:
     return ("accuracy", "macro_f1", *(f"f1_{label.lower()}" for label in study), *recall)
 
 
-def compare_pairs(pairs: Pairs, *, resamples: int, confidence: float, seed: int) -> dict[str, Any]:
+def compare_pairs(
+    pairs: Pairs, *, resamples: int = 10_000, confidence: float = 0.95, seed: int = 7
+) -> dict[str, Any]:
     """All numbers of a comparison, in the form of the JSON output.
 
     Args:
@@ -37,9 +39,10 @@ def compare_pairs(pairs: Pairs, *, resamples: int, confidence: float, seed: int)
         n; confidence; metrics (for each of `reported`: baseline, model, difference, ci, p, and
         p_holm over these); mcnemar (fixed, broken, p, mid_p, odds_ratio, None without broken
         answers, and odds_ratio_ci); stuart_maxwell (statistic, df, p; None where there is one
-        label); how many answers were invalid, pairs dropped and examples unpaired; labels: how many
-        pairs have each gold label; and read: for each file its name, rows, columns, datasets, words
-        that were mapped to labels, and the most frequent texts that are no label.
+        label); how many answers were invalid, pairs dropped and examples unpaired; labels (how many
+        pairs have each gold label; empty where only right and wrong are compared); and read (for
+        each file its name, rows, columns, datasets, words that were mapped to labels, and the most
+        frequent texts that are no label).
     """
     counts_LAA = contingency(
         pairs.gold, pairs.baseline, pairs.model, labels=pairs.labels, possible=pairs.possible
@@ -82,7 +85,9 @@ def compare_pairs(pairs: Pairs, *, resamples: int, confidence: float, seed: int)
         "invalid": dict(zip(("baseline", "model"), pairs.invalid, strict=True)),
         "dropped": pairs.dropped,
         "unpaired": dict(zip(("baseline", "model"), pairs.unpaired, strict=True)),
-        "labels": {label: pairs.gold.count(label) for label in pairs.labels},
+        "labels": {
+            label: pairs.gold.count(label) for label in pairs.labels if pairs.possible[-1] != WRONG
+        },
         "read": {
             system: {
                 "file": str(file.path),
@@ -139,23 +144,23 @@ def _read(result: dict[str, Any]) -> list[str]:
     """What was read, and what was left out."""
     lines = []
     for system, file in result["read"].items():
-        columns = ", ".join(
+        columns = [
             shown(name) if name == role else f"{shown(name)} as {role}"
             for role, name in file["columns"].items()
-        )
-        lines.append(f"{system}: {file['rows']:,} rows of {file['file']}: {columns}")
-        if file["datasets"]:
-            lines.append(f"  datasets: {listed(file['datasets'])}")
-        if file["mapped"]:
-            said = ", ".join(f"{shown(word)} ({n:,})" for word, n in file["mapped"].items())
-            lines.append(f"  words mapped to labels: {said}")
+        ]
+        words = [f"{shown(word)} {n:,}" for word, n in file["mapped"].items()]
         no_label = f", such as {listed(file['no_label'])}" if file["no_label"] else ""
-        lines.append(
+        lines += [
+            f"{system}: {file['file']}",
+            f"  {file['rows']:,} rows; columns {', '.join(columns)}",
+            *([f"  datasets {listed(file['datasets'])}"] if file["datasets"] else []),
+            *([f"  words mapped to labels: {', '.join(words)}"] if words else []),
             f"  {result['invalid'][system]:,} invalid answers{no_label};"
-            f" {result['unpaired'][system]:,} examples that the other file lacks"
-        )
+            f" {result['unpaired'][system]:,} ids only in this file",
+        ]
     labels = ", ".join(f"{shown(label)} {n:,}" for label, n in result["labels"].items())
-    return [*lines, f"pairs by gold label: {labels}; {result['dropped']:,} dropped"]
+    by = f"pairs by gold label: {labels}" if labels else "answers compared as right or wrong"
+    return [*lines, f"{by}; {result['dropped']:,} pairs dropped"]
 
 
 def _p(value: float, name: str = "") -> str:
