@@ -3,6 +3,7 @@
 # The modules behind a command are imported inside it: torch takes seconds, and --help should not.
 
 import errno
+import io
 import json
 import sys
 from enum import Enum
@@ -199,9 +200,10 @@ def compare(
 ) -> None:
     """Compare the answers of two systems to the same examples, from two prediction files.
 
-    A file is Parquet, CSV, JSON or JSON lines, also as .gz. It has one row per example, with an id
-    and either the gold label and the answer, for any set of labels, or only whether the answer is
-    right, as in the sample logs (samples_*.jsonl) of lm-evaluation-harness.
+    A file is Parquet, CSV, JSON or JSON lines, also as .gz, with one row per
+    example. It has an id and the gold label and the answer, for any labels,
+    or only whether the answer is right, as in the sample logs
+    (samples_*.jsonl) of lm-evaluation-harness.
     """
     from factmix.results.compare_files import as_text, compare_pairs
     from factmix.results.prediction_files import pair, read_columns, read_words
@@ -333,6 +335,8 @@ def main() -> None:
     be written to is the machine's; and packages of an extra may not be installed. Any other is a
     mistake in the code, and keeps its traceback.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # of a terminal that lacks some letters
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except ModuleNotFoundError as error:

@@ -88,6 +88,12 @@ def test_what_is_plainly_a_label_is_read(files):
     assert pairs.invalid == (0, 0)
 
 
+def test_missing_answers_are_counted(files):
+    gold = ["PASS", "FAIL", "NA", "NA"]
+    said = as_text(compared(files(gold, ["PASS", "FAIL", "", ""], gold)))
+    assert "2 invalid answers, 2 missing; 0 ids only in this file" in said
+
+
 def test_no_other_word_is_guessed_to_be_a_label(files):
     gold = ["PASS", "FAIL", "NA", "PASS", "NA", "PASS"]
     said = ["PASS", "FALSE", "N/A", "PASS", "NA", "passed"]

@@ -41,8 +41,8 @@ def compare_pairs(
         answers, and odds_ratio_ci); stuart_maxwell (statistic, df, p; None where there is one
         label); how many answers were invalid, pairs dropped and examples unpaired; labels (how many
         pairs have each gold label; empty where only right and wrong are compared); and read (for
-        each file its name, rows, columns, datasets, words that were mapped to labels, and the most
-        frequent texts that are no label).
+        each file its name, rows, columns, datasets, how often words that are mapped to labels
+        occurred, how many answers are missing, and the most frequent texts that are no label).
     """
     counts_LAA = contingency(
         pairs.gold, pairs.baseline, pairs.model, labels=pairs.labels, possible=pairs.possible
@@ -94,7 +94,8 @@ def compare_pairs(
                 "rows": len(file.frame),
                 "columns": file.columns,
                 "datasets": list(file.datasets),
-                "mapped": dict(file.words),
+                "mapped": file.words,
+                "missing": file.missing,
                 "no_label": unread[:3],
             }
             for system, file, unread in zip(
@@ -149,14 +150,15 @@ def _read(result: dict[str, Any]) -> list[str]:
             for role, name in file["columns"].items()
         ]
         words = [f"{shown(word)} {n:,}" for word, n in file["mapped"].items()]
-        no_label = f", such as {listed(file['no_label'])}" if file["no_label"] else ""
+        said = f"{result['invalid'][system]:,} invalid answers"
+        said += f", {file['missing']:,} missing" if file["missing"] else ""
+        said += f", such as {listed(file['no_label'])}" if file["no_label"] else ""
         lines += [
             f"{system}: {file['file']}",
             f"  {file['rows']:,} rows; columns {', '.join(columns)}",
             *([f"  datasets {listed(file['datasets'])}"] if file["datasets"] else []),
             *([f"  words mapped to labels: {', '.join(words)}"] if words else []),
-            f"  {result['invalid'][system]:,} invalid answers{no_label};"
-            f" {result['unpaired'][system]:,} ids only in this file",
+            f"  {said}; {result['unpaired'][system]:,} ids only in this file",
         ]
     labels = ", ".join(f"{shown(label)} {n:,}" for label, n in result["labels"].items())
     by = f"pairs by gold label: {labels}" if labels else "answers compared as right or wrong"

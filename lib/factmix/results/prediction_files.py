@@ -81,12 +81,17 @@ class Predictions:
     columns: dict[str, str]
     datasets: tuple[str, ...]
     frame: pd.DataFrame
-    words: Counter[str]
+    words: dict[str, int]
 
     @property
     def released(self) -> bool:
         """Whether the file has the columns of the released format."""
         return all(self.columns.get(role) == name for role, name in _RELEASED.items())
+
+    @property
+    def missing(self) -> int:
+        """How many rows of a file that gives answers have none."""
+        return int(self.frame["answer"].isna().sum()) if self.gives_answers else 0
 
     @property
     def gives_answers(self) -> bool:
@@ -286,7 +291,7 @@ def _predictions(
     columns = _columns(table, named)
     values = {role: table.column(name) for role, name in columns.items()}
     said = {_plain(word): word for word in words}
-    found: Counter[str] = Counter()
+    found = dict.fromkeys(words, 0)
 
     def meant(text: str | None) -> str | None:
         word = said.get(_plain(text)) if text is not None else None
