@@ -44,7 +44,7 @@ def test_the_example_of_a_comparison_is_what_the_command_prints(
     both: list[Results], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = str(pages.two_systems(both[0])["text/compare.txt"])
-    command, output = shown.split("\n", 1)
+    command, output = shown.replace("\\\n", "").split("\n", 1)
     monkeypatch.chdir(ROOT)
     arguments = shlex.split(command.removeprefix("$ factmix "))
     assert CliRunner().invoke(app, arguments).output == output

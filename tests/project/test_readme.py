@@ -33,7 +33,7 @@ def test_the_commands_that_are_named_exist(name: str) -> None:
 def test_the_output_that_the_readme_shows_is_what_the_command_prints(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", "")
     shown = re.findall(
         r"^```text\n\$ factmix (.*?)\n(.*?)\n\.\.\.\n```", text, re.MULTILINE | re.DOTALL
     )

@@ -123,7 +123,8 @@ def two_systems(default: Results) -> Files:
     result = compare_pairs(pairs)
     for read, file in zip(result["read"].values(), files, strict=True):
         read["file"] = file  # as it is called in the repository
-    text = f"$ factmix compare {' '.join(files)}\n{as_text(result)}\n"
+    command = " \\\n    ".join(["$ factmix compare", *files])
+    text = f"{command}\n{as_text(result)}\n"
     return {"text/compare.txt": text}
 
 

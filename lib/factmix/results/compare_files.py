@@ -115,8 +115,8 @@ def as_text(result: dict[str, Any]) -> str:
     confidence = result["confidence"]
     width = max(9, *(len(shown(name)) for name in result["metrics"])) + 1
     lines = [
-        f"Accuracy: baseline {accuracy['baseline']:.4f}, model {accuracy['model']:.4f}"
-        f" ({accuracy['difference']:+.4f}); {result['n']:,} pairs, McNemar {_p(test['p'], 'p')}",
+        f"Accuracy {accuracy['baseline']:.4f} -> {accuracy['model']:.4f}"
+        f" ({accuracy['difference']:+.4f}) on {result['n']:,} pairs, McNemar {_p(test['p'], 'p')}",
         "",
         f"{'metric':<{width}}{'baseline':>9}{'model':>9}{'change':>9}  "
         f"{f'{confidence:.0%} interval':<19}{'p':>9}{'Holm':>9}",
