@@ -162,7 +162,7 @@ def test_an_option_that_assigns_nothing_is_refused(option):
 
 
 def test_a_word_means_one_label():
-    assert read_words('"yes, surely"=PASS, a=b=FAIL') == {"yes, surely": "PASS", "a=b": "FAIL"}
+    assert read_words('"yes, surely"=PASS,\n\ra=b=FAIL') == {"yes, surely": "PASS", "a=b": "FAIL"}
     with pytest.raises(PredictionsError, match="yes is PASS and FAIL"):
         read_words("Yes=PASS,yes=FAIL")
 
@@ -227,11 +227,10 @@ def test_one_filter_of_a_sample_log_is_taken(samples):
         for i, right in enumerate(RIGHT[name == "strict-match"])
     ]
     log = samples("gsm8k", [{k: v for k, v in row.items() if k != "acc"} for row in rows])
-    with pytest.raises(
-        PredictionsError, match=r"each filter \(strict-match, flexible-extract\)"
-    ) as e:
-        pair(log, log)
-    assert "--columns dataset=filter --dataset strict-match" in str(e.value)
+    for columns in (None, {"dataset": ["filter"]}):
+        with pytest.raises(PredictionsError, match=r"each filter \(strict-match, flex") as error:
+            pair(log, log, columns=columns)
+        assert "--columns dataset=filter --dataset strict-match" in str(error.value)
     result = compared((log, log), columns={"dataset": ["filter"]}, dataset="strict-match")
     assert result["metrics"]["accuracy"]["model"] == 4 / 6
 

@@ -238,7 +238,8 @@ def read_words(given: str | None) -> dict[str, str]:
 
 
 def _assignments(option: str, given: str | None) -> Iterator[tuple[str, str]]:
-    for part in next(csv.reader([given or ""], skipinitialspace=True), []):
+    line = " ".join((given or "").split())
+    for part in next(csv.reader([line], skipinitialspace=True), []):
         name, equals, value = (each.strip() for each in part.rpartition("="))
         if not (name and equals and value):
             raise PredictionsError(f"{option}: got {shown(part)}; expected NAME=VALUE,NAME=VALUE")
@@ -315,7 +316,8 @@ def _predictions(
     if "dataset" in columns:
         datasets = checked("dataset", _text, "the name of a dataset")
     available = tuple(dict.fromkeys(str(text) for text in datasets if text is not None))
-    if dataset is None and len(available) > 1:
+    # Answers of several filters are to the same examples, and not to be pooled.
+    if dataset is None and len(available) > 1 and columns["dataset"] != "filter":
         keys = [f"{of}/{key}" for of, key in zip(datasets, keys, strict=True)]
     if dataset is not None and available and dataset not in available:
         raise PredictionsError(
