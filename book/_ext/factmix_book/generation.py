@@ -86,6 +86,7 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
     yield "measured", "measured", (speed,), made_of
     made_of = [*roots, PUBLISHED, BENCHMARKS, STUDIES, *_words("rerun")]
     yield "downloads", "committed_downloads", both, made_of
+    yield "two systems", "two_systems", (default,), [default.root]
     yield "scripts", "scripts", (default,), [default.root, *_words("examples")]
     figures: dict[str, tuple[str, Any, list[Path]]] = {
         "committed": ("study", default, [default.root]),

@@ -10,8 +10,9 @@ Sources: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapters
 (stratified samples), 3.8 (groups) and 5.3 (BCa of several samples).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -170,6 +171,7 @@ def bootstrap_gains(
     stratified: bool = True,
     interval: Interval = "percentile",
     margin: float | None = None,
+    labels: Sequence[str] = LABELS,
 ) -> dict[str, Estimate]:
     """Gains of the second system over the first, by the paired bootstrap.
 
@@ -184,14 +186,16 @@ def bootstrap_gains(
         stratified: whether the count of each gold label is fixed, see `resample`.
         interval: "percentile", or "bca", which corrects for bias and skewness.
         margin: of the non-inferiority test, a fraction above 0.
+        labels: the names of the gold labels.
 
     Returns:
-        for each of `METRICS` the difference second minus first, its interval, and
+        for each metric of these labels the difference second minus first, its interval, and
         p = min(1, 2 (1 + min(#[d <= 0], #[d >= 0])) / (B + 1)) over the resampled differences d;
         with a margin also p_noninferior = (1 + #[d <= -margin]) / (B + 1).
     """
-    drawn_B = gains(_complete(resample(counts_LAA, resamples, rng, stratified=stratified)))
-    estimates = _estimates(counts_LAA, gains, drawn_B, confidence, stratified, interval)
+    gained = partial(gains, labels=labels)
+    drawn_B = gained(_complete(resample(counts_LAA, resamples, rng, stratified=stratified)))
+    estimates = _estimates(counts_LAA, gained, drawn_B, confidence, stratified, interval)
     return _tested(estimates, drawn_B, margin)
 
 
