@@ -122,14 +122,17 @@ def train(
     arm: Annotated[str, typer.Argument(help="An arm of the study.")],
     seed: Seed = None,
 ) -> None:
-    """Train one arm with GRPO."""
+    """Train one arm with GRPO, and answer the evaluation set with it."""
     study, paths = _open(study_name)
     run = study.run(arm, seed)
     from factmix.data import mixtures
-    from factmix.training import grpo
+    from factmix.training import arm as arms
 
     mixtures.check_drawn(run, paths)
-    grpo.train(run, paths)
+    if arms.is_trained(run, paths) and arms.is_answered(run, paths):
+        print(f"{paths.run(run)} is current")
+        return
+    arms.make(run, paths)
     print(f"wrote {paths.run(run)}")
 
 
@@ -139,7 +142,7 @@ def evaluate(
     arm: Annotated[str, typer.Argument(help="A trained arm, or 'base': the base model.")],
     seed: Seed = None,
 ) -> None:
-    """Answer the evaluation set with one arm's model, or with the base model."""
+    """Answer the evaluation set with the base model, or again with an arm's model."""
     study, paths = _open(study_name)
     runs = study.base_runs() if arm == "base" else [study.run(arm, seed)]
     from factmix.data import mixtures

@@ -102,7 +102,7 @@ def project(finished: Project, tmp_path: Path) -> Project:
 def test_all_steps_run_once_for_every_arm_and_none_a_second_time(finished: Project) -> None:
     log = (finished.root / "steps.log").read_text().splitlines()
     assert sum(line.startswith("factmix train ") for line in log) == ARMS
-    assert sum(line.startswith("factmix evaluate ") for line in log) == ARMS + 1
+    assert [line for line in log if "evaluate" in line] == ["factmix evaluate embedded base"]
     assert sum("notebooks/arm.md" in line for line in log) == ARMS
     assert log[0].startswith("factmix notebook notebooks/data.md")
     assert log[-1].startswith("jupyter-book build book/")
@@ -137,8 +137,14 @@ def test_prose_figures_and_statistics_train_nothing_again(
 def test_code_that_training_uses_trains_every_arm_again(project: Project, module: str) -> None:
     project.edit(f"lib/factmix/{module}.py")
     planned = project.planned()
-    assert planned["train"] == planned["evaluate"] == ARMS
+    assert planned["train"] == ARMS
     assert "data" not in planned
+
+
+def test_settings_of_the_evaluation_alone_answer_again(project: Project) -> None:
+    project.edit("studies/embedded.yaml", "  temperature: 0.1", "  temperature: 0.2")
+    planned = project.planned()
+    assert planned["train"] == ARMS and planned["base"] == 1  # which finds the training done
 
 
 def test_comments_and_docstrings_run_nothing_again(project: Project) -> None:

@@ -31,7 +31,7 @@ from factmix.study.lock import LockedError, alone
 from factmix.study.paths import Paths
 from factmix.study.run import Run
 from factmix.study.spec import Study
-from factmix.training import grpo, prefix, probe
+from factmix.training import arm, grpo, prefix, probe
 from factmix.training.evaluate import evaluate_arm
 from factmix.training.policy import Policy, add_adapter, load_base
 from factmix.training.prefix import pad_left
@@ -685,7 +685,7 @@ def test_a_run_is_another_when_the_files_it_learns_from_change(
     record = paths.run(run) / "run.json"
     write_json(record, {"depends_on": freshness.training(run, paths)})
     files[changed].write_bytes(b"after")
-    assert grpo._is_of(record, freshness.training(run, paths)) == current
+    assert arm.is_of(record, freshness.training(run, paths)) == current
 
 
 def test_a_run_of_other_settings_is_moved_aside_by_name(
@@ -738,7 +738,7 @@ def test_a_finished_run_without_one_of_its_files_is_moved_aside(
         (folder / name).write_bytes(b"")
     (tmp_path / "replaced" / "hard_only-s0-2").mkdir(parents=True)
     for number in (1, 3):  # the first that is free
-        assert grpo._missing(folder) == ["metrics.parquet"]
+        assert arm.missing(folder) == ["metrics.parquet"]
         grpo._make_room(folder, now)
         assert "metrics.parquet is missing" in capsys.readouterr().err
         aside = tmp_path / "replaced" / f"hard_only-s0-{number}"

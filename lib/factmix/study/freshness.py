@@ -58,7 +58,12 @@ NOT_FOLLOWED = tuple(
 )
 # The data summary needs the policy only for the lengths of prompts. What a column means, which
 # columns a training keeps, and which models are refused changes nothing that is learned.
-_NOT_LEARNED = ("study.descriptions", "training.columns", "training.model_check")
+_NOT_LEARNED = (
+    "study.descriptions",
+    "training.arm",
+    "training.columns",
+    "training.model_check",
+)
 NOT_FOLLOWED_BY = {"data": ("training.policy",), "train": _NOT_LEARNED, "evaluate": _NOT_LEARNED}
 # Settings of training that change its cost or what is kept of it, and nothing that is learned.
 NOT_LEARNED = frozenset({"prompts_per_pass", "checkpoint_steps", "learning_rate_grid"})

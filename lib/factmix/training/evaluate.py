@@ -14,12 +14,13 @@ from tqdm import tqdm
 
 from factmix.study import freshness
 from factmix.study.examples import from_frame
-from factmix.study.files import read_attributes, write_parquet
+from factmix.study.files import write_parquet
 from factmix.study.labels import LABELS
 from factmix.study.paths import Paths
 from factmix.study.prompts import parse
 from factmix.study.run import BaseRun, Run
 from factmix.study.settings import Prompt
+from factmix.training.arm import is_answered
 from factmix.training.columns import PREDICTIONS, PROBABILITIES
 from factmix.training.policy import Policy, label_tokens, load_adapter, load_base, prompt_texts
 from factmix.training.prefix import (
@@ -45,7 +46,7 @@ def evaluate_base(runs: Sequence[BaseRun], paths: Paths) -> None:
         runs: from `Study.base_runs`; all share one model.
         paths: of the study's run.
     """
-    stale = [run for run in runs if not _is_current(run, paths)]
+    stale = [run for run in runs if not is_answered(run, paths)]
     if not stale:
         return
     policy = load_base(runs[0].model, runs[0].evaluation_prompt)
@@ -56,7 +57,7 @@ def evaluate_base(runs: Sequence[BaseRun], paths: Paths) -> None:
 
 def evaluate_arm(run: Run, paths: Paths) -> None:
     """Writes a trained arm's predictions on its evaluation sample, unless they are current."""
-    if _is_current(run, paths):
+    if is_answered(run, paths):
         return
     policy = load_adapter(load_base(run.model, run.evaluation_prompt), paths.run(run) / "adapter")
     evaluation = pd.read_parquet(paths.sample(run.evaluation_sample))
@@ -86,13 +87,6 @@ def answer_as(
         name=name or run.arm,
     )
     return answered.assign(arm=run.arm, seed=run.seed)[list(PREDICTIONS)]
-
-
-def _is_current(run: Run | BaseRun, paths: Paths) -> bool:
-    """Whether the predictions that are there are of the run as it is now."""
-    file = paths.run(run) / "predictions.parquet"
-    kept = read_attributes(file).get("depends_on", {}) if file.is_file() else {}
-    return bool(kept) and not freshness.differences(kept, freshness.answering(run, paths))
 
 
 def _write(rows: pd.DataFrame, run: Run | BaseRun, paths: Paths) -> None:

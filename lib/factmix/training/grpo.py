@@ -30,7 +30,7 @@ from factmix.study.files import sha256, write_json, write_parquet
 from factmix.study.lock import alone
 from factmix.study.paths import ROOT, Paths
 from factmix.study.run import Run
-from factmix.training import columns, rollouts
+from factmix.training import arm, columns, rollouts
 from factmix.training.callbacks import Progress, Spent, Trajectory
 from factmix.training.policy import Policy, add_adapter, device, dtype_of, load_base, prompt_texts
 from factmix.training.reward_functions import reward_functions
@@ -179,9 +179,8 @@ def train(run: Run, paths: Paths) -> None:
         PromptError: a prompt is too long.
         LeakError: training and evaluation samples overlap.
     """
-    folder = paths.run(run)
     depends_on = freshness.training(run, paths)
-    if _is_of(folder / "run.json", depends_on) and not _missing(folder):
+    if arm.is_trained(run, paths):
         return
     if _rank("RANK"):
         _train(run, paths, depends_on)
@@ -237,12 +236,12 @@ def _make_room(folder: Path, depends_on: freshness.Record) -> None:
     record, started = folder / "run.json", folder / "checkpoints" / STARTED
     if not record.is_file():
         record = started
-    if record == started and (_is_of(started, depends_on) or not any(_trained(folder))):
+    if record == started and (arm.is_of(started, depends_on) or not any(_trained(folder))):
         return
     kept = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
     changed = freshness.differences(kept.get("depends_on") or {}, depends_on)
     if record != started:
-        changed += [f"{name} is missing" for name in _missing(folder)]
+        changed += [f"{name} is missing" for name in arm.missing(folder)]
     replaced = folder.parent / "replaced"
     replaced.mkdir(exist_ok=True)
     names = (f"{folder.name}-{number}" for number in count(1))
@@ -250,12 +249,6 @@ def _make_room(folder: Path, depends_on: freshness.Record) -> None:
     folder.rename(aside)
     why = ", ".join(changed[:3]) or "it does not say what it was trained with"
     print(f"moved the former {folder.name} to {aside}: {why}", file=sys.stderr)
-
-
-def _missing(folder: Path) -> list[str]:
-    """Files of a finished run that are not there."""
-    names = ("adapter/adapter_model.safetensors", *columns.TABLES)
-    return [name for name in names if not (folder / name).is_file()]
 
 
 def _trained(folder: Path) -> Iterator[Path]:
@@ -375,14 +368,6 @@ def metrics(log_history: list[dict[str, float]]) -> pd.DataFrame:
         rows.append(row)
     table = pd.DataFrame(rows).sort_values("step", ignore_index=True)
     return table[["step", *sorted(table.columns.drop("step"))]]
-
-
-def _is_of(record: Path, depends_on: freshness.Record) -> bool:
-    """Whether a run.json, or a record written at the start of training, is current."""
-    if not record.is_file():
-        return False
-    kept = json.loads(record.read_text(encoding="utf-8")).get("depends_on")
-    return bool(kept) and not freshness.differences(kept, depends_on)
 
 
 def _processes() -> int:
