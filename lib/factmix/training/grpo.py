@@ -128,7 +128,7 @@ def make_trainer(
         epsilon=numbers.clip_epsilon,
         beta=0.0,
         reward_weights=[1.0] * (len(functions) - 1) + [0.0],
-        optim="adamw_torch",
+        optim="adamw_torch_fused",
         learning_rate=numbers.learning_rate,
         lr_scheduler_type=numbers.lr_scheduler,
         warmup_steps=0,

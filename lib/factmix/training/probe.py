@@ -111,6 +111,17 @@ def log_probabilities(trainer: GRPOTrainer, inputs: Inputs) -> Tensor:
     return logps
 
 
+def kl_from_base(trainer: GRPOTrainer, inputs: Inputs) -> Tensor:
+    """Of the policy at each token of completions, (N, C) in nats; of our trainer only."""
+    kl: Tensor = trainer._kl_from_base(
+        trainer.accelerator.unwrap_model(trainer.model),
+        torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], dim=1),
+        torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], dim=1),
+        inputs["completion_ids"].shape[1],
+    )
+    return kl
+
+
 def logged(trainer: GRPOTrainer, name: str) -> list[float]:
     """What was noted under a name since metrics were last printed: a number per part of a step."""
     values: list[float] = trainer._metrics["train"][name]
