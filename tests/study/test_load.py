@@ -89,6 +89,52 @@ def test_a_label_that_is_none(broken):
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "key", "missing"),
+    [
+        (" counts: {NA: 20, PASS: 10, FAIL: 10}", " counts: {PASS: 9, FAIL: 9}", "counts", "NA"),
+        (
+            "trajectory_counts: {NA: 6, PASS: 3, FAIL: 3}",
+            "trajectory_counts: {NA: 9, PASS: 0, FAIL: 0}",
+            "trajectory_counts",
+            "PASS, FAIL",
+        ),
+    ],
+)
+def test_an_evaluation_without_one_of_the_labels_is_refused(broken, old, new, key, missing):
+    message, line = broken(old, new)
+    assert message.startswith(
+        f"mine.yaml:{line}: evaluation.{key}: Value error, there is no example of {missing}; "
+        "expected at least one of each label"
+    )
+
+
+def test_a_small_dataset_is_evaluated_on_each_label_too(broken):
+    message, line = broken(
+        "debate: {stands_for: Climate-FEVER, hard: true}", "debate: {disjoint_counts: {NA: 9}}"
+    )
+    assert message.startswith(
+        f"mine.yaml:{line}: datasets.debate.disjoint_counts: Value error, there is no example of"
+        " PASS, FAIL; "
+    )
+
+
+def test_the_trajectory_is_a_part_of_the_evaluation(broken):
+    message, line = broken("trajectory_counts: {NA: 6,", "trajectory_counts: {NA: 21,")
+    assert message == (
+        f"mine.yaml:{line}: evaluation.trajectory_counts.NA: got 21, but encyclopedia is evaluated"
+        " on 20 examples of NA; expected at most as many"
+    )
+
+
+def test_the_trajectory_is_a_part_of_what_a_small_dataset_is_evaluated_on(broken):
+    message, _ = broken(
+        "debate: {stands_for: Climate-FEVER, hard: true}",
+        "debate: {disjoint_counts: {NA: 5, PASS: 5, FAIL: 5}}",
+    )
+    assert "trajectory_counts.NA: got 6, but debate is evaluated on 5 examples of NA" in message
+
+
+@pytest.mark.parametrize(
     ("old", "new", "key"),
     [
         ("training:\n", "trainig:\n", "trainig"),

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -24,6 +25,19 @@ from factmix.study.protocol import (
 )
 
 Counts = dict[Label, NonNegativeInt]  # examples per label
+
+
+def _some_of_each(counts: Counts) -> Counts:
+    missing = [label for label in LABELS if not counts.get(label)]
+    if missing:
+        raise ValueError(
+            f"there is no example of {', '.join(missing)}; expected at least one of each label,"
+            " because recall and balanced accuracy are not defined without"
+        )
+    return counts
+
+
+EvaluationCounts = Annotated[Counts, AfterValidator(_some_of_each)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -72,13 +86,13 @@ class Dataset(Part):
     hard: bool = False
     # replaces evaluation.counts with a group_disjoint split, for a dataset too small to leave
     # groups for training after an evaluation at full size
-    disjoint_counts: Counts | None = None
+    disjoint_counts: EvaluationCounts | None = None
 
 
 class Evaluation(Part):
     seed: NonNegativeInt
-    counts: Counts
-    trajectory_counts: Counts
+    counts: EvaluationCounts
+    trajectory_counts: EvaluationCounts
     trajectory_steps: list[NonNegativeInt]
     temperature: PositiveFloat
 

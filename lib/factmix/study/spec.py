@@ -130,6 +130,19 @@ class Study(Part):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _trajectory_is_a_part(self) -> "Study":
+        for sample in (run.evaluation_sample for run in self.base_runs()):
+            for dataset, counts in sample.counts.items():
+                for label, part in sample.trajectory_counts.items():
+                    if part > counts[label]:
+                        raise StudyFieldError(
+                            f"evaluation.trajectory_counts.{label}",
+                            f"got {part}, but {dataset} is evaluated on {counts[label]} examples"
+                            f" of {label}; expected at most as many",
+                        )
+        return self
+
     def run(self, arm: str, seed: int | None = None) -> Run:
         """The run of an arm and a seed, with all settings resolved; nothing else resolves them.
 
