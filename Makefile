@@ -55,7 +55,7 @@ lint: $(INSTALLED) ## check style, types and dependencies
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/deptry lib book/_ext benchmarks tests
+	$(BIN)/deptry lib book/_ext benchmarks tests tests/fuzz
 
 test: lint ## lint, and run the tests that cover every module
 	$(BIN)/pytest -m "not slow"

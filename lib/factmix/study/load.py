@@ -1,6 +1,7 @@
 """Loads and checks a study: from its YAML, or from the study.json stored with its results."""
 
 import json
+import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,8 @@ def load_kept(path: Path) -> Study:
         return Study.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except json.JSONDecodeError as error:
         raise StudyError(f"{path}:{error.lineno}: not valid JSON: {error.msg}; {again}") from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise StudyError(f"{path}: not valid JSON: {error}; {again}") from error
     except ValidationError as error:
         where, message = _first_mistake(error)
         expected = "expected a study as this version writes it"
@@ -111,9 +114,9 @@ def _read_yaml(path: Path) -> tuple[str, Any]:
     """A file's text and its parsed content."""
     raw = path.read_bytes()
     try:
-        text = raw.decode("utf-8")
-        content = yaml.safe_load(text)
-        again = _repeated_key(yaml.compose(text, Loader=yaml.SafeLoader))
+        text = raw.decode("utf-8-sig")
+        content = yaml.load(text, Loader=_Loader)
+        again = _repeated_key(yaml.compose(text, Loader=_Loader))
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         got = raw[error.start]
@@ -124,6 +127,11 @@ def _read_yaml(path: Path) -> tuple[str, Any]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise StudyError(f"{path}:{line}: not valid YAML: {error.problem}") from error
+    except RecursionError as error:
+        raise StudyError(
+            f"{path}:1: expected a study; got lists or mappings that are nested in"
+            " hundreds of others"
+        ) from error
     if again:
         line = again.start_mark.line + 1
         raise StudyError(
@@ -133,19 +141,40 @@ def _read_yaml(path: Path) -> tuple[str, Any]:
     return text, content
 
 
-def _repeated_key(node: yaml.Node | None) -> yaml.Node | None:
+class _Loader(yaml.SafeLoader):
+    """YAML's safe loader, whose every mistake has a line: also an impossible date or number."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            value = super().construct_object(node, deep)
+            if isinstance(value, str):
+                value.encode("utf-8")  # half a character, such as \ud83d, is no text
+            return value
+        except (ValueError, LookupError, AttributeError) as error:
+            kind = node.tag.rpartition(":")[2]
+            problem = f"{reprlib.repr(node.value)} cannot be read as {kind}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
+
+
+def _repeated_key(root: yaml.Node | None) -> yaml.Node | None:
     """The first key that repeats one of the same mapping; YAML would silently keep the last."""
-    parts: list[yaml.Node] = []
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                return key  # type: ignore[no-any-return]
-            seen.add(key.value)
-            parts.append(value)
-    elif isinstance(node, yaml.SequenceNode):
-        parts = node.value
-    return next(filter(None, map(_repeated_key, parts)), None)
+    waiting, visited = [root], set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in visited:  # by aliases a part may be in several places, or in itself
+            continue
+        visited.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            seen: set[str] = set()
+            for key, value in node.value:
+                if isinstance(key, yaml.ScalarNode):
+                    if key.value in seen:
+                        return key
+                    seen.add(key.value)
+                waiting.append(value)
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+    return None
 
 
 def _first_mistake(error: ValidationError) -> tuple[list[str], str]:
@@ -162,7 +191,7 @@ def _first_mistake(error: ValidationError) -> tuple[list[str], str]:
         return where, "there is no such key"
     if first["type"] == "missing":
         return where, _missing(error, first["loc"][:-1])
-    return where, f"{first['msg']}; got {first['input']!r}"
+    return where, f"{first['msg']}; got {reprlib.repr(first['input'])}"
 
 
 def _missing(error: ValidationError, place: tuple[int | str, ...]) -> str:

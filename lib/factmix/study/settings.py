@@ -38,6 +38,7 @@ def _some_of_each(counts: Counts) -> Counts:
 
 
 EvaluationCounts = Annotated[Counts, AfterValidator(_some_of_each)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # as NumPy takes them
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -52,7 +53,7 @@ def is_unset(value: object) -> bool:
 class Part(BaseModel):
     """A mapping of the YAML; unknown keys are mistakes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Lora(Part):
@@ -90,7 +91,7 @@ class Dataset(Part):
 
 
 class Evaluation(Part):
-    seed: NonNegativeInt
+    seed: Seed
     counts: EvaluationCounts
     trajectory_counts: EvaluationCounts
     trajectory_steps: list[NonNegativeInt]
@@ -178,4 +179,4 @@ class Statistics(Part):
     confidence: Fraction
     alpha: Fraction
     margin: Fraction | None = None
-    seed: NonNegativeInt
+    seed: Seed

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import Field, NonNegativeInt, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from factmix.study.protocol import PROTOCOLS, Protocol, ProtocolName, sample_variant
 from factmix.study.run import (
@@ -23,6 +23,7 @@ from factmix.study.settings import (
     Part,
     Prompt,
     Reward,
+    Seed,
     Statistics,
     Training,
 )
@@ -51,13 +52,13 @@ class Study(Part):
     prompt: Prompt
     datasets: dict[str, Dataset]
     evaluation: Evaluation
-    sample_seed: NonNegativeInt
+    sample_seed: Seed
     mixtures: dict[str, dict[str, Counts]]
     rewards: dict[str, Reward]
     baseline: str
     protocol: ProtocolName = "as_described"
     arms: dict[str, ArmSettings]
-    seeds: list[NonNegativeInt] = Field(min_length=1)
+    seeds: list[Seed] = Field(min_length=1)
     training: Training
     statistics: Statistics
 
