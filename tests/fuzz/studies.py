@@ -47,7 +47,7 @@ ODD = st.one_of(
     st.floats(),
     st.text(max_size=8),
     st.lists(st.integers(-3, 300), max_size=4),
-)
+).map(copy.deepcopy)
 # Put in place of a value, or as a line of its own.
 TOKENS = (
     "2026-11-28", "12:30:45", "0x1F", "0o17", "1_000", "1e400", "-.inf", ".nan", "~", "yes", "off",
@@ -129,7 +129,7 @@ def _transplant(draw: st.DrawFn, tree: Any, place: tuple[Any, ...]) -> None:
 def _wrap(draw: st.DrawFn, tree: Any, place: tuple[Any, ...]) -> None:
     value = _value(tree, place)
     wrapped = draw(st.sampled_from([[value], {"a": value}, [value, value], str(value)]))
-    _holder(tree, place)[place[-1]] = wrapped
+    _holder(tree, place)[place[-1]] = copy.deepcopy(wrapped)
 
 
 def _add(draw: st.DrawFn, tree: Any, place: tuple[Any, ...]) -> None:

@@ -242,6 +242,18 @@ def test_aliases_that_multiply_are_refused_at_once_and_in_short(broken):
     assert len(message) < 300
 
 
+def test_names_of_any_length_are_shown_in_short(broken, extending):
+    message, line = broken("seeds: [0]", f"seeds: [0]\n{'k' * 900}: 1")
+    assert message.startswith(f"mine.yaml:{line + 1}: {'k' * 40}...") and len(message) < 150
+    message, _ = broken("baseline: format_only", f"baseline: {'b' * 5000}")
+    assert "b...b" in message and len(message) < 250
+    message = extending(f"extends: {'e' * 5000}\n")
+    assert message.startswith("e" * 40) and "no such study; expected one of: mine, smoke" in message
+    with pytest.raises(StudyError, match=r"f\.\.\.f+\.yaml: no such study") as caught:
+        find_study("f" * 5000)
+    assert len(str(caught.value)) < 500
+
+
 def test_a_byte_order_mark_is_no_part_of_a_study(tmp_path):
     text = (ROOT / "studies" / "smoke.yaml").read_text(encoding="utf-8")
     for name, mark in (("plain", ""), ("marked", "\ufeff")):

@@ -1,6 +1,7 @@
 """Loads and checks a study: from its YAML, or from the study.json stored with its results."""
 
 import json
+import re
 import reprlib
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ def find_study(name: str) -> Study:
     if Path(name).name != name or name.endswith(".yaml"):
         known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
         raise StudyError(
-            f"'{name}': expected the name of a study in {folder}, without folder and .yaml;"
+            f"'{_brief(name)}': expected the name of a study in {folder}, without folder and .yaml;"
             f" one of: {known}"
         )
     return load_study(folder / f"{name}.yaml")
@@ -42,7 +43,7 @@ def load_study(path: Path) -> Study:
         name, here = own.pop("extends"), f"{path}:{_line_of(['extends'], text)}: extends"
         if not isinstance(name, str) or Path(name).name != name:
             raise StudyError(
-                f"{here}: expected the name of a study in the same folder; got {name!r}"
+                f"{here}: expected the name of a study in the same folder; got {reprlib.repr(name)}"
             )
         extended = path.with_name(f"{name}.yaml")
         extended_text, inherited = _read_mapping(extended)
@@ -56,6 +57,7 @@ def load_study(path: Path) -> Study:
         return Study.model_validate({"name": path.stem, **inherited, **own})
     except ValidationError as error:
         where, message = _first_mistake(error)
+        message = _brief(message)
         if where[0] in inherited and where[0] not in own:
             message += f" ({where[0]} is from {extended}:{_line_of(where, extended_text)})"
             line = _line_of(["extends"], text)
@@ -66,7 +68,7 @@ def load_study(path: Path) -> Study:
                     " the keys that stay the same)"
                 )
             line = _line_of(where, text)
-        raise StudyError(f"{path}:{line}: {'.'.join(where)}: {message}") from error
+        raise StudyError(f"{path}:{line}: {_brief('.'.join(where))}: {message}") from error
 
 
 def load_kept(path: Path) -> Study:
@@ -98,9 +100,12 @@ def load_kept(path: Path) -> Study:
 
 def _read_mapping(path: Path) -> tuple[str, dict[str, Any]]:
     """A study file's text and its keys."""
-    if not path.is_file():
-        known = ", ".join(sorted(other.stem for other in path.parent.glob("*.yaml")))
-        raise StudyError(f"{path}: no such study; expected one of: {known or 'none there'}")
+    there = sorted(file for file in path.parent.glob("*.yaml") if file.is_file())
+    if path not in there:  # asked in this way, a name may also be too long for a file
+        known = ", ".join(file.stem for file in there) or "none there"
+        raise StudyError(
+            f"{path.parent / _brief(path.name)}: no such study; expected one of: {known}"
+        )
     text, content = _read_yaml(path)
     if not isinstance(content, dict):
         raise StudyError(f"{path}:1: expected a mapping of keys such as model, datasets, arms")
@@ -135,8 +140,8 @@ def _read_yaml(path: Path) -> tuple[str, Any]:
     if again:
         line = again.start_mark.line + 1
         raise StudyError(
-            f"{path}:{line}: {again.value}: this key occurs twice in the same mapping; remove or"
-            " rename one of them"
+            f"{path}:{line}: {_brief(again.value)}: this key occurs twice in the same mapping;"
+            " remove or rename one of them"
         )
     return text, content
 
@@ -204,6 +209,11 @@ def _missing(error: ValidationError, place: tuple[int | str, ...]) -> str:
     if len(keys) == 1:
         return MISSING
     return f"{MISSING}, and so {'is' if len(keys) == 2 else 'are'} {', '.join(keys[1:])}"
+
+
+def _brief(text: str) -> str:
+    """A text with every very long word shortened in its middle."""
+    return re.sub(r"\S{100,}", lambda word: f"{word[0][:40]}...{word[0][-40:]}", text)
 
 
 def _line_of(where: list[str], text: str) -> int:
