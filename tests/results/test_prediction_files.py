@@ -64,6 +64,22 @@ def test_comparison_by_hand(write):
     assert "Odds ratio, fixed to broken: 3 [" in as_text(result)
 
 
+@pytest.mark.parametrize(
+    ("resamples", "p", "holm"), [(200, "< 0.01", "< 0.06"), (200_000, "< 0.00001", "< 0.00006")]
+)
+def test_a_p_at_the_floor_of_the_resamples_is_a_bound_and_no_zero(resamples, p, holm, write):
+    gold = pd.Series(["NA", "PASS", "FAIL"] * 1000)
+    rows = pd.DataFrame({"id": gold.index.astype(str), "gold": gold, "dataset": "x"})
+    rows["format_valid"] = True
+    wrong = write("a.parquet", rows.assign(predicted=np.roll(gold, 1)))
+    right = write("b.parquet", rows.assign(predicted=gold))
+    result = compare_pairs(pair(wrong, right), resamples=resamples, confidence=0.95, seed=1)
+    text = as_text(result)
+    row = next(line for line in text.splitlines() if line.startswith("accuracy"))
+    assert row.endswith(f"{p:>11}{holm:>11}")
+    assert "p < 0.001 (mid-p: p < 0.001)" in text
+
+
 def test_a_ratio_to_nothing_broken_is_not_defined(write):
     better = write("b.json", records(GOLD))
     result = compare(pair(write("a.json", records(FIRST)), better))

@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from factmix.results.numbers import in_terminal, p_cell, probability
 from factmix.results.prediction_files import WRONG, Pairs
 from factmix.results.prediction_tables import listed, shown
+from factmix.results.results_json import correct
 from factmix.stats import paired_tests
 from factmix.stats.bootstrap import bootstrap_gains
 from factmix.stats.metrics import contingency, metrics
@@ -36,13 +38,14 @@ def compare_pairs(
         seed: of the bootstrap.
 
     Returns:
-        n; confidence; metrics (for each of `reported`: baseline, model, difference, ci, p, and
-        p_holm over these); mcnemar (fixed, broken, p, mid_p, odds_ratio, None without broken
-        answers, and odds_ratio_ci); stuart_maxwell (statistic, df, p; None where there is one
-        label); how many answers were invalid, pairs dropped and examples unpaired; labels (how many
-        pairs have each gold label; empty where only right and wrong are compared); and read (for
-        each file its name, rows, columns, datasets, how often words that are mapped to labels
-        occurred, how many answers are missing, and the most frequent texts that are no label).
+        n; confidence; metrics (for each of `reported`: baseline, model, difference, ci, p, p_holm
+        over these, and at_floor, which of the two are the smallest that the resamples allow);
+        mcnemar (fixed, broken, p, mid_p, odds_ratio, None without broken answers, and
+        odds_ratio_ci); stuart_maxwell (statistic, df, p; None where there is one label); how many
+        answers were invalid, pairs dropped and examples unpaired; labels (how many pairs have each
+        gold label; empty where only right and wrong are compared); and read (for each file its
+        name, rows, columns, datasets, how often words that are mapped to labels occurred, how many
+        answers are missing, and the most frequent texts that are no label).
     """
     counts_LAA = contingency(
         pairs.gold, pairs.baseline, pairs.model, labels=pairs.labels, possible=pairs.possible
@@ -56,26 +59,25 @@ def compare_pairs(
     )
     before = metrics(counts_LAA.sum(axis=-1), pairs.labels)
     after = metrics(counts_LAA.sum(axis=-2), pairs.labels)
-    names = reported(pairs.labels)
-    p = {name: gain.p for name, gain in gains.items() if name in names and gain.p is not None}
-    corrected = paired_tests.holm(p)
+    compared = {
+        name: {
+            "baseline": float(before[name]),
+            "model": float(after[name]),
+            "difference": gains[name].value,
+            "ci": list(gains[name].interval or ()),
+            "p": gains[name].p,
+            "at_floor": list(gains[name].at_floor),
+        }
+        for name in reported(pairs.labels)
+    }
+    correct(list(compared.values()))
     test = paired_tests.mcnemar(counts_LAA)
     shift = paired_tests.stuart_maxwell(counts_LAA) if len(pairs.labels) > 1 else None
     ratio = test.odds_ratio(confidence)
     return {
         "n": len(pairs.gold),
         "confidence": confidence,
-        "metrics": {
-            name: {
-                "baseline": float(before[name]),
-                "model": float(after[name]),
-                "difference": gains[name].value,
-                "ci": list(gains[name].interval or ()),
-                "p": p[name],
-                "p_holm": corrected[name],
-            }
-            for name in names
-        },
+        "metrics": compared,
         "mcnemar": {
             **asdict(test),
             "odds_ratio": ratio.value if ratio else None,
@@ -116,27 +118,27 @@ def as_text(result: dict[str, Any]) -> str:
     width = max(9, *(len(shown(name)) for name in result["metrics"])) + 1
     lines = [
         f"Accuracy {accuracy['baseline']:.4f} -> {accuracy['model']:.4f}"
-        f" ({accuracy['difference']:+.4f}) on {result['n']:,} pairs, McNemar {_p(test['p'], 'p')}",
+        f" ({accuracy['difference']:+.4f}) on {result['n']:,} pairs, McNemar {_p(test['p'])}",
         "",
         f"{'metric':<{width}}{'baseline':>9}{'model':>9}{'change':>9}  "
-        f"{f'{confidence:.0%} interval':<19}{'p':>9}{'Holm':>9}",
+        f"{f'{confidence:.0%} interval':<19}{'p':>11}{'Holm':>11}",
     ]
     for name, row in result["metrics"].items():
         low, high = row["ci"]
         lines.append(
             f"{shown(name):<{width}}{row['baseline']:>9.4f}{row['model']:>9.4f}"
             f"{row['difference']:>+9.4f}  {f'[{low:+.4f}, {high:+.4f}]':<19}"
-            f"{_p(row['p']):>9}{_p(row['p_holm']):>9}"
+            + "".join(f"{in_terminal(p_cell(row, each)):>11}" for each in ("p", "p_holm"))
         )
     lines += [
-        f"McNemar: {test['fixed']:,} fixed, {test['broken']:,} broken, {_p(test['p'], 'p')} "
-        f"({_p(test['mid_p'], 'mid-p')})",
+        f"McNemar: {test['fixed']:,} fixed, {test['broken']:,} broken, {_p(test['p'])} "
+        f"(mid-p: {_p(test['mid_p'])})",
         f"Odds ratio, fixed to broken: {_ratio(test)}",
     ]
     if shift is not None:
         lines.append(
             f"Shares of answers (Stuart-Maxwell): chi2({shift['df']}) = {shift['statistic']:.2f}, "
-            f"{_p(shift['p'], 'p')}"
+            f"{_p(shift['p'])}"
         )
     return "\n".join([*lines, "", *_read(result)])
 
@@ -165,11 +167,8 @@ def _read(result: dict[str, Any]) -> list[str]:
     return [*lines, f"{by}; {result['dropped']:,} pairs dropped"]
 
 
-def _p(value: float, name: str = "") -> str:
-    """A p value as in a table, or after its name as in a sentence."""
-    if value < 1e-300:  # where floats end
-        return f"{name} < 1e-300" if name else "<1e-300"
-    return f"{name} = {value:.3g}" if name else f"{value:.3g}"
+def _p(value: float) -> str:
+    return in_terminal(probability(value))
 
 
 def _ratio(test: dict[str, Any]) -> str:

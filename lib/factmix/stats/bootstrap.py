@@ -97,12 +97,15 @@ class Estimate:
         p: two-sided p value of "the number is 0"; None where nothing was tested.
         p_noninferior: one-sided p value of "the number is below 0 by the margin or more"; None
             where no margin was given.
+        at_floor: which of these p values are the smallest that the resamples allow, so that more
+            resamples might give smaller ones.
     """
 
     value: float
     interval: tuple[float, float] | None = None
     p: float | None = None
     p_noninferior: float | None = None
+    at_floor: tuple[str, ...] = ()
 
 
 def resample(
@@ -237,6 +240,17 @@ def noninferiority_p(differences_B: Floats, margin: float) -> float:
     return (1 + int((differences_B <= -margin).sum())) / (len(differences_B) + 1)
 
 
+def is_floor(p: float, resamples: int, *, sides: int = 2) -> bool:
+    """Whether a bootstrap p value is the smallest that so many resamples allow, and below 1.
+
+    Args:
+        p: from `bootstrap_p`, which has two sides, or from `noninferiority_p`, which has one.
+        resamples: B.
+        sides: of the test.
+    """
+    return p <= sides / (resamples + 1) < 1
+
+
 def _complete(tables_B: Counts) -> Counts:
     """The resampled tables in which every gold label occurs; metrics are defined only there."""
     per_label = tables_B.reshape(*tables_B.shape[:2], -1).sum(axis=-1)
@@ -267,14 +281,16 @@ def _estimates(
 def _tested(
     estimates: dict[str, Estimate], drawn_B: dict[str, Floats], margin: float | None
 ) -> dict[str, Estimate]:
-    return {
-        name: replace(
-            estimate,
-            p=bootstrap_p(drawn_B[name]),
-            p_noninferior=None if margin is None else noninferiority_p(drawn_B[name], margin),
-        )
-        for name, estimate in estimates.items()
-    }
+    tested = {}
+    for name, estimate in estimates.items():
+        resamples, p = len(drawn_B[name]), bootstrap_p(drawn_B[name])
+        at_floor = ["p"] if is_floor(p, resamples) else []
+        worse = None
+        if margin is not None:
+            worse = noninferiority_p(drawn_B[name], margin)
+            at_floor += ["p_noninferior"] if is_floor(worse, resamples, sides=1) else []
+        tested[name] = replace(estimate, p=p, p_noninferior=worse, at_floor=tuple(at_floor))
+    return tested
 
 
 def proportion(count: int, total: int, *, confidence: float) -> Estimate:

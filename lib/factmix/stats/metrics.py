@@ -107,6 +107,16 @@ def indices_in(among: Sequence[str], values: Sequence[str], what: str) -> npt.ND
     return codes
 
 
+def examples_of(gold: Sequence[str]) -> dict[str, int]:
+    """For each of `METRICS`, how many examples it is a share or a mean of.
+
+    A recall is a share of the examples with its gold label. The others are of all examples; so is
+    F1, which counts examples of any gold label that are answered with its own.
+    """
+    of_label = {f"recall_{label.lower()}": gold.count(label) for label in LABELS}
+    return dict.fromkeys(METRICS, len(gold)) | of_label
+
+
 def metrics(counts_LA: npt.NDArray[Any], labels: Sequence[str] = LABELS) -> dict[str, Floats]:
     """The metrics of tables gold x answer; an INVALID answer is wrong.
 

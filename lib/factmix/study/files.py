@@ -1,4 +1,4 @@
-"""Atomic writing of files, and their checksums."""
+"""Atomic writing of files, by one process at a time where that matters, and their checksums."""
 
 import hashlib
 import json
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import filelock
 import pandas as pd
 import pyarrow.parquet as pq
 
@@ -29,6 +30,27 @@ def written_whole(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def in_turn(path: Path, doing: str) -> Iterator[None]:
+    """Lets one process at a time write a file; another one waits until the first has ended.
+
+    Args:
+        path: the file; its lock is an empty file beside it, which stays.
+        doing: what is done, such as "downloading", for the message to whoever waits.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(path.with_name(f"{path.name}.lock"))
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        print(f"another process is {doing} {path}; waiting for it", file=sys.stderr)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_json(path: Path, content: Any) -> None:

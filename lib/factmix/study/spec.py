@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import Field, NonNegativeInt, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from factmix.study.names import Name, first_alike, key_of
 from factmix.study.protocol import PROTOCOLS, Protocol, ProtocolName, sample_variant
@@ -24,6 +24,7 @@ from factmix.study.settings import (
     Part,
     Prompt,
     Reward,
+    Seed,
     Statistics,
     Training,
 )
@@ -52,13 +53,13 @@ class Study(Part):
     prompt: Prompt
     datasets: dict[Name, Dataset]
     evaluation: Evaluation
-    sample_seed: NonNegativeInt
+    sample_seed: Seed
     mixtures: dict[Name, dict[str, Counts]]
     rewards: dict[Name, Reward]
     baseline: str
     protocol: ProtocolName = "as_described"
     arms: dict[Name, ArmSettings]
-    seeds: list[NonNegativeInt] = Field(min_length=1)
+    seeds: list[Seed] = Field(min_length=1)
     training: Training
     statistics: Statistics
 
@@ -158,6 +159,19 @@ class Study(Part):
                 raise StudyFieldError(
                     where, f"its file {stem}.parquet is that of {earlier}; expected another name"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _trajectory_is_a_part(self) -> "Study":
+        for sample in (run.evaluation_sample for run in self.base_runs()):
+            for dataset, counts in sample.counts.items():
+                for label, part in sample.trajectory_counts.items():
+                    if part > counts[label]:
+                        raise StudyFieldError(
+                            f"evaluation.trajectory_counts.{label}",
+                            f"got {part}, but {dataset} is evaluated on {counts[label]} examples"
+                            f" of {label}; expected at most as many",
+                        )
         return self
 
     def run(self, arm: str, seed: int | None = None) -> Run:
