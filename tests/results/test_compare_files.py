@@ -330,7 +330,7 @@ def test_few_pairs_and_tiny_p_values_are_printed_right(files):
     assert "p = 0" not in said
     row = said.splitlines()[3].split()
     assert row[0] == "accuracy"
-    assert row[-4:] == ["<", "0.01", "<", "0.06"]  # the floor of 200 resamples, and six tests
+    assert row[-4:] == ["<", "0.01", "<", "0.04"]  # the floor of 200 resamples, and four tests
 
 
 def test_labels_with_strange_characters_stay_on_one_line(files):
