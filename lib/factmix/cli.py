@@ -324,7 +324,14 @@ def notebook(
         name, equals, value = parameter.partition("=")
         if not equals:
             raise typer.BadParameter(f"'{parameter}': expected NAME=VALUE", param_hint="-p")
-        values[name] = yaml.safe_load(value)
+        try:
+            values[name] = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError):  # also a date that does not exist
+            raise typer.BadParameter(
+                f"'{parameter}': expected a number, a text, true, false or null after the =; quote"
+                " a text that YAML takes for something else",
+                param_hint="-p",
+            ) from None
     notebooks.execute(source, output, values)
     print(f"wrote {output}")
 
