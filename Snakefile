@@ -160,33 +160,47 @@ rule base:
         "factmix evaluate {STUDY.name} base"
 
 
-# Training, evaluation and page of an arm are one notebook, arm.md, when it is run by hand. Here the
-# page is a job of its own, so that a mistake in a figure costs no trained model and a page needs no
-# GPU; it executes arm.md, which finds the work done. Training and evaluation are one job, because
-# starting Python and reading the model take longer than evaluating a small one; a training that is
-# current is not repeated when only its evaluation is stale.
+# Training, evaluation and page of an arm are one notebook, arm.md, when it is run by hand. Here they
+# are three jobs, because Snakemake deletes what a failed job wrote: a mistake in a figure, or an
+# evaluation without memory, costs no trained model. The page executes arm.md, which finds the work
+# done, without torch.
 rule train:
-    message: "Arm {wildcards.arm}, seed {wildcards.seed}: training and evaluating"
+    message: "Arm {wildcards.arm}, seed {wildcards.seed}: training"
     input:
-        lambda wildcards: drawn(
-            run_of(wildcards).training_sample, run_of(wildcards).evaluation_sample
-        ),
+        lambda wildcards: drawn(run_of(wildcards).training_sample),
         MODEL,
     params:
         depends_on=lambda wildcards: record(
             freshness.training_settings(run_of(wildcards)), "train"
         ),
-        answers_depend_on=lambda wildcards: record(
-            freshness.answering_settings(run_of(wildcards)), "evaluate"
-        ),
     output:
         # update: what was trained before is moved aside by the training itself, and never deleted.
-        [update(f"{ARM}/{name}") for name in (*TRAINED, EVALUATED)],
+        [update(f"{ARM}/{name}") for name in TRAINED],
     threads: ALL_CORES
     resources:
         training=1,
     shell:
         "factmix train {STUDY.name} {wildcards.arm} --seed {wildcards.seed}"
+
+
+rule evaluate:
+    message: "Arm {wildcards.arm}, seed {wildcards.seed}: evaluating"
+    input:
+        f"{ARM}/run.json",
+        lambda wildcards: drawn(run_of(wildcards).evaluation_sample),
+        MODEL,
+    params:
+        depends_on=lambda wildcards: record(
+            freshness.answering_settings(run_of(wildcards)), "evaluate"
+        ),
+    output:
+        f"{ARM}/{EVALUATED}",
+    threads: ALL_CORES
+    resources:
+        training=1,
+    priority: 1
+    shell:
+        "factmix evaluate {STUDY.name} {wildcards.arm} --seed {wildcards.seed}"
 
 
 rule arm:

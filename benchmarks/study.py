@@ -3,8 +3,7 @@
 Runs the computing steps of the Snakefile with the same commands, one after another, each in its own
 process. Set-up, pages and book are left out. The results go to a temporary folder, or to the folder
 in FACTMIX_RUNS (to compare them with the committed ones: factmix rerun-diff). The time of a step
-includes starting Python; `train` includes the evaluation of the arm, and the table also has the
-time in its run.json, which is of the training alone.
+includes starting Python; for `train` the table also has the time in run.json, which does not.
 """
 
 import contextlib
@@ -31,6 +30,7 @@ def phases_of(study: Study, arms: list[str]) -> dict[str, list[str]]:
     for arm in arms:
         for seed in study.seeds:
             phases[f"train {arm}-s{seed}"] = ["train", name, arm, "--seed", str(seed)]
+            phases[f"evaluate {arm}-s{seed}"] = ["evaluate", name, arm, "--seed", str(seed)]
     if set(arms) == set(study.arms):
         phases["results"] = ["results", name]
     return phases

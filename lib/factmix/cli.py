@@ -122,18 +122,15 @@ def train(
     arm: Annotated[str, typer.Argument(help="An arm of the study.")],
     seed: Seed = None,
 ) -> None:
-    """Train one arm with GRPO, and answer the evaluation set with it."""
+    """Train one arm with GRPO."""
     study, paths = _open(study_name)
     run = study.run(arm, seed)
     from factmix.data import mixtures
-    from factmix.training import arm as arms
+    from factmix.training import grpo
 
     mixtures.check_drawn(run, paths)
-    if arms.is_trained(run, paths) and arms.is_answered(run, paths):
-        print(f"{paths.run(run)} is current")
-        return
-    arms.make(run, paths)
-    print(f"wrote {paths.run(run)}")
+    grpo.train(run, paths)
+    print(f"{paths.run(run)} is trained")
 
 
 @app.command()
@@ -142,7 +139,7 @@ def evaluate(
     arm: Annotated[str, typer.Argument(help="A trained arm, or 'base': the base model.")],
     seed: Seed = None,
 ) -> None:
-    """Answer the evaluation set with the base model, or again with an arm's model."""
+    """Answer the evaluation set with one arm's model, or with the base model."""
     study, paths = _open(study_name)
     runs = study.base_runs() if arm == "base" else [study.run(arm, seed)]
     from factmix.data import mixtures
@@ -157,7 +154,7 @@ def evaluate(
         _check_trained(run, paths)
         evaluation.evaluate_arm(run, paths)
     for run in runs:
-        print(f"wrote {paths.run(run) / 'predictions.parquet'}")
+        print(f"{paths.run(run) / 'predictions.parquet'} has the answers")
 
 
 @app.command()

@@ -107,7 +107,7 @@ def test_the_phases_of_a_study_are_measured(run: Run) -> None:
     found = run("study", "--arms", "hard_only")
     assert list(found) == ["minutes", "peak_gb", "phases"]
     phases = found["phases"]
-    assert list(phases) == ["data", "base", "train hard_only-s0"]
+    assert list(phases) == ["data", "base", "train hard_only-s0", "evaluate hard_only-s0"]
     assert found["minutes"] == pytest.approx(sum(each["seconds"] for each in phases.values()) / 60)
     assert found["peak_gb"] == max(each["peak_gb"] for each in phases.values())
     trained = phases["train hard_only-s0"]

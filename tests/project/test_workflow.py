@@ -102,7 +102,7 @@ def project(finished: Project, tmp_path: Path) -> Project:
 def test_all_steps_run_once_for_every_arm_and_none_a_second_time(finished: Project) -> None:
     log = (finished.root / "steps.log").read_text().splitlines()
     assert sum(line.startswith("factmix train ") for line in log) == ARMS
-    assert [line for line in log if "evaluate" in line] == ["factmix evaluate embedded base"]
+    assert sum(line.startswith("factmix evaluate ") for line in log) == ARMS + 1
     assert sum("notebooks/arm.md" in line for line in log) == ARMS
     assert log[0].startswith("factmix notebook notebooks/data.md")
     assert log[-1].startswith("jupyter-book build book/")
@@ -137,14 +137,26 @@ def test_prose_figures_and_statistics_train_nothing_again(
 def test_code_that_training_uses_trains_every_arm_again(project: Project, module: str) -> None:
     project.edit(f"lib/factmix/{module}.py")
     planned = project.planned()
-    assert planned["train"] == ARMS
+    assert planned["train"] == planned["evaluate"] == ARMS
     assert "data" not in planned
 
 
-def test_settings_of_the_evaluation_alone_answer_again(project: Project) -> None:
+def test_settings_of_the_evaluation_alone_train_nothing_again(project: Project) -> None:
     project.edit("studies/embedded.yaml", "  temperature: 0.1", "  temperature: 0.2")
     planned = project.planned()
-    assert planned["train"] == ARMS and planned["base"] == 1  # which finds the training done
+    assert "train" not in planned and planned["evaluate"] == ARMS and planned["base"] == 1
+
+
+def test_a_failed_evaluation_costs_no_training(project: Project) -> None:
+    project.edit("studies/embedded.yaml", "  temperature: 0.1", "  temperature: 0.2")
+    (project.root / "fail").write_text("factmix evaluate")
+    kept = {path: path.read_bytes() for path in project.root.glob(f"{RUNS}/embedded/*/run.json")}
+    with pytest.raises(AssertionError, match=r"rule (base|evaluate)"):
+        project.snakemake()
+    assert len(kept) == ARMS
+    assert all(path.read_bytes() == content for path, content in kept.items())
+    (project.root / "fail").unlink()
+    assert project.trained() == []
 
 
 def test_comments_and_docstrings_run_nothing_again(project: Project) -> None:

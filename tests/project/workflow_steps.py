@@ -23,8 +23,9 @@ def outputs(command: str, arguments: list[str]) -> list[Path]:
         variants = ["", *(["-as_released"] if "protocol: as_released" in text_of(study) else [])]
         return [RUNS / study / f"base{variant}" / "predictions.parquet" for variant in variants]
     run = RUNS / study / f"{arm}-s{rest[-1]}"
-    names = ("metrics", "trajectory", "rewards", "predictions")
-    tables = [run / f"{name}.parquet" for name in names]
+    if step == "evaluate":
+        return [run / "predictions.parquet"]
+    tables = [run / f"{name}.parquet" for name in ("metrics", "trajectory", "rewards")]
     return [run / "adapter" / "adapter.safetensors", run / "run.json", *tables]
 
 

@@ -339,3 +339,29 @@ def test_labels_with_strange_characters_stay_on_one_line(files):
     assert "\x1b" not in said
     assert r"'f1_a\nb'" in said
     assert max(map(len, said.splitlines())) < 400
+
+
+def test_a_counter_of_rows_is_no_id(tmp_path):
+    gold = ["yes", "no"] * 20
+    rows = pd.DataFrame({"gold": gold, "predicted": gold})
+    rows.to_csv(tmp_path / "a.csv")
+    rows.sample(frac=1, random_state=0).reset_index(drop=True).to_csv(tmp_path / "b.csv")
+    with pytest.raises(PredictionsError, match="id"):
+        pair(tmp_path / "a.csv", tmp_path / "b.csv")
+
+
+def test_labels_that_differ_in_case_only_are_not_read_as_one(files):
+    gold, answers = ["a", "A", "b"] * 10, ["A", "a", "b"] * 10
+    with pytest.raises(PredictionsError, match=r"'?a'? and '?A'? differ in case"):
+        compared(files(gold, answers, gold))
+
+
+def test_a_number_is_not_read_as_another(files):
+    gold = [f".{i}" for i in range(1, 25)]
+    answers = gold[:12] + [text.removeprefix(".") for text in gold[12:]]
+    assert compared(files(gold, answers, gold))["metrics"]["accuracy"]["baseline"] == 0.5
+
+
+def test_whole_numbers_that_pandas_wrote_with_a_point_are_whole_numbers(files):
+    gold, answers = ["0", "1"] * 10, ["0.0", "1.0"] * 10
+    assert compared(files(gold, answers, gold))["metrics"]["accuracy"]["baseline"] == 1

@@ -189,7 +189,7 @@ def test_gradients_of_sampled_completions_equal_the_stock_trainer(
     ]
     inputs = probe.rollout(ours, next(iter(ours.get_train_dataloader())))
     assert 0 < (inputs["advantages"] != 0).sum() < len(inputs["advantages"])
-    assert inputs["sampled_logps"].requires_grad == (idle < 0.4)
+    assert probe.keeps_graph(ours) == (idle < 0.4)
     plain = probe.unscored(inputs)
     loss, gradients = probe.loss_and_gradients(stock, plain)
     assert gradients.norm() > 1e-3
@@ -210,13 +210,16 @@ def test_a_kept_graph_saves_the_forward_pass_of_the_loss(tmp_path: Any) -> None:
         trainer.state.log_history.append({"frac_reward_zero_std": idle})
         inputs = probe.rollout(trainer, next(iter(trainer.get_train_dataloader())))
         inputs["advantages"][:] = (inputs["prompt_ids"] == inputs["prompt_ids"][0]).all(1)
-        seen: list[int] = []
+        shapes: list[torch.Size] = []
         embeddings = trainer.model.get_base_model().get_input_embeddings()
-        embeddings.register_forward_pre_hook(lambda _, given, to=seen: to.append(len(given[0])))
+        embeddings.register_forward_pre_hook(lambda _, given, to=shapes: to.append(given[0].shape))
         probe.loss(trainer, inputs)
-        passes.append(seen)
+        passes.append(shapes)
+    said = inputs["completion_ids"].shape[1] - 1
     kept, live = passes
-    assert kept == [] and live[0] == 1  # the one prompt that has an advantage
+    assert [columns for _, columns in kept] == [said]  # a pass for the completions alone
+    assert live[0][0] == 1  # the one prompt that has an advantage
+    assert [columns for _, columns in live[1:]] == [said]
 
 
 def _in_passes(prompts_per_pass: int | None) -> Study:

@@ -22,6 +22,7 @@ missing `format_valid` does not mean invalid.
 
 import csv
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -59,7 +60,8 @@ _RELEASED = {"gold": "golden_label", "predicted": "predicted_label"}
 _LOST_NA = " (pandas reads the text NA as missing; read such files with keep_default_na=False)"
 _TRUTH = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 _NESTED = (list, dict, tuple)
-_AROUND = " \t\r\n*_`\"'.,:;()[]{}\u201c\u201d\u2018\u2019\u201e\u00ab\u00bb"
+_MARKUP = " \t\r\n*_`\"'\u201c\u201d\u2018\u2019\u201e\u00ab\u00bb"
+_BRACKETS = {"(": ")", "[": "]", "{": "}"}
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,8 @@ def pair(
     labels: Labels | None = None
     if first.gives_answers and second.gives_answers:
         targets = (words or {}).values()
+        for file in (first, second):
+            _check_distinct(file)
         labels = _labels([*first.frame["gold"], *second.frame["gold"], *targets])
     labels = labels if labels is not None and len(labels) <= MOST_LABELS else None
     answers, unread = [], []
@@ -376,7 +380,10 @@ def _columns(table: Table, named: Mapping[str, Sequence[str]]) -> dict[str, str]
 
     roles: dict[str, str | None] = {"id": find("id")}
     if roles["id"] is None and INDEX in table.names:
-        roles["id"] = INDEX
+        # A counter of rows is no id: rows in another order would be paired with the wrong ones.
+        counter = [str(i) for i in range(table.rows)]
+        if [_text(value) for value in table.column(INDEX)] != counter:
+            roles["id"] = INDEX
     scored = any(name in table.names for name in named.get("correct", ()))
     if not scored and (predicted := find("predicted")) is not None:
         roles |= {"gold": find("gold"), "predicted": predicted}
@@ -450,6 +457,20 @@ def _check_same_examples(first: Predictions, second: Predictions, common: "pd.In
 Labels = dict[str, str]
 
 
+def _check_distinct(file: Predictions) -> None:
+    """Raises if two gold labels of a file would be read as one."""
+    spelled: dict[str, str] = {}
+    for text in file.frame["gold"].unique():
+        other = spelled.setdefault(_plain(text), text)
+        if other != text:
+            raise PredictionsError(
+                f"{file.path}: the gold labels {shown(other)} and {shown(text)} differ in case or"
+                " punctuation only, and would be read as one; if they are one, say so with"
+                f" --labels '{shown(text)}={shown(other)}', else compare a column of right and"
+                " wrong with --columns correct=NAME"
+            )
+
+
 def _labels(gold: Sequence[str]) -> Labels:
     """The labels that occur: in the study's order, by number, or by name."""
     study = {_plain(label): str(label) for label in LABELS}
@@ -493,6 +514,7 @@ def _right(file: Predictions) -> tuple[pd.DataFrame, list[str]]:
     if not file.gives_answers:
         right, invalid = list(file.frame["right"]), list(file.frame["marked"])
         return _answers(file, [RIGHT if each else WRONG for each in right], invalid), []
+    _check_distinct(file)
     labels = _labels(list(file.frame["gold"]))
     gold = [labels[_plain(text)] for text in file.frame["gold"]]
     if len(labels) > MOST_LABELS:  # free text: no answer is strange
@@ -535,8 +557,13 @@ def _refuse_unread(
 
 
 def _plain(text: str) -> str:
-    """A label without spaces, markup and punctuation around it, in lower case."""
-    return (text.strip(_AROUND) or text.strip()).casefold()
+    """A label without spaces and markup around it and punctuation after it, in lower case."""
+    bare = text.strip(_MARKUP).rstrip(".,:;").strip(_MARKUP)
+    while len(bare) > 2 and _BRACKETS.get(bare[0]) == bare[-1]:
+        bare = bare[1:-1].strip(_MARKUP)
+    if bare.endswith(")") and "(" not in bare:  # as in "A)"
+        bare = bare[:-1]
+    return (bare or text.strip()).casefold()
 
 
 def _text(value: Any) -> str | None:
@@ -549,7 +576,8 @@ def _text(value: Any) -> str | None:
         value = int(value)
     if value is None or isinstance(value, _NESTED):
         return None
-    return str(value).strip() or None
+    text = str(value).strip()
+    return text.partition(".")[0] if re.fullmatch(r"-?\d+\.0+", text) else text or None
 
 
 def _id(value: Any) -> str | None:

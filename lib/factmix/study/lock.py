@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import socket
 import sys
 from collections.abc import Iterator
@@ -33,9 +34,9 @@ def alone(path: Path, work: str) -> Iterator[None]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
-        held = _is_held(file.fileno(), path)
         file.seek(0)
         holder = file.read().strip()
+        held = _is_held(file.fileno(), path, holder)
         if held:
             raise LockedError(
                 f"{work} is already running: {holder or 'another process has just started'}; wait"
@@ -59,12 +60,28 @@ def alone(path: Path, work: str) -> Iterator[None]:
             file.truncate(0)
 
 
-def _is_held(file: int, path: Path) -> bool:
-    """Whether another process holds the lock; if not, this one does from now on."""
+def _is_held(file: int, path: Path, holder: str) -> bool:
+    """Whether another process holds the lock; if not, this one does from now on.
+
+    Some network file systems have no such locks. There, the process that the file names holds it
+    while it lives.
+    """
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError as error:
         print(f"{path} cannot be locked ({error}): start nothing twice", file=sys.stderr)
+        named = re.match(rf"process (\d+) on {re.escape(socket.gethostname())} since ", holder)
+        return named is not None and _lives(int(named[1]))
     return False
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another user
+        return True
+    return True

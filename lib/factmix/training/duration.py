@@ -26,6 +26,7 @@ from factmix.study.paths import Paths
 from factmix.study.spec import Study
 from factmix.training.model_check import empty_model
 from factmix.training.policy import device, dtype_of, prompt_texts
+from factmix.training.prefix import shared_length
 
 PASSES = 4.5  # forward passes of a training step, measured with half of the groups without spread
 CALLS = 35  # of the model in a training step; a backward pass is two
@@ -145,7 +146,7 @@ def distinct_tokens(prompts: Sequence[Sequence[int]], at_once: int) -> float:
     for _ in range(DRAWS):
         chosen = rng.choice(len(prompts), size=min(at_once, len(prompts)), replace=False)
         batch = sorted(list(prompts[i]) for i in chosen)
-        shared = sum(map(_common, batch, batch[1:]))
+        shared = sum(map(shared_length, batch, batch[1:]))
         counts.append((sum(map(len, batch)) - shared) * at_once / len(batch))
     return float(np.mean(counts))
 
@@ -165,10 +166,3 @@ def rate(shape: PreTrainedConfig, dtype: torch.dtype) -> float:
         (left @ right)[0, 0].item()  # waits for the device
         products += 1
     return 2 * lines * rows * columns * products / (time.perf_counter() - started)
-
-
-def _common(first: list[int], second: list[int]) -> int:
-    for place, (one, other) in enumerate(zip(first, second, strict=False)):
-        if one != other:
-            return place
-    return min(len(first), len(second))

@@ -1,6 +1,5 @@
 """Evaluates a policy: the probability of each label, and one sampled answer, for each example."""
 
-import copy
 import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -29,6 +28,7 @@ from factmix.training.prefix import (
     draw,
     families,
     float64_device,
+    fork,
     pad_left,
     prefix_sharing_blocker,
     read_prompts,
@@ -231,8 +231,7 @@ def label_log_probabilities(policy: Policy, prefix: Prefix, labels: list[list[in
     real = torch.tensor([[i < len(label) for i in range(longest)] for label in labels]).long()
     completions, real = padded.repeat(prompts, 1).to(device), real.repeat(prompts, 1).to(device)
     rows = torch.arange(prompts, device=device).repeat_interleave(len(labels))
-    spent = Prefix(copy.deepcopy(prefix.cache), prefix.mask, prefix.logits)
-    logits = completion_logits(policy.model, spent, rows, completions, real)
+    logits = completion_logits(policy.model, fork(prefix), rows, completions, real)
     tokens = logits.float().log_softmax(-1).gather(-1, completions[..., None])[..., 0]
     return (tokens * real).sum(-1).view(prompts, len(labels))
 
@@ -245,7 +244,7 @@ def _uniforms(seed: int, dataset: str, example: str, count: int) -> np.ndarray:
 
 
 def batches(prompts: list[list[int]]) -> Iterator[list[int]]:
-    """Batches of indices of prompts that share a beginning, longest first.
+    """Batches of indices of prompts, longest first; those of a batch are of one of `families`.
 
     Each has at most BATCH_TOKENS tokens, padding included, and BATCH_PROMPTS prompts.
     """

@@ -188,7 +188,8 @@ def train(run: Run, paths: Paths) -> None:
         # A lock for each machine: a cluster may start a job that it has killed again elsewhere.
         lock = paths.root / f".{run.name}-{platform.node()}.lock"
         with alone(lock, f"training of {run.study}, {run.name}"):
-            _train(run, paths, depends_on)
+            if not arm.is_trained(run, paths):  # by a process that held the lock until now
+                _train(run, paths, depends_on)
 
 
 def _train(run: Run, paths: Paths, depends_on: freshness.Record) -> None:
@@ -231,12 +232,15 @@ def _train(run: Run, paths: Paths, depends_on: freshness.Record) -> None:
 def _make_room(folder: Path, depends_on: freshness.Record) -> None:
     """Moves a run with other settings, data or code aside, and prints why.
 
-    An interrupted run with the same settings, data and code stays, and training resumes.
+    An interrupted run with the same settings, data and code stays, and training resumes; also
+    where the workflow has put back the run.json of the run before, which it does for a failed job.
     """
     record, started = folder / "run.json", folder / "checkpoints" / STARTED
+    if arm.is_of(started, depends_on):
+        return
     if not record.is_file():
         record = started
-    if record == started and (arm.is_of(started, depends_on) or not any(_trained(folder))):
+    if record == started and not any(_trained(folder)):
         return
     kept = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
     changed = freshness.differences(kept.get("depends_on") or {}, depends_on)

@@ -5,6 +5,7 @@ A prefix that all prompts of a batch share, such as the instructions, is compute
 Shapes: P distinct prompts, T prompt tokens, N completions, C completion tokens, V vocabulary.
 """
 
+import copy
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 # Tokens whose forward pass takes as long as the overhead of one more pass: 6 ms for the embedded
 # model on two CPU cores. For other models this is a guess; it affects speed only.
 TOKENS_PER_PASS = 256
-LONG_BEGINNING = 64  # tokens; instructions alone are shorter
+LONG_PREFIX = 64  # tokens; instructions alone are shorter
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def read_in_buckets(model: Any, ids: Tensor, mask: Tensor) -> tuple[Prefix, Tens
 
 
 def families(prompts: list[list[int]]) -> list[list[int]]:
-    """Indices of prompts to read together, because they share a long beginning.
+    """Indices of prompts with a long common prefix, which one forward pass computes for all.
 
     With worked examples in several orders, each order is a family. Prompts for which sharing would
     save less than a pass costs are one family.
@@ -96,8 +97,8 @@ def families(prompts: list[list[int]]) -> list[list[int]]:
     found: list[list[int]] = [[i] for i in order[:1]]
     alike = [len(prompts[i]) for i in order[:1]]  # tokens that a family shares
     for before, i in pairwise(order):
-        shared = _shared(prompts[before], prompts[i])
-        if shared >= LONG_BEGINNING:
+        shared = shared_length(prompts[before], prompts[i])
+        if shared >= LONG_PREFIX:
             found[-1].append(i)
             alike[-1] = min(alike[-1], shared)
         else:
@@ -108,10 +109,17 @@ def families(prompts: list[list[int]]) -> list[list[int]]:
     return [each for each, own in zip(found, pays, strict=True) if own] + [rest] * bool(rest)
 
 
-def _shared(one: list[int], other: list[int]) -> int:
+def shared_length(one: list[int], other: list[int]) -> int:
     """How many leading tokens are equal."""
     differ = (n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
     return next(differ, min(len(one), len(other)))
+
+
+def fork(prefix: Prefix) -> Prefix:
+    """A prefix that may be consumed while the given one stays usable; nothing is copied."""
+    cache = copy.copy(prefix.cache)
+    cache.layers = [copy.copy(layer) for layer in prefix.cache.layers]  # they replace their tensors
+    return Prefix(cache, prefix.mask, prefix.logits)
 
 
 def stack(parts: list[Prefix]) -> Prefix:
@@ -226,8 +234,7 @@ class Samples:
 
     Attributes:
         tokens: (N, at most C) token ids; after the end, the padding's.
-        logps: log-probabilities of the tokens in nats, of the same shape; with a graph if gradients
-            were enabled.
+        logps: log-probabilities of the tokens in nats, of the same shape.
         entropies: of the distributions that the tokens were drawn from, in nats.
     """
 
@@ -266,7 +273,7 @@ def sample(
     ended = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
     columns: list[tuple[Tensor, Tensor, Tensor]] = []
     for column in range(uniforms.shape[1]):
-        token = draw(logits.detach(), row_of, uniforms[:, column], temperature)
+        token = draw(logits, row_of, uniforms[:, column], temperature)
         policy = (logits.float() / temperature).log_softmax(-1)
         logps, entropies = policy[row_of, token], entropy(policy)[row_of]
         token = token.masked_fill(ended, pad_id)
@@ -336,10 +343,8 @@ def length_buckets(lengths: Sequence[int]) -> list[list[int]]:
     are consecutive in the order of length, longest first.
     """
     order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
-    costs, starts = (
-        [0],
-        [0],
-    )  # of the cheapest split of the first n, and where its last bucket begins
+    costs = [0]  # of the cheapest split of the first n
+    starts = [0]  # where its last bucket begins
     for end in range(1, len(order) + 1):
         cost, start = min(
             (costs[start] + TOKENS_PER_PASS + (end - start) * lengths[order[start]], start)
