@@ -150,7 +150,9 @@ def test_settings_of_the_evaluation_alone_train_nothing_again(project: Project) 
 def test_a_failed_evaluation_costs_no_training(project: Project) -> None:
     project.edit("studies/embedded.yaml", "  temperature: 0.1", "  temperature: 0.2")
     (project.root / "fail").write_text("factmix evaluate")
-    kept = {path: path.read_bytes() for path in project.root.glob(f"{RUNS}/embedded/*/run.json")}
+    kept = {
+        path: path.read_bytes() for path in (project.root / RUNS / "embedded").glob("*/run.json")
+    }
     with pytest.raises(AssertionError, match=r"rule (base|evaluate)"):
         project.snakemake()
     assert len(kept) == ARMS
