@@ -73,3 +73,22 @@ def test_a_process_of_another_machine_may_still_run(lock: Path) -> None:
     lock.unlink()
     with alone(lock, "a study"):
         pass
+
+
+def test_without_locks_of_the_file_system_a_living_process_keeps_its_name(
+    lock: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unsupported(*_: int) -> None:
+        raise OSError("no locks here")
+
+    monkeypatch.setattr("factmix.study.lock.fcntl.flock", unsupported)
+    with alone(lock, "a study"):
+        assert "cannot be locked (no locks here): start nothing twice" in capsys.readouterr().err
+        with pytest.raises(LockedError, match=f"process {os.getpid()} "), alone(lock, "a study"):
+            pass
+        assert f"process {os.getpid()} " in lock.read_text()  # still the first's
+    with subprocess.Popen(["true"]) as ended:
+        ended.wait()
+    lock.write_text(f"process {ended.pid} on {HOST} since 2026-01-02 03:04:05\n")
+    with alone(lock, "a study"):
+        assert f"was killed before (process {ended.pid} " in capsys.readouterr().err

@@ -703,7 +703,12 @@ def test_a_run_of_other_settings_is_moved_aside_by_name(
     grpo._make_room(folder, now)  # interrupted: it is gone on with
     assert folder.is_dir() and not capsys.readouterr().err
     faster = run.training.model_copy(update={"learning_rate": 0.5})
-    grpo._make_room(folder, freshness.training(replace(run, training=faster), paths))
+    other = freshness.training(replace(run, training=faster), paths)
+    write_json(folder / "run.json", {"depends_on": other})
+    grpo._make_room(folder, now)  # gone on with, although the record of another run is back
+    assert folder.is_dir() and not capsys.readouterr().err
+    (folder / "run.json").unlink()
+    grpo._make_room(folder, other)
     assert (tmp_path / "replaced" / "hard_only-s0-1" / "checkpoints" / "checkpoint-2").is_dir()
     assert not folder.exists()
     assert "training.learning_rate was 0.001 and is 0.5" in capsys.readouterr().err
@@ -715,6 +720,17 @@ def test_a_run_is_trained_by_one_process_at_a_time(tmp_path: Path) -> None:
     trained = alone(lock, "another training")
     with trained, pytest.raises(LockedError, match=r"training of smoke, hard_only-s0 is already"):
         grpo.train(run, paths)
+
+
+def test_a_run_that_another_process_finished_meanwhile_is_not_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, paths, _ = _files_of_a_run(tmp_path)
+    answers = iter((False, True))  # before and after the lock was had
+    monkeypatch.setattr(arm, "is_trained", lambda *_: next(answers))
+    monkeypatch.setattr(grpo, "_train", None)  # would fail if it were called
+    grpo.train(run, paths)
+    assert next(answers, None) is None
 
 
 def test_an_adapter_is_there_whole_or_not_at_all(tmp_path: Path) -> None:

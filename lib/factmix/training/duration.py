@@ -5,8 +5,9 @@ layer of each call. What is counted:
 
 1. A token multiplies the model's weights once: not its embeddings, and of experts only the active.
 2. Tokens with which several prompts of a batch begin count once, as the trainer shares them.
-3. A training step costs `PASSES` forward passes: sampling, the loss with its backward pass for the
-   groups that have an advantage, and the base model for the KL divergence.
+3. A training step costs `PASSES` forward passes: one to sample, and the backward pass of the loss,
+   which is two. Where many groups have no advantage, a second forward pass of the others costs
+   about what their backward pass saves.
 4. Evaluation, the answers during training and the rewards before and after it take one pass each.
 """
 
@@ -28,9 +29,9 @@ from factmix.training.model_check import empty_model
 from factmix.training.policy import device, dtype_of, prompt_texts
 from factmix.training.prefix import shared_length
 
-PASSES = 4.5  # forward passes of a training step, measured with half of the groups without spread
-CALLS = 35  # of the model in a training step; a backward pass is two
-LAYER_SECONDS = 0.0015  # overhead of a layer in one call, measured on two CPU cores
+PASSES = 3  # forward passes of a training step
+CALLS = 15  # of the model in a training step; a backward pass is two
+LAYER_SECONDS = 0.0035  # overhead of a layer in one call, so that a step of the embedded model fits
 MEASURED_SECONDS = 0.3
 MEASURED_OPERATIONS = 5e8  # of a product with which the rate is measured
 LARGEST = 2048  # rows and columns of its matrices
