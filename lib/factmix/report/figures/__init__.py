@@ -4,7 +4,7 @@ Draw inside `style`; the background is transparent.
 """
 
 from factmix.report.figures.awareness import plot_reliability, plot_risk_coverage
-from factmix.report.figures.comparison import plot_gains, plot_pairs, plot_seeds
+from factmix.report.figures.comparison import plot_gains, plot_pairs, plot_seeds, plot_shift
 from factmix.report.figures.composition import plot_mixtures
 from factmix.report.figures.curves import (
     plot_answer_shares,
@@ -35,6 +35,7 @@ __all__ = [
     "plot_risk_coverage",
     "plot_rule",
     "plot_seeds",
+    "plot_shift",
     "plot_step_times",
     "plot_training_curves",
     "plot_trajectory",
