@@ -99,6 +99,13 @@ def _gains(group: BaselineGroup, *metrics: str) -> Drawing:
     return Drawing(rows[rows["metric"].isin(metrics)], draw, ("gains", group, metrics))
 
 
+def _learning(group: BaselineGroup) -> Drawing:
+    rows = group.rows(figure_data.learning(group.results))
+    parts = ("shift", "learning")
+    draw = partial(figures.plot_gains, metrics=parts, alpha=group.alpha, over="the untrained model")
+    return Drawing(rows[rows["metric"].isin(parts)], draw, ("learning", group))
+
+
 def _transfer(group: BaselineGroup) -> Drawing:
     rows = group.rows(figure_data.transfer(group.results))
     left_out: dict[str, dict[str, Leaf]] = {}
@@ -229,6 +236,7 @@ _COMPARED: dict[str, Callable[[BaselineGroup], Drawing | None]] = {
     "seeds": seeds,
 }
 _DRAWINGS: dict[str, Callable[[BaselineGroup], Drawing | None]] = {
+    "learning": _learning,
     "reward": _reward,
     "components": _components,
     "reward-by-label": lambda group: _by_gold(group, "reward/total", "mean reward"),

@@ -26,6 +26,18 @@ def gains(results: Results) -> pd.DataFrame:
     return frame[frame["arm"].isin(results.arms)].reset_index(drop=True)
 
 
+def learning(results: Results) -> pd.DataFrame:
+    """The change over the untrained model: metric is total, shift or learning."""
+    section = {
+        arm: {
+            dataset: {name: found[name] for name in ("total", "shift", "learning")}
+            for dataset, found in datasets.items()
+        }
+        for arm, datasets in results.content["learning"].items()
+    }
+    return tidy(section, LEVELS)
+
+
 def transfer(results: Results) -> pd.DataFrame:
     """Some of the gains, with a column trained_on: whether the arm's mixture has the dataset."""
     frame, study = gains(results), results.study
@@ -59,7 +71,7 @@ def seeds(results: Results) -> pd.DataFrame:
     section = {
         arm: {
             dataset: {
-                metric: {"mean": gain["by_t"]}
+                metric: {"mean": gain["crossed"]}
                 | {name.removeprefix("seed_"): each for name, each in gain["by_seed"].items()}
                 for metric, gain in metrics.items()
             }

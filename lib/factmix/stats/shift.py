@@ -68,20 +68,9 @@ def shift_or_learning(
         rng: the source of randomness.
         labels: what the probabilities are of.
     """
-    after_N = after_NL.argmax(axis=1)
-    constants, shifted_N = match_shares(
-        log_probabilities(before_NL), np.bincount(after_N, minlength=len(labels))
-    )
+    constants_L, answers = shifted_answers(before_NL, after_NL, labels)
     occur = [label for label in labels if label in set(gold)]
     possible = [*occur, *(label for label in labels if label not in occur)]
-    answers = {
-        name: [str(labels[answer]) for answer in answers_N]
-        for name, answers_N in (
-            ("before", before_NL.argmax(axis=1)),
-            ("shifted", shifted_N),
-            ("after", after_N),
-        )
-    }
 
     def counts(*models: str) -> Counts:
         return contingency(
@@ -103,9 +92,27 @@ def shift_or_learning(
         total=gain("before", "after"),
         shift=gain("before", "shifted"),
         learning=gain("shifted", "after"),
-        constants=constants,
-        agreement=float((shifted_N == after_N).mean()),
+        constants=constants_L,
+        agreement=float(np.equal(answers["shifted"], answers["after"]).mean()),
     )
+
+
+def shifted_answers(
+    before_NL: Floats, after_NL: Floats, labels: Sequence[str] = LABELS
+) -> tuple[Floats, dict[str, list[str]]]:
+    """The constants (L,) of a shift, and the answers with and without it.
+
+    Returns:
+        the constants, in nats, and the answers of the first model ("before"), of the first model
+        with the constants ("shifted"), and of the second model ("after").
+    """
+    after_N = after_NL.argmax(axis=1)
+    constants_L, shifted_N = match_shares(
+        log_probabilities(before_NL), np.bincount(after_N, minlength=len(labels))
+    )
+    given = {"before": before_NL.argmax(axis=1), "shifted": shifted_N, "after": after_N}
+    named = {name: [str(labels[i]) for i in answers_N] for name, answers_N in given.items()}
+    return constants_L, named
 
 
 def discrimination(gold: Sequence[str], probabilities_NL: Floats) -> dict[str, float]:

@@ -15,15 +15,20 @@ METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "recall_na")
 
 
 def plot_gains(
-    gains: pd.DataFrame, *, metrics: Sequence[str] = METRICS, alpha: float = 0.01
+    gains: pd.DataFrame,
+    *,
+    metrics: Sequence[str] = METRICS,
+    alpha: float = 0.01,
+    over: str = "the baseline",
 ) -> Figure:
-    """Forest plot of the differences to the baseline with their intervals; a panel per dataset.
+    """Forest plot of differences to a baseline with their intervals; a panel per dataset.
 
     Args:
         gains: columns arm, dataset, metric, value, low, high (fractions), p, and optionally p_holm,
             which is then used instead of p.
         metrics: the metrics to draw, from top to bottom.
         alpha: gains with p below it get a filled marker, others a hollow one.
+        over: what they are differences to.
     """
     tested = "p_holm" if "p_holm" in gains else "p"
     datasets, arms = names(gains, "dataset"), names(gains, "arm")
@@ -43,7 +48,7 @@ def plot_gains(
             )  # fmt: skip
     _forest(axes, metrics)
     level = f"p < {alpha:g}" + (", corrected by Holm" if tested == "p_holm" else "")
-    below(figure, f"percentage points above the baseline (filled: {level})")
+    below(figure, f"percentage points above {over} (filled: {level})")
     legend_above(figure, arm_handles(arms), arms)
     return figure
 
