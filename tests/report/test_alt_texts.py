@@ -39,6 +39,7 @@ def test_each_begins_with_a_finding(group: BaselineGroup) -> None:
         "reward": "On the same claims ",
         "trajectory": "At the last step balanced accuracy is: encyclopedia from ",
         "trajectory-na": "At the last step recall NA is: encyclopedia from ",
+        "dose": "Change of recall NA since the start, at the last step: from ",
         "confusion": "Recall of NA: encyclopedia from ",
         "reliability": "Expected calibration error: encyclopedia from ",
         "risk": "Area under the curve of risk and coverage: encyclopedia from ",
@@ -79,9 +80,9 @@ def test_shift_and_learning_are_of_every_arm_over_the_untrained_model(group: Bas
             found["shift"] |= {"value": 0.0, "p_holm": 0.001}
             found["learning"] |= {"value": 0.01, "p_holm": 1.0}
     text = texts(group)["learning"]
-    assert "What two constants give is 0.0\u00a0points (" in text
-    assert "); 15 of 15 differences are established. What is learned beyond them is +1.0" in text
-    assert "); 0 of 15 differences are established. Shift, format_only: encyclopedia" in text
+    assert "What two constants give is from 0.0\u00a0points (" in text
+    assert "; 15 of 15 differences are established. What is learned beyond them is from +" in text
+    assert "; 0 of 15 differences are established. Shift, format_only: encyclopedia" in text
 
 
 def test_transfer_has_only_what_was_not_trained_on(group: BaselineGroup) -> None:

@@ -344,6 +344,21 @@ def test_moved_thresholds_of_an_arm_are_no_learning(study, paths):
     assert split["shift"]["run"] == "hard_only-s0"
 
 
+def test_changes_stand_beside_the_prompts_of_the_dataset(study, paths):
+    results = compare(study, paths)
+    dose, trajectory = results["dose"]["hard_only"], results["trajectory"]["hard_only"]
+    assert list(dose) == ["encyclopedia", "revision", "debate"]
+    steps = sorted(int(name.removeprefix("step_")) for name in trajectory["revision"])
+    for step in steps[1:]:
+        at = f"step_{step}"
+        assert dose["encyclopedia"][at]["prompts"]["value"] == 0
+        half = step * study.training.prompts_per_step / 2  # of two datasets of one size
+        assert dose["revision"][at]["prompts"]["value"] == half
+        first, now = (trajectory["revision"][f"step_{s}"]["recall_na"] for s in (steps[0], step))
+        gain = now["value"] - first["value"]
+        assert dose["revision"][at]["recall_na"]["value"] == pytest.approx(gain)
+
+
 def test_arms_that_differ_in_one_setting_are_contrasted(study, paths):
     results = compare(study, paths)
     contrasts = results["contrasts"]

@@ -38,6 +38,15 @@ def learning(results: Results) -> pd.DataFrame:
     return tidy(section, LEVELS)
 
 
+def dose(results: Results) -> pd.DataFrame:
+    """Changes since step 0: columns step and prompts (of the dataset) beside those of `tidy`."""
+    section = results.content["dose"]
+    frame = tidy(section, ["arm", "dataset", "step", "metric"])
+    at = ["arm", "dataset", "step"]
+    prompts = frame[frame["metric"] == "prompts"].set_index(at)["value"].rename("prompts")
+    return frame[frame["metric"] != "prompts"].join(prompts, on=at).reset_index(drop=True)
+
+
 def transfer(results: Results) -> pd.DataFrame:
     """Some of the gains, with a column trained_on: whether the arm's mixture has the dataset."""
     frame, study = gains(results), results.study

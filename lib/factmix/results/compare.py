@@ -38,6 +38,7 @@ from factmix.study.paths import Paths
 from factmix.study.run import Run
 from factmix.study.spec import Study
 
+DOSE_METRICS = ("balanced_accuracy", "recall_na")
 TRAJECTORY_METRICS = ("accuracy", "balanced_accuracy", "recall_na", "recall_pass", "recall_fail")
 SETTINGS = ("mixture", "reward")  # a contrast is between two arms that differ in one of these
 FEWEST_GROUPS = 20  # with fewer, the intervals of a cluster bootstrap are far too narrow
@@ -145,6 +146,7 @@ def compute(study: Study, paths: Paths) -> dict[str, Any]:
         "confusion": _each(answering, lambda given: _confusion(given).tolist()),
         "training": {result_key(run.arm): _training(run, study, paths) for run in study.runs()},
         "trajectory": {result_key(run.arm): _trajectory(run, study, paths) for run in study.runs()},
+        "dose": {result_key(run.arm): _dose(run, study, paths) for run in study.runs()},
         "data": counts({part: report[part] for part in report if part not in RECORDS}),
     }
     if len(study.seeds) > 1:
@@ -354,6 +356,37 @@ def _trajectory(run: Run, study: Study, paths: Paths) -> dict[str, Any]:
             folder.name,
         )
     return trajectory
+
+
+_DOSE: dict[str, str] = {
+    "dose.<arm>.<dataset>.step_<number>.prompts": "prompts of that dataset among those of the "
+    "training so far, by its share of the mixture",
+    "dose.<arm>.<dataset>.step_<number>.<metric>": "change since step 0, on the same part of the "
+    "evaluation examples; some of the metrics, and only where step 0 was answered",
+}
+
+
+def _dose(run: Run, study: Study, paths: Paths) -> dict[str, Any]:
+    """What changed since the start, beside how many prompts of the dataset training has had."""
+    folder = paths.run(run)
+    frame = pd.read_parquet(folder / "trajectory.parquet").sort_values(["dataset", "step", "id"])
+    sizes = {name: sum(counts.values()) for name, counts in run.training_sample.counts.items()}
+    dose: dict[str, Any] = {result_key(dataset): {} for dataset in study.datasets}
+    steps = sorted(frame["step"].unique().tolist())
+    for dataset in study.datasets if 0 in steps else ():
+        of_dataset = frame[frame["dataset"] == dataset]
+        answers = {int(step): of_dataset[of_dataset["step"] == step] for step in steps}
+        start, gold = answers[0]["predicted"].tolist(), answers[0]["gold"].tolist()
+        share = sizes.get(dataset, 0) / sum(sizes.values())
+        for step in steps[1:]:
+            counts_LAA = contingency(gold, start, answers[step]["predicted"].tolist())
+            gains = bootstrap.bootstrap_gains(counts_LAA, **bootstrap_settings(study))
+            changes = {metric: gains[metric] for metric in DOSE_METRICS}
+            prompts = round(share * step * run.training.prompts_per_step)
+            dose[result_key(dataset)][f"step_{step}"] = {
+                "prompts": leaf(prompts, "count", prompts, folder.name)
+            } | _metric_leaves(changes, "points", gold, folder.name)
+    return dose
 
 
 def bootstrap_settings(study: Study) -> dict[str, Any]:
@@ -694,5 +727,6 @@ KEYS: dict[str, str] = (
     | _CONFUSION
     | _TRAINING
     | _TRAJECTORY
+    | _DOSE
 )
 CONTRAST_KEYS: dict[str, str] = _CONTRASTS | _SEEDS

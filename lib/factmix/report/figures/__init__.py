@@ -9,6 +9,7 @@ from factmix.report.figures.composition import plot_mixtures
 from factmix.report.figures.curves import (
     plot_answer_shares,
     plot_curves,
+    plot_dose,
     plot_rewards,
     plot_training_curves,
     plot_trajectory,
@@ -24,6 +25,7 @@ __all__ = [
     "plot_answer_shares",
     "plot_confusion",
     "plot_curves",
+    "plot_dose",
     "plot_gains",
     "plot_lengths",
     "plot_mixtures",
