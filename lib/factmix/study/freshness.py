@@ -160,17 +160,32 @@ def answering_settings(run: Run | BaseRun) -> Record:
     }
 
 
-def answering(run: Run | BaseRun, paths: Paths) -> Record:
-    """What the answers depend on; the evaluation sample and an arm's adapter must exist."""
-    record = {
+def answering(run: Run | BaseRun, paths: Paths, *, adapter_sha256: str | None = None) -> Record:
+    """What the answers depend on; the evaluation sample must exist.
+
+    Args:
+        run: the arm's, or the base model's.
+        paths: of the study's run.
+        adapter_sha256: of an arm's adapter; by default of the file, or where there is none, as in a
+            run that was taken over, what its run.json says.
+    """
+    record: Record = {
         "settings": answering_settings(run),
         "code_sha256": code_sha256("evaluate"),
         "evaluation_sample_sha256": sha256(paths.sample(run.evaluation_sample)),
         "model_sha256": _model_sha256(run.model),
     }
     if isinstance(run, Run):
-        record["adapter_sha256"] = sha256(paths.run(run) / "adapter" / "adapter_model.safetensors")
+        record["adapter_sha256"] = adapter_sha256 or _adapter_sha256(paths.run(run))
     return record
+
+
+def _adapter_sha256(folder: Path) -> str | None:
+    adapter, record = folder / "adapter" / "adapter_model.safetensors", folder / "run.json"
+    if adapter.is_file() or not record.is_file():
+        return sha256(adapter)
+    kept: str | None = json.loads(record.read_text(encoding="utf-8")).get("adapter_sha256")
+    return kept
 
 
 def trajectory(run: Run, paths: Paths) -> Record:

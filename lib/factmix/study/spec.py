@@ -27,6 +27,7 @@ from factmix.study.settings import (
     Seed,
     Statistics,
     Training,
+    is_unset,
 )
 
 RESERVED = ("base_", "always_")
@@ -62,6 +63,8 @@ class Study(Part):
     seeds: list[Seed] = Field(min_length=1)
     training: Training
     statistics: Statistics
+    # whether committed runs of the same settings, of whatever study, are copied and not trained
+    reuse: bool = Field(False, exclude_if=is_unset)
 
     @model_validator(mode="after")
     def _names_are_defined(self) -> "Study":

@@ -5,13 +5,20 @@ Whether something is current is found out without torch, which is loaded only to
 
 import json
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
+import pandas as pd
+
 from factmix.study import freshness
-from factmix.study.files import read_attributes
+from factmix.study.files import read_attributes, write_json, write_parquet
 from factmix.study.paths import Paths
 from factmix.study.run import BaseRun, Run
 from factmix.training.columns import TABLES
+
+ADAPTER = "adapter/adapter_model.safetensors"
+PREDICTIONS, TRAJECTORY = "predictions.parquet", "trajectory.parquet"
 
 
 def make(run: Run, paths: Paths) -> None:
@@ -29,17 +36,76 @@ def make(run: Run, paths: Paths) -> None:
         evaluate.evaluate_arm(run, paths)
 
 
+def take_over(run: Run, paths: Paths, committed: Path) -> Path | None:
+    """Copies a committed run of the same settings, data, model and code, instead of training it.
+
+    It may be of another study or arm: what a run depends on has no names. Its adapter is not
+    committed; its answers are, and they must be current, too.
+
+    Args:
+        run: of the study.
+        paths: of the study's run.
+        committed: the folder of results of all studies.
+
+    Returns:
+        the folder of the committed run; None where the run is trained already, or there is none.
+    """
+    if is_trained(run, paths):
+        return None
+    wanted = freshness.training(run, paths)
+    for record in sorted(committed.glob("*/*/run.json")):
+        folder = record.parent
+        if not is_of(record, wanted) or not all(
+            (folder / name).is_file() for name in (*TABLES, PREDICTIONS)
+        ):
+            continue
+        kept = json.loads(record.read_text(encoding="utf-8"))
+        now = freshness.answering(run, paths, adapter_sha256=kept["adapter_sha256"])
+        then = freshness.trajectory(run, paths)
+        if _is_current(folder / PREDICTIONS, now) and _is_current(folder / TRAJECTORY, then):
+            _copy(run, folder, paths.run(run), kept)
+            return folder
+    return None
+
+
+def _copy(run: Run, source: Path, into: Path, record: dict[str, object]) -> None:
+    """Copies a run under the names of this one; run.json comes last."""
+    into.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{into.name}-", dir=into.parent) as name:
+        aside = Path(name) / into.name
+        shutil.copytree(source, aside)
+        for table in (PREDICTIONS, TRAJECTORY):
+            frame = pd.read_parquet(aside / table)
+            frame["arm"] = run.arm
+            write_parquet(aside / table, frame)
+        names = {"study": run.study, "arm": run.arm, "taken_from": "/".join(source.parts[-2:])}
+        write_json(aside / "run.json", {**record, **names})
+        into.mkdir(exist_ok=True)
+        for file in (*TABLES, PREDICTIONS, "run.json"):
+            (aside / file).replace(into / file)
+
+
 def is_trained(run: Run, paths: Paths) -> bool:
-    """Whether a finished training of the run as it is now is there."""
+    """Whether a finished training of the run as it is now is there.
+
+    One that was taken over has no adapter, which only new answers would need.
+    """
     folder = paths.run(run)
-    return is_of(folder / "run.json", freshness.training(run, paths)) and not missing(folder)
+    if not is_of(folder / "run.json", freshness.training(run, paths)):
+        return False
+    lacking = missing(folder)
+    return not lacking or (lacking == [ADAPTER] and is_answered(run, paths))
 
 
 def is_answered(run: Run | BaseRun, paths: Paths) -> bool:
     """Whether the predictions that are there are of the run as it is now."""
-    file = paths.run(run) / "predictions.parquet"
-    kept = read_attributes(file).get("depends_on", {}) if file.is_file() else {}
-    return bool(kept) and not freshness.differences(kept, freshness.answering(run, paths))
+    file = paths.run(run) / PREDICTIONS
+    return file.is_file() and _is_current(file, freshness.answering(run, paths))
+
+
+def _is_current(answers: Path, depends_on: freshness.Record) -> bool:
+    kept = read_attributes(answers).get("depends_on", {})
+    return bool(kept) and not freshness.differences(kept, depends_on)
 
 
 def is_of(record: Path, depends_on: freshness.Record) -> bool:
@@ -52,5 +118,5 @@ def is_of(record: Path, depends_on: freshness.Record) -> bool:
 
 def missing(folder: Path) -> list[str]:
     """Files of a finished run that are not there."""
-    names = ("adapter/adapter_model.safetensors", *TABLES)
+    names = (ADAPTER, *TABLES)
     return [name for name in names if not (folder / name).is_file()]

@@ -76,6 +76,7 @@ RUN: dict[str, str] = {
     "git_commit": 'commit of the code, with "+" where files differed from it',
     "device": "what it was trained on",
     "finished": "when, ISO 8601",
+    "taken_from": "committed run that this is a copy of, with study and arm renamed; only there",
     "wall_seconds": "of the training; after interruptions all its parts together, without steps "
     "that were lost",
     "peak_memory_gb": "of the process, the largest of its parts",

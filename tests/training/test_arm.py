@@ -1,0 +1,117 @@
+"""Runs that are committed and taken over, instead of being trained again."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from factmix.study import freshness
+from factmix.study.files import read_attributes, sha256, write_json, write_parquet
+from factmix.study.load import find_study
+from factmix.study.paths import Paths
+from factmix.study.run import Run
+from factmix.training import arm
+
+STUDY = find_study("smoke")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run whose model and samples are there, and nothing else."""
+    model = STUDY.model.model_copy(update={"path": str(tmp_path / "model")})
+    run = STUDY.model_copy(update={"model": model}).run("hard_only", 0)
+    for file in (
+        tmp_path / "model" / "model.safetensors",
+        paths(tmp_path).sample(run.training_sample),
+        paths(tmp_path).sample(run.evaluation_sample),
+    ):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"content")
+    return run
+
+
+def paths(folder: Path) -> Paths:
+    return Paths(folder / "runs")
+
+
+def commit(run: Run, tmp_path: Path, *, study: str = "other", name: str = "first-s0") -> Path:
+    """A committed run of another study and another arm, which depends on the same."""
+    folder, adapter = tmp_path / "results" / study / name, "a" * 64
+    answers = pd.DataFrame({"arm": ["first"], "id": ["x"], "predicted": ["NA"]})
+    now = freshness.answering(run, paths(tmp_path), adapter_sha256=adapter)
+    for table, depends_on in (
+        ("predictions", now),
+        ("trajectory", freshness.trajectory(run, paths(tmp_path))),
+    ):
+        answers.attrs["depends_on"] = depends_on
+        write_parquet(folder / f"{table}.parquet", answers)
+    for table in ("metrics", "rewards"):
+        write_parquet(folder / f"{table}.parquet", pd.DataFrame({"step": [1]}))
+    record = {"study": study, "arm": "first", "seed": 0, "adapter_sha256": adapter}
+    depends_on = freshness.training(run, paths(tmp_path))
+    write_json(folder / "run.json", {**record, "depends_on": depends_on})
+    return folder
+
+
+def taken(run: Run, tmp_path: Path) -> Path | None:
+    return arm.take_over(run, paths(tmp_path), tmp_path / "results")
+
+
+def test_a_run_of_another_study_is_taken_over_under_its_own_names(run: Run, tmp_path: Path) -> None:
+    source = commit(run, tmp_path)
+    assert taken(run, tmp_path) == source
+    folder = paths(tmp_path).run(run)
+    record = json.loads((folder / "run.json").read_text())
+    assert (record["study"], record["arm"]) == (run.study, run.arm)
+    assert record["taken_from"] == "other/first-s0"
+    for table in ("predictions", "trajectory"):
+        frame = pd.read_parquet(folder / f"{table}.parquet")
+        assert frame["arm"].tolist() == [run.arm] and frame["id"].tolist() == ["x"]
+        attributes = read_attributes(folder / f"{table}.parquet")
+        assert attributes == read_attributes(source / f"{table}.parquet")
+    assert arm.is_trained(run, paths(tmp_path)) and arm.is_answered(run, paths(tmp_path))
+    assert taken(run, tmp_path) is None  # it is there
+
+
+def test_a_run_without_adapter_is_trained_again_when_its_answers_are_not_current(
+    run: Run, tmp_path: Path
+) -> None:
+    commit(run, tmp_path)
+    taken(run, tmp_path)
+    hot = run.evaluation.model_copy(update={"temperature": 0.7})
+    other = replace(run, evaluation=hot)
+    assert not arm.is_trained(other, paths(tmp_path))
+    assert not arm.is_answered(other, paths(tmp_path))
+
+
+def test_an_adapter_that_is_there_is_what_the_answers_must_be_from(
+    run: Run, tmp_path: Path
+) -> None:
+    commit(run, tmp_path)
+    taken(run, tmp_path)
+    adapter = paths(tmp_path).run(run) / arm.ADAPTER
+    adapter.parent.mkdir()
+    adapter.write_bytes(b"another one")
+    assert sha256(adapter) != "a" * 64
+    assert not arm.is_answered(run, paths(tmp_path))
+
+
+@pytest.mark.parametrize("change", ["learning_rate", "seed", "sample", "evaluation", "files"])
+def test_a_run_that_depends_on_something_else_is_not_taken_over(
+    run: Run, tmp_path: Path, change: str
+) -> None:
+    source = commit(run, tmp_path)
+    if change == "learning_rate":
+        faster = run.training.model_copy(update={"learning_rate": 0.5})
+        run = replace(run, training=faster)
+    elif change == "seed":
+        run = replace(run, seed=1)
+    elif change == "files":
+        (source / "metrics.parquet").unlink()
+    else:
+        sample = run.training_sample if change == "sample" else run.evaluation_sample
+        paths(tmp_path).sample(sample).write_bytes(b"other content")
+    assert taken(run, tmp_path) is None
+    assert not paths(tmp_path).run(run).exists()
