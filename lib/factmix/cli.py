@@ -163,13 +163,18 @@ def evaluate(
         print(f"{paths.run(run) / 'predictions.parquet'} has the answers")
 
 
+SoFar = Annotated[
+    bool, typer.Option("--so-far", help="What is finished of a study that is not complete.")
+]
+
+
 @app.command()
-def results(study_name: StudyName) -> None:
+def results(study_name: StudyName, so_far: SoFar = False) -> None:
     """Compare all arms of a study with its baseline: every number that the book cites."""
     from factmix.results import compare as comparison
 
     study, paths = _open(study_name)
-    comparison.compare(study, paths)
+    comparison.compare(study, paths, incomplete=so_far)
     print(f"wrote {paths.results} and {paths.study}")
 
 
@@ -238,7 +243,7 @@ def compare(
 
 
 @app.command()
-def freeze(study_name: StudyName) -> None:
+def freeze(study_name: StudyName, so_far: SoFar = False) -> None:
     """Copy the small results of a finished study to results/, and recompute them from there."""
     from factmix import notebooks
     from factmix.report.summary import draw_summary
@@ -247,7 +252,7 @@ def freeze(study_name: StudyName) -> None:
 
     study, paths = _open(study_name)
     into = ROOT / "results" / study.name
-    freezing.freeze(study, paths, into)
+    freezing.freeze(study, paths, into, incomplete=so_far)
     draw_summary(Paths(into))
     notebooks.execute_kept("reevaluate", into / "notebooks", {"study": study.name})
     print(f"wrote {into}")

@@ -111,3 +111,42 @@ def test_of_several_seeds_the_pages_of_the_first_are_kept(study, tmp_path):
     kept = sorted(page.stem for page in (tmp_path / "results").glob("notebooks/*.ipynb"))
     assert kept == ["balanced-s3", "compare"]
     assert (tmp_path / "results" / "balanced-s4" / "predictions.parquet").is_file()
+
+
+def test_what_is_finished_of_a_study_is_frozen_and_what_is_missing_is_named(study, tmp_path):
+    three = study.model_copy(update={"seeds": [3, 4, 5]})
+    paths, into = Paths(tmp_path / "run"), tmp_path / "results"
+    invent_run(three, paths)
+    for name in ("balanced-s4/predictions.parquet", "hard_only-s5/run.json"):
+        (paths.root / name).unlink()
+    with pytest.raises(CompareError, match=r"balanced-s4.predictions\.parquet"):
+        compare(three, paths)
+    kept = into / "hard_only-s5" / "run.json"  # frozen on another day
+    kept.parent.mkdir(parents=True)
+    kept.write_text("{}")
+    results = compare(three, paths, incomplete=True)
+    assert results["seeds"] == [3]
+    assert results["missing"] == ["balanced-s4", "hard_only-s5"]
+    freeze(three, paths, into, incomplete=True)
+    assert load_kept(Paths(into).study).seeds == [3]
+    assert json.loads(Paths(into).results.read_text()) == results
+    assert (into / "hard_only-s4" / "predictions.parquet").is_file()
+    assert kept.read_text() == "{}"
+
+
+def test_of_a_study_without_a_finished_seed_the_finished_arms_are_compared(study, tmp_path):
+    paths = Paths(tmp_path / "run")
+    invent_run(study, paths)
+    (paths.arm("balanced", 0) / "predictions.parquet").unlink()
+    results = compare(study, paths, incomplete=True)
+    assert "balanced" not in results["gains"] and "hard_only" in results["gains"]
+    assert results["missing"] == ["balanced-s0"]
+    (paths.arm("format_only", 0) / "run.json").unlink()
+    with pytest.raises(CompareError, match="its baseline format_only is not finished with seed 0"):
+        compare(study, paths, incomplete=True)
+
+
+def test_a_finished_study_has_nothing_missing(study, paths):
+    whole = json.loads(paths.results.read_text())
+    assert compare(study, paths, incomplete=True) == whole
+    assert "missing" not in whole

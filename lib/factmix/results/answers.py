@@ -65,6 +65,38 @@ def check_files(study: Study, paths: Paths) -> None:
         )
 
 
+def so_far(study: Study, paths: Paths) -> tuple[Study, list[Run]]:
+    """The part of a study whose runs are finished, and all finished runs.
+
+    Returns:
+        the study with the seeds for which every arm is finished, or where there is none, with its
+        first seed and the arms for which that one is; and the runs that are trained and answered.
+
+    Raises:
+        CompareError: not even the baseline is finished.
+    """
+    names = (*TRAINED, PREDICTIONS)
+    finished = [
+        run for run in study.all_runs() if all((paths.run(run) / name).is_file() for name in names)
+    ]
+    done = {(run.arm, run.seed) for run in finished}
+    seeds = [seed for seed in study.seeds if all((arm, seed) in done for arm in study.arms)]
+    if seeds:
+        return study.model_copy(update={"seeds": seeds}), finished
+    first = study.seeds[0]
+    arms = {
+        run.arm: study.arms[run.arm]
+        for run in study.runs()
+        if {(run.arm, first), (run.baseline, first)} <= done
+    }
+    if study.baseline not in arms:
+        raise CompareError(
+            f"study {study.name}: its baseline {study.baseline} is not finished with seed {first};"
+            f" train and evaluate it first: {_command('train', study.run(study.baseline))}"
+        )
+    return study.model_copy(update={"seeds": [first], "arms": arms}), finished
+
+
 def check_current(study: Study, paths: Paths) -> None:
     """Stops when an arm was trained, or answered, under other settings or on other data.
 

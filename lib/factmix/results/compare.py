@@ -16,6 +16,7 @@ from factmix.results.answers import (
     check_files,
     read_answers,
     reference_of,
+    so_far,
 )
 from factmix.results.results_json import add_holm, counts, leaf, result_key
 from factmix.stats import bootstrap, paired_tests
@@ -57,16 +58,27 @@ _STUDY: dict[str, str] = {
     "study.confidence": "of each interval",
     "study.alpha": "with a p below this, corrected by Holm, a difference counts as established",
     "seeds": "of the trainings; numbers below are of the first, if they do not say otherwise",
+    "missing": "runs of the study that are not there yet; only where there are some",
 }
 
 
-def compare(study: Study, paths: Paths) -> dict[str, Any]:
+def compare(study: Study, paths: Paths, *, incomplete: bool = False) -> dict[str, Any]:
     """Writes what `compute` returns to `paths.results`, and the study to `paths.study`.
+
+    Args:
+        study: the study.
+        paths: its run.
+        incomplete: whether to compare what is finished, and name what is missing.
 
     Returns:
         the results.
     """
-    results = compute(study, paths)
+    missing: list[str] = []
+    if incomplete:
+        whole, (study, finished) = study, so_far(study, paths)
+        done = {run.name for run in finished}
+        missing = [run.name for run in whole.all_runs() if run.name not in done]
+    results = compute(study, paths) | ({"missing": missing} if missing else {})
     write_json(paths.study, study.model_dump(mode="json"))
     write_json(paths.results, results)
     return results

@@ -6,7 +6,13 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from factmix.results.answers import PREDICTIONS, CompareError, check_current, check_files
+from factmix.results.answers import (
+    PREDICTIONS,
+    CompareError,
+    check_current,
+    check_files,
+    so_far,
+)
 from factmix.results.compare import compute
 from factmix.results.results_json import differences
 from factmix.study.load import load_kept
@@ -15,7 +21,7 @@ from factmix.study.spec import Study
 from factmix.training.columns import TRAINED
 
 
-def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
+def freeze(study: Study, paths: Paths, into: Path, *, incomplete: bool = False) -> list[Path]:
     """Copies what is small of a finished study: its results, and what figures are drawn from.
 
     The copy has the layout of the run, so that `Paths(into)` finds everything in it. Runs and
@@ -25,6 +31,8 @@ def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
         study: the study.
         paths: its finished run.
         into: the folder that receives the copy, such as results/embedded.
+        incomplete: whether to copy what is finished of a study that is not. Its results are those
+            of `compare` with the same argument, and all its finished runs are copied.
 
     Returns:
         the files that were written.
@@ -34,6 +42,10 @@ def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
             or they do not follow from the answers; `into` is then as it was.
         StudyError: the results do not say which study they are of.
     """
+    runs = study.all_runs()
+    known = {run.name for run in runs}
+    if incomplete:
+        study, runs = so_far(study, paths)
     check_files(study, paths)
     check_current(study, paths)
     if not paths.results.is_file():
@@ -46,7 +58,7 @@ def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
             f"study {study.name} has changed since {paths.results} was made; "
             f"make it again with: make study STUDY={study.name}"
         )
-    folders = [paths.run(run) for run in study.all_runs()]
+    folders = [paths.run(run) for run in runs]
     names = (*TRAINED, PREDICTIONS)
     # Of many seeds the pages of the first, whose numbers results.json has.
     kept = {run.name for run in study.runs()}
@@ -65,7 +77,7 @@ def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
             shutil.copyfile(source, copy)
         _check_results(study, Paths(aside), paths)
         for run in sorted(into.glob("*/run.json")):
-            if paths.root / run.parent.name not in folders:
+            if run.parent.name not in known:
                 shutil.rmtree(run.parent)
         bases = {run.name for run in study.base_runs()}
         for base in sorted(into.glob("base-*/predictions.parquet")):
@@ -84,6 +96,7 @@ def freeze(study: Study, paths: Paths, into: Path) -> list[Path]:
 def _check_results(study: Study, copied: Paths, run: Paths) -> None:
     """Raises CompareError unless the copied answers give the copied results.json."""
     kept = json.loads(copied.results.read_text(encoding="utf-8"))
+    kept.pop("missing", None)
     again = json.loads(json.dumps(compute(study, copied)))
     entries = differences(kept, again)
     other = entries.index[~entries["same"].astype(bool)]
