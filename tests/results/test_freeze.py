@@ -117,8 +117,8 @@ def test_what_is_finished_of_a_study_is_frozen_and_what_is_missing_is_named(stud
     three = study.model_copy(update={"seeds": [3, 4, 5]})
     paths, into = Paths(tmp_path / "run"), tmp_path / "results"
     invent_run(three, paths)
-    for name in ("balanced-s4/predictions.parquet", "hard_only-s5/run.json"):
-        (paths.root / name).unlink()
+    for name in ("balanced-s4", "hard_only-s5"):
+        (paths.root / name / "predictions.parquet").unlink()
     with pytest.raises(CompareError, match=r"balanced-s4.predictions\.parquet"):
         compare(three, paths)
     kept = into / "hard_only-s5" / "run.json"  # frozen on another day

@@ -65,6 +65,11 @@ def check_files(study: Study, paths: Paths) -> None:
         )
 
 
+def _needed(records: bool) -> tuple[str, ...]:
+    """The files of a run that results take; of its training only those of the first seed."""
+    return (*(TRAINED if records else ()), PREDICTIONS)
+
+
 def so_far(study: Study, paths: Paths) -> tuple[Study, list[Run]]:
     """The part of a study whose runs are finished, and all finished runs.
 
@@ -75,15 +80,16 @@ def so_far(study: Study, paths: Paths) -> tuple[Study, list[Run]]:
     Raises:
         CompareError: not even the baseline is finished.
     """
-    names = (*TRAINED, PREDICTIONS)
+    first = study.seeds[0]
     finished = [
-        run for run in study.all_runs() if all((paths.run(run) / name).is_file() for name in names)
+        run
+        for run in study.all_runs()
+        if all((paths.run(run) / name).is_file() for name in _needed(run.seed == first))
     ]
     done = {(run.arm, run.seed) for run in finished}
     seeds = [seed for seed in study.seeds if all((arm, seed) in done for arm in study.arms)]
     if seeds:
         return study.model_copy(update={"seeds": seeds}), finished
-    first = study.seeds[0]
     arms = {
         run.arm: study.arms[run.arm]
         for run in study.runs()
