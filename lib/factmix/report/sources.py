@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from factmix.results.compare import SECTIONS
 from factmix.results.numbers import Leaf
 from factmix.results.results_json import established
 from factmix.study.files import stored_numbers
@@ -118,14 +119,20 @@ class Results:
 
 
 def read(root: Path, *, fresh: bool = False) -> Results:
-    """The results in a folder; SourceError when there are none."""
+    """The results in a folder; SourceError when there are none, or those of older code."""
     file = root / "results.json"
     if not file.is_file():
         raise SourceError(
             f"{file} does not exist, and the book takes its numbers from there. "
             "`make study` followed by `make freeze` writes it."
         )
-    return Results(root, json.loads(file.read_text(encoding="utf-8")), fresh)
+    content = json.loads(file.read_text(encoding="utf-8"))
+    if lacking := sorted(SECTIONS - set(content)):
+        raise SourceError(
+            f"{file} lacks {', '.join(lacking)}, as results of older code do; make it again with:"
+            f" factmix results {root.name}"
+        )
+    return Results(root, content, fresh)
 
 
 def committed_results(study: str) -> Results:
@@ -145,10 +152,9 @@ def local_runs(tell: Callable[[str], object] = print) -> list[Results]:
     for file in sorted(runs().glob("*/results.json")):
         try:
             load_kept(Paths(file.parent).study)
-        except StudyError as error:
-            tell(f"no page for {file.parent}: {error}")
-        else:
             found.append(read(file.parent, fresh=True))
+        except (StudyError, SourceError) as error:
+            tell(f"no page for {file.parent}: {error}")
     return found
 
 

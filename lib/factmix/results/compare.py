@@ -742,3 +742,5 @@ KEYS: dict[str, str] = (
     | _DOSE
 )
 CONTRAST_KEYS: dict[str, str] = _CONTRASTS | _SEEDS
+# What every results.json has.
+SECTIONS = frozenset(key.partition(".")[0] for key in (*KEYS, *_CONTRASTS)) - {"missing"}

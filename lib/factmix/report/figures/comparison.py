@@ -23,6 +23,8 @@ def plot_gains(
 ) -> Figure:
     """Forest plot of differences to a baseline with their intervals; a panel per dataset.
 
+    All panels have one scale, so that effects on different datasets can be compared.
+
     Args:
         gains: columns arm, dataset, metric, value, low, high (fractions), p, and optionally p_holm,
             which is then used instead of p.
@@ -33,7 +35,7 @@ def plot_gains(
     tested = "p_holm" if "p_holm" in gains else "p"
     datasets, arms = names(gains, "dataset"), names(gains, "arm")
     colours, markers = arm_colours(arms), arm_markers(arms)
-    figure, axes = panels(datasets, _height(metrics, arms))
+    figure, axes = panels(datasets, _height(metrics, arms), sharex=True)
     for ax, dataset in zip(axes, datasets, strict=True):
         for i, arm in enumerate(arms):
             rows = gains[(gains["arm"] == arm) & (gains["dataset"] == dataset)]
