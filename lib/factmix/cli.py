@@ -63,17 +63,25 @@ def _check_trained(run: "Run", paths: "Paths") -> None:
 @app.command()
 def fetch(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="By default every dataset.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...", help="By default every dataset. Also smollm2, a language model."
+        ),
     ] = None,
 ) -> None:
-    """Download public data files, or check those that are there."""
+    """Download public data files, or check those that are there; or download a public model."""
     from factmix.data import fetch as fetching
     from factmix.data.sources import SOURCES
+    from factmix.training.cached_models import MODELS
+    from factmix.training.cached_models import fetch as fetch_model
 
     failures = []
     datasets = [name for name in SOURCES if not name.startswith("published/")]
     for name in names or datasets:
         try:
+            if name in MODELS:
+                print(f"{name}: {fetch_model(name)} ({MODELS[name].licence})")
+                continue
             path = fetching.fetch(name)
         except fetching.SourceError as error:  # of this file: the others may be had
             failures.append(str(error))

@@ -219,7 +219,7 @@ def _missing(study: Study, paths: Paths, takes: duration.Estimate | None) -> lis
     if not model_folder(model).is_dir() and not _downloaded(model):
         missing.append(
             {
-                "what": f"the model {model.path} is not in the cache of Hugging Face",
+                "what": f"the model {model.path} has not been downloaded",
                 "remedy": download_command(model),
             }
         )
