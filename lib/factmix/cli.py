@@ -125,6 +125,26 @@ def plan(study_name: StudyName, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def warm_start(study_name: StudyName) -> None:
+    """Train the base model of a study on labelled examples, where the study has a warm_start."""
+    study, paths = _open(study_name)
+    run = study.warm_start_run()
+    if run is None:
+        from factmix.study.spec import StudyError
+
+        raise StudyError(
+            f"study {study.name} has no key warm_start; expected its settings: add them, or go on"
+            f" with: factmix evaluate {study.name} base"
+        )
+    from factmix.data import mixtures
+    from factmix.training import warm_start as starting
+
+    mixtures.check_drawn(run, paths)
+    starting.train(run, paths)
+    print(f"{paths.run(run)} has the adapter of the warm start")
+
+
+@app.command()
 def train(
     study_name: StudyName,
     arm: Annotated[str, typer.Argument(help="An arm of the study.")],

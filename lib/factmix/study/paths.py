@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pooch
 
-from factmix.study.run import BASE, BaseRun, EvaluationSample, Run, TrainingSample
+from factmix.study.run import BASE, BaseRun, Run, Sample, WarmStartRun
 from factmix.study.settings import Model
 from factmix.study.spec import Study
 
@@ -104,8 +104,8 @@ class Paths:
         """The evaluation set of the study's own protocol."""
         return self.data / "evaluation.parquet"
 
-    def sample(self, sample: TrainingSample | EvaluationSample) -> Path:
-        """The drawn examples of a training or evaluation sample."""
+    def sample(self, sample: Sample) -> Path:
+        """The drawn examples of a sample."""
         return self.data / f"{sample.name}.parquet"
 
     @property
@@ -117,9 +117,13 @@ class Paths:
         """Accuracy of bag-of-words classifiers."""
         return self.data / "shortcuts.json"
 
-    def run(self, run: Run | BaseRun) -> Path:
-        """Folder with predictions.parquet; of a trained arm also adapter/, run.json and tables."""
+    def run(self, run: Run | BaseRun | WarmStartRun) -> Path:
+        """Folder with predictions.parquet; of what is trained, adapter/, run.json and tables."""
         return self.root / run.name
+
+    def warm_start_of(self, run: Run | BaseRun) -> Path | None:
+        """Folder of the adapter with which the base model of a run starts; None without."""
+        return self.run(run.warm_start) / "adapter" if run.warm_start else None
 
     def arm(self, arm: str, seed: int) -> Path:
         """The folder of a run, given only the names of its arm and seed."""

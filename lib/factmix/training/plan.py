@@ -94,7 +94,11 @@ def plan(study: Study, paths: Paths) -> Plan:
         "study": study.name,
         "model": _model(study, shape, takes),
         "time": None if takes is None else asdict(takes),
-        "commands": [f"factmix data {study.name}", f"factmix evaluate {study.name} {BASE}"],
+        "commands": [
+            f"factmix data {study.name}",
+            *([f"factmix warm-start {study.name}"] if study.warm_start else []),
+            f"factmix evaluate {study.name} {BASE}",
+        ],
         "arms": arms,
         "missing": _missing(study, paths, takes),
     }
