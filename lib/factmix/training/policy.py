@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import warnings
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -290,7 +291,10 @@ def load_adapter(policy: Policy, folder: Path) -> Policy:
         ModelError: the files of the adapter are missing or damaged.
     """
     try:
-        model = PeftModel.from_pretrained(policy.model, str(folder))
+        with warnings.catch_warnings():
+            # PEFT uses attributes that transformers has renamed
+            warnings.simplefilter("ignore", FutureWarning)
+            model = PeftModel.from_pretrained(policy.model, str(folder))
     except Exception as error:
         raise ModelError(
             f"{folder}: the adapter cannot be loaded: {error}; expected the files that training"

@@ -7,6 +7,7 @@ the model by `policy.load_base`: all arms are trained from the result and compar
 
 import platform
 import shutil
+import warnings
 
 import pandas as pd
 import torch
@@ -47,6 +48,8 @@ def train(run: WarmStartRun, paths: Paths) -> None:
 
 def _train(run: WarmStartRun, paths: Paths, depends_on: freshness.Record) -> None:
     folder, settings = paths.run(run), run.settings
+    # PEFT uses attributes that transformers has renamed
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     policy = add_adapter(load_base(run.model, run.prompt), run.lora, settings.seed)
     arm.make_room(folder, depends_on, TABLES)
     write_json(folder / "checkpoints" / arm.STARTED, {"depends_on": depends_on})
