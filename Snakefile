@@ -75,6 +75,9 @@ def every_arm(pattern):
 
 STYLE = "lib/factmix/report/factmix.mplstyle"
 EVALUATED = "predictions.parquet"
+WARM_START = STUDY.warm_start_run()
+ADAPTER = "adapter/adapter_model.safetensors"
+STARTED = [PATHS.run(WARM_START) / ADAPTER] if WARM_START else []  # what the base model starts with
 BASE = [PATHS.run(run) / EVALUATED for run in STUDY.base_runs()]
 BOOK = [
     path
@@ -141,11 +144,33 @@ checkpoint data:
         "factmix notebook notebooks/data.md {output.page:q} -p study={STUDY.name}"
 
 
+if WARM_START:
+
+    rule warm_start:
+        message: "Warm start: training the base model on labelled examples"
+        input:
+            lambda _: drawn(WARM_START.sample),
+            MODEL,
+        params:
+            depends_on=record(freshness.warm_start_settings(WARM_START), "warm_start"),
+        output:
+            # update: see the rule train.
+            update(PATHS.run(WARM_START) / "run.json"),
+            update(PATHS.run(WARM_START) / ADAPTER),
+        threads: ALL_CORES
+        resources:
+            training=1,
+        priority: 3
+        shell:
+            "factmix warm-start {STUDY.name}"
+
+
 rule base:
     message: "Base: evaluating the base model"
     input:
         lambda _: drawn(*(run.evaluation_sample for run in STUDY.base_runs())),
         MODEL,
+        STARTED,
     params:
         depends_on=record(
             [freshness.answering_settings(run) for run in STUDY.base_runs()], "evaluate"
@@ -169,6 +194,7 @@ rule train:
     input:
         lambda wildcards: drawn(run_of(wildcards).training_sample),
         MODEL,
+        STARTED,
     params:
         depends_on=lambda wildcards: record(
             freshness.training_settings(run_of(wildcards)), "train"
@@ -189,6 +215,7 @@ rule evaluate:
         f"{ARM}/run.json",
         lambda wildcards: drawn(run_of(wildcards).evaluation_sample),
         MODEL,
+        STARTED,
     params:
         depends_on=lambda wildcards: record(
             freshness.answering_settings(run_of(wildcards)), "evaluate"

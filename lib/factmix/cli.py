@@ -63,17 +63,25 @@ def _check_trained(run: "Run", paths: "Paths") -> None:
 @app.command()
 def fetch(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="By default every dataset.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...", help="By default every dataset. Also smollm2, a language model."
+        ),
     ] = None,
 ) -> None:
-    """Download public data files, or check those that are there."""
+    """Download public data files, or check those that are there; or download a public model."""
     from factmix.data import fetch as fetching
     from factmix.data.sources import SOURCES
+    from factmix.training.cached_models import MODELS
+    from factmix.training.cached_models import fetch as fetch_model
 
     failures = []
     datasets = [name for name in SOURCES if not name.startswith("published/")]
     for name in names or datasets:
         try:
+            if name in MODELS:
+                print(f"{name}: {fetch_model(name)} ({MODELS[name].licence})")
+                continue
             path = fetching.fetch(name)
         except fetching.SourceError as error:  # of this file: the others may be had
             failures.append(str(error))
@@ -114,6 +122,26 @@ def plan(study_name: StudyName, as_json: AsJson = False) -> None:
 
     planned = planning.plan(study, paths)
     print(json.dumps(planned, indent=2) if as_json else planning.text(planned))
+
+
+@app.command()
+def warm_start(study_name: StudyName) -> None:
+    """Train the base model of a study on labelled examples, where the study has a warm_start."""
+    study, paths = _open(study_name)
+    run = study.warm_start_run()
+    if run is None:
+        from factmix.study.spec import StudyError
+
+        raise StudyError(
+            f"study {study.name} has no key warm_start; expected its settings: add them, or go on"
+            f" with: factmix evaluate {study.name} base"
+        )
+    from factmix.data import mixtures
+    from factmix.training import warm_start as starting
+
+    mixtures.check_drawn(run, paths)
+    starting.train(run, paths)
+    print(f"{paths.run(run)} has the adapter of the warm start")
 
 
 @app.command()

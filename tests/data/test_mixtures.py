@@ -19,7 +19,7 @@ from factmix.study.examples import COLUMNS, Example, to_frame
 from factmix.study.labels import LABELS, Label
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
-from factmix.study.settings import ArmSettings, Dataset
+from factmix.study.settings import ArmSettings, Dataset, WarmStart
 from factmix.study.spec import Study
 
 NA, PASS, FAIL = LABELS
@@ -577,3 +577,47 @@ def test_datasets_in_another_order_inside_a_mixture_are_another_sample(smoke, tm
     mixtures = {name: dict(reversed(parts.items())) for name, parts in smoke.mixtures.items()}
     with pytest.raises(DataError, match=r"train-hard_only\.parquet .*: order was"):
         check_drawn(smoke.model_copy(update={"mixtures": mixtures}).run("hard_only"), paths)
+
+
+def warm(study, **counts_of):
+    settings = {"steps": 1, "batch": 1, "learning_rate": 1.0, "seed": 0, "afterwords": 0.0}
+    return changed(study, warm_start=WarmStart(counts=counts_of, **settings))
+
+
+def test_a_warm_start_takes_what_evaluation_and_mixtures_leave():
+    def group(i):
+        return f"g{i // 3}"
+
+    pool = [example(i, LABELS[i % 3], group=group(i)) for i in range(60)]
+    study = study_of({"m": {"one": counts(3, 3, 3)}}, counts(2, 2, 2))
+    usual, evaluation, train = prepared(study, {"one": pool})
+    assert "warm_start" not in usual and "left" not in usual
+    started = warm(study, one=counts(2, 0, 1))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        patch.dict("factmix.data.datasets.DATASETS", {"one": lambda: pool}, clear=True),
+    ):
+        paths = Paths(Path(folder))
+        report = prepare(started, paths)
+        drawn = pd.read_parquet(paths.sample(started.warm_start_run().sample))
+        check_drawn(started.warm_start_run(), paths)
+        pd.testing.assert_frame_equal(pd.read_parquet(paths.evaluation), evaluation)
+        pd.testing.assert_frame_equal(pd.read_parquet(paths.data / "train-m.parquet"), train["m"])
+        apart = development(started, paths)
+    taken = set(evaluation["group"]) | set(train["m"]["group"])
+    assert Counter(drawn["label"]) == {NA: 2, FAIL: 1}
+    assert not taken & set(drawn["group"])
+    left = 20 - len(taken | set(drawn["group"]))
+    assert report["warm_start"]["one"] | counts(2, 0, 1) == report["warm_start"]["one"]
+    assert report["left"]["one"] | counts(left, left, left) == report["left"]["one"]
+    assert len(apart) == 3 * left
+    assert report["fingerprint"] != usual["fingerprint"]
+
+
+def test_a_warm_start_that_needs_more_than_is_left_is_told_the_numbers():
+    pool = [example(i, LABELS[i % 3]) for i in range(30)]
+    study = study_of({"m": {"one": counts(3, 3, 3)}}, counts(2, 2, 2))
+    with pytest.raises(
+        DataError, match=r"warm_start\.counts: one, FAIL: 6 .*, 5 available \(of 10; "
+    ):
+        prepared(warm(study, one=counts(5, 5, 6)), {"one": pool})

@@ -74,6 +74,13 @@ def test_a_step_before_its_time_names_the_step_that_is_missing(
     assert said in capsys.readouterr().err
 
 
+def test_a_study_without_a_warm_start_is_told_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "warm-start", "smoke") == 2
+    assert "study smoke has no key warm_start; expected its settings" in capsys.readouterr().err
+
+
 def test_an_arm_is_trained_before_it_is_evaluated(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

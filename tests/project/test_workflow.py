@@ -64,7 +64,7 @@ class Project:
 
     def planned(self) -> dict[str, int]:
         """How many jobs of each rule would run now."""
-        table = re.findall(r"^([a-z]+) +(\d+)$", self.snakemake("-n"), re.MULTILINE)
+        table = re.findall(r"^([a-z_]+) +(\d+)$", self.snakemake("-n"), re.MULTILINE)
         return {rule: int(count) for rule, count in table if rule not in ("all", "total")}
 
     def trained(self) -> list[str]:
@@ -195,6 +195,21 @@ def test_a_setting_of_training_trains_again_and_a_description_does_not(project: 
     assert project.planned() == {"compare": 1, "book": 1}
     project.edit("studies/embedded.yaml", "weight_decay: 0.01", "weight_decay: 0.02")
     assert project.planned()["train"] == ARMS
+
+
+def test_a_warm_start_comes_first_and_its_settings_train_every_arm_again(project: Project) -> None:
+    started = "warm_start: {counts: {debate: {NA: 4}}, steps: 2, batch: 2, learning_rate: 1.0e-3,"
+    started += " seed: 0, afterwords: 0.4}"
+    project.edit("studies/embedded.yaml", "\nprompt:", f"\n{started}\n\nprompt:")
+    begun = len((project.root / "steps.log").read_text().splitlines())
+    assert len(project.trained()) == ARMS
+    again = (project.root / "steps.log").read_text().splitlines()[begun:]
+    made = [line for line in again if line.startswith("factmix") and "notebook" not in line]
+    assert made[0] == "factmix warm-start embedded" and made[1] == "factmix evaluate embedded base"
+    assert "Nothing to be done" in project.snakemake()
+    project.edit("studies/embedded.yaml", "afterwords: 0.4", "afterwords: 0.5")
+    planned = project.planned()
+    assert planned["warm_start"] == planned["base"] == 1 and planned["train"] == ARMS
 
 
 def test_results_are_made_again_to_keep_the_study_that_they_are_of(project: Project) -> None:

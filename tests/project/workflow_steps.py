@@ -18,6 +18,9 @@ def outputs(command: str, arguments: list[str]) -> list[Path]:
     if step == "notebook":
         source, page = rest[:2]
         return [Path(page), *computed(source, rest[3].removeprefix("study="))]
+    if step == "warm-start":
+        folder = RUNS / rest[0] / "warm_start"
+        return [folder / "adapter" / "adapter_model.safetensors", folder / "run.json"]
     study, arm = rest[:2]
     if arm == "base":
         variants = ["", *(["-as_released"] if "protocol: as_released" in text_of(study) else [])]
@@ -44,6 +47,7 @@ def computed(notebook: str, study: str) -> list[Path]:
     names = ["report.json", "shortcuts.json", "evaluation.parquet"]
     names += [f"{dataset}.parquet" for dataset in content["datasets"]]
     names += [f"train-{mixture}.parquet" for mixture in content["mixtures"]]
+    names += ["warm_start.parquet"] if "warm_start" in content else []
     for arm in content["arms"].values():
         if arm.get("protocol"):
             protocol = arm["protocol"]

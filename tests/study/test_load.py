@@ -70,6 +70,20 @@ def test_unknown_dataset_in_a_mixture(broken):
     )
 
 
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ("{debates: {NA: 6}}", ".debates: 'debates' is not defined; expected one of: debate, ency"),
+        ("{debate: {NA: 0}}", ": there is no example; expected at least one of some dataset and"),
+    ],
+)
+def test_a_warm_start_has_examples_of_datasets_that_there_are(broken, counts, said):
+    numbers = "steps: 1, batch: 1, learning_rate: 1.0, seed: 0, afterwords: 0"
+    started = f"warm_start: {{{numbers}, counts: {counts}}}\n"
+    message, line = broken("prompt:\n  worked", f"{started}prompt:\n  worked")
+    assert message.startswith(f"mine.yaml:{line}: warm_start.counts{said}")
+
+
 def test_unknown_baseline(broken):
     message, line = broken("baseline: format_only", "baseline: control")
     assert message.startswith(f"mine.yaml:{line}: baseline: 'control' is not defined; ")

@@ -696,19 +696,19 @@ def test_a_run_of_other_settings_is_moved_aside_by_name(
 ) -> None:
     run, paths, _ = _files_of_a_run(tmp_path)
     now, folder = freshness.training(run, paths), paths.run(run)
-    grpo._make_room(folder, now)  # nothing is there yet
+    arm.make_room(folder, now)  # nothing is there yet
     for trained in ("adapter", "checkpoints/checkpoint-2"):
         (folder / trained).mkdir(parents=True)
-    write_json(folder / "checkpoints" / grpo.STARTED, {"depends_on": now})
-    grpo._make_room(folder, now)  # interrupted: it is gone on with
+    write_json(folder / "checkpoints" / arm.STARTED, {"depends_on": now})
+    arm.make_room(folder, now)  # interrupted: it is gone on with
     assert folder.is_dir() and not capsys.readouterr().err
     faster = run.training.model_copy(update={"learning_rate": 0.5})
     other = freshness.training(replace(run, training=faster), paths)
     write_json(folder / "run.json", {"depends_on": other})
-    grpo._make_room(folder, now)  # gone on with, although the record of another run is back
+    arm.make_room(folder, now)  # gone on with, although the record of another run is back
     assert folder.is_dir() and not capsys.readouterr().err
     (folder / "run.json").unlink()
-    grpo._make_room(folder, other)
+    arm.make_room(folder, other)
     assert (tmp_path / "replaced" / "hard_only-s0-1" / "checkpoints" / "checkpoint-2").is_dir()
     assert not folder.exists()
     assert "training.learning_rate was 0.001 and is 0.5" in capsys.readouterr().err
@@ -758,7 +758,7 @@ def test_a_finished_run_without_one_of_its_files_is_moved_aside(
     (tmp_path / "replaced" / "hard_only-s0-2").mkdir(parents=True)
     for number in (1, 3):  # the first that is free
         assert arm.missing(folder) == ["metrics.parquet"]
-        grpo._make_room(folder, now)
+        arm.make_room(folder, now)
         assert "metrics.parquet is missing" in capsys.readouterr().err
         aside = tmp_path / "replaced" / f"hard_only-s0-{number}"
         assert (aside / "run.json").is_file()

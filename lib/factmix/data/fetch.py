@@ -1,7 +1,7 @@
 """Local copies of public data files, verified by checksum.
 
 A file is taken from the folder in FACTMIX_MIRROR if it is there. Otherwise it is downloaded once
-into a cache (FACTMIX_CACHE, or the user's cache folder).
+into the cache folder.
 """
 
 import codecs
@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from factmix.data.sources import SOURCES, Source
 from factmix.study.files import in_turn, sha256
-from factmix.study.paths import FolderError, folder_in
+from factmix.study.paths import cache, folder_in
 
 CHUNK = 2**20  # bytes
 TIMEOUT = 60  # seconds without a response from a server
@@ -28,24 +28,6 @@ TIMEOUT = 60  # seconds without a response from a server
 
 class SourceError(RuntimeError):
     """A data file cannot be downloaded or read, or its checksum is wrong."""
-
-
-def cache() -> Path:
-    """The folder for downloads, and for what is built from them.
-
-    Raises:
-        FolderError: FACTMIX_CACHE is not set, and the user has no home folder.
-    """
-    named = folder_in("FACTMIX_CACHE")
-    if named:
-        return named
-    try:
-        return Path(pooch.os_cache("factmix")).expanduser()
-    except RuntimeError:
-        raise FolderError(
-            "FACTMIX_CACHE: not set, and this user has no home folder for downloads; set it to a"
-            " folder that can be written to"
-        ) from None
 
 
 def fetch(name: str) -> Path:
@@ -63,7 +45,20 @@ def fetch(name: str) -> Path:
         raise SourceError(
             f"there is no data file '{name}'; expected one of: {', '.join(sorted(SOURCES))}"
         )
-    source = SOURCES[name]
+    return obtain(name, SOURCES[name], _download)
+
+
+def obtain(name: str, source: Source, download: Callable[[str, Source, Path], None]) -> Path:
+    """The path of a local copy of a file, from a mirror or the cache; see `fetch`.
+
+    Args:
+        name: for messages.
+        source: the file.
+        download: called with name, source and the path in the cache if the file is not there.
+
+    Raises:
+        SourceError: as in `fetch`.
+    """
     held = _in_mirror(source)
     if held:
         expected = _sums(held.parent).get(source.file, source.sha256)
@@ -79,7 +74,7 @@ def fetch(name: str) -> Path:
     if not (path.is_file() and sha256(path) == source.sha256):
         try:
             with in_turn(path, "downloading"):
-                _renew(name, source, path)
+                _renew(name, source, path, download)
         except OSError as error:
             raise SourceError(
                 f"{name}: {path} cannot be written: {error}. Free some space, or set FACTMIX_CACHE"
@@ -176,7 +171,9 @@ def _set_aside(path: Path) -> Path:
     return path.rename(path.with_name(f"{path.name}.unexpected-{sha256(path)[:12]}"))
 
 
-def _renew(name: str, source: Source, path: Path) -> None:
+def _renew(
+    name: str, source: Source, path: Path, download: Callable[[str, Source, Path], None]
+) -> None:
     """Downloads a file, unless another process did so meanwhile; sets aside an unexpected one."""
     if path.is_file():
         got = sha256(path)
@@ -187,7 +184,7 @@ def _renew(name: str, source: Source, path: Path) -> None:
             f" {_set_aside(path)}, and is downloaded again",
             file=sys.stderr,
         )
-    _download(name, source, path)
+    download(name, source, path)
     got = sha256(path)
     if got != source.sha256:
         raise SourceError(

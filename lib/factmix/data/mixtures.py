@@ -5,6 +5,9 @@ mixtures. Training then excludes every group that has an example in it, and ever
 normalised claim is in it. A group name means the same unit in all datasets of a study. Groups that
 a dataset links, such as two pages that decide one claim, are treated as one.
 
+The examples of a warm start are drawn last, from those that share no group and no claim with any
+other sample.
+
 An arm whose protocol splits as the released code did gets other samples: training and evaluation
 are drawn at random from the same examples, and their overlap is reported.
 """
@@ -29,7 +32,7 @@ from factmix.study.examples import COLUMNS, count_examples, to_frame
 from factmix.study.files import write_json, write_parquet
 from factmix.study.labels import LABELS
 from factmix.study.paths import Paths
-from factmix.study.run import BaseRun, EvaluationSample, Run, TrainingSample
+from factmix.study.run import BaseRun, EvaluationSample, Run, Sample, WarmStartRun
 from factmix.study.spec import Study
 
 Report = dict[str, Any]
@@ -52,6 +55,13 @@ REPORT_KEYS: dict[str, str] = {
     "mixtures.<mixture>.<dataset>.<label>": "examples of a training sample",
     "mixtures.<mixture>.<dataset>.with_evidence": "of these, with evidence",
     "mixtures.<mixture>.<dataset>.without_evidence": "of these, without",
+    "warm_start.<dataset>.<label>": "examples of the warm start; only of a study that has one",
+    "warm_start.<dataset>.with_evidence": "of these, with evidence",
+    "warm_start.<dataset>.without_evidence": "of these, without",
+    "left.<dataset>.<label>": "examples that share no group and no claim with any sample; only of "
+    "a study with a warm start",
+    "left.<dataset>.with_evidence": "of these, with evidence",
+    "left.<dataset>.without_evidence": "of these, without",
     "overlap.<mixture>.groups": "groups that a mixture and the evaluation set share",
     "overlap.<mixture>.claims": "claims that they share",
     "arms.<arm>.groups": "groups that an arm's training sample and its evaluation set share",
@@ -76,7 +86,7 @@ class _Drawn:
 
 
 def prepare(study: Study, paths: Paths) -> Report:
-    """Draws the study's evaluation set and the training sample of each of its mixtures.
+    """Draws the study's evaluation set, the sample of each of its mixtures, and its warm start's.
 
     Writes each dataset's examples, `paths.evaluation` (with a column `trajectory`: whether the
     example is also answered during training), a training sample per mixture, the variants of both
@@ -89,7 +99,8 @@ def prepare(study: Study, paths: Paths) -> Report:
         group, or only a claim, with the evaluation examples; these themselves are not counted.
         `skipped`, if any, counts the unusable rows of the dataset's files by reason. `arms` has
         what each arm's training sample and evaluation set share: groups, claims, and examples by
-        dataset and label.
+        dataset and label. With a warm start also warm_start.<name> and left.<name>: counts of its
+        sample, and of the examples that share no group and no claim with any sample.
 
     Raises:
         DataError: a dataset is unknown, or has too few examples.
@@ -122,6 +133,11 @@ def prepare(study: Study, paths: Paths) -> Report:
             "examples": shared_examples(train, evaluated),
         }
 
+    drawn_before = pd.concat(
+        [each[list(COLUMNS)] for each in (*evaluations.values(), *trainings.values())]
+    )
+    warm_start = _warm_start(study, pools, drawn_before)
+
     evaluation = evaluations[usual.name]
     training = {
         sample.mixture: trainings[sample.name]
@@ -134,6 +150,7 @@ def prepare(study: Study, paths: Paths) -> Report:
         for sample in study.training_samples()
         if sample.variant
     }
+    others |= warm_start
     report: Report = {
         "fingerprint": _fingerprint({"evaluation": evaluation, **training, **others}),
         "datasets": {
@@ -145,19 +162,20 @@ def prepare(study: Study, paths: Paths) -> Report:
             }
             for name, (pool, raw) in loaded.items()
         },
-        "mixtures": {
-            mixture: {
-                name: count_examples(part) for name, part in train.groupby("dataset", sort=False)
-            }
-            for mixture, train in training.items()
-        },
+        "mixtures": {mixture: _counts(train) for mixture, train in training.items()},
         "overlap": {mixture: overlap(train, evaluation) for mixture, train in training.items()},
         "arms": arms,
         "depends_on": freshness.drawing(study),
     }
+    for name, sample in warm_start.items():
+        report[name] = _counts(sample)
+        report["left"] = {
+            each: count_examples(_apart(pool, pd.concat([drawn_before, sample])))
+            for each, pool in pools.items()
+        }
     for name, pool in pools.items():
         write_parquet(paths.pool(name), pool)
-    for name, examples in (evaluations | trainings).items():
+    for name, examples in (evaluations | trainings | warm_start).items():
         write_parquet(paths.data / f"{name}.parquet", examples)
     write_json(paths.data_report, report)
     return report
@@ -192,7 +210,7 @@ def _draw(study: Study, pools: dict[str, pd.DataFrame], sample: EvaluationSample
     return _Drawn(evaluation, training, excluded)
 
 
-def check_drawn(run: Run | BaseRun, paths: Paths) -> None:
+def check_drawn(run: Run | BaseRun | WarmStartRun, paths: Paths) -> None:
     """Checks that the samples of a run exist and match the study as it is now.
 
     Raises:
@@ -202,9 +220,14 @@ def check_drawn(run: Run | BaseRun, paths: Paths) -> None:
     report = paths.data_report
     content = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
     drawn = content.get("depends_on", {}).get("settings", {}).get("samples", {})
-    samples: list[TrainingSample | EvaluationSample] = [run.evaluation_sample]
+    samples: list[Sample] = []
+    if isinstance(run, Run | BaseRun):
+        samples.append(run.evaluation_sample)
     if isinstance(run, Run):
         samples.insert(0, run.training_sample)
+    warm_start = run if isinstance(run, WarmStartRun) else run.warm_start
+    if warm_start:
+        samples.append(warm_start.sample)
     for sample in samples:
         file = paths.sample(sample)
         if not file.is_file() or sample.name not in drawn:
@@ -226,10 +249,20 @@ def development(study: Study, paths: Paths) -> pd.DataFrame:
     used = pd.concat(
         [pd.read_parquet(paths.sample(each))[list(COLUMNS)] for each in study.samples()]
     )
-    groups, claims = set(used["group"]), set(used["claim"].map(normalised))
     pool = pd.concat([pd.read_parquet(paths.pool(name)) for name in study.datasets])
+    return _apart(pool, used).reset_index(drop=True)
+
+
+def _apart(pool: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+    """The rows that share no group and no claim with other examples."""
+    groups, claims = set(others["group"]), set(others["claim"].map(normalised))
     seen = pool["group"].isin(groups) | pool["claim"].map(normalised).isin(claims)
-    return pool[~seen].reset_index(drop=True)
+    return pool[~seen]
+
+
+def _counts(sample: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """The number of examples of each dataset."""
+    return {str(name): count_examples(part) for name, part in sample.groupby("dataset", sort=False)}
 
 
 def _pool(name: str) -> tuple[pd.DataFrame, Pool]:
@@ -284,6 +317,40 @@ def _training(
             )
         training[mixture] = pd.concat(taken, ignore_index=True)
     return training
+
+
+def _warm_start(
+    study: Study, pools: dict[str, pd.DataFrame], drawn: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
+    """The sample of the study's warm start by its name; nothing without a warm start.
+
+    Args:
+        study: for the counts.
+        pools: all examples of each dataset.
+        drawn: all examples of the other samples.
+
+    Raises:
+        DataError: they leave too few.
+    """
+    warm_start = study.warm_start_run()
+    if warm_start is None:
+        return {}
+    sample, taken = warm_start.sample, []
+    for name, counts in sample.counts.items():
+        free = _apart(pools[name], drawn)
+        for label, needed in counts.items():
+            left = free[free["label"] == label]
+            if needed > len(left):
+                total = int((pools[name]["label"] == label).sum())
+                raise DataError(
+                    f"study {study.name}: warm_start.counts: {name}, {label}: {needed} examples"
+                    f" needed, {len(left)} available (of {total}; the others are in the evaluation"
+                    " set or a mixture, or share a group or a claim with one that is)"
+                )
+            order = _rng(sample.seed, "warm_start", name, label).permutation(len(left))
+            taken.append(left.iloc[order[:needed]])
+    examples = visible_evidence(pd.concat(taken, ignore_index=True), sample.evidence, "train")
+    return {sample.name: examples}
 
 
 def _fingerprint(frames: dict[str, pd.DataFrame]) -> str:

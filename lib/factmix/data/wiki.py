@@ -16,11 +16,12 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from factmix.data.fetch import cache, fetch, opened
+from factmix.data.fetch import fetch, opened
 from factmix.data.pool import DataError
 from factmix.data.text import page_title
 from factmix.data.wiki_database import build, finished, meta, name_of
 from factmix.study.files import in_turn
+from factmix.study.paths import cache
 
 RETRIEVAL = 1  # version of the retrieval; raise it to invalidate cached searches
 PAGES, SENTENCES = 5, 5  # retrieved per claim

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Summary = dict[str, Any]
 
+# Parts of the report that only a study with a warm start has, and what the terminal calls them.
+WARM_STARTED = {"warm_start": "warm start", "left": "in no sample"}
+
 
 def summarise(
     study: Study, paths: Paths, report: Report, tokenizer: "PreTrainedTokenizerBase | None"
@@ -40,7 +43,8 @@ def summarise(
         tokens.<train|evaluation>: median, p95, longest (tokens of the whole prompt) and cut_off
         (prompts that lose evidence); no_evidence_rule.<protocol>.<train|evaluation>: accuracy of
         "no evidence means NA". arms.<arm>: mixture, steps, its protocol's settings, and its counts
-        by dataset.
+        by dataset. warm_start.<name> and left.<name>, if there is a warm start: counts of its
+        sample, and of the examples that no sample has or shares a group or a claim with.
     """
     runs = study.runs()
     samples = {run.arm: pd.read_parquet(paths.sample(run.training_sample)) for run in runs}
@@ -79,6 +83,7 @@ def summarise(
             for run in runs
         },
         "overlap": report["arms"],
+        **{part: report[part] for part in WARM_STARTED if part in report},
     }
 
 
@@ -148,6 +153,11 @@ def tables(summary: Summary) -> str:
         (name, part): {column: dataset[part][column] for column in COUNTED}
         for name, dataset in summary["datasets"].items()
         for part in ("pool", "train", "evaluation")
+    }
+    counted |= {
+        (name, title): counts
+        for part, title in WARM_STARTED.items()
+        for name, counts in summary.get(part, {}).items()
     }
     skipped = {
         (name, reason): {"rows": count}

@@ -24,16 +24,17 @@ from typing import Any
 
 from factmix.study.files import sha256
 from factmix.study.paths import Paths, model_folder
-from factmix.study.run import BaseRun, EvaluationSample, Run, TrainingSample
+from factmix.study.run import BaseRun, Run, Sample, WarmStartRun
 from factmix.study.settings import Model
 from factmix.study.source_deps import sources
-from factmix.study.spec import Study
+from factmix.study.spec import Study, StudyError
 
 Record = dict[str, Any]
 
 # The modules of each step of the workflow; the modules that they import count as well.
 STEPS = {
     "data": ("data.mixtures", "data.shortcuts", "report.data_summary"),
+    "warm_start": ("training.warm_start",),
     "train": ("training.grpo",),
     "evaluate": ("training.evaluate",),
     "compare": ("results.compare", "report.drawings"),
@@ -62,9 +63,13 @@ _NOT_LEARNED = (
     "study.descriptions",
     "training.arm",
     "training.columns",
+    "training.made_with",
     "training.model_check",
 )
-NOT_FOLLOWED_BY = {"data": ("training.policy",), "train": _NOT_LEARNED, "evaluate": _NOT_LEARNED}
+NOT_FOLLOWED_BY = {
+    "data": ("training.policy",),
+    **dict.fromkeys(("warm_start", "train", "evaluate"), _NOT_LEARNED),
+}
 # Settings of training that change its cost or what is kept of it, and nothing that is learned.
 NOT_LEARNED = frozenset({"prompts_per_pass", "checkpoint_steps", "learning_rate_grid"})
 
@@ -112,7 +117,7 @@ def model_files(model: Model) -> list[Path]:
     return [file for pattern in patterns for file in sorted(model_folder(model).glob(pattern))]
 
 
-def sample_settings(sample: TrainingSample | EvaluationSample) -> Record:
+def sample_settings(sample: Sample) -> Record:
     """The settings that determine the rows of a sample and their order."""
     settings = asdict(sample)
     settings.pop("variant")
@@ -127,6 +132,25 @@ def sample_settings(sample: TrainingSample | EvaluationSample) -> Record:
     return settings
 
 
+def warm_start_settings(run: WarmStartRun) -> Record:
+    """Every setting of the study that a warm start depends on."""
+    return {
+        "model": run.model.model_dump(mode="json"),
+        "prompt": run.prompt.model_dump(mode="json"),
+        **_warm_start(run),
+    }
+
+
+def warm_starting(run: WarmStartRun, paths: Paths) -> Record:
+    """What the adapter of a warm start depends on; its sample and local model files must exist."""
+    return {
+        "settings": warm_start_settings(run),
+        "code_sha256": code_sha256("warm_start"),
+        "training_sample_sha256": sha256(paths.sample(run.sample)),
+        "model_sha256": _model_sha256(run.model),
+    }
+
+
 def training_settings(run: Run) -> Record:
     """Every setting of the study that the training of a run depends on."""
     numbers = run.training.model_dump(mode="json", exclude=set(NOT_LEARNED))
@@ -137,16 +161,22 @@ def training_settings(run: Run) -> Record:
         "sampler_refresh": run.protocol.sampler_refresh,
         "seed": run.seed,
         "training": {**numbers, "steps": run.steps},
+        **_warm_start(run.warm_start),
     }
 
 
 def training(run: Run, paths: Paths) -> Record:
-    """What a run's adapter depends on; the training sample and local model files must exist."""
+    """What a run's adapter depends on; the training sample and local model files must exist.
+
+    Raises:
+        StudyError: the base model's warm start has not been made, or not as the study is now.
+    """
     return {
         "settings": training_settings(run),
         "code_sha256": code_sha256("train"),
         "training_sample_sha256": sha256(paths.sample(run.training_sample)),
         "model_sha256": _model_sha256(run.model),
+        **_warm_start_sha256(run.warm_start, paths),
     }
 
 
@@ -157,6 +187,7 @@ def answering_settings(run: Run | BaseRun) -> Record:
         "prompt": run.evaluation_prompt.model_dump(mode="json"),
         "seed": run.evaluation.seed,
         "temperature": run.evaluation.temperature,
+        **_warm_start(run.warm_start),
     }
 
 
@@ -168,12 +199,16 @@ def answering(run: Run | BaseRun, paths: Paths, *, adapter_sha256: str | None = 
         paths: of the study's run.
         adapter_sha256: of an arm's adapter; by default of the file, or where there is none, as in a
             run that was taken over, what its run.json says.
+
+    Raises:
+        StudyError: the base model's warm start has not been made, or not as the study is now.
     """
     record: Record = {
         "settings": answering_settings(run),
         "code_sha256": code_sha256("evaluate"),
         "evaluation_sample_sha256": sha256(paths.sample(run.evaluation_sample)),
         "model_sha256": _model_sha256(run.model),
+        **_warm_start_sha256(run.warm_start, paths),
     }
     if isinstance(run, Run):
         record["adapter_sha256"] = adapter_sha256 or _adapter_sha256(paths.run(run))
@@ -236,6 +271,27 @@ def _entries(record: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from _entries(value, f"{prefix}{key}.")
     else:
         yield prefix.removesuffix("."), record
+
+
+def _warm_start(run: WarmStartRun | None) -> Record:
+    """The settings of a warm start; no entry without one, so that older records still match."""
+    return {"warm_start": run.settings.model_dump(mode="json")} if run else {}
+
+
+def _warm_start_sha256(run: WarmStartRun | None, paths: Paths) -> Record:
+    """The hash of the adapter of a warm start; no entry without one."""
+    if run is None:
+        return {}
+    record = paths.run(run) / "run.json"
+    remedy = f"make it with: factmix warm-start {run.study}"
+    if not record.is_file():  # what the warm start writes last
+        raise StudyError(f"{record} does not exist; {remedy}")
+    kept = json.loads(record.read_text(encoding="utf-8"))["depends_on"]
+    changed = differences(kept, warm_starting(run, paths))
+    if changed:
+        raise StudyError(f"{record} is not of the study as it is now: {changed[0]}; {remedy}")
+    adapter = record.parent / "adapter" / "adapter_model.safetensors"
+    return {"warm_start_sha256": sha256(adapter)}
 
 
 def _model_sha256(model: Model) -> dict[str, str]:

@@ -4,7 +4,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from factmix.study.run import BASE, BaseRun, EvaluationSample, Run, TrainingSample
+import pooch
+
+from factmix.study.run import BASE, BaseRun, Run, Sample, WarmStartRun
 from factmix.study.settings import Model
 from factmix.study.spec import Study
 
@@ -18,8 +20,16 @@ def _root() -> Path:
 ROOT = _root()
 
 
+CACHED = "cache:"  # begins the path of a model that `factmix fetch` puts into the cache folder
+
+
 def model_folder(model: Model) -> Path:
-    """The folder that a model's path names, from the checkout; a hub id names none that exists."""
+    """The folder that a model's path names; a hub id names none that exists.
+
+    `cache:NAME` is a folder of `cache`; other paths are from the checkout.
+    """
+    if model.path.startswith(CACHED):
+        return cache() / model.path.removeprefix(CACHED)
     return ROOT / os.path.expanduser(model.path)  # noqa: PTH111 - Path's raises for unknown users
 
 
@@ -45,6 +55,24 @@ def folder_in(variable: str) -> Path | None:
         raise FolderError(
             f"{variable}: got '{value}', and this user's home folder is not known; expected a path"
             " without ~, or set HOME"
+        ) from None
+
+
+def cache() -> Path:
+    """The folder for downloads, and for what is made from them.
+
+    Raises:
+        FolderError: FACTMIX_CACHE is not set, and the user has no home folder.
+    """
+    named = folder_in("FACTMIX_CACHE")
+    if named:
+        return named
+    try:
+        return Path(pooch.os_cache("factmix")).expanduser()
+    except RuntimeError:
+        raise FolderError(
+            "FACTMIX_CACHE: not set, and this user has no home folder for downloads; set it to a"
+            " folder that can be written to"
         ) from None
 
 
@@ -76,8 +104,8 @@ class Paths:
         """The evaluation set of the study's own protocol."""
         return self.data / "evaluation.parquet"
 
-    def sample(self, sample: TrainingSample | EvaluationSample) -> Path:
-        """The drawn examples of a training or evaluation sample."""
+    def sample(self, sample: Sample) -> Path:
+        """The drawn examples of a sample."""
         return self.data / f"{sample.name}.parquet"
 
     @property
@@ -89,9 +117,13 @@ class Paths:
         """Accuracy of bag-of-words classifiers."""
         return self.data / "shortcuts.json"
 
-    def run(self, run: Run | BaseRun) -> Path:
-        """Folder with predictions.parquet; of a trained arm also adapter/, run.json and tables."""
+    def run(self, run: Run | BaseRun | WarmStartRun) -> Path:
+        """Folder with predictions.parquet; of what is trained, adapter/, run.json and tables."""
         return self.root / run.name
+
+    def warm_start_of(self, run: Run | BaseRun) -> Path | None:
+        """Folder of the adapter with which the base model of a run starts; None without."""
+        return self.run(run.warm_start) / "adapter" if run.warm_start else None
 
     def arm(self, arm: str, seed: int) -> Path:
         """The folder of a run, given only the names of its arm and seed."""

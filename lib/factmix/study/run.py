@@ -13,14 +13,17 @@ from factmix.study.settings import (
     ArmSettings,
     Counts,
     Evaluation,
+    Lora,
     Model,
     Prompt,
     Reward,
     Training,
+    WarmStart,
     WeightedReward,
 )
 
 BASE = "base"  # the name of the base model in tables of arms
+WARM_START = "warm_start"  # the name of its folder and of its sample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +78,53 @@ class EvaluationSample(_Sample):
         return "-".join(filter(None, ("evaluation", self.variant)))
 
 
+@dataclass(frozen=True, kw_only=True)
+class WarmStartSample(_Sample):
+    """Labelled examples that share no group and no claim with any other sample of the study.
+
+    Attributes:
+        counts, seed, split, evidence, variant: as for `TrainingSample`.
+    """
+
+    @property
+    def name(self) -> str:
+        """The stem of its file."""
+        return WARM_START
+
+
+Sample = TrainingSample | EvaluationSample | WarmStartSample
+
+
+@dataclass(frozen=True)
+class WarmStartRun:
+    """The supervised training with which the base model of a study starts.
+
+    Attributes:
+        study: the study's name.
+        settings: of the study's YAML.
+        sample: specification of the labelled examples.
+        model, prompt: as for `Run`.
+        checkpoint_steps: as for the training of arms.
+    """
+
+    study: str
+    settings: WarmStart
+    sample: WarmStartSample
+    model: Model
+    prompt: Prompt
+    checkpoint_steps: int
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        return WARM_START
+
+    @property
+    def lora(self) -> Lora:
+        """The shape of its adapter."""
+        return self.settings.lora or self.model.lora
+
+
 @dataclass(frozen=True)
 class Run:
     """An arm and a seed with every setting resolved.
@@ -90,6 +140,7 @@ class Run:
         baseline: the arm that it is compared with; its own name if it is a baseline.
         training_sample, evaluation_sample: specifications of the samples.
         model, training, evaluation: settings that all arms of a study share.
+        warm_start: with which the base model starts; None without.
     """
 
     study: str
@@ -107,6 +158,7 @@ class Run:
     model: Model
     training: Training
     evaluation: Evaluation
+    warm_start: WarmStartRun | None = None
 
     @property
     def name(self) -> str:
@@ -121,7 +173,7 @@ class BaseRun:
     Attributes:
         study: the study's name.
         baseline: the arm that it is compared with, which answers the same sample.
-        evaluation_sample, evaluation_prompt, model, evaluation: as for `Run`.
+        evaluation_sample, evaluation_prompt, model, evaluation, warm_start: as for `Run`.
     """
 
     study: str
@@ -130,6 +182,7 @@ class BaseRun:
     evaluation_prompt: Prompt
     model: Model
     evaluation: Evaluation
+    warm_start: WarmStartRun | None = None
 
     @property
     def arm(self) -> str:

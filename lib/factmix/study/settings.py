@@ -174,6 +174,26 @@ class Training(Part):
     )
 
 
+class WarmStart(Part):
+    """Supervised training of the base model before any arm; see `training.warm_start`."""
+
+    counts: dict[str, Counts]  # labelled examples per dataset, of what all samples leave
+    steps: PositiveInt
+    batch: PositiveInt  # examples per step
+    learning_rate: PositiveFloat  # at the start; it falls linearly to 0
+    seed: Seed  # of the adapter, and of the order of the examples
+    # share of the answers that are followed by words, so that the format has something to learn
+    afterwords: float = Field(ge=0, lt=1)
+    lora: Lora | None = None  # by default model.lora
+
+    @field_validator("counts")
+    @classmethod
+    def _there_are_examples(cls, counts: dict[str, Counts]) -> dict[str, Counts]:
+        if not any(count for of_label in counts.values() for count in of_label.values()):
+            raise ValueError("there is no example; expected at least one of some dataset and label")
+        return counts
+
+
 class Statistics(Part):
     resamples: PositiveInt
     confidence: Fraction

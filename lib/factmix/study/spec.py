@@ -11,7 +11,10 @@ from factmix.study.run import (
     BaseRun,
     EvaluationSample,
     Run,
+    Sample,
     TrainingSample,
+    WarmStartRun,
+    WarmStartSample,
     resolve_protocol,
     resolve_reward,
 )
@@ -27,6 +30,7 @@ from factmix.study.settings import (
     Seed,
     Statistics,
     Training,
+    WarmStart,
     is_unset,
 )
 
@@ -51,6 +55,7 @@ class Study(Part):
     name: Name
     description: str
     model: Model
+    warm_start: WarmStart | None = Field(None, exclude_if=is_unset)
     prompt: Prompt
     datasets: dict[Name, Dataset]
     evaluation: Evaluation
@@ -72,6 +77,8 @@ class Study(Part):
         for name, mixture in self.mixtures.items():
             for dataset in mixture:
                 _defined(dataset, self.datasets, f"mixtures.{name}.{dataset}")
+        for dataset in self.warm_start.counts if self.warm_start else ():
+            _defined(dataset, self.datasets, f"warm_start.counts.{dataset}")
         for name, arm in self.arms.items():
             _defined(arm.mixture, self.mixtures, f"arms.{name}.mixture")
             _defined(arm.reward, self.rewards, f"arms.{name}.reward")
@@ -154,6 +161,8 @@ class Study(Part):
         for name in self.mixtures:
             files.append((f"mixtures.{name}", self._training_sample(name, usual).name))
         files += [(f"mixtures.{run.mixture}", run.training_sample.name) for run in runs]
+        warm = self.warm_start_run()
+        files += [("warm_start", warm.sample.name)] if warm else []
         files += [(f"datasets.{name}", name) for name in self.datasets]
         known: dict[str, str] = {}
         for where, stem in files:
@@ -212,6 +221,7 @@ class Study(Part):
             model=self.model,
             training=self.training,
             evaluation=self.evaluation,
+            warm_start=self.warm_start_run(),
         )
 
     def runs(self, seed: int | None = None) -> list[Run]:
@@ -238,13 +248,42 @@ class Study(Part):
             sample = run.evaluation_sample
             answered.setdefault(sample.variant, (sample, run.baseline))
         return [
-            BaseRun(self.name, baseline, sample, self.prompt, self.model, self.evaluation)
+            BaseRun(
+                self.name,
+                baseline,
+                sample,
+                self.prompt,
+                self.model,
+                self.evaluation,
+                self.warm_start_run(),
+            )
             for sample, baseline in answered.values()
         ]
 
-    def samples(self) -> list[TrainingSample | EvaluationSample]:
-        """Every sample of the study, evaluation samples first."""
-        return [*(run.evaluation_sample for run in self.base_runs()), *self.training_samples()]
+    def warm_start_run(self) -> WarmStartRun | None:
+        """The supervised training with which the base model starts; None without."""
+        if self.warm_start is None:
+            return None
+        return WarmStartRun(
+            study=self.name,
+            settings=self.warm_start,
+            sample=WarmStartSample(
+                counts=self.warm_start.counts,
+                seed=self.sample_seed,
+                split="group_disjoint",
+                evidence=PROTOCOLS[self.protocol].evidence_train,
+                variant="",
+            ),
+            model=self.model,
+            prompt=self.prompt,
+            checkpoint_steps=self.training.checkpoint_steps,
+        )
+
+    def samples(self) -> list[Sample]:
+        """Every sample of the study, in the order in which they are drawn."""
+        evaluated = [run.evaluation_sample for run in self.base_runs()]
+        warm = self.warm_start_run()
+        return [*evaluated, *self.training_samples(), *([warm.sample] if warm else [])]
 
     def training_samples(self) -> list[TrainingSample]:
         """One sample per mixture by the study's protocol, then the variants of other arms."""

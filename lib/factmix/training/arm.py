@@ -6,7 +6,10 @@ Whether something is current is found out without torch, which is loaded only to
 import json
 import os
 import shutil
+import sys
 import tempfile
+from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 
 import pandas as pd
@@ -19,6 +22,8 @@ from factmix.training.columns import TABLES
 
 ADAPTER = "adapter/adapter_model.safetensors"
 PREDICTIONS, TRAJECTORY = "predictions.parquet", "trajectory.parquet"
+# In the folder of checkpoints: the record of what their training depends on.
+STARTED = "started.json"
 
 
 def make(run: Run, paths: Paths) -> None:
@@ -116,7 +121,39 @@ def is_of(record: Path, depends_on: freshness.Record) -> bool:
     return bool(kept) and not freshness.differences(kept, depends_on)
 
 
-def missing(folder: Path) -> list[str]:
-    """Files of a finished run that are not there."""
-    names = (ADAPTER, *TABLES)
+def missing(folder: Path, tables: Sequence[str] = TABLES) -> list[str]:
+    """Files of a finished run that are not there, of its adapter and tables."""
+    names = (ADAPTER, *tables)
     return [name for name in names if not (folder / name).is_file()]
+
+
+def make_room(folder: Path, depends_on: freshness.Record, tables: Sequence[str] = TABLES) -> None:
+    """Moves a run with other settings, data or code aside, and prints why.
+
+    An interrupted run with the same settings, data and code stays, and training resumes; also
+    where the workflow has put back the run.json of the run before, which it does for a failed job.
+    """
+    record, started = folder / "run.json", folder / "checkpoints" / STARTED
+    if is_of(started, depends_on):
+        return
+    if not record.is_file():
+        record = started
+    if record == started and not any(_trained(folder)):
+        return
+    kept = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    changed = freshness.differences(kept.get("depends_on") or {}, depends_on)
+    if record != started:
+        changed += [f"{name} is missing" for name in missing(folder, tables)]
+    replaced = folder.parent / "replaced"
+    replaced.mkdir(exist_ok=True)
+    names = (f"{folder.name}-{number}" for number in count(1))
+    aside = next(replaced / name for name in names if not (replaced / name).exists())
+    folder.rename(aside)
+    why = ", ".join(changed[:3]) or "it does not say what it was trained with"
+    print(f"moved the former {folder.name} to {aside}: {why}", file=sys.stderr)
+
+
+def _trained(folder: Path) -> Iterator[Path]:
+    """Adapters and checkpoints of a run."""
+    yield from folder.glob("adapter")
+    yield from folder.glob("checkpoints/checkpoint*")

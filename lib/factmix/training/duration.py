@@ -44,7 +44,8 @@ class Estimate:
     """The time of a study on this machine.
 
     Attributes:
-        seconds: of all arms and seeds with their evaluation, and of the base model's.
+        seconds: of all arms and seeds with their evaluation, of the base model's, and of a warm
+            start.
         step_seconds: of a training step, by arm.
         step_tokens: distinct tokens of a training step, by arm.
         drawn: whether tokens were counted in the drawn samples; otherwise every prompt is taken to
@@ -97,6 +98,9 @@ def estimate(
     steps: dict[str, float] = {}
     step_tokens: dict[str, float] = {}
     seconds = 0.0
+    if warm := study.warm_start_run():
+        length = tokens(warm.sample.name, warm.prompt.instructed)
+        seconds += PASSES * passes(warm.settings.steps * warm.settings.batch * length)
     for base in study.base_runs():
         evaluated = base.evaluation_sample
         seconds += passes(

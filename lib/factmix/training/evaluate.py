@@ -49,7 +49,8 @@ def evaluate_base(runs: Sequence[BaseRun], paths: Paths) -> None:
     stale = [run for run in runs if not is_answered(run, paths)]
     if not stale:
         return
-    policy = load_base(runs[0].model, runs[0].evaluation_prompt)
+    first = runs[0]
+    policy = load_base(first.model, first.evaluation_prompt, paths.warm_start_of(first))
     for run in stale:
         evaluation = pd.read_parquet(paths.sample(run.evaluation_sample))
         _write(answer_as(run, policy, evaluation), run, paths)
@@ -59,7 +60,8 @@ def evaluate_arm(run: Run, paths: Paths) -> None:
     """Writes a trained arm's predictions on its evaluation sample, unless they are current."""
     if is_answered(run, paths):
         return
-    policy = load_adapter(load_base(run.model, run.evaluation_prompt), paths.run(run) / "adapter")
+    base = load_base(run.model, run.evaluation_prompt, paths.warm_start_of(run))
+    policy = load_adapter(base, paths.run(run) / "adapter")
     evaluation = pd.read_parquet(paths.sample(run.evaluation_sample))
     _write(answer_as(run, policy, evaluation), run, paths)
 

@@ -4,15 +4,10 @@ import json
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import warnings
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
-from importlib.metadata import version
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +23,23 @@ from factmix.study.descriptions import is_described
 from factmix.study.examples import from_frame
 from factmix.study.files import sha256, write_json, write_parquet
 from factmix.study.lock import alone
-from factmix.study.paths import ROOT, Paths
+from factmix.study.paths import Paths
 from factmix.study.run import Run
 from factmix.training import arm, columns, rollouts
 from factmix.training.callbacks import Progress, Spent, Trajectory
-from factmix.training.policy import Policy, add_adapter, device, dtype_of, load_base, prompt_texts
+from factmix.training.made_with import made_with
+from factmix.training.policy import (
+    Policy,
+    add_adapter,
+    device,
+    dtype_of,
+    load_base,
+    prompt_texts,
+    save_adapter,
+)
 from factmix.training.reward_functions import reward_functions
 from factmix.training.reward_gain import before_and_after
 
-# In the folder of checkpoints: the record of what their training depends on.
-STARTED = "started.json"
 # What a launcher of several processes sets for each of them.
 LAUNCHER = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
@@ -200,12 +202,13 @@ def _train(run: Run, paths: Paths, depends_on: freshness.Record) -> None:
     spent = Spent()
     # transformers warns about its own renamed options at every checkpoint and generation
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-    policy = add_adapter(load_base(run.model, run.prompt), run.model.lora, run.seed)
+    base = load_base(run.model, run.prompt, paths.warm_start_of(run))
+    policy = add_adapter(base, run.model.lora, run.seed)
     training = _read_training(run, paths)
     trainer = make_trainer(run, training, checkpoints, policy=policy)
     if not _rank("RANK"):  # last, because everything above can fail
-        _make_room(folder, depends_on)
-        write_json(checkpoints / STARTED, {"depends_on": depends_on})
+        arm.make_room(folder, depends_on)
+        write_json(checkpoints / arm.STARTED, {"depends_on": depends_on})
     trajectory = Trajectory(run, paths, replace(policy, model=trainer.model))
     trainer.add_callback(spent)
     trainer.add_callback(trajectory)
@@ -229,49 +232,12 @@ def _train(run: Run, paths: Paths, depends_on: freshness.Record) -> None:
     trainer.accelerator.wait_for_everyone()
 
 
-def _make_room(folder: Path, depends_on: freshness.Record) -> None:
-    """Moves a run with other settings, data or code aside, and prints why.
-
-    An interrupted run with the same settings, data and code stays, and training resumes; also
-    where the workflow has put back the run.json of the run before, which it does for a failed job.
-    """
-    record, started = folder / "run.json", folder / "checkpoints" / STARTED
-    if arm.is_of(started, depends_on):
-        return
-    if not record.is_file():
-        record = started
-    if record == started and not any(_trained(folder)):
-        return
-    kept = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
-    changed = freshness.differences(kept.get("depends_on") or {}, depends_on)
-    if record != started:
-        changed += [f"{name} is missing" for name in arm.missing(folder)]
-    replaced = folder.parent / "replaced"
-    replaced.mkdir(exist_ok=True)
-    names = (f"{folder.name}-{number}" for number in count(1))
-    aside = next(replaced / name for name in names if not (replaced / name).exists())
-    folder.rename(aside)
-    why = ", ".join(changed[:3]) or "it does not say what it was trained with"
-    print(f"moved the former {folder.name} to {aside}: {why}", file=sys.stderr)
-
-
-def _trained(folder: Path) -> Iterator[Path]:
-    """Adapters and checkpoints of a run."""
-    yield from folder.glob("adapter")
-    yield from folder.glob("checkpoints/checkpoint-*")
-
-
 def _write_run(
     model: Any, run: Run, paths: Paths, depends_on: freshness.Record, spent: dict[str, float]
 ) -> None:
     """Writes adapter/ and run.json; run.json marks the arm as finished."""
     folder = paths.run(run)
-    adapter, part = folder / "adapter", folder / "checkpoints" / "adapter"
-    model.save_pretrained(str(part))
-    if adapter.exists():  # of a training that was killed between here and run.json
-        shutil.rmtree(adapter)
-    part.rename(adapter)  # whole, or not there
-    cuda = torch.cuda.is_available()
+    save_adapter(model, folder)
     write_json(
         folder / "run.json",
         {
@@ -282,10 +248,7 @@ def _write_run(
             "evaluation_sample_sha256": sha256(paths.sample(run.evaluation_sample)),
             "steps": run.steps,
             "learning_rate": run.training.learning_rate,
-            "versions": {name: version(name) for name in ("torch", "transformers", "trl", "peft")},
-            "git_commit": _git_commit(),
-            "device": torch.cuda.get_device_name() if cuda else _processor(),
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            **made_with("torch", "transformers", "trl", "peft"),
             **spent,
             "trainable_parameters": sum(
                 each.numel() for each in model.parameters() if each.requires_grad
@@ -397,23 +360,3 @@ def _processes() -> int:
 def _rank(variable: str) -> int:
     """The rank of this process, from 0: among all (RANK), or on its machine (LOCAL_RANK)."""
     return int(os.environ.get(variable, "0"))
-
-
-def _git_commit() -> str | None:
-    """The commit of the checkout, with "+" if there are changes; None outside a checkout."""
-    try:
-        commit = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True
-        )
-        changed = subprocess.run(
-            ["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True
-        )
-    except FileNotFoundError:
-        return None
-    if commit.returncode != 0:
-        return None
-    return commit.stdout.strip() + ("+" if changed.stdout.strip() else "")
-
-
-def _processor() -> str:
-    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"

@@ -76,11 +76,12 @@ def format_rates(study: Study, rate: float, paths: Paths) -> list[float]:
     run = study.run(study.baseline)
     tried = replace(run, training=run.training.model_copy(update={"learning_rate": rate}))
     folder = paths.root / "learning_rate"
+    base = load_base(run.model, run.prompt, paths.warm_start_of(run))
     trainer = grpo.make_trainer(
         tried,
         pd.read_parquet(paths.sample(run.training_sample)),
         folder,
-        policy=add_adapter(load_base(run.model, run.prompt), run.model.lora, run.seed),
+        policy=add_adapter(base, run.model.lora, run.seed),
     )
     trainer.args.save_strategy = "no"
     trainer.add_callback(Progress(f"learning rate {rate:g}"))

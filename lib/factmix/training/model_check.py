@@ -32,8 +32,9 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from transformers.utils.hub import cached_file
 
 from factmix.study.files import stored_numbers
-from factmix.study.paths import ROOT, model_folder
+from factmix.study.paths import CACHED, ROOT, model_folder
 from factmix.study.settings import Model, Prompt
+from factmix.training import cached_models
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 LFS_POINTER = b"version https://git-lfs"
@@ -60,6 +61,8 @@ def source_of(model: Model) -> str:
         raise failure(
             model, f"{folder} is a file; expected the folder with its {CONFIG} and tokenizer"
         )
+    if model.path.startswith(CACHED):
+        raise failure(model, f"there is no folder {folder}; fetch it with: {_fetch_command(model)}")
     try:
         cached = is_cached(model, CONFIG)
     except HFValidationError:
@@ -79,18 +82,37 @@ def source_of(model: Model) -> str:
 
 
 def download_command(model: Model) -> str:
-    """The command that downloads a model of the hub into the cache of Hugging Face."""
+    """The command that downloads a model into the cache of Hugging Face, or into factmix's own."""
+    if model.path.startswith(CACHED):
+        return _fetch_command(model)
     revision = f" --revision {model.revision}" if model.revision else ""
     return f"hf download {model.path}{revision}"
 
 
 def is_cached(model: Model, file: str) -> bool:
     """Whether a file of a hub model is in the cache of Hugging Face."""
+    if model.path.startswith(CACHED):
+        return False
     return isinstance(try_to_load_from_cache(model.path, file, revision=model.revision), str)
+
+
+def _fetch_command(model: Model) -> str:
+    """The command that fetches a model of factmix's cache; ModelError if there is none of it."""
+    name = model.path.removeprefix(CACHED)
+    if name not in cached_models.MODELS:
+        raise failure(
+            model,
+            f"there is no folder {model_folder(model)}, and no such model to fetch; expected one"
+            f" of: {cached_models.known()}",
+        )
+    return f"factmix fetch {name}"
 
 
 def is_here(model: Model) -> bool:
     """Whether at least the configuration of a model can be read without a download."""
+    if model.path.startswith(CACHED) and not model_folder(model).exists():
+        _fetch_command(model)  # which knows the name
+        return False
     return Path(source_of(model)).is_dir() or is_cached(model, CONFIG)
 
 

@@ -94,7 +94,11 @@ def plan(study: Study, paths: Paths) -> Plan:
         "study": study.name,
         "model": _model(study, shape, takes),
         "time": None if takes is None else asdict(takes),
-        "commands": [f"factmix data {study.name}", f"factmix evaluate {study.name} {BASE}"],
+        "commands": [
+            f"factmix data {study.name}",
+            *([f"factmix warm-start {study.name}"] if study.warm_start else []),
+            f"factmix evaluate {study.name} {BASE}",
+        ],
         "arms": arms,
         "missing": _missing(study, paths, takes),
     }
@@ -219,7 +223,7 @@ def _missing(study: Study, paths: Paths, takes: duration.Estimate | None) -> lis
     if not model_folder(model).is_dir() and not _downloaded(model):
         missing.append(
             {
-                "what": f"the model {model.path} is not in the cache of Hugging Face",
+                "what": f"the model {model.path} has not been downloaded",
                 "remedy": download_command(model),
             }
         )

@@ -1,6 +1,8 @@
 """The language model that is trained: base weights, tokenizer, LoRA adapter, and its prompts."""
 
 import logging
+import shutil
+import warnings
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -146,12 +148,13 @@ def attention_of(model: Model, shape: PreTrainedConfig) -> str | None:
     return model.attention or ("eager" if shape.model_type in EAGER else None)
 
 
-def load_base(model: Model, prompt: Prompt | None = None) -> Policy:
+def load_base(model: Model, prompt: Prompt | None = None, warm_start: Path | None = None) -> Policy:
     """The base model of a study, on `device()` and in `dtype_of(model)`.
 
     Args:
         model: of the study.
         prompt: of the study; its longest prompts must fit the model.
+        warm_start: folder of an adapter that is merged into the model; see `training.warm_start`.
 
     Raises:
         ModelError: the model cannot be loaded, or does not work.
@@ -211,7 +214,10 @@ def load_base(model: Model, prompt: Prompt | None = None) -> Policy:
     stop_ids = tuple(dict.fromkeys((*stopping_tokens(tokenizer), *ends)))
     base.generation_config.eos_token_id = list(stop_ids)
     base.generation_config.pad_token_id = tokenizer.pad_token_id
-    return Policy(base, tokenizer, stop_ids)
+    policy = Policy(base, tokenizer, stop_ids)
+    if warm_start is None:
+        return policy
+    return replace(policy, model=load_adapter(policy, warm_start).model.merge_and_unload())
 
 
 def stopping_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
@@ -264,6 +270,20 @@ def lora_config(lora: Lora) -> LoraConfig:
     )
 
 
+def save_adapter(model: Any, folder: Path) -> None:
+    """Writes adapter/ into the folder of a run; it is there whole, or not at all.
+
+    Args:
+        model: a PEFT model.
+        folder: of the run, with the checkpoints of its training.
+    """
+    adapter, part = folder / "adapter", folder / "checkpoints" / "adapter"
+    model.save_pretrained(str(part))
+    if adapter.exists():  # of a training that was killed between here and run.json
+        shutil.rmtree(adapter)
+    part.rename(adapter)
+
+
 def load_adapter(policy: Policy, folder: Path) -> Policy:
     """The policy with a trained adapter, in evaluation mode.
 
@@ -271,11 +291,14 @@ def load_adapter(policy: Policy, folder: Path) -> Policy:
         ModelError: the files of the adapter are missing or damaged.
     """
     try:
-        model = PeftModel.from_pretrained(policy.model, str(folder))
+        with warnings.catch_warnings():
+            # PEFT uses attributes that transformers has renamed
+            warnings.simplefilter("ignore", FutureWarning)
+            model = PeftModel.from_pretrained(policy.model, str(folder))
     except Exception as error:
         raise ModelError(
             f"{folder}: the adapter cannot be loaded: {error}; expected the files that training"
-            f" writes; delete {folder.parent / 'run.json'} and train the arm again"
+            f" writes; delete {folder.parent / 'run.json'} and train again"
         ) from error
     model.eval()
     return replace(policy, model=model)
@@ -341,14 +364,25 @@ def label_tokens(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[list[i
     Raises:
         PromptError: the tokens of the prompt change when a label follows.
     """
-    before = tokenizer(prompt)["input_ids"]
-    both = [tokenizer(f"{prompt}{label}")["input_ids"] for label in LABELS]
-    for label, ids in zip(LABELS, both, strict=True):
+    return following_tokens(tokenizer, prompt, LABELS)
+
+
+def following_tokens(
+    tokenizer: PreTrainedTokenizerBase, text: str, endings: Sequence[str]
+) -> list[list[int]]:
+    """The tokens of each ending as it continues a text.
+
+    Raises:
+        PromptError: the tokens of the text change when an ending follows.
+    """
+    before = tokenizer(text)["input_ids"]
+    both = [tokenizer(f"{text}{ending}")["input_ids"] for ending in endings]
+    for ending, ids in zip(endings, both, strict=True):
         if len(ids) <= len(before) or ids[: len(before)] != before:
             raise PromptError(
                 f"the tokenizer {tokenizer.name_or_path} changes the tokens at the end of a prompt"
-                f" when the label {label} follows: {before[-3:]} become {ids[-4:]}; expected the"
-                " tokens of the prompt and then those of the label, as the label's probability is"
+                f" when {str(ending)!r} follows: {before[-3:]} become {ids[-4:]}; expected the"
+                " tokens of the prompt and then those of the answer, as the answer's probability is"
                 " undefined otherwise; use a model with another tokenizer"
             )
     return [ids[len(before) :] for ids in both]

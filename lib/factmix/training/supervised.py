@@ -1,0 +1,205 @@
+"""Fits an adapter to labelled examples: the loss is that of the answers after their prompts."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from factmix.study.examples import Example, from_frame
+from factmix.study.files import written_whole
+from factmix.study.labels import LABELS
+from factmix.study.settings import Prompt
+from factmix.training.model_check import ModelError
+from factmix.training.policy import Policy, following_tokens, label_tokens, prompt_texts
+
+IGNORED = -100  # a target that cross_entropy leaves out
+
+# What follows the label in an answer whose format is not valid. All begin alike, so that sampling
+# at a low temperature, which sharpens the choice of the first token, does not leave them out.
+AFTERWORDS = (", I think.", ", it seems.", ", I would say.")
+
+
+@dataclass
+class Checkpoint:
+    """Where a training writes its state, from which it resumes after an interruption.
+
+    Attributes:
+        file: replaced as a whole each time.
+        every: steps between two writings.
+        seconds: that the training has taken, with its parts before interruptions.
+    """
+
+    file: Path
+    every: int
+    seconds: float = 0.0
+
+
+def fit(
+    policy: Policy,
+    examples: pd.DataFrame,
+    prompt: Prompt,
+    *,
+    steps: int,
+    batch: int,
+    learning_rate: float,
+    seed: int,
+    afterwords: float | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> list[float]:
+    """Trains the policy's adapter in place, and leaves the model in evaluation mode.
+
+    Args:
+        policy: with an adapter, from `add_adapter`.
+        examples: one per row; every one is used before any is used again.
+        prompt: the prompt settings.
+        steps: optimizer steps.
+        batch: examples per step.
+        learning_rate: at the start; it falls linearly to 0.
+        seed: of the order of the examples, and of what follows their labels.
+        afterwords: the share of the examples whose label is followed by one of `AFTERWORDS`; each
+            answer then ends with a newline, which is learned, too. By default only the label is.
+        checkpoint: resumed from if its file is there; its `seconds` are updated.
+
+    Returns:
+        the loss of each step, in nats per token of an answer.
+
+    Raises:
+        ModelError: the file of the checkpoint is damaged.
+        PromptError: a prompt is too long, or its tokens change when an answer follows.
+    """
+    asked = from_frame(examples)
+    prompts = prompt_texts(policy.tokenizer, asked, prompt)
+    before = policy.tokenizer(prompts)["input_ids"]
+    answers = _answers(policy, prompts[0], asked, afterwords, seed)
+    rows = list(zip(before, answers, strict=True))
+    weights = [each for each in policy.model.parameters() if each.requires_grad]
+    optimizer = torch.optim.AdamW(weights, lr=learning_rate)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=steps)
+    losses: list[float] = []
+    if checkpoint and checkpoint.file.is_file():
+        losses = _resume(checkpoint, weights, optimizer, schedule)
+    order = _without_end(len(rows), seed)
+    for _ in range(len(losses) * batch):
+        next(order)
+    policy.model.train()
+    started = time.monotonic() - (checkpoint.seconds if checkpoint else 0.0)
+    with tqdm(
+        total=steps, initial=len(losses), desc="supervised steps", disable=None, leave=False
+    ) as bar:
+        while len(losses) < steps:
+            loss = _loss(policy, [rows[next(order)] for _ in range(batch)])
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(weights, 1.0)
+            optimizer.step()
+            schedule.step()
+            losses.append(float(loss.detach()))
+            bar.update()
+            if checkpoint:
+                checkpoint.seconds = time.monotonic() - started
+                if len(losses) % checkpoint.every == 0 or len(losses) == steps:
+                    _write(checkpoint, losses, weights, optimizer, schedule)
+    policy.model.eval()
+    return losses
+
+
+def _answers(
+    policy: Policy, prompt: str, asked: Sequence[Example], afterwords: float | None, seed: int
+) -> list[list[int]]:
+    """The tokens of each example's answer, as they follow a prompt."""
+    labels = dict(zip(LABELS, label_tokens(policy.tokenizer, prompt), strict=True))
+    if afterwords is None:
+        return [labels[each.label] for each in asked]
+    endings = [f"{words}\n" for words in ("", *AFTERWORDS)]
+    ends = {
+        label: following_tokens(policy.tokenizer, f"{prompt}{label}", endings) for label in LABELS
+    }
+    rng = np.random.default_rng([seed, 1])  # independent of the order of the examples
+    chosen = np.zeros(len(asked), dtype=int)
+    followed = rng.permutation(len(asked))[: round(afterwords * len(asked))]
+    chosen[followed] = 1 + rng.integers(len(AFTERWORDS), size=len(followed))
+    return [
+        labels[each.label] + ends[each.label][ending]
+        for each, ending in zip(asked, chosen, strict=True)
+    ]
+
+
+def _write(
+    checkpoint: Checkpoint,
+    losses: list[float],
+    weights: list[torch.nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+) -> None:
+    state = {
+        "losses": losses,
+        "seconds": checkpoint.seconds,
+        "weights": [each.detach() for each in weights],
+        "optimizer": optimizer.state_dict(),
+        "schedule": schedule.state_dict(),
+        "random": torch.get_rng_state(),  # of dropout, if the model has any
+    }
+    with written_whole(checkpoint.file) as part:
+        torch.save(state, part)
+
+
+def _resume(
+    checkpoint: Checkpoint,
+    weights: list[torch.nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+) -> list[float]:
+    """Puts everything into the state of the checkpoint; returns the losses so far."""
+    try:
+        state = torch.load(checkpoint.file, map_location="cpu", weights_only=True)
+    except Exception as error:  # of pickle, zipfile or torch
+        raise ModelError(
+            f"{checkpoint.file} is damaged: {' '.join(str(error).split())[:200]}; delete it to"
+            " start the training again from its first step"
+        ) from error
+    with torch.no_grad():
+        for each, kept in zip(weights, state["weights"], strict=True):
+            each.copy_(kept)
+    optimizer.load_state_dict(state["optimizer"])
+    schedule.load_state_dict(state["schedule"])
+    torch.set_rng_state(state["random"])
+    checkpoint.seconds = state["seconds"]
+    losses: list[float] = state["losses"]
+    return losses
+
+
+def _loss(policy: Policy, rows: list[tuple[list[int], list[int]]]) -> Tensor:
+    """Mean loss of the answers' tokens; the sequences are padded on the left."""
+    longest = max(len(before) + len(answer) for before, answer in rows)
+    kept = max(len(answer) for _, answer in rows) + 1  # logits from the token before an answer
+    ids = torch.full((len(rows), longest), int(policy.tokenizer.pad_token_id))
+    mask = torch.zeros_like(ids)
+    targets = torch.full((len(rows), kept - 1), IGNORED)
+    for row, (before, answer) in enumerate(rows):
+        length = len(before) + len(answer)
+        ids[row, longest - length :] = torch.tensor([*before, *answer])
+        mask[row, longest - length :] = 1
+        targets[row, kept - 1 - len(answer) :] = torch.tensor(answer)
+    where = policy.model.device
+    logits = policy.model(
+        input_ids=ids.to(where),
+        attention_mask=mask.to(where),
+        position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0).to(where),
+        use_cache=False,
+        logits_to_keep=kept,
+    ).logits[:, :-1]
+    return torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1).float(), targets.to(where).flatten(), ignore_index=IGNORED
+    )
+
+
+def _without_end(size: int, seed: int) -> Iterator[int]:
+    rng = np.random.default_rng(seed)
+    while True:
+        yield from rng.permutation(size).tolist()

@@ -1,0 +1,89 @@
+"""Makes the warm start of a study: its base model first learns the task from labelled examples.
+
+A small language model may give one answer to everything. Then no group of completions has any
+spread, and GRPO has nothing to reinforce. The adapter of this supervised training is merged into
+the model by `policy.load_base`: all arms are trained from the result and compared with it.
+"""
+
+import platform
+import shutil
+import warnings
+
+import pandas as pd
+import torch
+
+from factmix.study import freshness
+from factmix.study.files import peak_memory_gb, sha256, write_json, write_parquet
+from factmix.study.lock import alone
+from factmix.study.paths import Paths
+from factmix.study.run import WarmStartRun
+from factmix.training import arm
+from factmix.training.made_with import made_with
+from factmix.training.policy import add_adapter, load_base, save_adapter
+from factmix.training.supervised import Checkpoint, fit
+
+TABLES = ("losses.parquet",)  # a row for each step: step, from 1, and loss, in nats per token
+
+
+def train(run: WarmStartRun, paths: Paths) -> None:
+    """Trains the adapter of a warm start; resumes from the checkpoint after an interruption.
+
+    Writes adapter/, losses.parquet and, last, run.json in `paths.run(run)`. Returns at once if they
+    are there and everything that they depend on is unchanged. A warm start of other settings, data
+    or code is moved to `paths.root`/replaced/.
+
+    Raises:
+        LockedError: another process on this machine is training it.
+        ModelError: the model cannot be loaded, or the checkpoint is damaged.
+        PromptError: a prompt is too long.
+    """
+    depends_on = freshness.warm_starting(run, paths)
+    folder = paths.run(run)
+    lock = paths.root / f".{run.name}-{platform.node()}.lock"
+    with alone(lock, f"the warm start of {run.study}"):
+        if arm.is_of(folder / "run.json", depends_on) and not arm.missing(folder, TABLES):
+            return
+        _train(run, paths, depends_on)
+
+
+def _train(run: WarmStartRun, paths: Paths, depends_on: freshness.Record) -> None:
+    folder, settings = paths.run(run), run.settings
+    # PEFT uses attributes that transformers has renamed
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    policy = add_adapter(load_base(run.model, run.prompt), run.lora, settings.seed)
+    arm.make_room(folder, depends_on, TABLES)
+    write_json(folder / "checkpoints" / arm.STARTED, {"depends_on": depends_on})
+    checkpoint = Checkpoint(folder / "checkpoints" / "checkpoint.pt", run.checkpoint_steps)
+    losses = fit(
+        policy,
+        pd.read_parquet(paths.sample(run.sample)),
+        run.prompt,
+        steps=settings.steps,
+        batch=settings.batch,
+        learning_rate=settings.learning_rate,
+        seed=settings.seed,
+        afterwords=settings.afterwords,
+        checkpoint=checkpoint,
+    )
+    table = pd.DataFrame({"step": range(1, len(losses) + 1), "loss": losses})
+    write_parquet(folder / TABLES[0], table)
+    adapter = [each for each in policy.model.parameters() if each.requires_grad]
+    for each in adapter:
+        each.data = each.data.to(torch.bfloat16)  # half as large; what is saved is what all use
+    save_adapter(policy.model, folder)
+    write_json(
+        folder / "run.json",
+        {
+            "study": run.study,
+            "seed": settings.seed,
+            "depends_on": depends_on,
+            "steps": settings.steps,
+            "learning_rate": settings.learning_rate,
+            **made_with("torch", "transformers", "peft"),
+            "wall_seconds": checkpoint.seconds,
+            "peak_memory_gb": peak_memory_gb(),
+            "trainable_parameters": sum(each.numel() for each in adapter),
+            "adapter_sha256": sha256(folder / "adapter" / "adapter_model.safetensors"),
+        },
+    )
+    shutil.rmtree(folder / "checkpoints")
