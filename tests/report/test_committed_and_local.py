@@ -151,6 +151,21 @@ def test_downloads_leave_out_arms_that_the_study_no_longer_has(
     assert "\nbase," in table and "\nhard_only-s0," in table and "easy_only" not in table
 
 
+def test_local_results_of_older_code_are_left_out_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    committed = sources.committed_results("embedded")
+    content = {name: part for name, part in committed.content.items() if name != "learning"}
+    write_json(tmp_path / "embedded" / "results.json", content)
+    shutil.copyfile(committed.paths.study, tmp_path / "embedded" / "study.json")
+    monkeypatch.setenv("FACTMIX_RUNS", str(tmp_path))
+    told: list[str] = []
+    assert sources.local_runs(told.append) == []
+    [line] = told
+    assert "results.json lacks learning, as results of older code do" in line
+    assert line.endswith("make it again with: factmix results embedded")
+
+
 def test_the_foot_says_how_near_a_rerun_came(tmp_path: Path) -> None:
     def write(folder: str, day: int, share: float) -> Paths:
         paths = Paths(tmp_path / folder)

@@ -20,11 +20,13 @@ from factmix.stats.metrics import METRICS
 from factmix.study.paths import ROOT
 
 COMMITTED = sorted(file.parent for file in (ROOT / "results").glob("*/results.json"))
-# What the committed studies have no case of: several baselines, skipped rows, a warm start.
+# What the committed studies have no case of: several baselines, skipped rows, a warm start, runs
+# that are missing.
 CONDITIONAL = (
     "study.baselines.",
     "data.datasets.<dataset>.skipped.",
     "data.warm_start.",
+    "missing",
     "data.left.",
 )
 
@@ -66,7 +68,7 @@ def test_run_files_are_described_and_the_description_is_what_training_writes() -
     assert undescribed({key for run in runs for key in run}, RUN) == []
     room = Path(ROOT) / "lib/factmix/training"
     source = "".join(
-        (room / name).read_text() for name in ("grpo.py", "callbacks.py", "made_with.py")
+        (room / name).read_text() for name in ("grpo.py", "callbacks.py", "made_with.py", "arm.py")
     )
     assert [key for key in RUN if f'"{key}":' not in source] == []
 

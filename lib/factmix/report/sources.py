@@ -119,20 +119,14 @@ class Results:
 
 
 def read(root: Path, *, fresh: bool = False) -> Results:
-    """The results in a folder; SourceError when there are none, or those of older code."""
+    """The results in a folder; SourceError when there are none."""
     file = root / "results.json"
     if not file.is_file():
         raise SourceError(
             f"{file} does not exist, and the book takes its numbers from there. "
             "`make study` followed by `make freeze` writes it."
         )
-    content = json.loads(file.read_text(encoding="utf-8"))
-    if lacking := sorted(SECTIONS - set(content)):
-        raise SourceError(
-            f"{file} lacks {', '.join(lacking)}, as results of older code do; make it again with:"
-            f" factmix results {root.name}"
-        )
-    return Results(root, content, fresh)
+    return Results(root, json.loads(file.read_text(encoding="utf-8")), fresh)
 
 
 def committed_results(study: str) -> Results:
@@ -143,7 +137,7 @@ def committed_results(study: str) -> Results:
 def local_runs(tell: Callable[[str], object] = print) -> list[Results]:
     """Every finished study below runs/, or where FACTMIX_RUNS says, by name.
 
-    A run that does not say which study it is of, such as one of older code, is left out.
+    Results of older code, which lack something or do not say which study they are of, are left out.
 
     Args:
         tell: is called with a line about each run that is left out.
@@ -152,9 +146,17 @@ def local_runs(tell: Callable[[str], object] = print) -> list[Results]:
     for file in sorted(runs().glob("*/results.json")):
         try:
             load_kept(Paths(file.parent).study)
-            found.append(read(file.parent, fresh=True))
-        except (StudyError, SourceError) as error:
+        except StudyError as error:
             tell(f"no page for {file.parent}: {error}")
+            continue
+        results = read(file.parent, fresh=True)
+        if lacking := sorted(SECTIONS - set(results.content)):
+            tell(
+                f"no page for {file.parent}: {file.name} lacks {', '.join(lacking)}, as results of"
+                f" older code do; make it again with: factmix results {file.parent.name}"
+            )
+            continue
+        found.append(results)
     return found
 
 

@@ -83,7 +83,11 @@ def _copy(run: Run, source: Path, into: Path, record: dict[str, object]) -> None
             frame = pd.read_parquet(aside / table)
             frame["arm"] = run.arm
             write_parquet(aside / table, frame)
-        names = {"study": run.study, "arm": run.arm, "taken_from": "/".join(source.parts[-2:])}
+        names = {
+            "study": run.study,
+            "arm": run.arm,
+            "taken_from": "/".join(source.parts[-2:]),
+        }
         write_json(aside / "run.json", {**record, **names})
         into.mkdir(exist_ok=True)
         for file in (*TABLES, PREDICTIONS, "run.json"):
