@@ -154,15 +154,18 @@ def train(
     study, paths = _open(study_name)
     run = study.run(arm, seed)
     from factmix.data import mixtures
-    from factmix.study.paths import ROOT
-    from factmix.training.arm import take_over
 
-    mixtures.check_drawn(run, paths)
-    if study.reuse and (taken := take_over(run, paths, ROOT / "results")):
-        print(f"{paths.run(run)} is a copy of {taken}")
-        return
+    if study.reuse:
+        from factmix.study.paths import ROOT
+        from factmix.training.arm import take_over
+
+        mixtures.check_drawn(run, paths)
+        if taken := take_over(run, paths, ROOT / "results"):
+            print(f"{paths.run(run)} is a copy of {taken}")
+            return
     from factmix.training import grpo
 
+    mixtures.check_drawn(run, paths)
     grpo.train(run, paths)
     print(f"{paths.run(run)} is trained")
 
