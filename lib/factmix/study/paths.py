@@ -4,8 +4,6 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import pooch
-
 from factmix.study.run import BASE, BaseRun, Run, Sample, WarmStartRun
 from factmix.study.settings import Model
 from factmix.study.spec import Study
@@ -67,6 +65,8 @@ def cache() -> Path:
     named = folder_in("FACTMIX_CACHE")
     if named:
         return named
+    import pooch  # with tqdm, which warns in notebooks: only where it is needed
+
     try:
         return Path(pooch.os_cache("factmix")).expanduser()
     except RuntimeError:
