@@ -120,15 +120,20 @@ def test_shift_and_learning_are_counted_and_the_largest_named(results) -> None:
         for found in datasets.values():
             for part in ("total", "shift", "learning"):
                 found[part] |= {"value": 0.0, "p_holm": 1.0}
-    assert "is established in none of these cases" in findings.learning(results)
+    assert "is established as a gain in none of the 15 cases" in findings.learning(results)
     assert "taught nothing that shows" in findings.learning(results)
     section["hard_only"]["debate"]["shift"]["value"] = -0.2
     section["hard_only"]["debate"]["total"]["p_holm"] = 0.001
     section["balanced"]["revision"]["learning"] |= {"value": 0.05, "p_holm": 0.001}
     text = findings.learning(results)
     assert text.strip().startswith("In 1 of 15 cases (an arm on a domain)")
-    assert "{num}`learning.hard_only.debate.shift|full` where they give most (`hard_only`" in text
-    assert "is established in 1 of these cases; the largest is {num}`learning.balanced.re" in text
+    assert (
+        "{num}`learning.hard_only.debate.shift|full` where they change it most (`hard_only`" in text
+    )
+    assert (
+        "is established as a gain in 1 of the 15 cases; the largest in size is {num}`learning.bal"
+        in text
+    )
     assert "taught nothing" not in text
 
 
@@ -141,7 +146,9 @@ def test_the_first_page_says_whether_anything_was_learned(results) -> None:
     line = _lines(results)[2]
     assert "For no arm is it established that it learned more than moved thresholds give" in line
     assert "give at least {num}`learning.hard_only.debate.agreement` of the answers" in line
-    section["balanced"]["revision"]["learning"]["p_holm"] = 0.001
+    section["balanced"]["revision"]["learning"] |= {"value": -0.05, "p_holm": 0.001}
+    assert "For no arm is it established" in _lines(results)[2]  # a loss is no learning
+    section["balanced"]["revision"]["learning"]["value"] = 0.05
     results.content["constants"]["base"]["debate"]["balanced_accuracy"]["value"] = 0.99
     line = _lines(results)[2]
     assert "In 1 of 15 cases (an arm on a domain) an arm learned more" in line

@@ -492,3 +492,9 @@ def test_the_split_is_drawn(tmp_path, name):
         draw_split(result, tmp_path / "split.gif")
     with pytest.raises(PredictionsError, match="no folder"):
         draw_split(result, tmp_path / "absent" / name)
+
+
+def test_one_gold_label_with_probabilities_is_compared_without_a_split(tmp_path):
+    sure = np.tile([0.8, 0.2], (300, 1))
+    result = compared(write_scored(tmp_path, ["A", "B"], ["A"] * 300, sure, sure))
+    assert result["shift_or_learning"] is None and "log-odds" not in as_text(result)

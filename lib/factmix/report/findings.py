@@ -185,7 +185,7 @@ def _learned(results: Results) -> list[bool]:
     """For every arm on every dataset, whether it learned more than moved thresholds give."""
     section = results.content["learning"]
     return [
-        results.established(section[arm][dataset]["learning"])
+        results.established(gain := section[arm][dataset]["learning"]) and gain["value"] > 0
         for arm in results.arms
         for dataset in results.datasets
     ]

@@ -112,7 +112,7 @@ def compare_pairs(
     }
 
 
-def learned(pairs: Pairs, resamples: int, confidence: float, seed: int) -> dict[str, Any]:
+def learned(pairs: Pairs, resamples: int, confidence: float, seed: int) -> dict[str, Any] | None:
     """What moved thresholds explain of the change, and what they do not, for each dataset.
 
     Every answer is the label of highest probability. See `factmix.stats.shift`.
@@ -164,6 +164,8 @@ def learned(pairs: Pairs, resamples: int, confidence: float, seed: int) -> dict[
                 for system, each in (("baseline", first), ("model", second))
             },
         }
+    if not by_dataset:  # no dataset has probabilities of examples of two gold labels
+        return None
     for part in ("shift", "learning"):
         correct([found[part] for found in by_dataset.values()])
     return {
