@@ -1,5 +1,6 @@
 """Fits an adapter to labelled examples: the loss is that of the answers after their prompts."""
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
@@ -18,6 +21,8 @@ from factmix.study.settings import Prompt
 from factmix.training.model_check import ModelError
 from factmix.training.policy import Policy, following_tokens, label_tokens, prompt_texts
 
+# What a checkpoint has beside the state of the optimizer for each weight.
+RANDOM, WEIGHT, PROGRESS = "random", "weight", "progress"
 IGNORED = -100  # a target that cross_entropy leaves out
 
 # What follows the label in an answer whose format is not valid. All begin alike, so that sampling
@@ -80,10 +85,9 @@ def fit(
     rows = list(zip(before, answers, strict=True))
     weights = [each for each in policy.model.parameters() if each.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=learning_rate)
-    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=steps)
     losses: list[float] = []
     if checkpoint and checkpoint.file.is_file():
-        losses = _resume(checkpoint, weights, optimizer, schedule)
+        losses = _resume(checkpoint, weights, optimizer)
     order = _without_end(len(rows), seed)
     for _ in range(len(losses) * batch):
         next(order)
@@ -97,14 +101,14 @@ def fit(
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(weights, 1.0)
+            optimizer.param_groups[0]["lr"] = learning_rate * (1 - len(losses) / steps)
             optimizer.step()
-            schedule.step()
             losses.append(float(loss.detach()))
             bar.update()
             if checkpoint:
                 checkpoint.seconds = time.monotonic() - started
                 if len(losses) % checkpoint.every == 0 or len(losses) == steps:
-                    _write(checkpoint, losses, weights, optimizer, schedule)
+                    _write(checkpoint, losses, weights, optimizer)
     policy.model.eval()
     return losses
 
@@ -135,42 +139,48 @@ def _write(
     losses: list[float],
     weights: list[torch.nn.Parameter],
     optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
 ) -> None:
-    state = {
-        "losses": losses,
-        "seconds": checkpoint.seconds,
-        "weights": [each.detach() for each in weights],
-        "optimizer": optimizer.state_dict(),
-        "schedule": schedule.state_dict(),
-        "random": torch.get_rng_state(),  # of dropout, if the model has any
-    }
+    """Writes tensors as safetensors, and all else as JSON in its metadata."""
+    tensors = {RANDOM: torch.get_rng_state()}  # of dropout, if the model has any
+    for i, each in enumerate(weights):
+        tensors[f"{i}.{WEIGHT}"] = each.detach()
+        tensors |= {f"{i}.{name}": value for name, value in optimizer.state[each].items()}
+    progress = json.dumps({"losses": losses, "seconds": checkpoint.seconds})
     with written_whole(checkpoint.file) as part:
-        torch.save(state, part)
+        save_file(
+            {name: value.contiguous() for name, value in tensors.items()},
+            part,
+            metadata={PROGRESS: progress},
+        )
 
 
 def _resume(
     checkpoint: Checkpoint,
     weights: list[torch.nn.Parameter],
     optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
 ) -> list[float]:
     """Puts everything into the state of the checkpoint; returns the losses so far."""
     try:
-        state = torch.load(checkpoint.file, map_location="cpu", weights_only=True)
-    except Exception as error:  # of pickle, zipfile or torch
+        with safe_open(checkpoint.file, "pt") as kept:
+            progress = json.loads(kept.metadata()[PROGRESS])
+            tensors = {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
         raise ModelError(
             f"{checkpoint.file} is damaged: {' '.join(str(error).split())[:200]}; delete it to"
             " start the training again from its first step"
         ) from error
+    torch.set_rng_state(tensors.pop(RANDOM))
+    state: dict[int, dict[str, Tensor]] = {i: {} for i in range(len(weights))}
+    for place, value in tensors.items():
+        i, name = place.split(".")
+        state[int(i)][name] = value
     with torch.no_grad():
-        for each, kept in zip(weights, state["weights"], strict=True):
-            each.copy_(kept)
-    optimizer.load_state_dict(state["optimizer"])
-    schedule.load_state_dict(state["schedule"])
-    torch.set_rng_state(state["random"])
-    checkpoint.seconds = state["seconds"]
-    losses: list[float] = state["losses"]
+        for i, each in enumerate(weights):
+            each.copy_(state[i].pop(WEIGHT))
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+    checkpoint.seconds = progress["seconds"]
+    losses: list[float] = progress["losses"]
     return losses
 
 

@@ -53,7 +53,7 @@ def _train(run: WarmStartRun, paths: Paths, depends_on: freshness.Record) -> Non
     policy = add_adapter(load_base(run.model, run.prompt), run.lora, settings.seed)
     arm.make_room(folder, depends_on, TABLES)
     write_json(folder / "checkpoints" / arm.STARTED, {"depends_on": depends_on})
-    checkpoint = Checkpoint(folder / "checkpoints" / "checkpoint.pt", run.checkpoint_steps)
+    checkpoint = Checkpoint(folder / "checkpoints" / "checkpoint.safetensors", run.checkpoint_steps)
     losses = fit(
         policy,
         pd.read_parquet(paths.sample(run.sample)),
