@@ -257,6 +257,10 @@ def compare(
     from factmix.results.compare_files import as_text, compare_pairs
     from factmix.results.prediction_files import pair, read_columns, read_words
 
+    if plot:
+        from factmix.report import split  # needs matplotlib
+
+        split.check_file(plot)
     pairs = pair(
         baseline,
         model,
@@ -266,11 +270,9 @@ def compare(
         words=read_words(labels),
     )
     result = compare_pairs(pairs, resamples=resamples, seed=seed)
-    if plot:
-        from factmix.report.split import draw_split  # needs matplotlib
-
-        draw_split(result, plot)
     print(json.dumps(result, indent=2, allow_nan=False) if as_json else as_text(result))
+    if plot:
+        split.draw_split(result, plot)
 
 
 @app.command()

@@ -1,13 +1,14 @@
 """Comparing files of any task: other labels, other columns, only right or wrong, few examples."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from factmix.report.split import draw_split
+from factmix.report.split import check_file, draw_split
 from factmix.results.compare_files import as_text, compare_pairs
 from factmix.results.prediction_files import (
     MOST_LABELS,
@@ -470,8 +471,44 @@ def test_what_is_no_probability_is_refused_with_its_line(tmp_path, value):
     frame = pd.read_csv(paths[1]).astype(object)
     frame.loc[2, "p_no"] = value
     frame.to_csv(paths[1], index=False)
-    with pytest.raises(PredictionsError, match=rf"1.csv: line 4: p_no is {value}; expected a prob"):
-        compared(paths)
+    said = rf"1.csv: line 4: p_no is {value}; expected a prob"
+    with pytest.raises(PredictionsError, match=said):
+        compared(paths, columns=read_columns("p_no=p_no"))
+    # a column that nobody named may hold something else
+    frame.drop(columns="p_yes").to_csv(paths[1], index=False)
+    result = compared(paths)
+    assert result["shift_or_learning"] is None
+    assert re.search(f"not read as probabilities: .*{said}", as_text(result))
+
+
+def test_one_of_two_gold_labels_is_enough_although_the_task_has_more(tmp_path):
+    labels = ["PASS", "FAIL"]  # of the study's three
+    both = compared(write_scored(tmp_path, labels, *scored(labels)))
+    one = compared(write_scored(tmp_path, labels, *scored(labels), given=["p_PASS"]))
+    for result in (both, one):
+        assert set(result["probabilities"]) == {"PASS", "FAIL"}
+        assert "probabilities in both files: PASS, FAIL" in as_text(result)
+    splits = [each["shift_or_learning"]["by_dataset"]["all"] for each in (both, one)]
+    assert splits[0]["shift"]["difference"] == splits[1]["shift"]["difference"]
+
+
+def test_a_scale_of_each_row_makes_no_difference(tmp_path):
+    labels = ["NA", "PASS", "FAIL"]
+    gold, first, second = scored(labels)
+    small = first * np.logspace(-40, 0, len(first))[:, None]  # as of long answers
+    small[7] = 0  # nothing is known
+    result = compared(write_scored(tmp_path, labels, gold, small, second))
+    split = result["shift_or_learning"]
+    assert split["without"] == 1
+    assert split["by_dataset"]["all"]["learning"]["difference"] == 0
+
+
+def test_probabilities_that_are_named_and_of_no_use_are_refused(tmp_path):
+    frame = pd.DataFrame({"id": range(9), "correct": [1, 0, 1] * 3, "score": 0.5})
+    for name in ("a", "b"):
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    with pytest.raises(PredictionsError, match=r"p_yes=.*expected two files with answers to at mo"):
+        compared([tmp_path / "a.csv", tmp_path / "b.csv"], columns=read_columns("p_yes=score"))
 
 
 def test_an_unknown_label_of_a_named_probability_is_refused(tmp_path):
@@ -488,10 +525,11 @@ def test_the_split_is_drawn(tmp_path, name):
     draw_split(result, tmp_path / name)
     starts = {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}
     assert (tmp_path / name).read_bytes().startswith(starts[name[-3:]])
+    check_file(tmp_path / name)
     with pytest.raises(PredictionsError, match=r"\.svg, \.png, \.pdf"):
-        draw_split(result, tmp_path / "split.gif")
+        check_file(tmp_path / "split.gif")
     with pytest.raises(PredictionsError, match="no folder"):
-        draw_split(result, tmp_path / "absent" / name)
+        check_file(tmp_path / "absent" / name)
 
 
 def test_one_gold_label_with_probabilities_is_compared_without_a_split(tmp_path):

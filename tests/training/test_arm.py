@@ -98,6 +98,28 @@ def test_an_adapter_that_is_there_is_what_the_answers_must_be_from(
     assert not arm.is_answered(run, paths(tmp_path))
 
 
+def test_what_was_trained_otherwise_is_moved_aside_for_a_copy(run: Run, tmp_path: Path) -> None:
+    source, folder = commit(run, tmp_path), paths(tmp_path).run(run)
+    (folder / "adapter").mkdir(parents=True)
+    (folder / arm.ADAPTER).write_bytes(b"of other settings")
+    write_json(folder / "run.json", {"depends_on": {"settings": {"seed": 7}}})
+    assert taken(run, tmp_path) == source
+    assert not (folder / arm.ADAPTER).exists()
+    aside = paths(tmp_path).root / "replaced" / f"{folder.name}-1" / arm.ADAPTER
+    assert aside.read_bytes() == b"of other settings"
+    assert arm.is_trained(run, paths(tmp_path))
+
+
+def test_an_interrupted_training_goes_on_and_is_not_replaced(run: Run, tmp_path: Path) -> None:
+    commit(run, tmp_path)
+    checkpoints = paths(tmp_path).run(run) / "checkpoints"
+    (checkpoints / "checkpoint-2").mkdir(parents=True)
+    now = freshness.training(run, paths(tmp_path))
+    write_json(checkpoints / arm.STARTED, {"depends_on": now})
+    assert taken(run, tmp_path) is None
+    assert (checkpoints / "checkpoint-2").is_dir()
+
+
 @pytest.mark.parametrize("change", ["learning_rate", "seed", "sample", "evaluation", "files"])
 def test_a_run_that_depends_on_something_else_is_not_taken_over(
     run: Run, tmp_path: Path, change: str

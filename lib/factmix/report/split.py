@@ -14,20 +14,24 @@ from factmix.study.files import written_whole
 FORMATS = (".svg", ".png", ".pdf")
 
 
+def check_file(file: Path) -> None:
+    """Raises PredictionsError for a name of no format of `FORMATS`, or in no folder."""
+    if file.suffix.lower() not in FORMATS:
+        raise PredictionsError(f"--plot {file}: expected a name that ends in {', '.join(FORMATS)}")
+    if not file.parent.is_dir():
+        raise PredictionsError(f"--plot {file}: there is no folder {file.parent}")
+
+
 def draw_split(compared: dict[str, Any], file: Path) -> None:
     """Draws shift and learning of each dataset, on white.
 
     Args:
         compared: from `compare_files.compare_pairs`.
-        file: to write; its name ends in one of `FORMATS`.
+        file: to write; see `check_file`.
 
     Raises:
-        PredictionsError: another format, no such folder, or a comparison without probabilities.
+        PredictionsError: the comparison is without probabilities.
     """
-    if file.suffix.lower() not in FORMATS:
-        raise PredictionsError(f"--plot {file}: expected a name that ends in {', '.join(FORMATS)}")
-    if not file.parent.is_dir():
-        raise PredictionsError(f"--plot {file}: there is no folder {file.parent}")
     if not (split := compared["shift_or_learning"]):
         raise PredictionsError(
             "--plot needs probabilities of every label in both files, in columns such as"

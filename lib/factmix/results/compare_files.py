@@ -44,9 +44,11 @@ def compare_pairs(
         mcnemar (fixed, broken, p, mid_p, odds_ratio, None without broken answers, and
         odds_ratio_ci); stuart_maxwell (statistic, df, p; None where there is one label);
         shift_or_learning (see there; None where labels have no probabilities); how many
-        answers were invalid, pairs dropped and examples unpaired; labels (how many pairs have each
-        gold label; empty where only right and wrong are compared); and read (for each file its
-        name, rows, columns, datasets, how often words that are mapped to labels occurred, how many
+        answers were invalid, pairs dropped and examples unpaired; probabilities (the labels that
+        both files have some of) and unused (columns that only look like them); labels (how many
+        pairs have each gold label; empty where only right and wrong are compared); and read (for
+        each file its name, rows, columns, datasets, how often words that are mapped to labels
+        occurred, how many
         answers are missing, and the most frequent texts that are no label).
     """
     counts_LAA = contingency(
@@ -95,6 +97,8 @@ def compare_pairs(
         "labels": {
             label: pairs.gold.count(label) for label in pairs.labels if pairs.possible[-1] != WRONG
         },
+        "probabilities": list(pairs.probable),
+        "unused": pairs.unused,
         "read": {
             system: {
                 "file": str(file.path),
@@ -125,7 +129,8 @@ def learned(pairs: Pairs, resamples: int, confidence: float, seed: int) -> dict[
         without: how many pairs are left out, as a probability is missing or their dataset has one
         gold label.
     """
-    complete = np.isfinite(pairs.probabilities).all(axis=(0, 2))
+    given = np.array(pairs.probabilities)
+    complete = np.isfinite(given).all(axis=(0, 2)) & (given.max(axis=2) > 0).all(axis=0)
     of = np.array([dataset or "all" for dataset in pairs.datasets], dtype=object)
     gold = np.array(pairs.gold, dtype=object)
     by_dataset: dict[str, Any] = {}
@@ -264,6 +269,9 @@ def _read(result: dict[str, Any]) -> list[str]:
             f"  {said}; {result['unpaired'][system]:,} ids only in this file",
         ]
     labels = ", ".join(f"{shown(label)} {n:,}" for label, n in result["labels"].items())
+    if result["probabilities"]:
+        lines.append(f"probabilities in both files: {listed(result['probabilities'])}")
+    lines += [f"not read as probabilities: {line}" for line in result["unused"]]
     by = f"pairs by gold label: {labels}" if labels else "answers compared as right or wrong"
     return [*lines, f"{by}; {result['dropped']:,} pairs dropped"]
 

@@ -24,7 +24,7 @@ import csv
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -126,6 +126,7 @@ class Pairs:
         probable: the labels that both files give probabilities of, as `possible` has them; empty
             where a gold label has none, and where an answer was left out.
         probabilities: of these labels, each of shape (examples, labels): of the first, the second.
+        unused: columns that are called as if they held probabilities, and hold something else.
     """
 
     ids: list[str]
@@ -142,6 +143,7 @@ class Pairs:
     datasets: list[str]
     probable: tuple[str, ...]
     probabilities: tuple[Floats, Floats]
+    unused: list[str]
 
 
 def pair(
@@ -212,9 +214,9 @@ def pair(
         named, none = list(labels.values()), _none(labels)
     present = set(gold)
     named.sort(key=lambda name: name not in present)
-    probable, found = _probabilities(tables, named if labels else [], columns or {})
-    if not present <= set(probable):
-        probable = []
+    probable, found, unused = _probabilities(
+        tables, named if labels else [], present if labels else (), columns or {}
+    )
     rows = [file.frame.loc[common, "row"][kept].tolist() for file in (first, second)]
     told = (file.frame.loc[common, "dataset"][kept] for file in (first, second))
     return Pairs(
@@ -235,6 +237,7 @@ def pair(
             _numbers(found[0], probable, rows[0]),
             _numbers(found[1], probable, rows[1]),
         ),
+        unused=unused,
     )
 
 
@@ -440,39 +443,49 @@ def _columns(table: Table, named: Mapping[str, Sequence[str]]) -> dict[str, str]
 
 
 def _probabilities(
-    tables: Sequence[Table], labels: Sequence[str], named: Mapping[str, Sequence[str]]
-) -> tuple[list[str], list[dict[str, list[float]]]]:
-    """The labels that all files give probabilities of, and for each file label -> of every row.
+    tables: Sequence[Table],
+    labels: Sequence[str],
+    occur: Collection[str],
+    named: Mapping[str, Sequence[str]],
+) -> tuple[list[str], list[dict[str, list[float]]], list[str]]:
+    """The labels that all files give probabilities of, label -> of every row, and what was no use.
 
-    Where one of two labels has no column, its probability is what the other lacks of 1.
+    Where one of two gold labels has no column, its probability is what the other lacks of 1. A
+    column that nobody has named, and that holds something else, is left out and told about.
+
+    Args:
+        tables: the files.
+        labels: of the task; none where only right and wrong are compared.
+        occur: those that are an example's gold label.
+        named: as for `pair`.
     """
     wanted = {label: [_column(f"{start}{label}") for start in PROBABILITY] for label in labels}
     told = {_column(role): names for role, names in named.items() if role not in COLUMNS}
     unknown = sorted(set(told) - {names[0] for names in wanted.values()})
-    if unknown and labels:
-        raise PredictionsError(
-            f"--columns {shown(unknown[0])}=...: expected {PROBABILITY[0]} and one of the labels:"
-            f" {listed(labels)}"
-        )
+    if unknown:
+        expected = f"{PROBABILITY[0]} and one of the labels: {listed(labels)}"
+        if not labels:
+            expected = f"two files with answers to at most {MOST_LABELS} labels"
+        raise PredictionsError(f"--columns {shown(unknown[0])}=...: expected {expected}")
     found: list[dict[str, list[float]]] = []
+    unused = []
     for table in tables:
         columns = {}
         for label, names in wanted.items():
             given = [name for name in told.get(names[0], ()) if name in table.names]
-            given = given or [name for name in table.names if _column(name) in names]
-            if len(given) > 1:
-                raise PredictionsError(
-                    f"{table.path}: {listed(given)} can each be the probability of {shown(label)};"
-                    f" say which, as in --columns {PROBABILITY[0]}{label}={shown(given[0])}"
-                )
-            if given:
-                columns[label] = _shares(table, given[0])
-        if len(labels) == 2 and len(columns) == 1:
-            (known,) = columns
-            (other,) = (label for label in labels if label != known)
+            for name in given or [name for name in table.names if _column(name) in names]:
+                try:
+                    columns[label] = _shares(table, name)
+                except PredictionsError as error:
+                    if given:
+                        raise
+                    unused.append(str(error))
+        if len(occur) == 2 and len(columns) == 1 and (known := next(iter(columns))) in occur:
+            (other,) = set(occur) - {known}
             columns[other] = [1 - value for value in columns[known]]
         found.append(columns)
-    return [label for label in labels if all(label in columns for columns in found)], found
+    both = [label for label in labels if all(label in columns for columns in found)]
+    return both if set(occur) <= set(both) else [], found, unused
 
 
 def _column(name: str) -> str:
@@ -492,8 +505,7 @@ def _shares(table: Table, name: str) -> list[float]:
         if not (math.isnan(number) or 0 <= number <= 1 + 1e-6):
             raise PredictionsError(
                 f"{table.path}: {table.place(i)}: {shown(name)} is {shown(value)}; expected a"
-                " probability, from 0 to 1 (take exp of logarithms, or give the column another"
-                " name)"
+                " probability, from 0 to 1"
             )
         numbers.append(number)
     return numbers

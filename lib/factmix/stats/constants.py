@@ -18,15 +18,20 @@ from sklearn.model_selection import GroupKFold
 from factmix.stats.metrics import Floats, indices_in
 from factmix.study.labels import LABELS
 
-LEAST = 1e-12  # probability that an impossible label counts as, so that logarithms are finite
+LEAST = 1e-12  # of the most probable label's: an impossible label, so that logarithms are finite
 FOLDS = 10
 NEAREST = 500  # examples for which constants are first matched exactly
 WIDTHS = (1.0, 0.1, 0.01)  # nats, of the softmaxes that come near an argmax
 
 
 def log_probabilities(probabilities_NL: Floats) -> Floats:
-    """Logarithms in nats; a probability of 0 counts as `LEAST`."""
-    logs: Floats = np.log(np.clip(probabilities_NL, LEAST, None))
+    """Logarithms in nats, up to a constant for each example; no ratio counts as below `LEAST`.
+
+    Args:
+        probabilities_NL: of each label, on any scale for each example; one at least is above 0.
+    """
+    highest_N1 = np.max(probabilities_NL, axis=1, keepdims=True)
+    logs: Floats = np.log(np.clip(probabilities_NL / highest_N1, LEAST, None))
     return logs
 
 
@@ -70,10 +75,7 @@ def fit_constants(logits_NL: Floats, gold_N: npt.NDArray[np.intp]) -> Floats:
 
     fitted = minimize(loss, np.zeros(logits_NL.shape[1] - 1), jac=True, method="BFGS")
     if np.abs(fitted.jac).max() > 1e-3:
-        raise ValueError(
-            "no constants have the greatest likelihood; expected probabilities that do not give"
-            " every example its gold label"
-        )
+        raise ValueError(f"no constants of the greatest likelihood were found: {fitted.message}")
     constants_L: Floats = np.concatenate([[0.0], fitted.x])
     return constants_L
 

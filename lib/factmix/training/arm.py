@@ -57,7 +57,10 @@ def take_over(run: Run, paths: Paths, committed: Path) -> Path | None:
     """
     if is_trained(run, paths):
         return None
-    wanted = freshness.training(run, paths)
+    wanted, into = freshness.training(run, paths), paths.run(run)
+    make_room(into, wanted)
+    if any(_trained(into)):  # an interrupted training of these settings, which goes on
+        return None
     for record in sorted(committed.glob("*/*/run.json")):
         folder = record.parent
         if not is_of(record, wanted) or not all(
@@ -68,7 +71,7 @@ def take_over(run: Run, paths: Paths, committed: Path) -> Path | None:
         now = freshness.answering(run, paths, adapter_sha256=kept["adapter_sha256"])
         then = freshness.trajectory(run, paths)
         if _is_current(folder / PREDICTIONS, now) and _is_current(folder / TRAJECTORY, then):
-            _copy(run, folder, paths.run(run), kept)
+            _copy(run, folder, into, kept)
             return folder
     return None
 
