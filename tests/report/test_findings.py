@@ -114,53 +114,57 @@ def test_a_reader_of_words_alone_has_a_row_in_the_tables_of_metrics(results) -> 
     assert len(cells) == header.count("|") - 1
 
 
-def test_shift_and_learning_are_counted_and_the_largest_named(results) -> None:
-    section = results.content["learning"]
-    for datasets in section.values():
+def _nothing_happened(results) -> None:
+    for datasets in results.content["learning"].values():
         for found in datasets.values():
             for part in ("total", "shift", "learning"):
-                found[part] |= {"value": 0.0, "p_holm": 1.0}
+                found[part] |= {"value": 0.0, "p_holm": 1.0, "interval": [-0.01, 0.01]}
+
+
+def test_shift_and_learning_are_counted_and_the_widest_interval_named(results) -> None:
+    _nothing_happened(results)
+    section = results.content["learning"]
     assert "is established as a gain in none of the 15 cases" in findings.learning(results)
-    assert "taught nothing that shows" in findings.learning(results)
-    section["hard_only"]["debate"]["shift"]["value"] = -0.2
+    assert "So what training did" not in findings.learning(results)  # nor is any shift
+    section["hard_only"]["debate"]["shift"] |= {"value": -0.2, "p_holm": 0.001}
     section["hard_only"]["debate"]["total"]["p_holm"] = 0.001
-    section["balanced"]["revision"]["learning"] |= {"value": 0.05, "p_holm": 0.001}
+    section["balanced"]["revision"]["learning"]["interval"] = [-0.05, 0.01]
     text = findings.learning(results)
     assert text.strip().startswith("In 1 of 15 cases (an arm on a domain)")
-    assert (
-        "{num}`learning.hard_only.debate.shift|full` where they change it most (`hard_only`" in text
+    assert "{num}`learning.hard_only.debate.shift|full` where they change it most (`hard_only`" in (
+        text
     )
-    assert (
-        "is established as a gain in 1 of the 15 cases; the largest in size is {num}`learning.bal"
-        in text
-    )
-    assert "taught nothing" not in text
+    assert "`balanced` on **revision**: {num}`learning.balanced.revision.learning|full`" in text
+    assert "So what training did, as far as this study can tell, was to move how readily" in text
+    section["balanced"]["debate"]["learning"] |= {"value": 0.05, "p_holm": 0.001}
+    text = findings.learning(results)
+    assert "is established as a gain in 1 of the 15 cases" in text
+    assert "So what training did" not in text
 
 
 def test_the_first_page_says_whether_anything_was_learned(results) -> None:
+    _nothing_happened(results)
     section = results.content["learning"]
-    for datasets in section.values():
-        for found in datasets.values():
-            found["learning"]["p_holm"] = 1.0
     section["hard_only"]["debate"]["agreement"]["value"] = 0.5
     line = _lines(results)[2]
     assert "For no arm is it established that it learned more than moved thresholds give" in line
     assert "give at least {num}`learning.hard_only.debate.agreement` of the answers" in line
+    assert "(without them: {num}`learning.hard_only.debate.agreement_unshifted`)" in line
     section["balanced"]["revision"]["learning"] |= {"value": -0.05, "p_holm": 0.001}
     assert "For no arm is it established" in _lines(results)[2]  # a loss is no learning
     section["balanced"]["revision"]["learning"]["value"] = 0.05
-    results.content["constants"]["base"]["debate"]["balanced_accuracy"]["value"] = 0.99
     line = _lines(results)[2]
     assert "In 1 of 15 cases (an arm on a domain) an arm learned more" in line
-    assert "{num}`constants.base.debate.balanced_accuracy` on **debate**, the best arm" in line
 
 
-def test_what_constants_give_stands_beside_the_best_arm(results) -> None:
-    results.content["metrics"]["hard_only"]["debate"]["balanced_accuracy"]["value"] = 0.99
-    text = findings.learning(results)
-    assert "{num}`constants.base.debate.balanced_accuracy` on debate" in text
-    assert "{num}`metrics.hard_only.debate.balanced_accuracy` on debate (`hard_only`)" in text
+def test_what_constants_give_stands_beside_the_best_arm_on_every_dataset(results) -> None:
+    results.content["learning"]["hard_only"]["debate"]["after"]["value"] = 0.99
+    for text in (findings.learning(results), _lines(results)[2]):
+        for dataset in results.datasets:
+            assert f"{{num}}`constants.base.{dataset}.balanced_accuracy`" in text
+        assert "{num}`learning.hard_only.debate.after`" in text
     assert "untrained model + constants | " in tables.metrics(results, "debate")
     results.content["constants"]["base"] = {dataset: {} for dataset in results.datasets}
-    assert "Without any training" not in findings.learning(results)
+    assert "How good can moved thresholds be" not in findings.learning(results)
+    assert "Constants fitted" not in _lines(results)[2]
     assert "+ constants" not in tables.metrics(results, "debate")

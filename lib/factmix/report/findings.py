@@ -117,14 +117,12 @@ def headlines(results: Results) -> str:
     """
     group, arms = baseline_groups(results)[0], compared_mixtures(results)
     names = {result_key(name): arm for name, arm in results.study.arms.items()}
-    constants, best = _thresholds(results)
     facts: dict[str, Any] = {
         "arms": arms,
         "constant": _constant(group),
         "learned": _learned(results),
         "least": _least_alike(results),
-        "constants": constants,
-        "best": best,
+        **_thresholds(results),
     }
     if arms:
         most = most_changed(results, arms)
@@ -166,18 +164,21 @@ def learning(results: Results) -> str:
     section = results.content["learning"]
     where = [(arm, d) for arm in results.arms for d in results.datasets]
 
-    def most(part: str) -> Where:
-        return max(where, key=lambda at: abs(section[at[0]][at[1]][part]["value"]))
+    def reach(at: Where) -> float:
+        low, high = section[at[0]][at[1]]["learning"]["interval"]
+        return float(max(-low, high))
 
-    constants, best = _thresholds(results)
+    def moved(part: str) -> list[bool]:
+        return [results.established(section[arm][d][part]) for arm, d in where]
+
     return render(
         "learning.md.j2",
-        sure=[results.established(section[arm][d]["total"]) for arm, d in where],
+        sure=moved("total"),
+        shifted=moved("shift"),
         learned=_learned(results),
-        most=most("shift"),
-        largest=most("learning"),
-        constants=constants,
-        best=best,
+        most=max(where, key=lambda at: abs(section[at[0]][at[1]]["shift"]["value"])),
+        farthest=max(where, key=reach),
+        **_thresholds(results),
     )
 
 
@@ -198,19 +199,17 @@ def _least_alike(results: Results) -> Where:
     return min(where, key=lambda at: section[at[0]][at[1]]["agreement"]["value"])
 
 
-def _thresholds(results: Results) -> tuple[list[str], dict[str, str]]:
-    """The datasets with results of constants, most gained over the best arm first; that arm."""
-    metrics, constants = results.content["metrics"], results.content["constants"]["base"]
+def _thresholds(results: Results) -> dict[str, Any]:
+    """The datasets with results of constants, and of each the arm with the best answers.
+
+    Constants and arms are compared by the same rule: the answer is the most probable label.
+    """
+    section = results.content["learning"]
     best = {
-        d: max(results.arms, key=lambda arm: metrics[arm][d]["balanced_accuracy"]["value"])
+        d: max(results.arms, key=lambda arm: section[arm][d]["after"]["value"])
         for d in results.datasets
     }
-
-    def over(dataset: str) -> float:
-        reached = metrics[best[dataset]][dataset]["balanced_accuracy"]["value"]
-        return float(constants[dataset]["balanced_accuracy"]["value"] - reached)
-
-    return sorted(filter(constants.get, results.datasets), key=over, reverse=True), best
+    return {"constants": [d for d in best if results.content["constants"]["base"][d]], "best": best}
 
 
 def transfer(results: Results) -> str:

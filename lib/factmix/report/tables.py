@@ -57,8 +57,8 @@ def of_advantages(results: Results) -> dict[str, str]:
     shown = {name: reward for name, reward in rewards.items() if reward.kind != "format_only"}
     half = size // 2
     groups = [[(NA, size - half), (PASS, half)], [(PASS, size - half), (FAIL, half)]]
-    groups.append([(NA, 1), (PASS, size - 1)])
     if size > 3:
+        groups.append([(NA, 1), (PASS, size - 1)])
         groups.append([(NA, size - half), (PASS, half - 1), (FAIL, 1)])
     rows = [
         (gold, group, [_advantages(reward, gold, group) for reward in shown.values()])
@@ -115,7 +115,7 @@ def of_seeds(default: Results, again: Results) -> dict[str, str]:
         for setting, found in contrasts_of(default, compared_mixtures(default)).items()
         for each in found
     ]
-    made = {}
+    made = {"seeds-learning": _study("seeds_learning", again.content["learning_across_seeds"])}
     for metric in ("balanced_accuracy", "recall_na"):
         for about, over, rows in (
             ("", "the baseline", gains),

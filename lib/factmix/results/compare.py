@@ -90,10 +90,10 @@ def compute(study: Study, paths: Paths) -> dict[str, Any]:
     With several seeds, the numbers are those of the first seed; `across_seeds` and
     `contrasts_across_seeds` have the gains and contrasts over all seeds.
 
-    Gains, contrasts and `mcnemar` have a p value and one corrected by Holm (`p_holm`). A family of
-    tests is one metric, or McNemar's test, on all datasets and systems. It is not all metrics at
-    once: they describe the same answers, and since a bootstrap p is at least 2 / (B + 1), so large
-    a family could never be significant.
+    Gains, contrasts, `learning` and `mcnemar` have a p value and one corrected by Holm (`p_holm`).
+    A family of tests is one metric, one part of a change, or McNemar's test, on all datasets and
+    systems. It is not all metrics at once: they describe the same answers, and since a bootstrap p
+    is at least 2 / (B + 1), so large a family could never be significant.
 
     Returns:
         the content of results.json: nested dicts that end in leaves {"value", "unit", "n", "run"}
@@ -393,7 +393,10 @@ def _dose(run: Run, study: Study, paths: Paths) -> dict[str, Any]:
         for step in steps[1:]:
             counts_LAA = contingency(gold, start, answers[step]["predicted"].tolist())
             gains = bootstrap.bootstrap_gains(counts_LAA, **bootstrap_settings(study))
-            changes = {metric: gains[metric] for metric in DOSE_METRICS}
+            # Many steps are shown and none is tested.
+            changes = {
+                metric: replace(gains[metric], p=None, at_floor=()) for metric in DOSE_METRICS
+            }
             prompts = round(share * step * run.training.prompts_per_step)
             dose[result_key(dataset)][f"step_{step}"] = {
                 "prompts": leaf(prompts, "count", prompts, folder.name)
@@ -448,13 +451,16 @@ def shift(baseline: Answers, given: Answers) -> dict[str, Any]:
 
 
 _LEARNING: dict[str, str] = {
-    "learning.<arm>.<dataset>.total": "change of balanced accuracy over the untrained model, where "
-    "every answer is the label of highest probability",
+    "learning.<arm>.<dataset>.before": "balanced accuracy of the untrained model, where every "
+    "answer is the label of highest probability",
+    "learning.<arm>.<dataset>.after": "the same of the arm",
+    "learning.<arm>.<dataset>.total": "the difference",
     "learning.<arm>.<dataset>.shift": "the part of it that two constants added to the untrained "
     "model's log-odds give, with which it gives each label as often as the arm",
     "learning.<arm>.<dataset>.learning": "the rest of it",
     "learning.<arm>.<dataset>.agreement": "share of the answers that are the same with these "
     "constants",
+    "learning.<arm>.<dataset>.agreement_unshifted": "the same without them",
     "learning.<arm>.<dataset>.constants.<label>": "these constants; NA has none",
     "learning.<arm>.<dataset>.auroc_na": "change of the probability that an example of gold NA has "
     "a higher probability of NA than another",
@@ -483,6 +489,8 @@ def learning(base: Answers, given: Answers, study: Study) -> dict[str, Any]:
     after = discrimination(given.gold, given.probabilities)
     constants = dict(zip(map(str, LABELS), split.constants.tolist(), strict=True))
     return {
+        "before": leaf(split.before, "fraction", n, base.run),
+        "after": leaf(split.before + split.total.value, "fraction", n, given.run),
         **{
             name: leaf(part, "points", n, given.run)
             for name, part in (
@@ -492,6 +500,7 @@ def learning(base: Answers, given: Answers, study: Study) -> dict[str, Any]:
             )
         },
         "agreement": leaf(split.agreement, "fraction", n, given.run),
+        "agreement_unshifted": leaf(split.agreement_unshifted, "fraction", n, given.run),
         "constants": {label: leaf(constants[label], "nats", n, given.run) for label in constants},
         "auroc_na": leaf(after["auroc_na"] - before["auroc_na"], "", n, given.run),
         "auroc_pass_fail": leaf(

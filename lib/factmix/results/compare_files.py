@@ -43,12 +43,11 @@ def compare_pairs(
         over these, and at_floor, which of the two are the smallest that the resamples allow);
         mcnemar (fixed, broken, p, mid_p, odds_ratio, None without broken answers, and
         odds_ratio_ci); stuart_maxwell (statistic, df, p; None where there is one label);
-        shift_or_learning (see there; None where labels have no probabilities); how many
-        answers were invalid, pairs dropped and examples unpaired; probabilities (the labels that
-        both files have some of) and unused (columns that only look like them); labels (how many
-        pairs have each gold label; empty where only right and wrong are compared); and read (for
-        each file its name, rows, columns, datasets, how often words that are mapped to labels
-        occurred, how many
+        shift_or_learning (see `learned`; None where labels have no probabilities); how many answers
+        were invalid, pairs dropped and examples unpaired; probabilities (the labels that both files
+        have some of) and unused (columns that only look like them); labels (how many pairs have
+        each gold label; empty where only right and wrong are compared); and read (for each file its
+        name, rows, columns, datasets, how often words that are mapped to labels occurred, how many
         answers are missing, and the most frequent texts that are no label).
     """
     counts_LAA = contingency(

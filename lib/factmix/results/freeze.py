@@ -54,9 +54,11 @@ def freeze(study: Study, paths: Paths, into: Path, *, incomplete: bool = False) 
             f"make it with: factmix results {study.name}"
         )
     if load_kept(paths.study) != study:
+        so_far_too = f", or of an incomplete study: factmix results {study.name} --so-far"
         raise CompareError(
-            f"study {study.name} has changed since {paths.results} was made; "
-            f"make it again with: make study STUDY={study.name}"
+            f"study {study.name} has changed since {paths.results} was made, or more of it is"
+            f" finished; make it again with: make study STUDY={study.name}"
+            f"{so_far_too if incomplete else ''}"
         )
     folders = [paths.run(run) for run in runs]
     names = (*TRAINED, PREDICTIONS)

