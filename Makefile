@@ -24,7 +24,7 @@ SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES) --config 
 BOOK = _build/html/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study plan book screenshot freeze lint test test-all clean
+.PHONY: help setup study plan book screenshot freeze lint test test-all audit clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|'
@@ -70,6 +70,10 @@ test: lint ## lint, and run the tests that cover every module
 
 test-all: test ## run the slow tests too
 	$(BIN)/pytest -m slow
+
+audit: $(INSTALLED) ## ask pypi.org for known vulnerabilities of the pinned packages
+	test -x .venv/audit/bin/pip-audit || ($(BIN)/python -m venv .venv/audit && .venv/audit/bin/pip install --quiet pip-audit)
+	.venv/audit/bin/pip-audit --requirement requirements.txt --no-deps --disable-pip --strict
 
 clean: ## remove the built book and caches; runs/ and .venv stay
 	rm -rf _build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -379,13 +379,16 @@ def notebook(
         if not equals:
             raise typer.BadParameter(f"'{parameter}': expected NAME=VALUE", param_hint="-p")
         try:
-            values[name] = yaml.safe_load(value)
+            read = yaml.safe_load(value)
         except (yaml.YAMLError, ValueError):  # also a date that does not exist
+            read = ...
+        if not (read is None or isinstance(read, str | int | float)):
             raise typer.BadParameter(
                 f"'{parameter}': expected a number, a text, true, false or null after the =; quote"
                 " a text that YAML takes for something else",
                 param_hint="-p",
-            ) from None
+            )
+        values[name] = read
     notebooks.execute(source, output, values)
     print(f"wrote {output}")
 

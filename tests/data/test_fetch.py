@@ -301,3 +301,38 @@ def test_folders_in_the_home_folder_may_be_written_with_a_tilde(served, monkeypa
     (tmp_path / "mirror" / "thing.txt").write_bytes(CONTENT)
     monkeypatch.setenv("FACTMIX_MIRROR", "~/mirror")
     assert fetch("thing") == tmp_path / "mirror" / "thing.txt"
+
+
+@pytest.mark.parametrize("limit", ["MOST_RATIO", "MOST_UNPACKED"])
+def test_an_archive_that_unpacks_to_far_more_than_text_is_refused(tmp_path, monkeypatch, limit):
+    import factmix.data.fetch as fetching
+
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for name in "ab":
+            file.writestr(name, bytes(10**6))
+    if limit == "MOST_UNPACKED":
+        monkeypatch.setattr(fetching, "MOST_RATIO", 10**4)
+        monkeypatch.setattr(fetching, limit, 2 * 10**6 - 1)
+    expected = r"a\.zip: it unpacks to 2,000,000 bytes; expected at most .* get another copy"
+    with pytest.raises(SourceError, match=expected), opened(archive):
+        pass
+
+
+def test_no_more_of_a_member_is_read_than_the_archive_states(tmp_path):
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("claims.jsonl", bytes(10**6))
+    raw = bytearray(archive.read_bytes())
+    for begin in (22, raw.index(b"PK\x01\x02") + 24):  # the unpacked size, twice
+        raw[begin : begin + 4] = (1000).to_bytes(4, "little")
+    archive.write_bytes(raw)
+    read = 0
+    with (
+        pytest.raises(SourceError, match="expected a zip archive: Bad CRC"),
+        opened(archive) as found,
+        open_member(found, "claims.jsonl") as content,
+    ):
+        while part := content.read(10**5):
+            read += len(part)
+    assert read <= 1000

@@ -175,7 +175,7 @@ def test_a_parameter_without_a_value_is_refused(
 ) -> None:
     assert run(monkeypatch, "notebook", "arm.md", "out.ipynb", "-p", "arm") == 2
     assert "expected NAME=VALUE" in capsys.readouterr().err
-    for value in ("2026-13-45", "[", "!!int two"):
+    for value in ("2026-13-45", "[", "!!int two", "2026-11-28", "[1, 2]", "{a: 1}"):
         assert run(monkeypatch, "notebook", "arm.md", "out.ipynb", "-p", f"seed={value}") == 2
         assert "expected a number, a text" in capsys.readouterr().err
 

@@ -144,6 +144,15 @@ def test_an_unknown_parameter_is_refused_before_anything_runs(tmp_path: Path) ->
     assert not output.exists()
 
 
+def test_a_parameter_is_a_value_and_never_code(tmp_path: Path) -> None:
+    """Quotes, line ends, backslashes and braces would end or leave a text in careless code."""
+    text = "\"; 1/0\n'; 1/0 #\\\"\"\"'''\r\n1/0\n{1/0}\\"
+    output = tmp_path / "page.ipynb"
+    page = source(tmp_path, "print(ascii([arm, seed]))")
+    notebooks.execute(page, output, {"arm": text, "seed": {text: [text, None, True, 0.5]}})
+    assert texts(output) == f"{[text, {text: [text, None, True, 0.5]}]!a}\n"
+
+
 def test_a_missing_source_names_those_there_are(tmp_path: Path) -> None:
     source(tmp_path)
     with pytest.raises(NotebookError, match=r"pag\.md: no such notebook; .* page\.md"):

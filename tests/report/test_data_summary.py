@@ -1,13 +1,15 @@
 """The summary of a study's data, as numbers and as text."""
 
 import json
+from html import escape
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from factmix.data import mixtures
 from factmix.report import data_summary
-from factmix.report.data_summary import Summary, summarise, tables
+from factmix.report.data_summary import Summary, examples_table, summarise, tables
 from factmix.study.labels import LABELS
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
@@ -27,6 +29,14 @@ def summary(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Summary:
     paths = Paths(tmp_path_factory.mktemp("run"))
     report = mixtures.prepare(study, paths)
     return summarise(study, paths, report, load_tokenizer(study.model))
+
+
+def test_markup_in_claims_and_evidence_is_text_in_the_table_of_examples() -> None:
+    claim, evidence = "<script>alert(1)</script>", ["<img src=x onerror=alert(1)>", "a & b"]
+    row = {"dataset": "debate", "label": "NA", "claim": claim, "evidence": evidence}
+    html = examples_table(pd.DataFrame([row])).to_html()
+    assert escape(claim) in html and escape(" ".join(evidence)) in html
+    assert "<script" not in html and "<img" not in html
 
 
 def test_it_is_json(summary: Summary) -> None:

@@ -7,6 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from mdit_py_plugins.myst_role import myst_role_plugin
+from mdit_py_plugins.substitution import substitution_plugin
 
 from factmix.data.datasets import load
 from factmix.data.mixtures import prepare
@@ -90,8 +93,9 @@ def test_generator_still_writes_the_texts_of_the_committed_study(tmp_path: Path)
 
 def test_whatever_a_text_holds_is_no_markup_where_scripts_do_not_run() -> None:
     shown = interactive.columns({"base": PREDICTIONS}, TEXTS)
-    text = "<b>*no*</b> | [a](b) {num}`key` $x$ & _y_"
+    text = "<script>*no*</script> | [a](b) {num}`key` $x$ & _y_ {{ 7 * 7 }} {% if x %} ${{y}}"
     marked = shown | {"claims": [text, text]}
     page = interactive.without_scripts(sources.committed_results("embedded"), marked)
-    html = MarkdownIt("commonmark").enable("table").render(page)
+    myst = MarkdownIt("commonmark").enable("table").use(myst_role_plugin)
+    html = myst.use(dollarmath_plugin).use(substitution_plugin).render(page)
     assert html.count(f'<td style="text-align:left">{escape(text, quote=False)}</td>') == 2

@@ -7,6 +7,7 @@ import json
 import pandas as pd
 import pytest
 
+from factmix.results import prediction_tables
 from factmix.results.prediction_files import pair
 from factmix.results.prediction_tables import INDEX, PredictionsError, read_table
 
@@ -147,3 +148,11 @@ def test_a_cut_file_is_named(tmp_path):
         (tmp_path / "a.parquet").write_bytes(content)
         with pytest.raises(PredictionsError, match=r"a\.parquet: cannot be read"):
             read_table(tmp_path / "a.parquet")
+
+
+def test_a_file_that_unpacks_to_more_than_fits_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(prediction_tables, "MOST_UNPACKED", 10**6)
+    file = tmp_path / "a.csv.gz"
+    file.write_bytes(gzip.compress(bytes(10**7)))
+    with pytest.raises(PredictionsError, match=r"a\.csv\.gz: it unpacks to more than 1,000,000"):
+        read_table(file)

@@ -486,3 +486,11 @@ def test_a_kept_study_that_cannot_be_used_is_an_error_with_the_remedy(old, new, 
     kept.write_text(text.replace(old, new, 1) if old else new, encoding="latin-1")
     with pytest.raises(StudyError, match=f"{wrong}.*{remedy}"):
         load_kept(kept)
+
+
+@pytest.mark.parametrize("tag", ["python/object/apply:os.mkdir", "python/object/new:os.mkdir"])
+def test_a_study_runs_no_code(broken, tmp_path, tag):
+    folder = tmp_path / "made"
+    message, line = broken("sample_seed: 42", f"sample_seed: !!{tag} ['{folder}']")
+    assert f"mine.yaml:{line}: not valid YAML: could not determine a constructor" in message
+    assert not folder.exists()

@@ -1,6 +1,8 @@
 """Loading the base model, and making prompts fit."""
 
+import contextlib
 import json
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -383,3 +385,45 @@ def test_the_end_of_a_text_must_be_a_token(smoke: Study, tmp_path: Path, end: ob
     (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": end}))
     with pytest.raises(ModelError, match=r"eos_token_id: got .*; expected the number of a token"):
         load_base(smoke.model.model_copy(update={"path": str(folder)}))
+
+
+class _Runs:
+    """What runs code when it is unpickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.mkdir, (self._folder,)
+
+
+def test_a_pickled_adapter_is_not_read(policy: Policy, smoke: Study, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    add_adapter(load_base(smoke.model), smoke.model.lora, 0).model.save_pretrained(tmp_path / "a")
+    (tmp_path / "a" / "adapter_model.safetensors").unlink()
+    (tmp_path / "a" / "adapter_model.bin").write_bytes(pickle.dumps({"weight": _Runs(made)}))
+    with pytest.raises(ModelError, match=r"a: there is no adapter_model\.safetensors; expected"):
+        load_adapter(policy, tmp_path / "a")
+    assert not made.exists()
+
+
+def test_code_that_comes_with_a_model_is_not_run(smoke: Study, tmp_path: Path) -> None:
+    folder, made = tmp_path / "model", tmp_path / "made"
+    shutil.copytree(ROOT / smoke.model.path, folder)
+    (folder / "own.py").write_text(
+        f"from pathlib import Path\nPath({str(made)!r}).mkdir(exist_ok=True)\n"
+        "from transformers import GptOssConfig, GptOssForCausalLM, PreTrainedTokenizerFast\n"
+        "class Config(GptOssConfig): pass\n"
+        "class Model(GptOssForCausalLM): pass\n"
+        "class Tokenizer(PreTrainedTokenizerFast): pass\n"
+    )
+    own = {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}
+    for name, named in (
+        ("config.json", own),
+        ("tokenizer_config.json", {"AutoTokenizer": [None, "own.Tokenizer"]}),
+    ):
+        content = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps(content | {"auto_map": named}))
+    with contextlib.suppress(ModelError):
+        load_base(smoke.model.model_copy(update={"path": str(folder)}))
+    assert not made.exists()

@@ -17,6 +17,7 @@ from factmix.study.protocol import PROTOCOLS
 from factmix.study.spec import Study
 
 if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
     from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 Summary = dict[str, Any]
@@ -121,6 +122,20 @@ def arms_table(summary: Summary) -> pd.DataFrame:
         for arm, shared in summary["overlap"].items()
     }
     return pd.DataFrame(rows).T.rename_axis("arm")
+
+
+def examples_table(evaluation: pd.DataFrame) -> "Styler":
+    """The first example of each dataset and label, for a notebook.
+
+    Its HTML shows claims and evidence as they are: markup in them is escaped.
+
+    Args:
+        evaluation: the evaluation set.
+    """
+    first = evaluation.groupby(["dataset", "label"], sort=False).first()[["claim", "evidence"]]
+    first["evidence"] = first["evidence"].map(" ".join)
+    styled = first.style.format(escape="html")
+    return styled.set_properties(None, **{"text-align": "left", "white-space": "normal"})
 
 
 def lengths_table(summary: Summary) -> pd.DataFrame:

@@ -34,6 +34,7 @@ _BOMS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _DELIMITERS = ",;\t|"
+MOST_UNPACKED = 2**30  # bytes of a file that was compressed
 
 
 class PredictionsError(ValueError):
@@ -76,9 +77,16 @@ def read_table(path: Path) -> Table:
     try:
         content = path.read_bytes()
         packed = content.startswith(b"\x1f\x8b")
-        content = gzip.decompress(content) if packed else content
+        if packed:
+            with gzip.open(io.BytesIO(content)) as unpacked:
+                content = unpacked.read(MOST_UNPACKED + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise PredictionsError(f"{path}: cannot be read: {error}") from error
+    if packed and len(content) > MOST_UNPACKED:
+        raise PredictionsError(
+            f"{path}: it unpacks to more than {MOST_UNPACKED:,} bytes; expected fewer: if it is"
+            " what you want to compare, keep only the columns that are compared, or unpack it"
+        )
     kind = _kind(path, content)
     if kind == "Parquet":
         return _parquet(path, content)

@@ -290,6 +290,11 @@ def load_adapter(policy: Policy, folder: Path) -> Policy:
     Raises:
         ModelError: the files of the adapter are missing or damaged.
     """
+    if not (folder / "adapter_model.safetensors").is_file():  # PEFT would take a pickle instead
+        raise ModelError(
+            f"{folder}: there is no adapter_model.safetensors; expected the files that training"
+            f" writes; delete {folder.parent / 'run.json'} and train the arm again"
+        )
     try:
         with warnings.catch_warnings():
             # PEFT uses attributes that transformers has renamed
