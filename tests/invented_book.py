@@ -158,21 +158,34 @@ def invent_book(folder: Path) -> dict[str, str]:
         )
         invent_run(quick, Paths(folder / "invented" / name))
         freeze(quick, Paths(folder / "invented" / name), folder / "results" / name)
-    environment = {
+    return environment(folder)
+
+
+def copy_book(built: Path, folder: Path) -> dict[str, str]:
+    """A copy of a built book without its pages and runs; what was generated for it is kept."""
+    for name in ("book", "studies", "results"):
+        shutil.copytree(built / name, folder / name)
+    shutil.copy(built / "_config.yml", folder)
+    return environment(folder)
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The environment in which the book of a folder is built."""
+    variables = {
         "FACTMIX_RESULTS": str(folder / "results"),
         "FACTMIX_RUNS": str(folder / "runs"),
         "PYTHONPATH": str(ROOT / "lib"),
     }
-    return os.environ | environment
+    return os.environ | variables
 
 
-def build(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def build(folder: Path, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Builds the book of a folder as `jupyter-book build book/ -W --keep-going -n` does."""
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "book/"]
     return subprocess.run(
         [*command, "-W", "--keep-going", "-n"],
         cwd=folder,
-        env=environment,
+        env=variables,
         capture_output=True,
         text=True,
     )
@@ -191,7 +204,7 @@ def write_notebook(path: Path, *outputs: nbformat.NotebookNode) -> None:
 
 def build_with_runs(folder: Path) -> None:
     """Builds a book from invented results, two invented runs and the committed notebooks."""
-    environment = invent_book(folder)
+    variables = invent_book(folder)
     for name in ("embedded", "real_smoke"):
         study = find_study(name)
         invent_run(study, Paths(folder / "runs" / study.name), seed=1)
@@ -200,5 +213,5 @@ def build_with_runs(folder: Path) -> None:
     notebooks = folder / "results" / "embedded" / "notebooks"
     shutil.copytree(ROOT / "results" / "embedded" / "notebooks", notebooks)
     write_notebook(notebooks / "hard_only-s0.ipynb", printed, progress)
-    done = build(folder, environment)
+    done = build(folder, variables)
     assert done.returncode == 0, done.stdout + done.stderr

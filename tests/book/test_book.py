@@ -17,7 +17,7 @@ from factmix.results import dictionary
 from factmix.results.numbers import show
 from factmix.study.load import find_study
 from factmix.study.paths import ROOT, Paths
-from invented_book import build, invent_book, write_notebook
+from invented_book import build, copy_book, write_notebook
 
 
 def page(built: Path, name: str) -> str:
@@ -110,8 +110,10 @@ def test_pages_load_nothing_from_other_servers(built: Path) -> None:
 
 
 @pytest.mark.slow
-def test_unknown_number_breaks_the_build_and_names_page_and_nearest(tmp_path: Path) -> None:
-    environment = invent_book(tmp_path)
+def test_unknown_number_breaks_the_build_and_names_page_and_nearest(
+    built: Path, tmp_path: Path
+) -> None:
+    environment = copy_book(built, tmp_path)
     (tmp_path / "book" / "_toc.yml").write_text("format: jb-book\nroot: index\n")
     (tmp_path / "book" / "index.md").write_text(
         "# Page\n\nIt is {num}`gains.hard_onyl.revision.accuracy`.\n"
@@ -124,8 +126,9 @@ def test_unknown_number_breaks_the_build_and_names_page_and_nearest(tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_notebook_with_an_error_never_becomes_a_page(tmp_path: Path) -> None:
-    environment = invent_book(tmp_path)
+def test_notebook_with_an_error_never_becomes_a_page(built: Path, tmp_path: Path) -> None:
+    environment = copy_book(built, tmp_path)
+    shutil.rmtree(tmp_path / "book/_generated/notebooks")
     failure = nbformat.v4.new_output("error", ename="RuntimeError", evalue="out of memory")
     write_notebook(tmp_path / "results/embedded/notebooks/balanced-s0.ipynb", failure)
     done = build(tmp_path, environment)
@@ -136,8 +139,8 @@ def test_notebook_with_an_error_never_becomes_a_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_missing_results_are_reported_with_the_remedy(tmp_path: Path) -> None:
-    environment = invent_book(tmp_path)
+def test_missing_results_are_reported_with_the_remedy(built: Path, tmp_path: Path) -> None:
+    environment = copy_book(built, tmp_path)
     shutil.rmtree(tmp_path / "results")
     done = build(tmp_path, environment)
     assert done.returncode != 0

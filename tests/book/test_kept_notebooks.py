@@ -13,11 +13,12 @@ import jupytext
 import nbformat
 import pytest
 import yaml
-from test_book import build, invent_book, page
+from test_book import page
 
 from factmix import notebooks
 from factmix.results.results_json import differences
 from factmix.study.paths import ROOT
+from invented_book import build, copy_book
 
 KEPT = {
     "reevaluate": "results/embedded/notebooks/reevaluate.ipynb",
@@ -116,17 +117,18 @@ def test_where_factmix_is_missing_it_is_fetched(bare: Path, tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_launch_buttons_point_to_notebooks_of_the_repository_and_other_pages_have_none(
-    tmp_path: Path,
+    built: Path, tmp_path: Path
 ) -> None:
-    environment = invent_book(tmp_path)
+    environment = copy_book(built, tmp_path)
     config = tmp_path / "_config.yml"
     text = config.read_text()
     url = f"url: {json.dumps(notebooks.repository()['repository'])}"
     assert url in text
     config.write_text(text.replace(url, "url: https://github.com/owner/name"))
+    pages = tmp_path / "results/embedded/notebooks"
+    shutil.rmtree(pages)
+    pages.mkdir()
     for name in ("reevaluate", "hard_only-s0"):
-        pages = tmp_path / "results/embedded/notebooks"
-        pages.mkdir(exist_ok=True)
         shutil.copy(ROOT / f"results/embedded/notebooks/{name}.ipynb", pages)
     toc = {"format": "jb-book", "root": "index", "chapters": [{"glob": "_generated/notebooks/*"}]}
     (tmp_path / "book" / "_toc.yml").write_text(yaml.safe_dump(toc))
