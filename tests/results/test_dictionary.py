@@ -20,8 +20,12 @@ from factmix.stats.metrics import METRICS
 from factmix.study.paths import ROOT
 
 COMMITTED = sorted(file.parent for file in (ROOT / "results").glob("*/results.json"))
-# What the committed studies have no case of: several baselines, rows that were skipped.
-CONDITIONAL = ("study.baselines.", "data.datasets.<dataset>.skipped.")
+# What not every study has a case of: several baselines, rows that were skipped, generated datasets.
+CONDITIONAL = (
+    "study.baselines.",
+    "data.datasets.<dataset>.skipped.",
+    "data.datasets.<dataset>.development",
+)
 
 
 def columns(table: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""The facts of the encyclopedia domain: each a statement about a subject, and its opposite.
+"""The facts of encyclopedia and dispatch: each a statement about a subject, and its opposite.
 
 All sentences of one side mean the same. The two sides of a fact exclude each other. Different facts
 are independent. Negations occur on both sides, so that they alone do not reveal the label.
@@ -12,7 +12,7 @@ class Fact:
     """A question about a subject with two answers, each worded in several ways.
 
     Attributes:
-        subjects: kind of subject: person, place or organisation.
+        subjects: sort of subject: person, place or organisation.
         sides: the two mutually exclusive answers, each as several sentences with "{s}" for the
             subject.
     """
@@ -296,6 +296,134 @@ FACTS: dict[str, Fact] = {
         "{s} keeps its records on paper.", "{s} writes its files in ink.",
         "{s} has no screens or keyboards.", "Handwritten ledgers are used by {s}.",
         "Paper folders hold the records of {s}.",
+    )),
+}
+NEWS: dict[str, Fact] = {
+    "office": _fact("person", (
+        "{s} has resigned from office.", "{s} is stepping down at once.",
+        "The resignation of {s} takes effect today.", "The post is vacant now that {s} is gone.",
+    ), (
+        "{s} is staying in office.", "{s} has ruled out stepping down.",
+        "No resignation is planned by {s}.", "The post remains with {s}.",
+    )),
+    "verdict": _fact("person", (
+        "{s} was found guilty.", "A jury has convicted {s}.", "{s} lost the case in court.",
+        "The judges ruled against {s}.",
+    ), (
+        "{s} was found innocent.", "A jury has acquitted {s}.", "{s} won the case in court.",
+        "The judges ruled in favour of {s}.",
+    )),
+    "illness": _fact("person", (
+        "{s} has fully recovered.", "Doctors have sent {s} home.", "{s} is out of danger.",
+        "The illness of {s} is over.",
+    ), (
+        "{s} is gravely ill.", "Doctors are keeping {s} in hospital.", "{s} remains in danger.",
+        "The illness of {s} is getting worse.",
+    )),
+    "candidacy": _fact("person", (
+        "{s} is not running for mayor.", "{s} has left the race for mayor.",
+        "The ballot will omit the name of {s}.", "Voters will never get to choose {s}.",
+    ), (
+        "{s} is running for mayor.", "{s} has entered the race for mayor.",
+        "The ballot will carry the name of {s}.", "Voters may choose {s} next month.",
+    )),
+    "press": _fact("person", (
+        "{s} has agreed to talk to the press.", "{s} answered every question of reporters.",
+        "Reporters were welcomed by {s}.", "The press conference of {s} went ahead.",
+    ), (
+        "{s} has refused to talk to the press.", "{s} answered no question of reporters.",
+        "Reporters were sent away by {s}.", "The press conference of {s} was cancelled.",
+    )),
+    "search": _fact("person", (
+        "{s} is still missing.", "The search for {s} goes on.", "{s} has not come home.",
+        "Rescuers have no trace of {s}.",
+    ), (
+        "{s} has been found.", "The search for {s} has ended.", "{s} came home unharmed.",
+        "Rescuers have located {s}.",
+    )),
+    "power": _fact("place", (
+        "Electricity is back in {s}.", "{s} has light and power again.",
+        "The blackout in {s} has ended.", "Lamps are burning in {s} tonight.",
+    ), (
+        "Electricity is cut off in {s}.", "{s} is without light and power.",
+        "The blackout in {s} continues.", "Lamps are dark in {s} tonight.",
+    )),
+    "evacuation": _fact("place", (
+        "{s} is being evacuated.", "All residents were told to leave {s}.",
+        "Families are fleeing from {s}.", "{s} stands empty tonight.",
+    ), (
+        "{s} is not being evacuated.", "All residents were told to stay in {s}.",
+        "Families are returning to {s}.", "{s} is full of people tonight.",
+    )),
+    "road": _fact("place", (
+        "The road to {s} is closed.", "Lorries no longer get through to {s}.",
+        "{s} is not to be reached by road.", "Fallen rocks block the way to {s}.",
+    ), (
+        "The road to {s} is open.", "Lorries get through to {s} again.",
+        "{s} can be reached by road.", "Nothing blocks the way to {s}.",
+    )),
+    "festival": _fact("place", (
+        "{s} is holding its festival.", "The festival in {s} goes ahead.",
+        "Dancers have filled the squares of {s}.", "{s} has kept the date of its fair.",
+    ), (
+        "{s} has called off its festival.", "The festival in {s} will not take place.",
+        "Dancers were sent home from {s}.", "{s} has dropped its fair.",
+    )),
+    "mayor": _fact("place", (
+        "{s} keeps its mayor.", "The old mayor was sworn in again at {s}.",
+        "The town hall of {s} did not change hands.", "{s} gave its mayor another term.",
+    ), (
+        "{s} has a new mayor.", "A new mayor was sworn in at {s}.",
+        "The town hall of {s} changed hands.", "{s} voted its mayor out.",
+    )),
+    "water": _fact("place", (
+        "The water in {s} is unfit to drink.", "Taps in {s} are running brown.",
+        "{s} has no safe drinking water.", "Tests found germs in the pipes of {s}.",
+    ), (
+        "The water in {s} is fit to drink.", "Taps in {s} are running clean.",
+        "{s} has safe drinking water.", "Tests found the pipes of {s} free of germs.",
+    )),
+    "strike": _fact("organisation", (
+        "Staff at {s} are on strike.", "Pickets stand outside {s}.", "{s} is shut by a walkout.",
+        "Work at {s} has stopped over pay.",
+    ), (
+        "Staff at {s} are back at work.", "Pickets have left {s}.",
+        "{s} has settled with its strikers.", "Work at {s} has resumed.",
+    )),
+    "money": _fact("organisation", (
+        "{s} has gone bankrupt.", "Creditors have taken over {s}.", "{s} does not pay its debts.",
+        "The money of {s} has run out.",
+    ), (
+        "{s} has escaped bankruptcy.", "Creditors have been paid by {s}.", "{s} pays its debts.",
+        "The money of {s} is safe.",
+    )),
+    "director": _fact("organisation", (
+        "{s} has dismissed its director.", "The director of {s} was shown the door.",
+        "{s} is looking for a new head.", "A new director will lead {s}.",
+    ), (
+        "{s} has kept its director.", "The director of {s} was given a longer contract.",
+        "{s} is not looking for a new head.", "The same director will lead {s}.",
+    )),
+    "fire": _fact("organisation", (
+        "Flames have destroyed {s}.", "{s} burned to the ground.",
+        "Firemen came too late for {s}.", "Nothing is left of {s} but ashes.",
+    ), (
+        "Flames never reached {s}.", "{s} came through the fire unhurt.",
+        "Firemen have saved {s}.", "Not a room of {s} was lost to the fire.",
+    )),
+    "move": _fact("organisation", (
+        "{s} is moving to another town.", "{s} has packed up and left.",
+        "The gates of {s} will close here.", "{s} has sold its building.",
+    ), (
+        "{s} is staying in town.", "{s} has no plans to leave.",
+        "The gates of {s} will stay open here.", "{s} has renewed the lease on its building.",
+    )),
+    "inspection": _fact("organisation", (
+        "{s} has passed its inspection.", "Inspectors gave {s} good marks.",
+        "{s} was found to obey every rule.", "No fault was found at {s}.",
+    ), (
+        "{s} has failed its inspection.", "Inspectors gave {s} bad marks.",
+        "{s} was found to break the rules.", "Serious faults were found at {s}.",
     )),
 }
 # fmt: on

@@ -8,7 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from factmix.stats.metrics import Counts, contingency, indices_in, metrics
-from factmix.study.labels import ANSWERS, LABELS
+from factmix.stats.shift import discrimination
+from factmix.study.labels import ANSWERS, LABELS, Label
 from factmix.study.spec import Study
 from factmix.training.columns import PROBABILITIES
 
@@ -64,6 +65,56 @@ def card(policy: "Policy", development: pd.DataFrame, study: Study, *, seed: int
             "answers_without_evidence": _shares(untold[mine]),
         }
     return cards
+
+
+def by_kind(policy: "Policy", development: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """What a model can tell, and what it explores, by dataset and kind of claim.
+
+    Args:
+        policy: the base model, or a trained one.
+        development: as for `card`.
+        study: as for `card`; also its group size, and the rewards of its arms.
+
+    Returns:
+        index dataset, decided (whether the claims have a verdict) and kind; columns n; recall (of
+        the gold labels); auroc_na (of p(NA), between these claims and all of the dataset that are
+        decided if these are not, or that are not if these are); auroc_pass_fail (NaN for claims
+        without a verdict); for each reward no_spread_<reward>, the share of claims whose
+        completions, as many as in a group of training and at its temperature, all earn the same.
+    """
+    from factmix.training.evaluate import answer  # needs torch
+    from factmix.training.reward_gain import totals
+
+    asked = partial(answer, policy, development, prompt=study.prompt)
+    first = study.evaluation.seed
+    told = asked(temperature=study.evaluation.temperature, seed=first)
+    told["decided"] = told["gold"] != Label.NA
+    told["right"] = told["predicted"] == told["gold"]
+    rewards = {study.arms[run.arm].reward: run.reward for run in study.runs()}
+    earned: dict[str, list[list[float]]] = {name: [] for name in rewards}
+    for seed in range(first, first + study.training.group_size):
+        sampled = asked(temperature=study.training.temperature, seed=seed, name=f"sample {seed}")
+        for name, reward in rewards.items():
+            earned[name].append(totals(sampled, reward))
+    spread = [f"no_spread_{name}" for name in rewards]
+    for column, values_GP in zip(spread, earned.values(), strict=True):
+        told[column] = np.ptp(np.array(values_GP), axis=0) == 0
+    keys = ["dataset", "decided", "kind"]
+    table = told.groupby(keys, sort=False).agg(
+        n=("id", "size"), recall=("right", "mean"), **{each: (each, "mean") for each in spread}
+    )
+    for dataset, decided, kind in table.index:
+        domain = told[told["dataset"] == dataset]
+        mine = (domain["decided"] == decided) & (domain["kind"] == kind)
+        against = domain[mine | (domain["decided"] != decided)]
+        row = (dataset, decided, kind)
+        table.loc[row, "auroc_na"] = _discrimination(against)["auroc_na"]
+        table.loc[row, "auroc_pass_fail"] = _discrimination(domain[mine])["auroc_pass_fail"]
+    return table[["n", "recall", "auroc_na", "auroc_pass_fail", *spread]]
+
+
+def _discrimination(answered: pd.DataFrame) -> dict[str, float]:
+    return discrimination(answered["gold"].tolist(), answered[list(PROBABILITIES)].to_numpy())
 
 
 def balanced_accuracy(logits: np.ndarray, gold: np.ndarray) -> float:

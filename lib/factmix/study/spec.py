@@ -67,6 +67,12 @@ class Study(Part):
         for name, mixture in self.mixtures.items():
             for dataset in mixture:
                 _defined(dataset, self.datasets, f"mixtures.{name}.{dataset}")
+                if self.datasets[dataset].held_out:
+                    raise StudyFieldError(
+                        f"mixtures.{name}.{dataset}",
+                        f"'{dataset}' is held out, and so no arm may train on it; remove it from"
+                        f" the mixture, or held_out from datasets.{dataset}",
+                    )
         for name, arm in self.arms.items():
             _defined(arm.mixture, self.mixtures, f"arms.{name}.mixture")
             _defined(arm.reward, self.rewards, f"arms.{name}.reward")
@@ -145,12 +151,13 @@ class Study(Part):
                 f"study {self.name} has no arm '{arm}'; expected one of: {', '.join(self.arms)}"
             )
         settings, baseline = self.arms[arm], self._baseline_of(arm)
+        of_run = self.seeds[0] if seed is None else seed
         protocol = resolve_protocol(settings, self.protocol)
         instructed = arm == baseline and protocol.baseline_prompt == "instructed"
         return Run(
             study=self.name,
             arm=arm,
-            seed=self.seeds[0] if seed is None else seed,
+            seed=of_run,
             mixture=settings.mixture,
             reward=resolve_reward(settings, self.rewards[settings.reward], self.protocol),
             protocol=protocol,
@@ -160,7 +167,7 @@ class Study(Part):
             else self.prompt,
             steps=settings.steps or self.training.steps,
             baseline=baseline,
-            training_sample=self._training_sample(settings.mixture, protocol),
+            training_sample=self._training_sample(settings.mixture, protocol, of_run),
             evaluation_sample=self._evaluation_sample(protocol),
             model=self.model,
             training=self.training,
@@ -200,14 +207,19 @@ class Study(Part):
         return [*(run.evaluation_sample for run in self.base_runs()), *self.training_samples()]
 
     def training_samples(self) -> list[TrainingSample]:
-        """One sample per mixture by the study's protocol, then the variants of other arms."""
-        usual = [self._training_sample(name, PROTOCOLS[self.protocol]) for name in self.mixtures]
-        samples = {sample.name: sample for sample in usual}
-        for run in self.runs():
-            samples.setdefault(run.training_sample.name, run.training_sample)
-        return list(samples.values())
+        """The samples of each mixture by the study's protocol, then the variants of other arms."""
+        protocol = PROTOCOLS[self.protocol]
+        usual = [
+            self._training_sample(name, protocol, seed)
+            for name in self.mixtures
+            for seed in self.seeds
+        ]
+        used = [run.training_sample for run in self.all_runs()]
+        return list({sample.name: sample for sample in (*usual, *used)}.values())
 
-    def _training_sample(self, mixture: str, protocol: Protocol) -> TrainingSample:
+    def _training_sample(self, mixture: str, protocol: Protocol, seed: int) -> TrainingSample:
+        """A mixture's sample for runs with a seed, which matters only for generated datasets."""
+        generated = any(self.datasets[name].generated for name in self.mixtures[mixture])
         usual = PROTOCOLS[self.protocol]
         split, evidence = protocol.split, protocol.evidence_train
         same = (split, evidence) == (usual.split, usual.evidence_train)
@@ -215,6 +227,7 @@ class Study(Part):
             mixture=mixture,
             counts=self.mixtures[mixture],
             seed=self.sample_seed,
+            run_seed=seed if generated else None,
             split=split,
             evidence=evidence,
             variant="" if same else sample_variant(split, evidence),
