@@ -100,7 +100,7 @@ def by_kind(policy: "Policy", development: pd.DataFrame, study: Study) -> pd.Dat
     for column, values_GP in zip(spread, earned.values(), strict=True):
         told[column] = np.ptp(np.array(values_GP), axis=0) == 0
     keys = ["dataset", "decided", "kind"]
-    table = told.groupby(keys, sort=False).agg(
+    table = told.groupby(keys).agg(
         n=("id", "size"), recall=("right", "mean"), **{each: (each, "mean") for each in spread}
     )
     for dataset, decided, kind in table.index:
