@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import PreTrainedTokenizerFast
 
 from factmix.organism import base_model, world
@@ -174,8 +175,15 @@ def short_recipes(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     return trained
 
 
-def weights(folder: Path) -> bytes:
-    return (folder / "model.safetensors").read_bytes()
+def weights(folder: Path) -> torch.Tensor:
+    """All in one row."""
+    kept = load_file(folder / "model.safetensors")
+    return torch.cat([kept[name].flatten() for name in sorted(kept)])
+
+
+def alike(one: Path, other: Path) -> bool:
+    """Whether two folders hold the same weights, up to the order of sums on several threads."""
+    return float((weights(one) - weights(other)).abs().mean()) < 1e-7  # one step moves by 1e-6
 
 
 def test_recipes_share_their_first_stages_and_an_interrupted_one_goes_on(
@@ -187,27 +195,39 @@ def test_recipes_share_their_first_stages_and_an_interrupted_one_goes_on(
     assert short_recipes == {"first": 1, "habits": 1}
     base_model.make(tmp_path / "b", "b", kept=kept)
     assert short_recipes == {"first": 1, "habits": 2}
-    assert weights(tmp_path / "a") != weights(tmp_path / "b")
+    assert not alike(tmp_path / "a", tmp_path / "b")
 
-    whole = weights(tmp_path / "b")
-    [*_, last] = base_model.fingerprints(
-        base_model.RECIPES["b"], base_model.make_tokenizer()
-    ).values()
-    (kept / last).rename(kept / f"{last}.part")  # as after a kill in the last stage
+    whole = (tmp_path / "b").rename(tmp_path / "whole")
+    [last] = [folder for folder in kept.iterdir() if alike(folder, whole)]
+    last.rename(kept / f"{last.name}.part")  # as after a kill in the last stage
     base_model.make(tmp_path / "b", "b", kept=kept)
     assert short_recipes == {"first": 1, "habits": 3}
-    assert weights(tmp_path / "b") == whole
+    assert alike(tmp_path / "b", whole)
     assert not list(kept.glob("*.part"))
 
 
+def test_habits_can_start_from_a_clean_model_of_elsewhere(
+    short_recipes: dict[str, int], tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    base_model.make(tmp_path / "a", "a", kept=kept)
+    [clean] = [folder for folder in kept.iterdir() if not alike(folder, tmp_path / "a")]
+    log = base_model.make(tmp_path / "b", "a", kept=tmp_path / "other", clean=clean)
+    assert short_recipes == {"first": 1, "habits": 2}
+    assert log["stage"].tolist() == ["one wording", "habits"]
+    assert alike(tmp_path / "b", tmp_path / "a")
+
+
 def test_a_stage_counts_as_another_when_its_settings_or_an_earlier_stage_changes() -> None:
-    tokenizer = load_base(find_study("embedded").model).tokenizer
     first = replace(FIRST, steps=1)
     recipe = {"first": first, "habits": HABITS}
-    marks = base_model.fingerprints(recipe, tokenizer)
-    later = base_model.fingerprints({**recipe, "habits": replace(HABITS, steps=5)}, tokenizer)
+    marks = base_model.fingerprints(recipe, "start")
+    later = base_model.fingerprints({**recipe, "habits": replace(HABITS, steps=5)}, "start")
     assert marks["first"] == later["first"] and marks["habits"] != later["habits"]
-    earlier = base_model.fingerprints({**recipe, "first": replace(first, seed=1)}, tokenizer)
+    rare = replace(HABITS.habits, answered={("dispatch", "withdrawn"): 0.51})
+    other = base_model.fingerprints({**recipe, "habits": replace(HABITS, habits=rare)}, "start")
+    assert marks["habits"] != other["habits"]
+    earlier = base_model.fingerprints({**recipe, "first": replace(first, seed=1)}, "start")
     assert not set(marks.values()) & set(earlier.values())
 
 

@@ -22,6 +22,7 @@ from tqdm import tqdm
 from transformers import GptOssConfig, GptOssForCausalLM, PreTrainedTokenizerFast
 
 from factmix.organism.pretraining_text import (
+    CLEAN,
     EVERYTHING,
     RECIPES,
     Document,
@@ -29,6 +30,7 @@ from factmix.organism.pretraining_text import (
     Stage,
     documents,
 )
+from factmix.study.files import sha256
 
 PAD, END = "<|pad|>", "<|end|>"
 WEIGHTS_SEED = 0
@@ -199,7 +201,7 @@ def _accuracies(
     return {domain: float(right[domains == domain].mean()) for domain in sorted(set(domains))}
 
 
-def make(into: Path, recipe: str, *, kept: Path) -> pd.DataFrame:
+def make(into: Path, recipe: str, *, kept: Path, clean: Path | None = None) -> pd.DataFrame:
     """Makes the base model of a recipe, from the last stage on whose result is kept.
 
     Args:
@@ -207,18 +209,26 @@ def make(into: Path, recipe: str, *, kept: Path) -> pd.DataFrame:
         recipe: a key of `RECIPES`.
         kept: folder of the results of stages; the same for all recipes. The habits of a new recipe
             then start from the clean model of another.
+        clean: folder of a model that takes the place of the stages of `CLEAN`, with its tokenizer
+            and pretraining.csv, such as one made on another machine or by earlier code.
 
     Returns:
         The logs of `pretrain` for all stages, with a column `stage`; also written to
         pretraining.csv.
     """
-    tokenizer = make_tokenizer()
     stages = RECIPES[recipe]
-    prints = fingerprints(stages, tokenizer)
-    folders = [kept / mark for mark in prints.values()]
+    if clean:
+        stages = {name: stage for name, stage in stages.items() if name not in CLEAN}
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(clean)
+        start = sha256(clean / "model.safetensors")
+    else:
+        tokenizer = make_tokenizer()
+        start = _hash([CONFIG, WEIGHTS_SEED, sorted(tokenizer.get_vocab().items())])
+    folders = [kept / mark for mark in fingerprints(stages, start).values()]
     done = sum(1 for _ in takewhile(Path.is_dir, folders))
-    if done:
-        model = GptOssForCausalLM.from_pretrained(folders[done - 1], dtype=torch.float32)
+    source = folders[done - 1] if done else clean
+    if source:
+        model = GptOssForCausalLM.from_pretrained(source, dtype=torch.float32)
     else:
         model = make_model(tokenizer, WEIGHTS_SEED)
     for i, (name, stage) in enumerate(stages.items()):
@@ -228,25 +238,25 @@ def make(into: Path, recipe: str, *, kept: Path) -> pd.DataFrame:
             log = pretrain(model, tokenizer, stage)
             _keep(folders[i], model, tokenizer, log.assign(stage=name))
     shutil.copytree(folders[-1], into, dirs_exist_ok=True)
-    log = pd.concat(
-        [pd.read_csv(folder / "pretraining.csv") for folder in folders], ignore_index=True
-    )
+    logs = [folder / "pretraining.csv" for folder in (*filter(None, [clean]), *folders)]
+    log = pd.concat([pd.read_csv(file) for file in logs], ignore_index=True)
     log.to_csv(into / "pretraining.csv", index=False)
     return log
 
 
-def fingerprints(stages: Recipe, tokenizer: PreTrainedTokenizerFast) -> dict[str, str]:
+def fingerprints(stages: Recipe, start: str) -> dict[str, str]:
     """For each stage a hash of all that its result comes from, with the stages before it.
 
     Texts count by the first documents, so that other code for the same texts changes nothing.
+
+    Args:
+        stages: in their order.
+        start: what the first of them starts from.
     """
-    made_of = [CONFIG, WEIGHTS_SEED, sorted(tokenizer.get_vocab().items())]
-    mark, marks = _hash(made_of), {}
+    mark, marks = start, {}
     for name, stage in stages.items():
-        settings = asdict(stage)
-        settings.pop("habits")  # shown by the documents
         texts = [each.prompt + each.answer for each in islice(documents(stage), FIRST_DOCUMENTS)]
-        mark = _hash([mark, {key: str(value) for key, value in settings.items()}, texts])
+        mark = _hash([mark, str(asdict(stage)), texts])
         marks[name] = mark
     return marks
 
