@@ -12,11 +12,19 @@ INSTALLED := .venv/installed
 # the PATH of its own start says.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
+# The user of a container may have no name, which Snakemake asks for, and no home folder, in which
+# Jupyter, Snakemake and others keep files.
+USER ?= $(shell id -u)
+export USER
+ifneq ($(shell test -w "$$HOME" && echo writable),writable)
+export HOME := $(CURDIR)/.home
+endif
+
 SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES) --config study=$(STUDY)
 BOOK = _build/html/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study plan book screenshot freeze lint test test-all clean unlock
+.PHONY: help setup study plan book screenshot freeze lint test test-all clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|'
@@ -62,9 +70,6 @@ test: lint ## lint, and run the tests that cover every module
 
 test-all: test ## run the slow tests too
 	$(BIN)/pytest -m slow
-
-unlock: $(INSTALLED) ## after a run was killed and the next says that the folder is locked
-	@$(SNAKEMAKE) --unlock
 
 clean: ## remove the built book and caches; runs/ and .venv stay
 	rm -rf _build .mypy_cache .pytest_cache .ruff_cache .hypothesis

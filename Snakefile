@@ -7,27 +7,47 @@
 # arm only; comments and docstrings do nothing. (A file with a new time and the same content counts
 # as old: the profiles compare checksums.)
 
+import atexit
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from factmix.study import freshness
 from factmix.study.load import find_study
-from factmix.study.paths import Paths
+from factmix.study.lock import LockedError, alone
+from factmix.study.paths import FolderError, Paths
 from factmix.study.spec import StudyError
 from factmix.training.columns import TRAINED
 
 try:
-    STUDY = find_study(config.get("study", "embedded"))
-except StudyError as error:
+    STUDY = find_study(str(config.get("study", "embedded")))  # Snakemake reads 2024 as a number
+    PATHS = Paths(Path(os.path.relpath(Paths.of(STUDY).root)))
+except (StudyError, FolderError) as error:
     raise WorkflowError(str(error)) from None
+if {"{", "}"} & set(str(PATHS.root)):
+    raise WorkflowError(
+        f"FACTMIX_RUNS: got {PATHS.root.parent}; Snakemake takes braces for wildcards: expected a"
+        " folder without them"
+    )
 
-PATHS = Paths(Path(os.path.relpath(Paths.of(STUDY).root)))
 ARM = str(PATHS.root / "{arm}-s{seed}")
 PAGES = str(PATHS.root / "notebooks")
 MODEL = [os.path.relpath(file) for file in freshness.model_files(STUDY.model)]
 ALL_CORES = 1024  # Snakemake takes what there is; it also sets the threads of the libraries to it
+
+UNTIL_THE_END = ExitStack()
+atexit.register(UNTIL_THE_END.close)
+
+
+# Instead of Snakemake's own lock, which a killed run leaves behind (the profiles set nolock).
+onstart:
+    try:
+        UNTIL_THE_END.enter_context(alone(Path(".snakemake/running"), "a study in this folder"))
+    except LockedError as error:
+        raise WorkflowError(str(error)) from None
+
 
 wildcard_constraints:
     arm="|".join(STUDY.arms),
@@ -118,7 +138,7 @@ checkpoint data:
         update(PATHS.evaluation),
         page=f"{PAGES}/data.ipynb",
     shell:
-        "factmix notebook notebooks/data.md {output.page} -p study={STUDY.name}"
+        "factmix notebook notebooks/data.md {output.page:q} -p study={STUDY.name}"
 
 
 rule base:
@@ -141,8 +161,9 @@ rule base:
 
 
 # Training, evaluation and page of an arm are one notebook, arm.md, when it is run by hand. Here they
-# are three jobs, so that a mistake in a figure costs no trained model and a page needs no GPU; the
-# page executes arm.md, which finds the work done.
+# are three jobs, because Snakemake deletes what a failed job wrote: a mistake in a figure, or an
+# evaluation without memory, costs no trained model. The page executes arm.md, which finds the work
+# done, without torch.
 rule train:
     message: "Arm {wildcards.arm}, seed {wildcards.seed}: training"
     input:
@@ -194,7 +215,7 @@ rule arm:
         f"{PAGES}/{{arm}}-s{{seed}}.ipynb",
     priority: 1
     shell:
-        "factmix notebook notebooks/arm.md {output}"
+        "factmix notebook notebooks/arm.md {output:q}"
         " -p study={STUDY.name} -p arm={wildcards.arm} -p seed={wildcards.seed}"
 
 
@@ -214,4 +235,4 @@ rule compare:
         PATHS.study,
         page=f"{PAGES}/compare.ipynb",
     shell:
-        "factmix notebook notebooks/compare.md {output.page} -p study={STUDY.name}"
+        "factmix notebook notebooks/compare.md {output.page:q} -p study={STUDY.name}"

@@ -18,7 +18,7 @@ from factmix.study.examples import from_frame
 from factmix.study.load import find_study
 from factmix.study.run import BaseRun
 from factmix.study.spec import Study
-from factmix.training.evaluate import answer_as, by_length
+from factmix.training.evaluate import answer_as, batches
 from factmix.training.policy import Policy, load_base, prompt_texts
 from factmix.training.prefix import pad_left, read_prompts
 from options import options
@@ -60,7 +60,7 @@ def read(policy: Policy, examples: pd.DataFrame, run: BaseRun) -> None:
 def _batches(policy: Policy, examples: pd.DataFrame, run: BaseRun) -> list[list[list[int]]]:
     texts = prompt_texts(policy.tokenizer, from_frame(examples), run.evaluation_prompt)
     tokens = policy.tokenizer(texts)["input_ids"]
-    return [[tokens[i] for i in batch] for batch in by_length([len(each) for each in tokens])]
+    return [[tokens[i] for i in batch] for batch in batches(tokens)]
 
 
 def measure(study: Study, examples: int, repeats: int) -> dict[str, list[float]]:

@@ -91,7 +91,14 @@ class Bench:
 
     def sample(self, batch: list[dict[str, Any]]) -> Inputs:
         """Tokenises a batch of prompts, samples their completions and scores them."""
-        return probe.rollout(self.trainer, batch)
+        inputs = probe.rollout(self.trainer, batch)
+        # as training logs it; ours decides by it how to make the next step
+        self.trainer.state.log_history.append({"frac_reward_zero_std": self.zero_spread()})
+        return inputs
+
+    def kl(self, inputs: Inputs) -> None:
+        """The KL from the base model, which ours logs every `KL_STEPS` steps."""
+        probe.kl_from_base(self.trainer, inputs)
 
     def zero_spread(self) -> float:
         """Share of the groups of the last batch whose rewards are all equal."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from factmix.study.files import peak_memory_gb
 from factmix.study.load import find_study
-from factmix.study.paths import ROOT, Paths
+from factmix.study.paths import ROOT, Paths, folder_in
 from factmix.study.spec import Study
 from options import options
 from timing import machine, progress, report, table
@@ -61,14 +61,14 @@ def measure(study: Study, arms: list[str]) -> dict[str, dict[str, float]]:
     """By phase: seconds, peak_gb, and for training the seconds in its run.json."""
     found: dict[str, dict[str, float]] = {}
     phases = phases_of(study, arms)
-    kept = os.environ.get("FACTMIX_RUNS")
-    if kept and (Path(kept) / study.name).exists():
+    kept = folder_in("FACTMIX_RUNS")
+    if kept and (kept / study.name).exists():
         sys.exit(
-            f"{Path(kept) / study.name} already exists, so nothing would be left to measure;"
+            f"{kept / study.name} already exists, so nothing would be left to measure;"
             " remove it, or set FACTMIX_RUNS to another folder"
         )
     place: contextlib.AbstractContextManager[str] = (
-        contextlib.nullcontext(kept) if kept else tempfile.TemporaryDirectory()
+        contextlib.nullcontext(str(kept)) if kept else tempfile.TemporaryDirectory()
     )
     with place as folder, progress(len(phases), "phases") as bar:
         environment = {**os.environ, "FACTMIX_RUNS": folder}

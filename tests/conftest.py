@@ -32,6 +32,6 @@ def smoke() -> Study:
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a book that was built from invented results; _build/html has its pages."""
-    folder = tmp_path_factory.mktemp("book")
+    folder = tmp_path_factory.mktemp("a book [x]")  # as a path may be
     invented_book.build_with_runs(folder)
     return folder

@@ -3,6 +3,7 @@
 # The modules behind a command are imported inside it: torch takes seconds, and --help should not.
 
 import errno
+import io
 import json
 import sys
 from enum import Enum
@@ -88,18 +89,16 @@ def data(study_name: StudyName, as_json: AsJson = False) -> None:
     study, paths = _open(study_name)
     from factmix.data import mixtures
     from factmix.report import data_summary
-    from factmix.training.policy import ModelError, load_tokenizer
+    from factmix.training.policy import local_tokenizer
 
-    report = mixtures.prepare(study, paths)
-    try:
-        tokenizer = load_tokenizer(study.model, only_local=True)
-    except ModelError:
-        tokenizer = None
+    tokenizer = local_tokenizer(study.model, study.prompt)
+    if tokenizer is None:
         print(
             f"no lengths of prompts: {study.model.path} has not been downloaded;"
             f" `factmix plan {study.name}` says how",
             file=sys.stderr,
         )
+    report = mixtures.prepare(study, paths)
     summary = data_summary.summarise(study, paths, report, tokenizer)
     if as_json:
         print(json.dumps(summary, indent=2))
@@ -131,7 +130,7 @@ def train(
 
     mixtures.check_drawn(run, paths)
     grpo.train(run, paths)
-    print(f"wrote {paths.run(run)}")
+    print(f"{paths.run(run)} is trained")
 
 
 @app.command()
@@ -155,7 +154,7 @@ def evaluate(
         _check_trained(run, paths)
         evaluation.evaluate_arm(run, paths)
     for run in runs:
-        print(f"wrote {paths.run(run) / 'predictions.parquet'}")
+        print(f"{paths.run(run) / 'predictions.parquet'} has the answers")
 
 
 @app.command()
@@ -170,24 +169,52 @@ def results(study_name: StudyName) -> None:
 
 @app.command()
 def compare(
-    baseline: Annotated[Path, typer.Argument(help="A predictions.parquet, or released JSON.")],
-    model: Annotated[Path, typer.Argument(help="The same, of the system to compare with it.")],
+    baseline: Annotated[Path, typer.Argument(help="The predictions of one system.")],
+    model: Annotated[Path, typer.Argument(help="Those of the system to compare with it.")],
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHAT=NAME,...",
+            help="Names of columns, where they are not found: of id, gold, predicted, correct "
+            "(1 or 0), dataset, format_valid. Such as: id=key,gold=truth,predicted=answer",
+        ),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORD=LABEL,...",
+            help="Words for labels. Such as: 'SUPPORTS=PASS,REFUTES=FAIL,NOT ENOUGH INFO=NA'",
+        ),
+    ] = None,
     invalid: Annotated[
         InvalidAnswers, typer.Option(help="Count invalid answers as wrong, or leave pairs out.")
     ] = InvalidAnswers.WRONG,
     dataset: Annotated[
-        str | None, typer.Option(help="Of Parquet files with several, only this dataset.")
+        str | None, typer.Option(help="Of files with several datasets, only this one.")
     ] = None,
     resamples: Annotated[int, typer.Option(min=1, help="Of the bootstrap.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 7,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the answers of two systems to the same examples, from two prediction files."""
-    from factmix.results.compare_files import as_text, compare_pairs
-    from factmix.results.prediction_files import pair
+    """Compare the answers of two systems to the same examples, from two prediction files.
 
-    pairs = pair(baseline, model, invalid=invalid.value, dataset=dataset)
-    result = compare_pairs(pairs, resamples=resamples, confidence=0.95, seed=seed)
+    A file is Parquet, CSV, JSON or JSON lines, also as .gz, with one row per
+    example. It has an id and the gold label and the answer, for any labels,
+    or only whether the answer is right, as in the sample logs
+    (samples_*.jsonl) of lm-evaluation-harness.
+    """
+    from factmix.results.compare_files import as_text, compare_pairs
+    from factmix.results.prediction_files import pair, read_columns, read_words
+
+    pairs = pair(
+        baseline,
+        model,
+        invalid=invalid.value,
+        dataset=dataset,
+        columns=read_columns(columns),
+        words=read_words(labels),
+    )
+    result = compare_pairs(pairs, resamples=resamples, seed=seed)
     print(json.dumps(result, indent=2, allow_nan=False) if as_json else as_text(result))
 
 
@@ -294,7 +321,14 @@ def notebook(
         name, equals, value = parameter.partition("=")
         if not equals:
             raise typer.BadParameter(f"'{parameter}': expected NAME=VALUE", param_hint="-p")
-        values[name] = yaml.safe_load(value)
+        try:
+            values[name] = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError):  # also a date that does not exist
+            raise typer.BadParameter(
+                f"'{parameter}': expected a number, a text, true, false or null after the =; quote"
+                " a text that YAML takes for something else",
+                param_hint="-p",
+            ) from None
     notebooks.execute(source, output, values)
     print(f"wrote {output}")
 
@@ -306,6 +340,8 @@ def main() -> None:
     be written to is the machine's; and packages of an extra may not be installed. Any other is a
     mistake in the code, and keeps its traceback.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # of a terminal that lacks some letters
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except ModuleNotFoundError as error:

@@ -12,6 +12,7 @@ from typing import Any
 import jupytext
 import papermill
 import yaml
+from ipykernel.kernelspec import write_kernel_spec
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
@@ -21,6 +22,7 @@ from factmix.study.paths import ROOT
 # Kernels warn that they talk over local TCP, and tqdm that it cannot draw its bars as widgets.
 QUIET_KERNEL = [
     "--log-level=ERROR",
+    "--HistoryManager.enabled=False",
     "--IPKernelApp.exec_lines=import warnings; warnings.filterwarnings('ignore', 'IProgress')",
 ]
 
@@ -62,7 +64,7 @@ def execute(source: Path, output: Path, parameters: Mapping[str, Any]) -> None:
         convert(source, converted)
         _check_names(source, converted, parameters)
         try:
-            with _figures_inline():
+            with _kernels_of_our_own(Path(folder) / "jupyter"):
                 papermill.execute_notebook(
                     converted,
                     executed,
@@ -115,16 +117,26 @@ def repository() -> dict[str, str]:
 
 
 @contextmanager
-def _figures_inline() -> Iterator[None]:
-    """Makes kernels that start inside show figures, whatever MPLBACKEND the environment has."""
-    usual = os.environ.get("MPLBACKEND")
-    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+def _kernels_of_our_own(folder: Path) -> Iterator[None]:
+    """Makes kernels that start inside run this Python and show figures, on every machine.
+
+    The environment may name another backend of matplotlib, a `python3` of another Python, and a
+    home folder that does not exist or cannot be written to. Jupyter and IPython use `folder`
+    instead.
+    """
+    write_kernel_spec(folder / "kernels" / "python3")
+    places = ("JUPYTER_PATH", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR")
+    ours = dict.fromkeys((*places, "IPYTHONDIR"), str(folder))
+    ours["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+    usual = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
     try:
         yield
     finally:
-        del os.environ["MPLBACKEND"]
-        if usual is not None:
-            os.environ["MPLBACKEND"] = usual
+        for name, value in usual.items():
+            del os.environ[name]
+            if value is not None:
+                os.environ[name] = value
 
 
 def _lacks_figures(path: Path) -> bool:

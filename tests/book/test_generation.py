@@ -1,11 +1,14 @@
 """What is generated for the book: whose numbers a page shows, and what is made again when."""
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from factmix.cli import app
 from factmix.report import pages
 from factmix.report.sources import Results, committed_results
 from factmix.study.paths import ROOT
@@ -35,6 +38,16 @@ def test_a_run_is_shown_on_its_own_page_and_on_no_chapter(both: list[Results]) -
     assert book.of_page("appendix/seeds") is again
     assert book.of_page("_generated/notebooks/seeds_compare") is again
     assert book.of_page("_generated/notebooks/compare") is default
+
+
+def test_the_example_of_a_comparison_is_what_the_command_prints(
+    both: list[Results], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = str(pages.two_systems(both[0])["text/compare.txt"])
+    command, output = shown.replace("\\\n", "").split("\n", 1)
+    monkeypatch.chdir(ROOT)
+    arguments = shlex.split(command.removeprefix("$ factmix "))
+    assert CliRunner().invoke(app, arguments).output == output
 
 
 def test_the_figure_of_other_seeds_leads_to_the_notebook_that_shows_it(

@@ -42,6 +42,9 @@ def test_facts_are_interval_n_test_study_arm_seed_and_name(
         ("seed", "12"),
         ("name", "metrics.a"),
     ]
+    leaf |= {"p": 0.0039, "p_holm": 0.01995, "at_floor": ["p", "p_holm"]}
+    bound = dict(roles.facts(leaf, "metrics.a", source))["test"]
+    assert bound == "p\u00a0\u2264\u00a00.0039 (corrected by Holm: p\u00a0<\u00a00.02)"
 
 
 @pytest.mark.parametrize(

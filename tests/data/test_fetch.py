@@ -1,12 +1,14 @@
 import hashlib
 import threading
+import time
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from factmix.data.fetch import SourceError, fetch, locate, open_member
+from factmix.data.fetch import SourceError, fetch, locate, open_member, opened
 from factmix.data.sources import SOURCES, Source
+from factmix.study.paths import FolderError
 
 CONTENT = b"one line\n"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -102,7 +104,8 @@ def test_a_download_of_another_content_is_kept_aside_and_the_error_says_all(serv
     aside = tmp_path / "cache" / f"thing.txt.unexpected-{SHA256[:12]}"
     for part in ("other: http", "0" * 64, SHA256, str(aside), "delete it and try again"):
         assert part in str(caught.value)
-    assert list((tmp_path / "cache").iterdir()) == [aside]
+    left = set((tmp_path / "cache").iterdir())
+    assert left == {aside, tmp_path / "cache" / "thing.txt.lock"}
     assert aside.read_bytes() == CONTENT
 
 
@@ -137,10 +140,81 @@ def test_a_member_is_read_in_place_whatever_its_name(tmp_path):
     archive = tmp_path / "a.zip"
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("../escaped.txt", "content")
-    with open_member(archive, "../escaped.txt") as content:
+    with opened(archive) as found, open_member(found, "../escaped.txt") as content:
         assert content.read() == b"content"
     assert [path.name for path in tmp_path.rglob("*")] == ["a.zip"]
     assert not (tmp_path.parent / "escaped.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("offset", "number", "problem"),
+    [
+        (10, 9, "compression"),  # deflate64, as Windows packs large files
+        (10, 93, "compression"),  # zstd
+        (8, 1, "encrypted, password required"),
+    ],
+)
+def test_a_member_that_cannot_be_read_is_one_message(tmp_path, offset, number, problem):
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("claims.jsonl", "{}" * 100)
+    raw = bytearray(archive.read_bytes())
+    central = raw.index(b"PK\x01\x02")
+    for field in (offset - 2, central + offset):  # in the member's own header, and in the directory
+        raw[field : field + 2] = number.to_bytes(2, "little")
+    archive.write_bytes(raw)
+    expected = rf"a\.zip: claims\.jsonl cannot be read: .*{problem}.* Expected a file without pass"
+    with (
+        pytest.raises(SourceError, match=expected),
+        opened(archive) as found,
+        open_member(found, "claims.jsonl"),
+    ):
+        pass
+
+
+def test_a_damaged_member_is_one_message(tmp_path):
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("claims.jsonl", "{}" * 100)
+    raw = archive.read_bytes()
+    begin = raw.index(b"claims.jsonl") + len("claims.jsonl")
+    archive.write_bytes(raw[:begin] + b"\xff\xff" + raw[begin + 2 :])
+    with (
+        pytest.raises(SourceError, match=r"a\.zip: expected a zip archive: Error -3"),
+        opened(archive) as found,
+        open_member(found, "claims.jsonl") as content,
+    ):
+        content.read()
+
+
+def test_of_two_downloads_at_once_the_second_waits_for_the_first(served, tmp_path, capsys):
+    import factmix.data.fetch as fetching
+
+    receive, begun, goes_on = fetching._receive, threading.Event(), threading.Event()
+
+    def slow(*arguments):
+        begun.set()
+        assert goes_on.wait(10)
+        receive(*arguments)
+
+    found = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(fetching, "_receive", slow)
+        both = [threading.Thread(target=lambda: found.append(fetch("thing"))) for _ in range(2)]
+        both[0].start()
+        assert begun.wait(10)
+        both[1].start()
+        for _ in range(100):
+            if "waiting" in (said := capsys.readouterr().err):
+                break
+            time.sleep(0.02)
+        goes_on.set()
+        for each in both:
+            each.join(10)
+    path = tmp_path / "cache" / "thing.txt"
+    assert said == f"another process is downloading {path}; waiting for it\n"
+    assert found == [path, path] and path.read_bytes() == CONTENT
+    assert served == ["/thing.txt"]
 
 
 def test_a_failed_download_names_the_address_and_the_way_out(served):
@@ -178,7 +252,52 @@ def test_a_mirror_may_bring_its_own_checksums(served, folder, mark):
         fetch("thing")
 
 
+@pytest.mark.parametrize(
+    ("line", "encoding"),
+    [
+        ("{sum}  thing.txt\r\n", "utf-16"),
+        ("{sum}  thing.txt\n", "utf-8-sig"),
+        ("# sums\n\n{sum}  thing.txt", "utf-16-be"),
+        ("MD5 (thing.txt) = 0123\nSHA256 (thing.txt) = {sum}\n", "utf-8"),
+        ("SHA2-256(./thing.txt)= {sum}\n", "utf-8"),
+    ],
+)
+def test_checksums_are_read_as_other_programs_write_them(served, folder, line, encoding):
+    (folder / "thing.txt").write_text("an excerpt")
+    own = hashlib.sha256(b"an excerpt").hexdigest()
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    (folder / "SHA256SUMS").write_bytes((mark + line.format(sum=own.upper())).encode(encoding))
+    assert fetch("thing") == folder / "thing.txt"
+
+
+@pytest.mark.parametrize("content", [b"sums: none", "0" * 64 + "  thing.txt", b"\xff\xfe\x00"])
+def test_checksums_that_cannot_be_read_are_one_message(served, folder, content):
+    raw = content if isinstance(content, bytes) else content.encode("utf-16-le")
+    (folder / "thing.txt").write_text("an excerpt")
+    (folder / "SHA256SUMS").write_bytes(raw)
+    with pytest.raises(SourceError, match=r"SHA256SUMS: expected lines of a SHA-256 and a file"):
+        fetch("thing")
+
+
 def test_a_mirror_that_is_no_folder_is_a_mistake(served, monkeypatch, tmp_path):
     monkeypatch.setenv("FACTMIX_MIRROR", str(tmp_path / "nowhere"))
     with pytest.raises(SourceError, match=r"FACTMIX_MIRROR: expected a folder; got '.*nowhere'"):
         fetch("thing")
+
+
+def test_a_user_without_a_home_folder_is_told_to_name_a_cache(served, monkeypatch):
+    monkeypatch.setenv("FACTMIX_CACHE", "")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    with pytest.raises(FolderError, match=r"FACTMIX_CACHE: not set, .* home folder"):
+        fetch("thing")
+
+
+def test_folders_in_the_home_folder_may_be_written_with_a_tilde(served, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("FACTMIX_CACHE", "~/cache")
+    assert fetch("thing") == tmp_path / "cache" / "thing.txt"
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / "thing.txt").write_bytes(CONTENT)
+    monkeypatch.setenv("FACTMIX_MIRROR", "~/mirror")
+    assert fetch("thing") == tmp_path / "mirror" / "thing.txt"

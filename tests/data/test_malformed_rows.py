@@ -112,7 +112,7 @@ def second(format_: Format, **changes: Any) -> Row:
     ("change", "problem"),
     [
         (lambda f: lines(second(f))[:-3] + b"\n", "Invalid JSON"),
-        (lambda f: b"\n", "Invalid JSON"),
+        (lambda f: b"[" + lines(second(f)) + b"]", "expected one JSON object per line; got an arr"),
         (lambda f: lines(second(f, **{f.label: "MAYBE"})), r"\w+: Input should be .*'MAYBE'"),
         (lambda f: lines({k: v for k, v in second(f).items() if k != "claim"}), "claim: Field req"),
         (lambda f: lines(f.row), "the id '7' was already used in .*:1; expected every id once"),
@@ -122,7 +122,7 @@ def second(format_: Format, **changes: Any) -> Row:
             "Invalid JSON: invalid",
         ),
     ],
-    ids=["json", "blank", "label", "field", "id", "claim", "utf-8"],
+    ids=["json", "array", "label", "field", "id", "claim", "utf-8"],
 )
 def test_a_malformed_second_line_is_named_and_stops_the_loading(
     format_: Format, tmp_path: Path, change: Callable[[Format], bytes], problem: str
@@ -132,14 +132,36 @@ def test_a_malformed_second_line_is_named_and_stops_the_loading(
         format_.read(path)
 
 
-def test_a_byte_order_mark_and_windows_line_ends_change_nothing(
+def test_a_byte_order_mark_windows_line_ends_and_empty_lines_change_nothing(
     format_: Format, tmp_path: Path
 ) -> None:
     content = lines(format_.row, second(format_))
     usual = format_.read(format_.write(tmp_path, content))
     assert len(usual) == 2
-    for written in (b"\xef\xbb\xbf" + content, content.replace(b"\n", b"\r\n"), content[:-1]):
+    windows = content.replace(b"\n", b"\r\n")
+    blank = content.replace(b"\n", b"\n\n")
+    for written in (b"\xef\xbb\xbf" + content, windows, content[:-1], blank, windows + b" \r\n"):
         assert format_.read(format_.write(tmp_path, written)) == usual
+
+
+def test_a_file_that_is_one_array_is_one_short_message(format_: Format, tmp_path: Path) -> None:
+    rows = [second(format_, **{format_.id: i, "claim": LONG}) for i in range(3)]
+    for indent in (None, 2):
+        path = format_.write(tmp_path, json.dumps(rows, indent=indent).encode())
+        with pytest.raises(
+            DataError, match=r":1: expected one JSON .* got an array\. .* jq"
+        ) as told:
+            format_.read(path)
+        assert len(str(told.value)) < 300
+
+
+def test_a_value_of_another_type_is_shown_in_short(format_: Format, tmp_path: Path) -> None:
+    path = format_.write(tmp_path, lines(second(format_, claim=[LONG] * 9)))
+    with pytest.raises(
+        DataError, match=r":1: claim: Input should be a valid string; got \["
+    ) as told:
+        format_.read(path)
+    assert len(str(told.value)) < 500
 
 
 def test_evidence_of_a_hundred_thousand_characters_is_kept_whole(

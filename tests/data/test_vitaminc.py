@@ -65,7 +65,6 @@ def test_labels(archive, theirs, ours):
     ("second", "problem"),
     [
         ('{"unique_id": ', "Invalid JSON: EOF"),
-        ("", "Invalid JSON: EOF"),
         (
             ROW | {"label": "NOT_ENOUGH_INFO"},
             "label: Input should be 'SUPPORTS', .*'NOT_ENOUGH_INF",

@@ -3,12 +3,15 @@
 import sqlite3
 import subprocess
 import sys
+import threading
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from factmix.data import wiki_database
+from factmix.data.fetch import SourceError
 from factmix.data.pool import DataError
 from factmix.data.wiki import Reference, open_wiki
 from factmix.data.wiki_database import sentences_of
@@ -92,6 +95,85 @@ def test_a_finished_database_is_not_built_again(
     assert open_wiki(archive, tmp_path / "cache").pages == 3
 
 
+def test_a_finished_database_is_only_read(tmp_path: Path) -> None:
+    archive = write_dump(tmp_path, PAGES)
+    open_wiki(archive, tmp_path / "cache")
+    [database] = (tmp_path / "cache").glob("*.sqlite")
+    before = database.read_bytes(), database.stat().st_mtime_ns
+    wiki = open_wiki(archive, tmp_path / "cache")
+    wiki.search("The Vell is a river.")
+    with pytest.raises(sqlite3.OperationalError, match="attempt to write a readonly database"):
+        wiki._database.execute("INSERT INTO meta VALUES ('more', 1)")
+    assert (database.read_bytes(), database.stat().st_mtime_ns) == before
+    assert not [*(tmp_path / "cache").glob("*-wal"), *(tmp_path / "cache").glob("*-shm")]
+
+
+def test_a_finished_database_of_another_user_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = write_dump(tmp_path, PAGES)
+    claim = "The Vell is a river."
+    found = open_wiki(archive, tmp_path / "cache").search(claim)
+    [database] = (tmp_path / "cache").glob("*.sqlite")
+    connect = sqlite3.connect
+
+    def readonly(path: Path | str, **how: Any) -> sqlite3.Connection:
+        """As for a user who may not write there; the user of the tests may write everywhere."""
+        if isinstance(path, Path):
+            return connect(f"{path.as_uri()}?mode=ro", uri=True, **how)
+        return connect(path, **how)
+
+    monkeypatch.setattr(sqlite3, "connect", readonly)
+    wiki = open_wiki(archive, tmp_path / "cache")
+    assert wiki.pages == 3
+    assert "searches are not kept: attempt to write a readonly" in capsys.readouterr().err
+    monkeypatch.setattr(wiki, "_search", None)
+    assert wiki.search(claim) == found  # as it was found before
+    assert database.is_file()
+
+
+def test_what_a_former_version_built_with_another_journal_is_read(tmp_path: Path) -> None:
+    archive = write_dump(tmp_path, PAGES)
+    open_wiki(archive, tmp_path / "cache")
+    [database] = (tmp_path / "cache").glob("*.sqlite")
+    with sqlite3.connect(database) as former:
+        former.execute("PRAGMA journal_mode = WAL")
+        former.execute("DELETE FROM meta WHERE name = 'finished'")
+        former.commit()
+        former.execute("INSERT INTO meta VALUES ('finished', 1)")
+        former.commit()
+        assert wiki_database.finished(database) is None  # it is in the journal yet
+    former.close()
+    assert open_wiki(archive, tmp_path / "cache").pages == 3
+
+
+def test_of_two_that_build_one_database_the_second_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = write_dump(tmp_path, pages(30, "one"))
+    insert, both_began, counted = wiki_database._insert, threading.Barrier(2, timeout=10), []
+
+    def waiting(*arguments: Any) -> None:
+        both_began.wait()
+        insert(*arguments)
+
+    def count() -> None:
+        counted.append(open_wiki(archive, tmp_path / "cache").pages)
+
+    monkeypatch.setattr(wiki_database, "_insert", waiting)
+    first, second = threading.Thread(target=count), threading.Thread(target=count)
+    first.start()
+    second.start()
+    said = ""
+    while "waiting" not in said and second.is_alive():
+        said += capsys.readouterr().err
+    both_began.wait()  # the second is at the lock
+    first.join()
+    second.join()
+    assert counted == [30, 30]
+    assert "another process is building" in said
+
+
 def test_another_dump_gets_a_database_of_its_own(tmp_path: Path) -> None:
     assert open_wiki(write_dump(tmp_path, PAGES), tmp_path / "cache").pages == 3
     assert open_wiki(write_dump(tmp_path, {"Only": ["One ."]}), tmp_path / "cache").pages == 1
@@ -114,8 +196,6 @@ def test_only_files_of_pages_are_read_and_each_by_its_whole_name(tmp_path: Path)
 def test_a_damaged_database_is_named_with_the_way_out(tmp_path: Path) -> None:
     archive = write_dump(tmp_path, PAGES)
     open_wiki(archive, tmp_path / "cache")
-    for file in (tmp_path / "cache").glob("*-wal"):
-        file.unlink()
     [database] = (tmp_path / "cache").glob("*.sqlite")
     database.write_bytes(b"no database" * 1000)
     with pytest.raises(DataError, match=rf"^{database}: .* delete this file to rebuild it"):
@@ -145,7 +225,7 @@ def test_an_archive_without_pages_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"expected files of JSON lines .* holds readme\.txt"):
         open_wiki(path, tmp_path / "cache")
     path.write_text("<html>")
-    with pytest.raises(DataError, match="expected a zip archive"):
+    with pytest.raises(SourceError, match="expected a zip archive"):
         open_wiki(path, tmp_path / "cache")
 
 

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -167,6 +168,9 @@ def test_a_parameter_without_a_value_is_refused(
 ) -> None:
     assert run(monkeypatch, "notebook", "arm.md", "out.ipynb", "-p", "arm") == 2
     assert "expected NAME=VALUE" in capsys.readouterr().err
+    for value in ("2026-13-45", "[", "!!int two"):
+        assert run(monkeypatch, "notebook", "arm.md", "out.ipynb", "-p", f"seed={value}") == 2
+        assert "expected a number, a text" in capsys.readouterr().err
 
 
 def test_help_does_not_load_torch() -> None:
@@ -177,6 +181,19 @@ def test_help_does_not_load_torch() -> None:
         "sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_letters_that_a_terminal_lacks_are_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,gold,predicted\n1,wahr,wahr\n2,für,für\n", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "factmix.cli", "compare", "a.csv", "a.csv", "--resamples", "10"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert "f\\xfcr" in done.stdout
 
 
 def test_two_prediction_files_are_compared(

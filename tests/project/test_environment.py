@@ -126,6 +126,20 @@ main()
     assert done.stderr.count("\n") == 1
 
 
+def test_windows_is_told_what_to_use() -> None:
+    code = """
+import sys
+sys.modules["fcntl"] = sys.modules["resource"] = None
+sys.argv = ["factmix", "claims"]
+from factmix.cli import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.endswith("or on Windows the Windows Subsystem for Linux (WSL)\n")
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_module_of_no_extra_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> None:
         raise ModuleNotFoundError("No module named 'facmix'", name="facmix")

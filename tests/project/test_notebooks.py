@@ -1,4 +1,6 @@
+import json
 import os
+import sys
 from pathlib import Path
 
 import nbformat
@@ -77,6 +79,24 @@ def test_figures_are_shown_whatever_backend_the_environment_names(
     kinds = {kind for c in cells for out in c.get("outputs", []) for kind in out.get("data", {})}
     assert "image/png" in kinds
     assert os.environ.get("MPLBACKEND") == backend
+
+
+def test_this_python_runs_notebooks_whatever_the_machine_offers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = tmp_path / "kernels" / "python3" / "kernel.json"
+    kernel.parent.mkdir(parents=True)
+    other = {"argv": ["false", "{connection_file}"], "display_name": "?", "language": "python"}
+    kernel.write_text(json.dumps(other))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    monkeypatch.setenv("HOME", "/dev/null")  # in which nothing can be written
+    monkeypatch.delenv("JUPYTER_RUNTIME_DIR", raising=False)
+    before = dict(os.environ)
+    output = tmp_path / "pages" / "page.ipynb"
+    notebooks.execute(source(tmp_path, "import sys; print(sys.executable)"), output, {})
+    assert texts(output) == f"{sys.executable}\n"
+    assert [path.name for path in output.parent.iterdir()] == ["page.ipynb"]
+    assert dict(os.environ) == before
 
 
 def test_a_notebook_that_should_show_figures_and_shows_none_is_an_error(tmp_path: Path) -> None:

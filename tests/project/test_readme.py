@@ -1,8 +1,10 @@
 """What a newcomer reads first names files and commands that there are."""
 
 import re
+import shlex
 
 import pytest
+from typer.testing import CliRunner
 
 from factmix.cli import app
 from factmix.study.paths import ROOT
@@ -26,6 +28,20 @@ def test_the_commands_that_are_named_exist(name: str) -> None:
     assert made
     assert made <= TARGETS
     assert run <= COMMANDS
+
+
+def test_the_output_that_the_readme_shows_is_what_the_command_prints(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", "")
+    shown = re.findall(
+        r"^```text\n\$ factmix (.*?)\n(.*?)\n\.\.\.\n```", text, re.MULTILINE | re.DOTALL
+    )
+    assert len(shown) == 1
+    monkeypatch.chdir(ROOT)
+    for command, output in shown:
+        printed = CliRunner().invoke(app, shlex.split(command)).output
+        assert printed.startswith(f"{output}\n")
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])

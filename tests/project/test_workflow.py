@@ -3,8 +3,10 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ pytestmark = pytest.mark.slow
 
 STEPS = Path(__file__).parent / "workflow_steps.py"
 ARMS = 5  # of studies/embedded.yaml
+RUNS = "my 'runs' [x]"  # what a folder may be called
 
 
 class Project:
@@ -35,23 +38,28 @@ class Project:
             script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STEPS}" {command} "$@"\n')
             script.chmod(0o755)
 
-    def snakemake(self, *arguments: str, study: str = "embedded") -> str:
+    def start(self, *arguments: str, study: str = "embedded") -> subprocess.Popen[str]:
         environment = {
             **os.environ,
             "PATH": f"{self.root / 'bin'}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(self.root / "lib"),
+            "FACTMIX_RUNS": str(self.root / RUNS),
         }
-        environment.pop("FACTMIX_RUNS", None)
         command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local", "--cores", "2"]
-        done = subprocess.run(
+        return subprocess.Popen(
             [*command, *arguments, "--config", f"study={study}"],
             cwd=self.root,
             env=environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
-        output = done.stdout + done.stderr
-        assert done.returncode == 0, output
+
+    def snakemake(self, *arguments: str, study: str = "embedded") -> str:
+        running = self.start(*arguments, study=study)
+        output = running.communicate()[0]
+        assert running.returncode == 0, output
         return output
 
     def planned(self) -> dict[str, int]:
@@ -133,6 +141,26 @@ def test_code_that_training_uses_trains_every_arm_again(project: Project, module
     assert "data" not in planned
 
 
+def test_settings_of_the_evaluation_alone_train_nothing_again(project: Project) -> None:
+    project.edit("studies/embedded.yaml", "  temperature: 0.1", "  temperature: 0.2")
+    planned = project.planned()
+    assert "train" not in planned and planned["evaluate"] == ARMS and planned["base"] == 1
+
+
+def test_a_failed_evaluation_costs_no_training(project: Project) -> None:
+    project.edit("studies/embedded.yaml", "  temperature: 0.1", "  temperature: 0.2")
+    (project.root / "fail").write_text("factmix evaluate")
+    kept = {
+        path: path.read_bytes() for path in (project.root / RUNS / "embedded").glob("*/run.json")
+    }
+    with pytest.raises(AssertionError, match=r"rule (base|evaluate)"):
+        project.snakemake()
+    assert len(kept) == ARMS
+    assert all(path.read_bytes() == content for path, content in kept.items())
+    (project.root / "fail").unlink()
+    assert project.trained() == []
+
+
 def test_comments_and_docstrings_run_nothing_again(project: Project) -> None:
     for module in ("training/grpo", "training/rewards", "results/compare", "data/mixtures"):
         path = f"lib/factmix/{module}.py"
@@ -170,7 +198,7 @@ def test_a_setting_of_training_trains_again_and_a_description_does_not(project: 
 
 
 def test_results_are_made_again_to_keep_the_study_that_they_are_of(project: Project) -> None:
-    (project.root / "runs/embedded/study.json").unlink()
+    (project.root / RUNS / "embedded/study.json").unlink()
     assert project.planned() == {"compare": 1, "book": 1}
     project.snakemake()
     project.edit("studies/embedded.yaml", "\n  steps: 200", "\n  steps: 200\n  prompts_per_pass: 8")
@@ -178,7 +206,7 @@ def test_results_are_made_again_to_keep_the_study_that_they_are_of(project: Proj
 
 
 def test_data_survive_a_failed_drawing(project: Project) -> None:
-    evaluation = project.root / "runs/embedded/data/evaluation.parquet"
+    evaluation = project.root / RUNS / "embedded/data/evaluation.parquet"
     before = evaluation.read_bytes()
     project.edit("notebooks/data.md")
     (project.root / "fail").write_text("notebooks/data.md")
@@ -189,13 +217,40 @@ def test_data_survive_a_failed_drawing(project: Project) -> None:
     assert project.trained() == []
 
 
+def test_one_run_at_a_time_and_a_killed_one_is_no_hindrance(project: Project) -> None:
+    project.edit("studies/embedded.yaml", "weight_decay: 0.01", "weight_decay: 0.02")
+    (project.root / "wait").write_text("factmix train")
+    begun = (project.root / "steps.log").read_text().count("factmix train")
+    first = project.start()
+    try:
+        while (project.root / "steps.log").read_text().count("factmix train") == begun:
+            assert first.poll() is None
+            time.sleep(0.1)
+        with pytest.raises(AssertionError, match=f"already running: process {first.pid} on "):
+            project.snakemake()
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+        first.communicate()
+    (project.root / "wait").unlink()
+    assert f"was killed before (process {first.pid} on " in project.snakemake()
+    assert "Nothing to be done" in project.snakemake()
+
+
 def test_another_study_runs_although_a_newer_book_is_there(project: Project) -> None:
     project.snakemake(study="smoke")
-    assert (project.root / "runs" / "smoke" / "results.json").is_file()
+    assert (project.root / RUNS / "smoke" / "results.json").is_file()
     assert "Nothing to be done" in project.snakemake(study="smoke")
 
 
-def test_an_unknown_study_is_one_clear_error(finished: Project) -> None:
-    with pytest.raises(AssertionError, match=r"expected one of: .*embedded") as caught:
-        finished.snakemake("-n", study="embeded")
+@pytest.mark.parametrize(
+    ("study", "said"),
+    [
+        ("embeded", "expected one of: .*embedded"),
+        ("2024", "'2024': expected the name of .*; a name begins with a letter"),
+        ("2026-11-28", "'2026-11-28': expected the name of .*; a name begins with a letter"),
+    ],
+)
+def test_an_unknown_study_is_one_clear_error(finished: Project, study: str, said: str) -> None:
+    with pytest.raises(AssertionError, match=said) as caught:
+        finished.snakemake("-n", study=study)
     assert "Traceback" not in str(caught.value)

@@ -1,10 +1,13 @@
 """Stand-ins for the commands of the Snakefile: each writes the files that its step should write."""
 
+import os
 import sys
 import time
 from pathlib import Path
 
 import yaml
+
+RUNS = Path(os.environ["FACTMIX_RUNS"])
 
 
 def outputs(command: str, arguments: list[str]) -> list[Path]:
@@ -18,10 +21,8 @@ def outputs(command: str, arguments: list[str]) -> list[Path]:
     study, arm = rest[:2]
     if arm == "base":
         variants = ["", *(["-as_released"] if "protocol: as_released" in text_of(study) else [])]
-        return [
-            Path("runs") / study / f"base{variant}" / "predictions.parquet" for variant in variants
-        ]
-    run = Path("runs") / study / f"{arm}-s{rest[-1]}"
+        return [RUNS / study / f"base{variant}" / "predictions.parquet" for variant in variants]
+    run = RUNS / study / f"{arm}-s{rest[-1]}"
     if step == "evaluate":
         return [run / "predictions.parquet"]
     tables = [run / f"{name}.parquet" for name in ("metrics", "trajectory", "rewards")]
@@ -34,7 +35,7 @@ def text_of(study: str) -> str:
 
 def computed(notebook: str, study: str) -> list[Path]:
     """What a notebook writes beside its page."""
-    run = Path("runs") / study
+    run = RUNS / study
     if notebook == "notebooks/compare.md":
         return [run / "results.json", run / "study.json"]
     if notebook == "notebooks/arm.md":
@@ -65,6 +66,9 @@ def main() -> None:
     fail = Path("fail")
     if fail.exists() and fail.read_text() in command:
         sys.exit("failed as asked")
+    wait = Path("wait")
+    while wait.exists() and wait.read_text() in command:
+        time.sleep(0.1)
     for path in outputs(sys.argv[1], sys.argv[2:]):
         path.parent.mkdir(parents=True, exist_ok=True)
         # The same mixtures.py draws the same data; nothing else here needs to come out the same.

@@ -33,11 +33,30 @@ def test_freezing_writes_what_is_derived(mirror, derived, tmp_path):
 def test_every_gain_that_the_blog_prints_reproduces(table):
     assert len(table) == 36
     assert table["reproduces"].all()
-    assert table.groupby("dataset")["n"].unique().map(list).to_dict() == {
+    n = table.groupby(["dataset", "metric"])["n"].unique().map(list)
+    assert n.xs("accuracy", level="metric").to_dict() == {
         "climatefever": [951],
         "fever": [988],
         "vitaminc": [990],
     }
+    assert n.xs("recall_na", level="metric").to_dict() == {
+        "climatefever": [473],
+        "fever": [500],
+        "vitaminc": [493],
+    }
+
+
+def test_a_p_at_the_floor_of_the_resamples_is_printed_as_a_bound(table):
+    row = table.set_index(["mixture", "dataset", "metric"]).loc[
+        "hard_weighted", "fever", "accuracy"
+    ]
+    assert row["p"] == pytest.approx(2 / 201) and row["at_floor"] == ["p", "p_holm"]
+    line = next(
+        line
+        for line in recomputed.as_text(table).splitlines()
+        if line.startswith("hard_weighted  FEVER         accuracy")
+    )
+    assert line.endswith("< 0.01     < 0.36")
 
 
 def test_the_accuracies_behind_one_gain(derived):

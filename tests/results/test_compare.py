@@ -18,6 +18,7 @@ from factmix.study.load import find_study
 from factmix.study.paths import Paths
 
 GOLD = ["NA"] * 10 + ["PASS"] * 6 + ["FAIL"] * 4
+WRONG = {"NA": "PASS", "PASS": "FAIL", "FAIL": "NA"}
 SHARE_RIGHT = {"base": 0.4, "format_only": 0.5, "hard_only": 0.9}  # of the others 0.7
 
 
@@ -230,6 +231,53 @@ def test_groups_are_resampled_where_they_repeat_and_are_enough(study, paths, com
     assert clustered["value"] == pytest.approx(plain["value"])
     assert np.subtract(*clustered["interval"]) < np.subtract(*plain["interval"])  # it is wider
     assert results["clustered"]["metrics"]["base"]["debate"]["accuracy"]["n"] == 40
+
+
+def sizes_by_metric(metrics):
+    return {name: metrics[name]["n"] for name in ("accuracy", "macro_f1", "recall_na")}
+
+
+def test_every_n_is_of_what_the_number_is_a_share_of(study, paths, compared):
+    many, of_na = len(GOLD), GOLD.count("NA")
+    expected = {"accuracy": many, "macro_f1": many, "recall_na": of_na}
+    for section in ("metrics", "gains"):
+        assert sizes_by_metric(compared[section]["balanced"]["debate"]) == expected
+    contrast = compared["contrasts"]["reward"]["balanced_accuracy_over_balanced"]["debate"]
+    assert sizes_by_metric(contrast) == expected
+    assert contrast["recall_fail"]["n"] == GOLD.count("FAIL")
+    during = compared["trajectory"]["balanced"]["debate"]["step_25"]
+    assert (during["balanced_accuracy"]["n"], during["recall_pass"]["n"]) == (
+        many,
+        GOLD.count("PASS"),
+    )
+    tested = compared["mcnemar"]["balanced"]["debate"]
+    discordant = tested["fixed"]["value"] + tested["broken"]["value"]
+    assert 0 < discordant < many
+    assert [tested[name]["n"] for name in ("fixed", "p", "mid_p")] == [many, discordant, discordant]
+    # p(NA) has no ties, so exactly so many are answered
+    known = compared["awareness"]["balanced"]["debate"]
+    risks = {name: known[name]["n"] for name in known if name.startswith("risk_at_")}
+    assert risks == {f"risk_at_{share}": -(-many * share // 100) for share in (10, 25, 50, 75, 100)}
+    assert known["auroc_na"]["n"] == many
+
+
+def test_p_values_at_the_floor_of_the_resamples_are_marked(study, paths):
+    for arm in study.arms:
+        file = paths.arm(arm, 0) / "predictions.parquet"
+        frame = pd.read_parquet(file)
+        right = arm == "hard_only"
+        frame["predicted"] = frame["gold"] if right else frame["gold"].map(WRONG)
+        write_parquet(file, frame)
+    results = compare(study, paths)
+    always = results["gains"]["hard_only"]["debate"]["accuracy"]
+    floor = 2 / (study.statistics.resamples + 1)
+    assert always["p"] == floor
+    assert always["at_floor"] == ["p", "p_noninferior", "p_holm"]
+    tests = [of["accuracy"] for arm in results["gains"].values() for of in arm.values()]
+    assert always["p_holm"] == pytest.approx(len(tests) * floor)
+    never = results["gains"]["balanced"]["debate"]["accuracy"]
+    assert never["p"] == never["p_holm"] == 1
+    assert never["at_floor"] == ["p_noninferior"]
 
 
 def test_label_probabilities_are_measured(paths, compared):

@@ -2,7 +2,17 @@
 
 import pytest
 
-from factmix.results.numbers import NumberError, amount, duration, find, leaves, probability, show
+from factmix.results.numbers import (
+    NumberError,
+    amount,
+    duration,
+    find,
+    in_terminal,
+    leaves,
+    p_cell,
+    probability,
+    show,
+)
 
 NB = "\u00a0"  # no-break space
 MINUS = "\u2212"
@@ -111,3 +121,30 @@ def test_duration_has_the_units_a_reader_would_use(seconds: float, text: str) ->
 def test_p_value_has_its_relation() -> None:
     assert probability(0.0312) == f"p{NB}={NB}0.031"
     assert probability(None) == "p not defined"
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [
+        (2 / 10_001, "< 0.0002"),
+        (15 * 2 / 10_001, "< 0.003"),
+        (36 * 2 / 10_001, "< 0.0072"),
+        (2 / 200_001, "< 0.00001"),
+        (2 / 31, "< 0.065"),
+        (2 / 200, "\u2264 0.01"),  # it is no lower than this
+        (15 * (2 / 200), "\u2264 0.15"),
+    ],
+)
+def test_p_value_at_the_floor_of_the_resamples_is_a_bound(p: float, text: str) -> None:
+    shown = probability(p, at_floor=True)
+    assert in_terminal(shown) == f"p {text}"
+    assert p <= float(text[2:]) * (1 + 1e-12)
+
+
+def test_which_p_is_at_its_floor_is_looked_up() -> None:
+    leaf = {"value": 0.1, "unit": "points", "p": 2 / 10_001, "p_holm": 0.003, "p_noninferior": 0.2}
+    leaf |= {"at_floor": ["p"]}
+    shown = [in_terminal(show(leaf, form)) for form in ("p", "p_holm", "p_noninferior")]
+    assert shown == ["p < 0.0002", "p = 0.003", "p = 0.200"]
+    cells = [in_terminal(p_cell(leaf, form)) for form in ("p", "p_holm")]
+    assert cells == ["< 0.0002", "0.003"]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from factmix.results.compare_files import REPORTED, as_text, compare_pairs
+from factmix.results.compare_files import as_text, compare_pairs, reported
 from factmix.results.prediction_files import PredictionsError, pair, read_predictions
 
 GOLD = ["NA"] * 4 + ["PASS"] * 2 + ["FAIL"] * 2
@@ -41,10 +41,15 @@ def compare(pairs):
     return compare_pairs(pairs, resamples=200, confidence=0.95, seed=1)
 
 
+def numbers(pairs):
+    """The comparison without the names of the files."""
+    return {key: value for key, value in compare(pairs).items() if key != "read"}
+
+
 def test_comparison_by_hand(write):
     result = compare(pair(write("a.json", records(FIRST)), write("b.json", records(SECOND))))
     assert result["n"] == 8
-    assert tuple(result["metrics"]) == REPORTED
+    assert tuple(result["metrics"]) == reported(("NA", "PASS", "FAIL"))
     accuracy = result["metrics"]["accuracy"]
     assert (accuracy["baseline"], accuracy["model"]) == (4 / 8, 6 / 8)
     assert accuracy["difference"] == pytest.approx(0.25)
@@ -59,6 +64,22 @@ def test_comparison_by_hand(write):
     assert "Odds ratio, fixed to broken: 3 [" in as_text(result)
 
 
+@pytest.mark.parametrize(
+    ("resamples", "p", "holm"), [(200, "< 0.01", "< 0.06"), (200_000, "< 0.00001", "< 0.00006")]
+)
+def test_a_p_at_the_floor_of_the_resamples_is_a_bound_and_no_zero(resamples, p, holm, write):
+    gold = pd.Series(["NA", "PASS", "FAIL"] * 1000)
+    rows = pd.DataFrame({"id": gold.index.astype(str), "gold": gold, "dataset": "x"})
+    rows["format_valid"] = True
+    wrong = write("a.parquet", rows.assign(predicted=np.roll(gold, 1)))
+    right = write("b.parquet", rows.assign(predicted=gold))
+    result = compare_pairs(pair(wrong, right), resamples=resamples, confidence=0.95, seed=1)
+    text = as_text(result)
+    row = next(line for line in text.splitlines() if line.startswith("accuracy"))
+    assert row.endswith(f"{p:>11}{holm:>11}")
+    assert "p < 0.001 (mid-p: p < 0.001)" in text
+
+
 def test_a_ratio_to_nothing_broken_is_not_defined(write):
     better = write("b.json", records(GOLD))
     result = compare(pair(write("a.json", records(FIRST)), better))
@@ -69,13 +90,13 @@ def test_a_ratio_to_nothing_broken_is_not_defined(write):
 def test_our_format_and_the_released_one_are_the_same_answers(write):
     a, b = write("a.json", records(FIRST)), write("b.parquet", ours(SECOND))
     both = write("a.parquet", ours(FIRST)), write("b.json", records(SECOND, format_valid=True))
-    assert compare(pair(a, b)) == compare(pair(*both))
+    assert numbers(pair(a, b)) == numbers(pair(*both))
 
 
 def test_the_order_of_records_does_not_matter(write):
     a, b = write("a.json", records(FIRST)), write("b.json", records(SECOND))
     turned = write("c.json", records(SECOND)[::-1])
-    assert compare(pair(a, b)) == compare(pair(a, turned))
+    assert numbers(pair(a, b)) == numbers(pair(a, turned))
 
 
 @pytest.mark.parametrize(
@@ -155,14 +176,14 @@ def test_several_datasets_are_told_apart(write):
     both = [pd.concat([ours(each, "x"), ours(GOLD, "y")]) for each in (FIRST, SECOND)]
     a, b = (write(f"{i}.parquet", frame) for i, frame in enumerate(both))
     assert compare(pair(a, b))["n"] == 16
-    one = compare(pair(a, b, dataset="x"))
+    one = numbers(pair(a, b, dataset="x"))
     assert one["metrics"]["accuracy"]["difference"] == pytest.approx(0.25)
-    with pytest.raises(PredictionsError, match="no dataset 'z'; expected one of: x, y"):
+    with pytest.raises(PredictionsError, match="no dataset z; expected one of: x, y"):
         pair(a, b, dataset="z")
     alone = write("alone.parquet", ours(FIRST, "x"))
     with pytest.raises(PredictionsError, match=r"no id in common; .* --dataset takes one"):
         pair(alone, b)
-    assert compare(pair(alone, b, dataset="x")) == one
+    assert numbers(pair(alone, b, dataset="x")) == one
 
 
 def test_datasets_may_be_numbers(write):
@@ -172,9 +193,11 @@ def test_datasets_may_be_numbers(write):
     assert compare(pair(both, both, dataset="2"))["metrics"]["accuracy"]["model"] == 6 / 8
 
 
-def test_a_dataset_is_not_chosen_from_the_released_format(write):
+def test_a_dataset_is_chosen_only_where_a_file_says_it(write):
     a, b = write("a.json", records(FIRST)), write("b.json", records(SECOND))
-    with pytest.raises(PredictionsError, match=r"dataset 'x' cannot be chosen from .* Parquet"):
+    with pytest.raises(
+        PredictionsError, match=r"dataset x cannot be chosen from .* --columns dataset"
+    ):
         pair(a, b, dataset="x")
     assert compare(pair(a, write("b.parquet", ours(SECOND)), dataset="x"))["n"] == 8
 
@@ -185,15 +208,15 @@ def test_a_dataset_is_not_chosen_from_the_released_format(write):
         (lambda rows: [*rows, rows[0]], "1 ids occur more than once, such as 0"),
         (lambda rows: [*rows, rows[0] | {"id": "0"}], "occur more than once"),
         (lambda rows: [rows[0] | {"golden_label": "FAIL"}, *rows[1:]], "1 ids have another gold"),
-        (lambda rows: [rows[0] | {"golden_label": "MAYBE"}, *rows[1:]], "gold label 'MAYBE'"),
-        (lambda rows: [{"id": 1}], r"results\[0\] lacks golden_label"),
+        (lambda rows: [{"id": 1}], "lacks a column of gold label and answer"),
+        (lambda rows: [rows[0] | {"golden_label": None}, *rows[1:]], r"results\[0\]: golden_label"),
         (lambda rows: [row | {"id": f"z{row['id']}"} for row in rows], "no id in common"),
-        (lambda rows: rows[:6], "no paired example with gold label FAIL"),
         (lambda rows: [], "expected predictions; got none"),
         (lambda rows: "text", "expected .*results"),
-        (lambda rows: [rows[0] | {"id": float("nan")}, *rows[1:]], r"results\[0\].id is nan"),
-        (lambda rows: [rows[0] | {"id": [1]}, *rows[1:]], r"results\[0\].id is \[1\]"),
-        (lambda rows: [rows[0] | {"format_valid": "false"}], "format_valid is 'false'"),
+        (lambda rows: [*rows, 5], r"results\[8\] is 5; expected an object"),
+        (lambda rows: [rows[0] | {"id": float("nan")}, *rows[1:]], r"results\[0\]: id is nan"),
+        (lambda rows: [rows[0] | {"id": [1]}, *rows[1:]], r"results\[0\]: id is \[1\]"),
+        (lambda rows: [rows[0] | {"format_valid": "no"}], "format_valid is no; expected true or"),
     ],
 )
 def test_what_cannot_be_paired_is_refused_by_file(write, change, message):
@@ -210,7 +233,7 @@ def test_unreadable_files_are_named(tmp_path, write):
         (tmp_path / name).write_text("no predictions")
         with pytest.raises(PredictionsError, match=f"{name}: cannot be read as {kind}"):
             read_predictions(tmp_path / name)
-    with pytest.raises(PredictionsError, match="lacks the columns predicted"):
+    with pytest.raises(PredictionsError, match="lacks a column of gold label and answer"):
         read_predictions(write("a.parquet", ours(FIRST).drop(columns="predicted")))
     (tmp_path / "run").mkdir()
     write("run/part.parquet", ours(FIRST))
@@ -229,9 +252,9 @@ def test_broken_json_is_named(tmp_path, text):
 @pytest.mark.parametrize(
     ("column", "values", "message"),
     [
-        ("id", [None, *"1234567"], r"row 0: dataset 'x', id (None|nan)"),
-        ("dataset", ["x"] * 7 + [None], r"row 7: dataset (None|nan), id '7'"),
-        ("format_valid", ["False"] * 8, r"row 0: format_valid is 'False'; expected true or false"),
+        ("id", [None, *"1234567"], "row 1: id is None"),
+        ("dataset", ["x"] * 7 + [None], "row 8: dataset is None"),
+        ("format_valid", ["maybe"] * 8, "row 1: format_valid is maybe; expected true or false"),
     ],
 )
 def test_what_a_row_lacks_is_said(write, column, values, message):

@@ -48,6 +48,14 @@ def test_measures_by_hand():
     assert found["ece"] == pytest.approx((0.4 + 0.5 + 2 * 0.2) / 4)
 
 
+def test_a_risk_is_a_share_of_the_examples_that_are_answered():
+    found = measure([*ROWS, ("FAIL", (4, 3, 3)), ("NA", (4, 3, 3))]).examples
+    # p(NA) is .1, .2, .4 three times, and .8; equal ones are answered together
+    answered = {name: n for name, n in found.items() if name.startswith("risk")}
+    assert list(answered.values()) == [1, 2, 5, 5, 6]
+    assert {found[name] for name in ("ece", "brier", "auroc_na", "aurc")} == {6}
+
+
 @settings(max_examples=30)
 @given(judged)
 def test_curve_of_risks_goes_through_those_that_are_measured(rows):

@@ -58,7 +58,7 @@ def test_a_model_that_reorders_examples_at_the_same_shares_has_only_learned(
     assert pairs > 20 and shift == 0 and learning == total > 0.05
 
 
-def test_discrimination_does_not_depend_on_thresholds(
+def test_discrimination_does_not_depend_on_how_often_na_is_said(
     invented: tuple[np.ndarray, np.ndarray],
 ) -> None:
     gold, before = invented
@@ -67,6 +67,10 @@ def test_discrimination_does_not_depend_on_thresholds(
         discrimination(gold.tolist(), before)
     )
     assert rank_correlation(before, moved) == pytest.approx(1)
+    uneven = discrimination(gold.tolist(), _shifted(before, [0.0, 1.0, -0.5]))
+    even = discrimination(gold.tolist(), before)
+    assert uneven["auroc_pass_fail"] == pytest.approx(even["auroc_pass_fail"])
+    assert 0.005 < abs(uneven["auroc_na"] - even["auroc_na"]) < 0.03
 
 
 def test_discrimination_counts_pairs_in_the_right_order() -> None:

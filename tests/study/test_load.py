@@ -1,11 +1,13 @@
+import re
 import shutil
 
 import pytest
+from pydantic import ValidationError
 
 from factmix.study.files import write_json
 from factmix.study.load import find_study, load_kept, load_study
 from factmix.study.paths import ROOT
-from factmix.study.spec import StudyError
+from factmix.study.spec import Study, StudyError
 
 STUDIES = sorted((ROOT / "studies").glob("*.yaml"))
 
@@ -99,6 +101,51 @@ def test_a_label_that_is_none(broken):
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "key", "missing"),
+    [
+        (" counts: {NA: 20, PASS: 10, FAIL: 10}", " counts: {PASS: 9, FAIL: 9}", "counts", "NA"),
+        (
+            "trajectory_counts: {NA: 6, PASS: 3, FAIL: 3}",
+            "trajectory_counts: {NA: 9, PASS: 0, FAIL: 0}",
+            "trajectory_counts",
+            "PASS, FAIL",
+        ),
+    ],
+)
+def test_an_evaluation_without_one_of_the_labels_is_refused(broken, old, new, key, missing):
+    message, line = broken(old, new)
+    assert message.startswith(
+        f"mine.yaml:{line}: evaluation.{key}: there is no example of {missing}; "
+        "expected at least one of each label"
+    )
+
+
+def test_a_small_dataset_is_evaluated_on_each_label_too(broken):
+    message, line = broken(
+        "debate: {stands_for: Climate-FEVER, hard: true}", "debate: {disjoint_counts: {NA: 9}}"
+    )
+    assert message.startswith(
+        f"mine.yaml:{line}: datasets.debate.disjoint_counts: there is no example of PASS, FAIL; "
+    )
+
+
+def test_the_trajectory_is_a_part_of_the_evaluation(broken):
+    message, line = broken("trajectory_counts: {NA: 6,", "trajectory_counts: {NA: 21,")
+    assert message == (
+        f"mine.yaml:{line}: evaluation.trajectory_counts.NA: got 21, but encyclopedia is evaluated"
+        " on 20 examples of NA; expected at most as many"
+    )
+
+
+def test_the_trajectory_is_a_part_of_what_a_small_dataset_is_evaluated_on(broken):
+    message, _ = broken(
+        "debate: {stands_for: Climate-FEVER, hard: true}",
+        "debate: {disjoint_counts: {NA: 5, PASS: 5, FAIL: 5}}",
+    )
+    assert "trajectory_counts.NA: got 6, but debate is evaluated on 5 examples of NA" in message
+
+
+@pytest.mark.parametrize(
     ("old", "new", "key"),
     [
         ("training:\n", "trainig:\n", "trainig"),
@@ -147,7 +194,7 @@ def test_unknown_scheduler(broken):
 def test_a_weight_for_every_label(broken):
     message, line = broken("weights: {NA: 0.15, PASS: 2.5, FAIL: 3.5}", "weights: {PASS: 2.5}")
     assert message.startswith(
-        f"mine.yaml:{line}: rewards.published.weights: Value error, there is no weight for NA, FAIL"
+        f"mine.yaml:{line}: rewards.published.weights: there is no weight for NA, FAIL"
     )
 
 
@@ -155,6 +202,75 @@ def test_bad_yaml(broken):
     message, line = broken("seeds: [0]", "seeds: [0")
     # The parser notices at the next key that the list was never closed.
     assert message == f"mine.yaml:{line + 2}: not valid YAML: expected ',' or ']', but got ':'"
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("2026-02-30", "not valid YAML: '2026-02-30' cannot be read as timestamp"),
+        ("!!int none", "not valid YAML: 'none' cannot be read as int"),
+        ("!!bool 2", "not valid YAML: '2' cannot be read as bool"),
+        ("9" * 5000, "not valid YAML: '999999999999...9999999999999' cannot be read as int"),
+        ('"\\ud83d"', "not valid YAML: '\\ud83d' cannot be read as str"),
+        ("&a [*a]", "seeds.0: Input should be a valid integer; got [[[[[[[...]]]]]]]"),
+        ("[4294967296]", "seeds.0: Input should be less than 4294967296; got 4294967296"),
+        (
+            f"[{'x' * 999}]",
+            "seeds.0: Input should be a valid integer, unable to parse string as an"
+            " integer; got 'xxxxxxxxxxxx...xxxxxxxxxxxxx'",
+        ),
+    ],
+    ids=["date", "int", "bool", "digits", "half", "cycle", "seed", "long"],
+)
+def test_a_value_that_is_none_of_yaml_or_of_a_study_is_one_line(broken, value, problem):
+    message, line = broken("seeds: [0]", f"seeds: {value}")
+    assert message == f"mine.yaml:{line}: {problem}"
+
+
+@pytest.mark.parametrize("value", [".nan", ".inf", "-.inf"])
+def test_every_number_is_finite(broken, value):
+    message, line = broken("    correct: 4.0", f"    correct: {value}")
+    assert message.startswith(
+        f"mine.yaml:{line}: rewards.published.correct: Input should be a finite number"
+    )
+
+
+def test_endless_nesting_is_refused(broken):
+    message, _ = broken("seeds: [0]", "seeds: " + "[" * 3000)
+    assert message.startswith(
+        "mine.yaml:1: expected a study; got lists or mappings that are nested"
+    )
+
+
+def test_aliases_that_multiply_are_refused_at_once_and_in_short(broken):
+    rows = [f"a0: &a0 [{'x, ' * 9}x]"]
+    rows += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]
+    message, _ = broken("seeds: [0]", "\n".join([*rows, "seeds: *a11"]))
+    assert message.endswith("a0: there is no such key")
+    message, _ = broken(
+        "seeds: [0]", "seeds:\n  - " + "\n  - ".join(row.partition(": ")[2] for row in rows)
+    )
+    assert len(message) < 300
+
+
+def test_names_of_any_length_are_shown_in_short(broken, extending):
+    message, line = broken("seeds: [0]", f"seeds: [0]\n{'k' * 900}: 1")
+    assert message.startswith(f"mine.yaml:{line + 1}: {'k' * 40}...") and len(message) < 150
+    message, _ = broken("baseline: format_only", f"baseline: {'b' * 5000}")
+    assert "b...b" in message and len(message) < 250
+    message = extending(f"extends: {'e' * 5000}\n")
+    assert message.startswith("e" * 40) and "no such study; expected one of: mine, smoke" in message
+    with pytest.raises(StudyError, match=r"f\.\.\.f+\.yaml: no such study") as caught:
+        find_study("f" * 5000)
+    assert len(str(caught.value)) < 500
+
+
+def test_a_byte_order_mark_is_no_part_of_a_study(tmp_path):
+    text = (ROOT / "studies" / "smoke.yaml").read_text(encoding="utf-8")
+    for name, mark in (("plain", ""), ("marked", "\ufeff")):
+        (tmp_path / f"{name}.yaml").write_text(mark + text, encoding="utf-8")
+    plain, marked = load_study(tmp_path / "plain.yaml"), load_study(tmp_path / "marked.yaml")
+    assert marked == plain.model_copy(update={"name": "marked"})
 
 
 def test_a_key_that_comes_twice_is_refused(broken):
@@ -175,6 +291,58 @@ def test_bytes_that_are_no_yaml_are_named_with_their_line(tmp_path, mistake, pro
     path.write_bytes(b"# first\n" + mistake)
     with pytest.raises(StudyError, match=rf"mine\.yaml:2: {problem}"):
         load_study(path)
+
+
+@pytest.mark.parametrize("name", ["2024", "1e3", "2026-11-28", "my study", "[x]", "-x", "yes", "ä"])
+def test_a_name_that_would_mean_something_else_somewhere_is_refused(broken, tmp_path, name):
+    expected = f"a name begins with a letter, .*; got '{re.escape(name)}'"
+    shutil.copy(ROOT / "studies" / "smoke.yaml", tmp_path / f"{name}.yaml")
+    with pytest.raises(StudyError, match=rf"\.yaml:1: name: {expected}"):
+        load_study(tmp_path / f"{name}.yaml")
+    with pytest.raises(StudyError, match=rf"'{re.escape(name)}': expected .*a name begins with"):
+        find_study(name)
+    if name != "[x]":  # YAML for a list
+        for part, old in (
+            ("arms", "balanced: {mixture"),
+            ("mixtures", "balanced:\n"),
+            ("rewards", "published:\n"),
+            ("datasets", "debate: {stands_for"),
+        ):
+            message, line = broken(f"\n  {old}", f"\n  {name}:{old.partition(':')[2]}")
+            assert re.match(rf"mine\.yaml:{line + 1}: {part}\.{name}: {expected}", message)
+
+
+def test_a_name_may_have_a_hyphen(tmp_path):
+    shutil.copy(ROOT / "studies" / "smoke.yaml", tmp_path / "my-study.yaml")
+    assert load_study(tmp_path / "my-study.yaml").name == "my-study"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("balanced: {mix", "format-only: {mix", "'format-only' differs from 'format_only' only in"),
+        ("balanced: {mix", "Hard_only: {mix", "'Hard_only' differs from 'hard_only' only in case"),
+        ("balanced: {mix", "base-x: {mix", "names that begin with 'base_' or 'always_' are"),
+    ],
+)
+def test_names_that_would_share_a_file_or_a_result_are_refused(broken, old, new, complaint):
+    message, line = broken(f"\n  {old}", f"\n  {new}")
+    assert message.startswith(f"mine.yaml:{line + 1}: ") and complaint in message
+
+
+def test_a_dataset_is_not_called_as_a_sample(broken):
+    message, line = broken("\n  debate: {st", "\n  train-balanced: {}\n  debate: {st")
+    assert message.startswith(f"mine.yaml:{line + 1}: datasets.train-balanced: its file train-bal")
+
+
+def test_a_mixture_is_not_called_as_the_variant_of_another():
+    content = find_study("smoke").model_dump()
+    content["mixtures"]["balanced-as_released"] = content["mixtures"]["balanced"]
+    content["arms"]["balanced"]["protocol"] = "as_released"
+    with pytest.raises(
+        ValidationError, match=r"train-balanced-as_released\.parquet is that of mix"
+    ):
+        Study.model_validate(content)
 
 
 @pytest.mark.parametrize("name", ["studies/smoke.yaml", "smoke.yaml", "studies/smoke", "../smoke"])
@@ -299,6 +467,8 @@ def test_what_results_keep_of_a_study_is_the_study(path, tmp_path):
         ('"mixture": "hard_only"', '"mixture": "hard"', r"arms\.hard_only\.mixture: 'hard' is not"),
         ('"seeds": [', '"seeds": ', r"study\.json:\d+: not valid JSON: "),
         (None, "[]", r"study\.json: .*valid dictionary"),
+        (None, '"caf\xe9"', r"study\.json: not valid JSON: 'utf-8' codec"),
+        (None, "[" * 10**5, r"study\.json: not valid JSON: maximum recursion"),
     ],
 )
 def test_a_kept_study_that_cannot_be_used_is_an_error_with_the_remedy(old, new, wrong, tmp_path):
@@ -309,6 +479,6 @@ def test_a_kept_study_that_cannot_be_used_is_an_error_with_the_remedy(old, new, 
     write_json(kept, find_study("smoke").model_dump(mode="json"))
     text = kept.read_text()
     assert old is None or old in text
-    kept.write_text(text.replace(old, new, 1) if old else new)
+    kept.write_text(text.replace(old, new, 1) if old else new, encoding="latin-1")
     with pytest.raises(StudyError, match=f"{wrong}.*{remedy}"):
         load_kept(kept)

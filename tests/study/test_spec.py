@@ -162,6 +162,7 @@ def test_what_is_said_closest_to_the_arm_decides_the_reward(
 def test_a_small_dataset_may_be_evaluated_on_less_where_groups_must_be_left(smoke):
     content = smoke.model_dump()
     content["datasets"]["debate"]["disjoint_counts"] = {"NA": 2, "PASS": 1, "FAIL": 1}
+    content["evaluation"]["trajectory_counts"] = {"NA": 2, "PASS": 1, "FAIL": 1}
     study = Study.model_validate(content)
     counts = study.run("hard_only").evaluation_sample.counts
     assert sum(counts["debate"].values()) == 4

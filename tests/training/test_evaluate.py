@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import small_models
+from apple_gpu import MPS, AppleGpu
 from factmix.study.examples import Example, to_frame
 from factmix.study.files import write_parquet
 from factmix.study.labels import LABELS, Label
@@ -149,7 +150,7 @@ def test_predictions_that_are_current_are_not_made_again(
 ) -> None:
     run, paths = smoke.base_runs()[0], Paths(tmp_path)
     write_parquet(paths.sample(run.evaluation_sample), examples)
-    monkeypatch.setattr(evaluate, "load_base", lambda _: policy)
+    monkeypatch.setattr(evaluate, "load_base", lambda *_: policy)
     evaluate.evaluate_base([run], paths)
     file = paths.run(run) / "predictions.parquet"
     before = file.stat().st_mtime_ns
@@ -157,15 +158,29 @@ def test_predictions_that_are_current_are_not_made_again(
     evaluate.evaluate_base([run], paths)
     assert file.stat().st_mtime_ns == before
     write_parquet(paths.sample(run.evaluation_sample), examples.iloc[:3])
-    monkeypatch.setattr(evaluate, "load_base", lambda _: policy)
+    monkeypatch.setattr(evaluate, "load_base", lambda *_: policy)
     evaluate.evaluate_base([run], paths)
     assert len(pd.read_parquet(file)) == 3
 
 
 def test_batches_hold_every_index_once_within_both_limits() -> None:
     lengths = [5, 4000, 90, 3000, 2500, *range(100, 400)]
-    batches = list(evaluate.by_length(lengths))
+    batches = list(evaluate.batches([[i] * n for i, n in enumerate(lengths)]))
     assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
     for batch in batches:
         assert len(batch) <= evaluate.BATCH_PROMPTS
         assert max(lengths[i] for i in batch) * len(batch) <= evaluate.BATCH_TOKENS
+
+
+def test_nothing_is_float64_on_a_device_that_has_none(
+    policy: Policy, examples: pd.DataFrame, smoke: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = answers(policy, examples, smoke)
+    monkeypatch.setattr(type(policy.model), "device", MPS)
+    with AppleGpu():
+        with pytest.raises(TypeError, match="no float64"):
+            torch.zeros(2, device=MPS).double()
+        pd.testing.assert_frame_equal(answers(policy, examples, smoke), expected)
+        monkeypatch.setattr(evaluate, "prefix_sharing_blocker", lambda _: "for the test")
+        unshared = answers(policy, examples, smoke)
+    assert unshared["completion"].tolist() == expected["completion"].tolist()

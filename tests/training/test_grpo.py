@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import shutil
 import socket
 import time
@@ -26,10 +27,11 @@ from factmix.study.examples import Example, to_frame
 from factmix.study.files import write_json
 from factmix.study.labels import LABELS
 from factmix.study.load import find_study
+from factmix.study.lock import LockedError, alone
 from factmix.study.paths import Paths
 from factmix.study.run import Run
 from factmix.study.spec import Study
-from factmix.training import grpo, prefix, probe
+from factmix.training import arm, grpo, prefix, probe
 from factmix.training.evaluate import evaluate_arm
 from factmix.training.policy import Policy, add_adapter, load_base
 from factmix.training.prefix import pad_left
@@ -187,7 +189,7 @@ def test_gradients_of_sampled_completions_equal_the_stock_trainer(
     ]
     inputs = probe.rollout(ours, next(iter(ours.get_train_dataloader())))
     assert 0 < (inputs["advantages"] != 0).sum() < len(inputs["advantages"])
-    assert inputs["sampled_logps"].requires_grad == (idle < 0.4)
+    assert probe.keeps_graph(ours) == (idle < 0.4)
     plain = probe.unscored(inputs)
     loss, gradients = probe.loss_and_gradients(stock, plain)
     assert gradients.norm() > 1e-3
@@ -208,13 +210,16 @@ def test_a_kept_graph_saves_the_forward_pass_of_the_loss(tmp_path: Any) -> None:
         trainer.state.log_history.append({"frac_reward_zero_std": idle})
         inputs = probe.rollout(trainer, next(iter(trainer.get_train_dataloader())))
         inputs["advantages"][:] = (inputs["prompt_ids"] == inputs["prompt_ids"][0]).all(1)
-        seen: list[int] = []
+        shapes: list[torch.Size] = []
         embeddings = trainer.model.get_base_model().get_input_embeddings()
-        embeddings.register_forward_pre_hook(lambda _, given, to=seen: to.append(len(given[0])))
+        embeddings.register_forward_pre_hook(lambda _, given, to=shapes: to.append(given[0].shape))
         probe.loss(trainer, inputs)
-        passes.append(seen)
+        passes.append(shapes)
+    said = inputs["completion_ids"].shape[1] - 1
     kept, live = passes
-    assert kept == [] and live[0] == 1  # the one prompt that has an advantage
+    assert [columns for _, columns in kept] == [said]  # a pass for the completions alone
+    assert live[0][0] == 1  # the one prompt that has an advantage
+    assert [columns for _, columns in live[1:]] == [said]
 
 
 def _in_passes(prompts_per_pass: int | None) -> Study:
@@ -496,12 +501,38 @@ def test_a_group_is_never_split_between_processes(
     twelve = STUDY.training.model_copy(update={"prompts_per_step": 12, "prompts_per_pass": 4})
     with pytest.raises(grpo.TrainingError, match="4 prompts per pass do not divide the 6 of each"):
         grpo.prompts_per_process(STUDY.model_copy(update={"training": twelve}).run("hard_only"), 2)
-    monkeypatch.setenv("WORLD_SIZE", "3")
+    for name in grpo.LAUNCHER:
+        monkeypatch.setenv(name, "3")
     with pytest.raises(
         grpo.TrainingError,
         match=r"study smoke: training\.prompts_per_step: 4 prompts .* among 3 processes.*start a",
     ):
         grpo.make_trainer(STUDY.run("hard_only", 0), _training(), tmp_path, policy=_policy("llama"))
+
+
+@pytest.mark.parametrize(
+    ("left_over", "got"),
+    [
+        ({"WORLD_SIZE": "4"}, "has WORLD_SIZE=4, .*no RANK, LOCAL_RANK, MASTER_ADDR, MASTER_PORT;"),
+        ({"RANK": "1", "MASTER_ADDR": "node"}, "has RANK=1, .*: unset RANK MASTER_ADDR$"),
+        ({"WORLD_SIZE": "1", "LOCAL_RANK": "0"}, "has WORLD_SIZE=1 LOCAL_RANK=0, "),
+        ({"WORLD_SIZE": "1", "RANK": "0", "MASTER_ADDR": "node"}, None),
+    ],
+)
+def test_what_a_launcher_left_in_the_environment_is_told_from_a_launch(
+    left_over: dict[str, str], got: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in grpo.LAUNCHER:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in left_over.items():
+        monkeypatch.setenv(name, value)
+    if got is None:
+        assert grpo._processes() == 1
+    else:
+        with pytest.raises(grpo.TrainingError, match=got):
+            grpo.make_trainer(
+                STUDY.run("hard_only", 0), _training(), tmp_path, policy=_policy("llama")
+            )
 
 
 def test_a_process_without_whole_groups_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -657,7 +688,7 @@ def test_a_run_is_another_when_the_files_it_learns_from_change(
     record = paths.run(run) / "run.json"
     write_json(record, {"depends_on": freshness.training(run, paths)})
     files[changed].write_bytes(b"after")
-    assert grpo._is_of(record, freshness.training(run, paths)) == current
+    assert arm.is_of(record, freshness.training(run, paths)) == current
 
 
 def test_a_run_of_other_settings_is_moved_aside_by_name(
@@ -672,10 +703,47 @@ def test_a_run_of_other_settings_is_moved_aside_by_name(
     grpo._make_room(folder, now)  # interrupted: it is gone on with
     assert folder.is_dir() and not capsys.readouterr().err
     faster = run.training.model_copy(update={"learning_rate": 0.5})
-    grpo._make_room(folder, freshness.training(replace(run, training=faster), paths))
+    other = freshness.training(replace(run, training=faster), paths)
+    write_json(folder / "run.json", {"depends_on": other})
+    grpo._make_room(folder, now)  # gone on with, although the record of another run is back
+    assert folder.is_dir() and not capsys.readouterr().err
+    (folder / "run.json").unlink()
+    grpo._make_room(folder, other)
     assert (tmp_path / "replaced" / "hard_only-s0-1" / "checkpoints" / "checkpoint-2").is_dir()
     assert not folder.exists()
     assert "training.learning_rate was 0.001 and is 0.5" in capsys.readouterr().err
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(tmp_path: Path) -> None:
+    run, paths, _ = _files_of_a_run(tmp_path)
+    lock = tmp_path / f".{run.name}-{platform.node()}.lock"
+    trained = alone(lock, "another training")
+    with trained, pytest.raises(LockedError, match=r"training of smoke, hard_only-s0 is already"):
+        grpo.train(run, paths)
+
+
+def test_a_run_that_another_process_finished_meanwhile_is_not_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, paths, _ = _files_of_a_run(tmp_path)
+    answers = iter((False, True))  # before and after the lock was had
+    monkeypatch.setattr(arm, "is_trained", lambda *_: next(answers))
+    monkeypatch.setattr(grpo, "_train", None)  # would fail if it were called
+    grpo.train(run, paths)
+    assert next(answers, None) is None
+
+
+def test_an_adapter_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    class Interrupted:
+        def save_pretrained(self, folder: str) -> None:
+            Path(folder).mkdir(parents=True)
+            Path(folder, "adapter_model.safetensors").write_bytes(b"half")
+            raise KeyboardInterrupt
+
+    run, paths, _ = _files_of_a_run(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        grpo._write_run(Interrupted(), run, paths, {}, 0.0)
+    assert not (paths.run(run) / "adapter").exists()
 
 
 def test_a_finished_run_without_one_of_its_files_is_moved_aside(
@@ -689,7 +757,7 @@ def test_a_finished_run_without_one_of_its_files_is_moved_aside(
         (folder / name).write_bytes(b"")
     (tmp_path / "replaced" / "hard_only-s0-2").mkdir(parents=True)
     for number in (1, 3):  # the first that is free
-        assert grpo._missing(folder) == ["metrics.parquet"]
+        assert arm.missing(folder) == ["metrics.parquet"]
         grpo._make_room(folder, now)
         assert "metrics.parquet is missing" in capsys.readouterr().err
         aside = tmp_path / "replaced" / f"hard_only-s0-{number}"
@@ -722,8 +790,14 @@ def test_the_same_seed_gives_the_same_predictions_even_after_being_killed(
         patch.setattr(grpo.Progress, "on_log", die_after_one)
         with pytest.raises(KilledError):
             grpo.train(study.run("hard_only", 0), again)
-    assert not (again.arm("hard_only", 0) / "run.json").exists()
+    folder = again.arm("hard_only", 0)
+    assert not (folder / "run.json").exists()
+    kept = json.loads((folder / "checkpoints/checkpoint-1/trainer_state.json").read_text())
+    before = kept["log_history"][-1]["spent"]["wall_seconds"]
+    resumed = time.monotonic()
     grpo.train(study.run("hard_only", 0), again)
+    both = before + time.monotonic() - resumed
+    assert 0 <= both - json.loads((folder / "run.json").read_text())["wall_seconds"] < before
     evaluate_arm(study.run("hard_only", 0), again)
     first, second = (
         pd.read_parquet(paths.arm("hard_only", 0) / "predictions.parquet") for paths in (run, again)

@@ -60,7 +60,7 @@ def _tiny(folder: Path) -> Study:
     content["datasets"]["debate"]["disjoint_counts"] = None
     content["evaluation"] |= {
         "counts": FEW,
-        "trajectory_counts": {"NA": 1},
+        "trajectory_counts": dict.fromkeys(FEW, 1),
         "trajectory_steps": [2],
     }
     content["mixtures"] = {

@@ -1,16 +1,22 @@
 """The cost of a study, computed without loading weights."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+import torch
+from transformers import Gemma3Config, Gemma3TextConfig
 
+from factmix.data import mixtures
 from factmix.data.pool import DataError
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
 from factmix.study.settings import Dataset
 from factmix.study.spec import Study
+from factmix.training import duration
 from factmix.training import plan as planning
+from factmix.training.model_check import ModelError
 from factmix.training.plan import KNOWN, memory, parameters, plan, text
 
 
@@ -18,7 +24,8 @@ from factmix.training.plan import KNOWN, memory, parameters, plan, text
 def nothing_is_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FACTMIX_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("FACTMIX_MIRROR", raising=False)
-    monkeypatch.setattr(planning, "try_to_load_from_cache", lambda *_, **__: None)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(duration, "rate", lambda *_: 64e9)
 
 
 @pytest.mark.slow
@@ -75,6 +82,7 @@ def test_what_is_missing_comes_with_its_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(planning, "parameters", lambda shape, lora: (20_914_757_184, 15_925_248))
+    monkeypatch.setattr(duration, "active_numbers", lambda shape: 3_029_000_000)
     monkeypatch.setattr(planning.torch.cuda, "is_available", lambda: False)
     planned = plan(find_study("paper"), Paths(tmp_path))
     remedies = [each["remedy"] for each in planned["missing"]]
@@ -86,7 +94,10 @@ def test_what_is_missing_comes_with_its_remedy(
         "factmix fetch climate_fever",
         "factmix data paper",
     ]
-    assert "there is no CUDA device" in planned["missing"][6]["what"]
+    assert (
+        "no CUDA device, and on this machine the study takes at most about"
+        in (planned["missing"][6]["what"])
+    )
     shown = text(planned)
     assert "20,914,757,184 parameters, 15,925,248 of them trained" in shown
     assert planned["arms"]["hard_only"]["evaluated"] == 2 * 1000 + 252
@@ -102,7 +113,7 @@ def test_a_model_of_which_only_the_configuration_is_here_is_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     here = {"config.json"}
-    monkeypatch.setattr(planning, "_cached", lambda model, file: file in here)
+    monkeypatch.setattr(planning, "is_cached", lambda model, file: file in here)
     model = find_study("real").model
     assert not planning._downloaded(model)
     here.add("model.safetensors.index.json")
@@ -122,3 +133,34 @@ def test_an_unknown_dataset_is_answered_with_the_known_ones(smoke: Study, tmp_pa
     datasets = {"fewer": Dataset(), **smoke.datasets}
     with pytest.raises(DataError, match=r"datasets\.fewer: .* expected one of: climate_fever, "):
         plan(smoke.model_copy(update={"datasets": datasets}), Paths(tmp_path))
+
+
+def test_a_model_that_cannot_be_loaded_or_is_too_short_is_refused(
+    smoke: Study, tmp_path: Path
+) -> None:
+    nowhere = smoke.model.model_copy(update={"path": "~/models/nothing"})
+    with pytest.raises(ModelError, match=rf"there is no folder {Path.home()}/models/nothing"):
+        plan(smoke.model_copy(update={"model": nowhere}), Paths(tmp_path))
+    longer = smoke.prompt.model_copy(update={"max_tokens": 2045})
+    with pytest.raises(ModelError, match=r"at most 2048 .* is 2049; lower prompt.max_tokens to 20"):
+        plan(smoke.model_copy(update={"prompt": longer}), Paths(tmp_path))
+
+
+def test_time_comes_with_what_it_assumes(smoke: Study, tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    shown = text(plan(smoke, paths))
+    assert re.search(r"at most about \d+ seconds on this machine \(cpu, float32\)", shown)
+    assert "2,064 distinct tokens a step if every prompt has prompt.max_tokens" in shown
+    mixtures.prepare(smoke, paths)
+    planned = plan(smoke, paths)
+    assert planned["time"]["drawn"] and max(planned["time"]["step_tokens"].values()) < 500
+    assert planned["missing"] == []
+    assert "64 billion operations a second, as measured just now" in text(planned)
+
+
+def test_a_multimodal_model_is_planned_by_its_text_part(smoke: Study) -> None:
+    small = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "head_dim": 16}
+    text_part = Gemma3TextConfig(**small, vocab_size=512, intermediate_size=64)
+    both = Gemma3Config(text_config=text_part.to_dict())
+    assert memory(smoke, both, 10, 1) == memory(smoke, text_part, 10, 1) > 0
+    assert duration.rate(both, torch.float32) > 0

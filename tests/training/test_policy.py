@@ -1,15 +1,23 @@
 """Loading the base model, and making prompts fit."""
 
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, normalizers
 from transformers import PreTrainedTokenizerFast
 
 from factmix.study.examples import Example
 from factmix.study.labels import LABELS, Label
+from factmix.study.paths import ROOT
 from factmix.study.prompts import ANSWER_FORMAT
 from factmix.study.settings import Model, Prompt
 from factmix.study.spec import Study, StudyError
+from factmix.training import model_check
 from factmix.training import policy as policy_module
 from factmix.training.policy import (
     ModelError,
@@ -108,7 +116,9 @@ def test_targets_that_the_model_lacks_are_named(
 
 def test_a_tokenizer_that_was_not_downloaded_is_not_asked_for(smoke: Study) -> None:
     elsewhere = smoke.model.model_copy(update={"path": "nobody/nothing"})
-    with pytest.raises(ModelError, match="nobody/nothing: the model cannot be loaded; expected"):
+    with pytest.raises(
+        ModelError, match=r"nobody/nothing: the model cannot be loaded: tokenizer: OSError: "
+    ):
         load_tokenizer(elsewhere, only_local=True)
 
 
@@ -117,17 +127,20 @@ def test_a_model_that_cannot_be_loaded_is_asked_for_once_and_comes_with_its_reme
 ) -> None:
     asked = []
 
-    def unreachable(path: str, **_: object) -> None:
+    def unreachable(path: str, *_: object, **__: object) -> None:
         asked.append(path)
         raise OSError("no connection.\nCheck it.")
 
-    for loader in ("AutoConfig", "AutoTokenizer", "AutoModelForCausalLM"):
+    monkeypatch.setattr(model_check, "cached_file", unreachable)
+    for loader in ("AutoTokenizer", "AutoModelForCausalLM"):
         monkeypatch.setattr(getattr(policy_module, loader), "from_pretrained", unreachable)
     elsewhere = smoke.model.model_copy(update={"path": "nobody/nothing", "revision": "a1b2"})
     with pytest.raises(ModelError) as caught:
         load_base(elsewhere)
     assert asked == ["nobody/nothing"]
-    assert "got: no connection. Download it" in str(caught.value)
+    assert "cannot be loaded: config.json: OSError: no connection. Check it; expected" in str(
+        caught.value
+    )
     assert str(caught.value).endswith("hf download nobody/nothing --revision a1b2")
 
 
@@ -309,38 +322,64 @@ def test_gpt_oss_attends_eagerly_and_a_study_may_choose(
     smoke: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert load_base(smoke.model).model.config._attn_implementation == "eager"
-    asked = {}
-
-    class LoadedError(Exception):
-        pass
-
-    def loaded(path: str, **options: object) -> None:
-        asked.update(options)
-        raise LoadedError
-
-    monkeypatch.setattr(policy_module.AutoModelForCausalLM, "from_pretrained", loaded)
+    asked = _options_of_loading(monkeypatch)
     content = smoke.model.model_dump() | {"attention": "sdpa", "dtype": "bfloat16"}
-    with pytest.raises(LoadedError):
+    with pytest.raises(ModelError, match="not now"):
         load_base(Model.model_validate(content))
     assert asked["attn_implementation"] == "sdpa" and asked["dtype"] is torch.bfloat16
     assert "quantization_config" not in asked
 
 
-def test_mxfp4_weights_are_dequantised(smoke: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    shape = policy_module.AutoConfig.from_pretrained(policy_module.source_of(smoke.model))
-    shape.quantization_config = {"quant_method": "mxfp4"}
-    monkeypatch.setattr(policy_module.AutoConfig, "from_pretrained", lambda *_, **__: shape)
-    asked = {}
+def test_mxfp4_weights_are_dequantised(
+    smoke: Study, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(ROOT / smoke.model.path, folder)
+    described = json.loads((folder / "config.json").read_text())
+    described["quantization_config"] = {"quant_method": "mxfp4"}
+    (folder / "config.json").write_text(json.dumps(described))
+    asked = _options_of_loading(monkeypatch)
+    with pytest.raises(ModelError, match="not now"):
+        load_base(smoke.model.model_copy(update={"path": str(folder)}))
+    assert asked["quantization_config"].dequantize
+    assert asked["trust_remote_code"] is False and asked["use_safetensors"] is True
 
-    class LoadedError(Exception):
-        pass
+
+def _options_of_loading(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The options with which weights are asked for, once they are; nothing is loaded."""
+    asked: dict[str, Any] = {}
 
     def loaded(path: str, **options: object) -> None:
         asked.update(options)
-        raise LoadedError
+        raise RuntimeError("not now")
 
     monkeypatch.setattr(policy_module.AutoModelForCausalLM, "from_pretrained", loaded)
-    with pytest.raises(LoadedError):
-        load_base(smoke.model)
-    assert asked["quantization_config"].dequantize
-    assert asked["trust_remote_code"] is False and asked["use_safetensors"] is True
+    return asked
+
+
+def test_weights_that_the_files_lack_are_no_random_ones(smoke: Study, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(ROOT / smoke.model.path, folder)
+    tensors = load_file(folder / "model.safetensors")
+    tensors["spare"] = torch.zeros_like(tensors.pop("model.norm.weight"))
+    save_file(tensors, folder / "model.safetensors")
+    with pytest.raises(ModelError, match=r"lack 1 weights, such as model\.norm\.weight"):
+        load_base(smoke.model.model_copy(update={"path": str(folder)}))
+    tensors["model.norm.weight"] = torch.full_like(tensors.pop("spare"), torch.nan)
+    save_file(tensors, folder / "model.safetensors")
+    with pytest.raises(ModelError, match="logits that are not finite"):
+        load_base(smoke.model.model_copy(update={"path": str(folder)}))
+
+
+def test_a_damaged_adapter_is_named_with_its_remedy(policy: Policy, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=rf"{tmp_path}/adapter: .* train the arm again"):
+        load_adapter(policy, tmp_path / "adapter")
+
+
+@pytest.mark.parametrize("end", ["<|end|>", [1, "2"], -1, 2048, 2**63])
+def test_the_end_of_a_text_must_be_a_token(smoke: Study, tmp_path: Path, end: object) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(ROOT / smoke.model.path, folder)
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": end}))
+    with pytest.raises(ModelError, match=r"eos_token_id: got .*; expected the number of a token"):
+        load_base(smoke.model.model_copy(update={"path": str(folder)}))

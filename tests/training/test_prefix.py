@@ -96,7 +96,7 @@ def test_a_sample_inverts_the_cumulative_distribution(model: Any) -> None:
     uniforms = torch.tensor([[0.2, 0.9, 0.5], [0.7, 0.1, 0.99], [0.2, 0.9, 0.5]])
     rows = torch.tensor([0, 1, 1])
     read = read_prompts(model, *pad_left(PROMPTS, 0, "cpu"))
-    drawn = sample(model, read, rows, uniforms, temperature=0.7, stop_ids=(), pad_id=0)
+    drawn = sample(model, read, rows, uniforms, temperature=0.7, stop_ids=(), pad_id=0).tokens
     for row in range(3):
         text = list(PROMPTS[rows[row]])
         for column in range(3):
@@ -111,7 +111,7 @@ def test_what_follows_a_stop_is_padding(model: Any) -> None:
     uniforms = torch.full((1, 4), 0.5)
     read = read_prompts(model, *pad_left(PROMPTS[:1], 0, "cpu"))
     rows = torch.tensor([0])
-    free = sample(model, read, rows, uniforms, temperature=1.0, stop_ids=(), pad_id=0)[0]
+    free = sample(model, read, rows, uniforms, temperature=1.0, stop_ids=(), pad_id=0).tokens[0]
     read = read_prompts(model, *pad_left(PROMPTS[:1] * 2, 0, "cpu"))
     stopped = sample(
         model,
@@ -121,7 +121,7 @@ def test_what_follows_a_stop_is_padding(model: Any) -> None:
         temperature=1.0,
         stop_ids=(int(free[1]),),
         pad_id=0,
-    )
+    ).tokens
     end = free.tolist().index(free[1]) + 1
     assert stopped[0, :end].tolist() == free[:end].tolist()
     assert not stopped[0, end:].any()
@@ -135,7 +135,7 @@ def test_equal_continuations_are_one_row_of_the_model(
     shapes_run.clear()
     uniforms = torch.tensor([[0.5, 0.5, 0.5]] * 6 + [[0.999, 0.5, 0.5]])
     rows = torch.tensor([0, 0, 0, 1, 1, 2, 2])
-    drawn = sample(model, read, rows, uniforms, temperature=1.0, stop_ids=(), pad_id=0)
+    drawn = sample(model, read, rows, uniforms, temperature=1.0, stop_ids=(), pad_id=0).tokens
     assert [rows for rows, _ in shapes_run] == [
         4,
         4,
@@ -176,3 +176,37 @@ def test_a_prompts_keys_and_values_are_all_that_may_be_left_of_it(model: Any) ->
     assert prefix_sharing_blocker(mamba) == "it keeps a recurrent state"
     t5 = T5ForConditionalGeneration(T5Config(vocab_size=50, d_model=8, d_ff=8, num_layers=1))
     assert prefix_sharing_blocker(t5) == "it has an encoder"
+
+
+def test_prompts_with_the_same_long_beginning_are_read_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(0)
+    one, other = (rng.integers(2000, size=100).tolist() for _ in range(2))
+    endings = [rng.integers(2000, size=n).tolist() for n in (5, 9, 7, 6, 8, 4, 3)]
+    prompts = [each + ending for ending in endings[:3] for each in (one, other)]
+    alone = [endings[4], one[:63] + endings[5], endings[6]]  # 63 tokens are not a long beginning
+    found = sorted(map(sorted, prefix.families(prompts + alone)))
+    assert found == [[0, 2, 4], [1, 3, 5], [6, 7, 8]]
+    monkeypatch.setattr(prefix, "TOKENS_PER_PASS", 201)  # more than two further prompts save
+    assert [*map(sorted, prefix.families(prompts + alone))] == [list(range(9))]
+
+
+def test_no_prompts_have_no_families() -> None:
+    assert prefix.families([]) == []
+
+
+def test_families_give_the_logits_of_each_prompt_alone() -> None:
+    model = small_models.build(small_models.config("gpt_oss", vocabulary=300), seed=0).eval()
+    rng = np.random.default_rng(1)
+    beginnings = [rng.integers(3, 300, size=90).tolist() for _ in range(2)]
+    prompts = [
+        beginnings[i % 2] + rng.integers(3, 300, size=int(rng.integers(2, 20))).tolist()
+        for i in range(10)
+    ]
+    assert len(prefix.families(prompts)) == 2
+    read, place_of = prefix.read_in_buckets(model, *pad_left(prompts, 0, "cpu"))
+    for prompt, place in zip(prompts, place_of.tolist(), strict=True):
+        expected = model(torch.tensor([prompt])).logits[0, -1]
+        torch.testing.assert_close(read.logits[place], expected, atol=1e-5, rtol=1e-5)
+        assert int(read.mask[place].sum()) == len(prompt)

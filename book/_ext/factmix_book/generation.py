@@ -24,7 +24,7 @@ from factmix.report.sources import (
     local_runs,
 )
 from factmix.study.freshness import tree_sha256
-from factmix.study.paths import ROOT
+from factmix.study.paths import ROOT, FolderError
 from factmix_book import notebooks
 
 logger = logging.getLogger(__name__)
@@ -86,6 +86,7 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
     yield "measured", "measured", (speed,), made_of
     made_of = [*roots, PUBLISHED, BENCHMARKS, STUDIES, *_words("rerun")]
     yield "downloads", "committed_downloads", both, made_of
+    yield "two systems", "two_systems", (default,), [default.root]
     yield "scripts", "scripts", (default,), [default.root, *_words("examples")]
     figures: dict[str, tuple[str, Any, list[Path]]] = {
         "committed": ("study", default, [default.root]),
@@ -155,7 +156,7 @@ def generate(app: Sphinx, config: Config) -> None:
         runs = {run.name: run for run in local_runs(logger.info)}
         book = Book(default, again, runs, app.srcdir / "_generated")
         write(book, default.root.parent / "speed")
-    except SourceError as error:
+    except (SourceError, FolderError) as error:
         raise ExtensionError(str(error)) from error
     config.html_extra_path.append(str(book.generated / "html"))
     config.html_static_path.append(str(book.generated / "static"))

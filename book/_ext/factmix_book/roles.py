@@ -18,7 +18,7 @@ from sphinx.util.osutil import relative_uri
 from sphinx.writers.html5 import HTML5Translator
 
 from factmix.report.sources import SEEDS_PAGE, Results
-from factmix.results.numbers import NumberError, find, probability, show
+from factmix.results.numbers import NumberError, find, show
 from factmix_book.generation import Book
 
 logger = logging.getLogger(__name__)
@@ -157,9 +157,9 @@ def facts(leaf: Any, key: str, source: Source) -> Facts:
         if leaf.get("n"):
             found.append(("n", show(leaf, "n")))
         if leaf.get("p") is not None:
-            holm = leaf.get("p_holm")
-            corrected = "" if holm is None else f" (corrected by Holm: {probability(holm)})"
-            found.append(("test", probability(leaf["p"]) + corrected))
+            holm = leaf.get("p_holm") is not None
+            corrected = f" (corrected by Holm: {show(leaf, 'p_holm')})" if holm else ""
+            found.append(("test", show(leaf, "p") + corrected))
     if source.study:
         found.append(("study", source.study))
     run = str(leaf.get("run") or "") if isinstance(leaf, Mapping) else ""

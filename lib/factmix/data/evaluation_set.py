@@ -52,12 +52,6 @@ def draw_evaluation(
                 f"{where}: evaluation.counts: {name}, {label}: {needed} examples needed,"
                 f" {available} available"
             )
-        part = sample.trajectory_counts.get(label, 0)
-        if part > needed:
-            raise DataError(
-                f"{where}: evaluation.trajectory_counts: {label}: {part} examples"
-                f" needed, {needed} available; expected at most evaluation.counts"
-            )
     if sample.split == "group_disjoint":
         taken = draw_by_group(pool, counts, rng, reserved)
     else:

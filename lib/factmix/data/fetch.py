@@ -4,9 +4,11 @@ A file is taken from the folder in FACTMIX_MIRROR if it is there. Otherwise it i
 into a cache (FACTMIX_CACHE, or the user's cache folder).
 """
 
-import os
+import codecs
+import re
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +19,8 @@ import requests
 from tqdm import tqdm
 
 from factmix.data.sources import SOURCES, Source
-from factmix.study.files import sha256
+from factmix.study.files import in_turn, sha256
+from factmix.study.paths import FolderError, folder_in
 
 CHUNK = 2**20  # bytes
 TIMEOUT = 60  # seconds without a response from a server
@@ -28,8 +31,21 @@ class SourceError(RuntimeError):
 
 
 def cache() -> Path:
-    """The folder for downloads, and for what is built from them."""
-    return Path(os.environ.get("FACTMIX_CACHE") or pooch.os_cache("factmix"))
+    """The folder for downloads, and for what is built from them.
+
+    Raises:
+        FolderError: FACTMIX_CACHE is not set, and the user has no home folder.
+    """
+    named = folder_in("FACTMIX_CACHE")
+    if named:
+        return named
+    try:
+        return Path(pooch.os_cache("factmix")).expanduser()
+    except RuntimeError:
+        raise FolderError(
+            "FACTMIX_CACHE: not set, and this user has no home folder for downloads; set it to a"
+            " folder that can be written to"
+        ) from None
 
 
 def fetch(name: str) -> Path:
@@ -60,22 +76,15 @@ def fetch(name: str) -> Path:
             )
         return held
     path = cache() / source.file
-    if path.is_file() and (got := sha256(path)) != source.sha256:
-        print(
-            f"{path}: expected SHA-256 {source.sha256}; got {got}. It was renamed to"
-            f" {_set_aside(path)}, and is downloaded again",
-            file=sys.stderr,
-        )
-    if not path.is_file():
-        _download(name, source, path)
-        got = sha256(path)
-        if got != source.sha256:
+    if not (path.is_file() and sha256(path) == source.sha256):
+        try:
+            with in_turn(path, "downloading"):
+                _renew(name, source, path)
+        except OSError as error:
             raise SourceError(
-                f"{name}: {source.url} gave another file: expected SHA-256 {source.sha256}; got"
-                f" {got}. It was kept as {_set_aside(path)}. The download may be damaged, or come"
-                " from a proxy: inspect that file, delete it and try again. If the authors have"
-                " released a new version, compare it and change the checksum in sources.py"
-            )
+                f"{name}: {path} cannot be written: {error}. Free some space, or set FACTMIX_CACHE"
+                " to a writable folder"
+            ) from error
     return path
 
 
@@ -87,49 +96,106 @@ def locate(name: str) -> Path | None:
 
 
 @contextmanager
-def open_member(archive: Path, member: str) -> Iterator[IO[bytes]]:
-    """Opens a file inside a zip archive, without unpacking it to disk.
+def opened(archive: Path) -> Iterator[zipfile.ZipFile]:
+    """Opens a zip archive.
 
     Raises:
-        SourceError: the file is not a zip archive, or does not hold that member.
+        SourceError: the file is not a zip archive, or is damaged.
     """
     try:
-        with zipfile.ZipFile(archive) as opened:
-            if member not in opened.namelist():
-                held = ", ".join(opened.namelist()) or "nothing"
-                raise SourceError(f"{archive}: expected it to hold {member}; it holds {held}")
-            with opened.open(member) as content:
-                yield content
-    except zipfile.BadZipFile as error:
+        with zipfile.ZipFile(archive) as found:
+            yield found
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise SourceError(f"{archive}: expected a zip archive: {error}") from error
 
 
+@contextmanager
+def open_member(archive: zipfile.ZipFile, member: str) -> Iterator[IO[bytes]]:
+    """Opens a file inside a zip archive, without unpacking it to disk.
+
+    Raises:
+        SourceError: the archive does not hold that member, or in a form that cannot be read.
+    """
+    where = archive.filename
+    if member not in archive.namelist():
+        held = ", ".join(archive.namelist()) or "nothing"
+        raise SourceError(f"{where}: expected it to hold {member}; it holds {held}")
+    try:
+        content = archive.open(member)
+    except RuntimeError as error:  # also NotImplementedError
+        raise SourceError(
+            f"{where}: {member} cannot be read: {error}. Expected a file without password, stored"
+            " or compressed with deflate: unpack the archive, and pack it again with: zip -r"
+        ) from error
+    with content:
+        yield content
+
+
 def _in_mirror(source: Source) -> Path | None:
-    mirror = os.environ.get("FACTMIX_MIRROR")
-    if not mirror:
+    mirror = folder_in("FACTMIX_MIRROR")
+    if mirror is None:
         return None
-    if not Path(mirror).is_dir():
+    if not mirror.is_dir():
         raise SourceError(f"FACTMIX_MIRROR: expected a folder; got '{mirror}'")
-    path = Path(mirror) / source.file
+    path = mirror / source.file
     return path if path.is_file() else None
 
 
 def _sums(folder: Path) -> dict[str, str]:
+    """The checksums in a folder's SHA256SUMS, if it has one, by the name of the file."""
     path = folder / "SHA256SUMS"
     if not path.is_file():
         return {}
-    pairs = (line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines())
-    # sha256sum puts an asterisk before the name of a file that it read in binary mode.
-    return {
-        pair[1].strip().removeprefix("*").removeprefix("./"): pair[0].lower()
-        for pair in pairs
-        if len(pair) == 2
+    raw = path.read_bytes()
+    utf_16 = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as PowerShell writes it
+    text = raw.decode("utf-16" if utf_16 else "utf-8-sig", errors="replace")
+    found = [match for line in text.splitlines() for match in (_SUM.fullmatch(line.strip()),)]
+    sums = {
+        match["name"] or match["named"]: (match["sum"] or match["of"]).lower()
+        for match in found
+        if match
     }
+    if text.strip() and not sums:
+        raise SourceError(
+            f"{path}: expected lines of a SHA-256 and a file name, as sha256sum writes them; found"
+            " none"
+        )
+    return sums
+
+
+# "SUM  name", an asterisk for binary mode, or as BSD and openssl write it "SHA256 (name) = SUM"
+_SUM = re.compile(
+    r"(?P<sum>[0-9a-f]{64})\s+\*?(?:\./)?(?P<name>.+)"
+    r"|SHA2?-?256 ?\((?:\./)?(?P<named>.+)\) ?= ?(?P<of>[0-9a-f]{64})",
+    re.IGNORECASE,
+)
 
 
 def _set_aside(path: Path) -> Path:
     """Renames a file after its checksum, so that it overwrites no file set aside before."""
     return path.rename(path.with_name(f"{path.name}.unexpected-{sha256(path)[:12]}"))
+
+
+def _renew(name: str, source: Source, path: Path) -> None:
+    """Downloads a file, unless another process did so meanwhile; sets aside an unexpected one."""
+    if path.is_file():
+        got = sha256(path)
+        if got == source.sha256:
+            return
+        print(
+            f"{path}: expected SHA-256 {source.sha256}; got {got}. It was renamed to"
+            f" {_set_aside(path)}, and is downloaded again",
+            file=sys.stderr,
+        )
+    _download(name, source, path)
+    got = sha256(path)
+    if got != source.sha256:
+        raise SourceError(
+            f"{name}: {source.url} gave another file: expected SHA-256 {source.sha256}; got"
+            f" {got}. It was kept as {_set_aside(path)}. The download may be damaged, or come"
+            " from a proxy: inspect that file, delete it and try again. If the authors have"
+            " released a new version, compare it and change the checksum in sources.py"
+        )
 
 
 def _download(name: str, source: Source, path: Path) -> None:
@@ -146,11 +212,6 @@ def _download(name: str, source: Source, path: Path) -> None:
             f"{name}: {source.url} cannot be downloaded: {reason}. The partial download is kept and"
             f" resumes next time. Check the network, or put {source.file} into a folder and set"
             " FACTMIX_MIRROR to it"
-        ) from error
-    except OSError as error:
-        raise SourceError(
-            f"{name}: {path} cannot be written: {error}. Free some space, or set FACTMIX_CACHE to"
-            " a writable folder"
         ) from error
 
 

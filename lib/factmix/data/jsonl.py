@@ -1,5 +1,6 @@
 """Reads and checks the JSON lines of a dataset's file."""
 
+import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import Annotated, TypeVar
@@ -41,7 +42,7 @@ def read_rows(
 ) -> Iterator[tuple[str, AnyRow]]:
     """Yields each parsed line with its location, such as "claims.jsonl:3".
 
-    Accepts Windows line endings, and a byte order mark at the start.
+    Accepts Windows line endings, empty lines, and a byte order mark at the start.
 
     Args:
         lines: the file's lines, UTF-8.
@@ -52,9 +53,17 @@ def read_rows(
         DataError: a line is not JSON, lacks a field, or has an invalid label or text; names file,
             line and field.
     """
-    for number, line in enumerate(lines, start=1):
+    for number, read in enumerate(lines, start=1):
+        line = (read.removeprefix(BOM) if number == 1 else read).strip()
+        if not line:
+            continue
+        if line.startswith(b"["):
+            raise DataError(
+                f"{source}:{number}: expected one JSON object per line; got an array. If the file"
+                " is one array of objects, convert it with: jq -c '.[]'"
+            )
         try:
-            row = row_type.model_validate_json(line.removeprefix(BOM) if number == 1 else line)
+            row = row_type.model_validate_json(line)
         except ValidationError as error:
             raise DataError(f"{source}:{number}: {_first_problem(error)}") from error
         yield f"{source}:{number}", row
@@ -99,7 +108,8 @@ def check_new(id_: str, where: str, seen: dict[str, str]) -> None:
 
 def _first_problem(error: ValidationError) -> str:
     first = error.errors()[0]
-    # For these two types the input is the whole line, which is too long for a message.
-    got = "" if first["type"] in ("json_invalid", "missing") else f"; got {first['input']!r}"
+    # For these two types the input is the whole line.
+    whole = first["type"] in ("json_invalid", "missing")
+    got = "" if whole else f"; got {reprlib.repr(first['input'])}"
     where = ".".join(str(part) for part in first["loc"])
     return f"{where + ': ' if where else ''}{first['msg']}{got}"

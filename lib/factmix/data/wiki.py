@@ -4,20 +4,23 @@ An FTS5 index of titles and texts ranks pages, and BM25 ranks the sentences of t
 `wiki_database` for the dump and its database.
 """
 
+import contextlib
 import json
 import math
 import re
 import sqlite3
+import sys
 import unicodedata
 import zlib
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from factmix.data.fetch import cache, fetch
+from factmix.data.fetch import cache, fetch, opened
 from factmix.data.pool import DataError
 from factmix.data.text import page_title
-from factmix.data.wiki_database import build, meta, name_of, opened
+from factmix.data.wiki_database import build, finished, meta, name_of
+from factmix.study.files import in_turn
 
 RETRIEVAL = 1  # version of the retrieval; raise it to invalidate cached searches
 PAGES, SENTENCES = 5, 5  # retrieved per claim
@@ -35,10 +38,15 @@ class Reference(NamedTuple):
 
 
 class Wiki:
-    """The sentences of a dump, in a completely built database."""
+    """The sentences of a dump.
 
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
+    Args:
+        database: completely built; it is only read.
+        searches: a database that keeps the results of searches.
+    """
+
+    def __init__(self, database: sqlite3.Connection, searches: sqlite3.Connection) -> None:
+        self._database, self._searches = database, searches
         (self.pages,) = database.execute("SELECT count(*) FROM pages").fetchone()
         self.skipped = meta(database, "skipped")
 
@@ -79,11 +87,11 @@ class Wiki:
         whole dump. Results are cached, because a search in all of Wikipedia is slow.
         """
         key = f"{RETRIEVAL}: {claim}"
-        row = self._database.execute("SELECT found FROM searches WHERE key = ?", (key,)).fetchone()
+        row = self._searches.execute("SELECT found FROM searches WHERE key = ?", (key,)).fetchone()
         if row:
             return [Reference(*each) for each in json.loads(row[0])]
         found = self._search(claim)
-        self._database.execute(
+        self._searches.execute(
             "INSERT OR IGNORE INTO searches VALUES (?, ?)", (key, json.dumps(found))
         )
         return found
@@ -129,19 +137,42 @@ def open_wiki(archive: Path | None = None, folder: Path | None = None) -> Wiki:
     """
     archive = archive or fetch("fever_wiki")
     folder = folder or cache()
-    folder.mkdir(parents=True, exist_ok=True)
     with opened(archive) as dump:
         path = folder / name_of(dump)
         try:
-            database = sqlite3.connect(path, timeout=60, isolation_level=None)
-            build(dump, archive, database)
-            return Wiki(database)
+            database = finished(path)
+            if database is None:
+                with in_turn(path, "building"):
+                    building = sqlite3.connect(path, timeout=60, isolation_level=None)
+                    with contextlib.closing(building):
+                        build(dump, archive, building)
+                database = finished(path)
+            assert database is not None
+            return Wiki(database, _kept_searches(path.with_suffix(".searches")))
         except sqlite3.Error as error:
             raise DataError(
-                f"{path}: the database of Wikipedia's sentences failed: {error}. If another process"
-                " is building it, wait until it has finished. If the disk is full, free some space"
-                " or set FACTMIX_CACHE to another folder. Otherwise delete this file to rebuild it"
+                f"{path}: the database of Wikipedia's sentences failed: {error}. If the disk is"
+                " full, or the file is another user's, free some space or set FACTMIX_CACHE to"
+                " another folder. Otherwise delete this file to rebuild it"
             ) from error
+
+
+def _kept_searches(path: Path) -> sqlite3.Connection:
+    """The database of the searches that were made; a copy in memory where `path` is read-only."""
+    made = "CREATE TABLE IF NOT EXISTS searches (key TEXT PRIMARY KEY, found TEXT NOT NULL)"
+    try:
+        searches = sqlite3.connect(path, timeout=60, isolation_level=None)
+        searches.execute(made)
+        searches.execute("PRAGMA user_version = 1")  # fails where it can only be read
+    except sqlite3.OperationalError as error:
+        print(f"{path}: the results of searches are not kept: {error}", file=sys.stderr)
+        searches = sqlite3.connect(":memory:", isolation_level=None)
+        if path.is_file():
+            uri = f"{path.absolute().as_uri()}?mode=ro"
+            with contextlib.closing(sqlite3.connect(uri, uri=True)) as kept:
+                kept.backup(searches)
+        searches.execute(made)
+    return searches
 
 
 def _words(text: str) -> list[str]:

@@ -26,6 +26,7 @@ from typing import IO
 from pydantic import BaseModel, ConfigDict
 from tqdm import tqdm
 
+from factmix.data.fetch import open_member
 from factmix.data.jsonl import read_rows
 from factmix.data.pool import DataError
 from factmix.data.text import page_title, readable
@@ -43,21 +44,26 @@ class _Page(BaseModel):
     lines: str
 
 
-@contextlib.contextmanager
-def opened(archive: Path) -> Iterator[zipfile.ZipFile]:
-    """Opens the dump's archive; DataError if it is not a zip file."""
-    try:
-        with zipfile.ZipFile(archive) as dump:
-            yield dump
-    except zipfile.BadZipFile as error:
-        raise DataError(f"{archive}: expected a zip archive: {error}") from error
-
-
 def name_of(dump: zipfile.ZipFile) -> str:
     """The file name of a dump's database; it differs by the dump's content and the layout."""
     listed = [(each.filename, each.file_size, each.CRC) for each in dump.infolist()]
     content = hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:12]
     return f"fever-wiki-{LAYOUT}-{content}.sqlite"
+
+
+def finished(path: Path) -> sqlite3.Connection | None:
+    """A finished database, for reading alone; None if there is none yet.
+
+    It never changes again, so it is read without locks, which works in a folder that cannot be
+    written to, and on a network file system. What a build has left beside it is not yet in it.
+    """
+    beside = (path.with_name(f"{path.name}-{kind}") for kind in ("journal", "wal"))
+    if not path.is_file() or any(each.is_file() and each.stat().st_size for each in beside):
+        return None
+    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    database = sqlite3.connect(uri, uri=True, isolation_level=None)
+    made = database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'meta'").fetchone()
+    return database if made[0] and meta(database, "finished") else None
 
 
 def build(dump: zipfile.ZipFile, archive: Path, database: sqlite3.Connection) -> None:
@@ -67,8 +73,8 @@ def build(dump: zipfile.ZipFile, archive: Path, database: sqlite3.Connection) ->
     at most one batch.
 
     Raises:
-        DataError: the archive has no pages, a line of it is malformed, or another process is
-            building the same database.
+        DataError: the archive has no pages, or a line of it is malformed.
+        SourceError: a file of the archive cannot be read.
     """
     _create(database)
     if meta(database, "finished"):
@@ -83,7 +89,7 @@ def build(dump: zipfile.ZipFile, archive: Path, database: sqlite3.Connection) ->
     ) as bar:
         before = 0
         for member in members:
-            with dump.open(member) as lines:
+            with open_member(dump, member.filename) as lines:
                 for _ in _read_member(lines, archive, member.filename, database):
                     bar.update(before + lines.tell() - bar.n)
             before += member.file_size
@@ -120,11 +126,6 @@ def _read_member(
     while True:
         batch = [page for _, page in itertools.islice(rows, BATCH)]
         with _transaction(database):
-            if _done(database, member) != read:
-                raise DataError(
-                    "another process is building the same database of Wikipedia's sentences;"
-                    " wait until it has finished and run this command again"
-                )
             _insert(database, batch, source)
             read += len(batch)
             ended = len(batch) < BATCH
@@ -199,7 +200,8 @@ def _is_free(number: str, sentences: list[str]) -> bool:
 
 
 def _create(database: sqlite3.Connection) -> None:
-    database.execute("PRAGMA journal_mode = WAL")
+    # The faster journal WAL does not work on network file systems.
+    database.execute("PRAGMA journal_mode = DELETE")
     database.execute("PRAGMA synchronous = NORMAL")
     database.execute("PRAGMA cache_size = -262144")  # KiB
     database.executescript(
@@ -208,7 +210,6 @@ def _create(database: sqlite3.Connection) -> None:
         CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
         INSERT OR IGNORE INTO meta VALUES ('skipped', 0);
         CREATE TABLE IF NOT EXISTS progress (member TEXT PRIMARY KEY, pages INTEGER NOT NULL);
-        CREATE TABLE IF NOT EXISTS searches (key TEXT PRIMARY KEY, found TEXT NOT NULL);
         CREATE TABLE IF NOT EXISTS pages
             (number INTEGER PRIMARY KEY, page TEXT NOT NULL UNIQUE, sentences BLOB NOT NULL);
         CREATE VIRTUAL TABLE IF NOT EXISTS search USING fts5

@@ -16,7 +16,14 @@ from statsmodels.stats.proportion import proportions_ztest
 
 from factmix.published.claim_evidence import Evidence
 from factmix.published.released import MIXTURES
-from factmix.stats.bootstrap import bootstrap_p, noninferiority_p, percentiles, proportion, resample
+from factmix.stats.bootstrap import (
+    bootstrap_p,
+    is_floor,
+    noninferiority_p,
+    percentiles,
+    proportion,
+    resample,
+)
 from factmix.stats.metrics import Floats, gains
 from factmix.stats.paired_tests import holm_in_order
 from factmix.study.labels import LABELS, Label
@@ -49,7 +56,8 @@ class Judgement:
 
     Attributes:
         verdict: supported, not supported or inconclusive.
-        numbers: for each comparison its value, and interval and p where it was tested.
+        numbers: for each comparison its value, and interval and p where it was tested; at_floor
+            says whether p is the smallest that the resamples allow.
     """
 
     verdict: Verdict
@@ -81,12 +89,14 @@ class Comparisons:
         mean: Floats = np.mean(parts, axis=0)
         return mean
 
-    def number(self, gains: Floats) -> dict[str, Any]:
-        low, high = percentiles(gains[1:], 1 - self.alpha)
+    def number(self, gains: Floats, p: float | None = None, *, sides: int = 2) -> dict[str, Any]:
+        """A comparison with its p value, by default that of "no difference"."""
+        p = bootstrap_p(gains[1:]) if p is None else p
         return {
             "value": float(gains[0]),
-            "interval": [low, high],
-            "p": bootstrap_p(gains[1:]),
+            "interval": list(percentiles(gains[1:], 1 - self.alpha)),
+            "p": p,
+            "at_floor": ["p"] if is_floor(p, self.resamples, sides=sides) else [],
         }
 
     def over(self, claim: Claim) -> str:
@@ -151,7 +161,7 @@ def _not_worse(claim: Claim, comparisons: Comparisons) -> Judgement:
     for dataset in comparisons.study.datasets[claim.datasets]:
         gains = comparisons.gains(comparisons.over(claim), claim.arm, [dataset], claim.metric)
         p = noninferiority_p(gains[1:], comparisons.margin)
-        number = comparisons.number(gains) | {"p": p, "margin": comparisons.margin}
+        number = comparisons.number(gains, p, sides=1) | {"margin": comparisons.margin}
         numbers[f"{claim.metric}, {dataset}, {claim.arm} over {comparisons.over(claim)}"] = number
         losses.append(noninferiority_p(-gains[1:], -comparisons.margin))
     shown = [number["p"] < comparisons.alpha for number in numbers.values()]

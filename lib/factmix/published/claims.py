@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from factmix.published.claim_evidence import Evidence
 from factmix.published.claim_tests import KINDS, Claim, Comparisons, Judgement
+from factmix.results.numbers import in_terminal, show
 
 LEDGER = Path(__file__).with_name("claims.yaml")
 RESAMPLES = 10_000
@@ -74,10 +75,6 @@ def as_text(ledger: Ledger, judged: Mapping[str, Mapping[str, Judgement]]) -> st
             for what, number in found[name].numbers.items():
                 interval = number.get("interval")
                 between = f" [{interval[0]:+.3f}, {interval[1]:+.3f}]" if interval else ""
-                chance = f", p {_p(number['p'])}" if "p" in number else ""
+                chance = f", {in_terminal(show(number, 'p'))}" if "p" in number else ""
                 lines.append(f"    {what}: {number['value']:+.3f}{between}{chance}")
     return "\n".join(lines)
-
-
-def _p(value: float) -> str:
-    return f"= {value:.4f}" if value >= 0.0001 else "< 0.0001"

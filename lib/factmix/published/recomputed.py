@@ -4,7 +4,6 @@ The counts are committed in results/published/, so nothing is downloaded.
 """
 
 import json
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -23,12 +22,14 @@ from factmix.published.released import (
     derive,
     read_printed,
 )
+from factmix.results.numbers import in_terminal, p_cell
+from factmix.results.results_json import correct
 from factmix.stats import paired_tests
 from factmix.stats.bootstrap import Estimate, bootstrap_gains, bootstrap_metrics
-from factmix.stats.metrics import Counts, metrics
+from factmix.stats.metrics import Counts, examples_of, metrics
 from factmix.study.files import write_json
 from factmix.study.labels import ANSWERS, LABELS, Label
-from factmix.study.paths import ROOT
+from factmix.study.paths import ROOT, folder_in
 
 FROZEN = ROOT / "results" / "published"
 
@@ -44,8 +45,8 @@ def freeze(into: Path = FROZEN) -> Path:
     """
     from factmix.data.fetch import fetch
 
-    mirror = os.environ.get("FACTMIX_MIRROR")
-    table = Path(mirror, "published", "blog_gains.csv") if mirror else None
+    mirror = folder_in("FACTMIX_MIRROR")
+    table = mirror / "published" / "blog_gains.csv" if mirror else None
     if table and table.is_file():
         printed = read_printed(table)
     else:
@@ -94,11 +95,12 @@ def gains_table(
     """The 36 gains that the blog prints, each beside the recomputed one.
 
     Returns:
-        columns mixture, dataset, metric; printed; n (pairs of valid answers) and recomputed, from
-        these pairs; reproduces (equal to the printed precision); low and high (stratified
-        percentile interval), plain_low and plain_high (resampled as in the study), bca_low and
-        bca_high; p and p_holm (over the 36); gain_wrong, wrong_low and wrong_high, with invalid
-        answers counted as wrong. Fractions.
+        columns mixture, dataset, metric; printed; n (pairs of valid answers that the metric is of)
+        and recomputed, from the pairs of valid answers; reproduces (equal to the printed
+        precision); low and high (stratified percentile interval), plain_low and plain_high
+        (resampled as in the study), bca_low and bca_high; p and p_holm (over the 36), and at_floor,
+        which of the two are the smallest that the resamples allow; gain_wrong, wrong_low and
+        wrong_high, with invalid answers counted as wrong. Fractions.
     """
     rows = []
     for mixture in MIXTURES:
@@ -115,6 +117,7 @@ def gains_table(
             ):
                 rng = np.random.default_rng(seed)
                 by[name] = bootstrap_gains(table, rng=rng, **settings, **options)
+            of_how_many = examples_of(np.repeat(np.array(LABELS), valid.sum(axis=(1, 2))).tolist())
             for metric in PRINTED:
                 printed = derived["printed"][mixture][dataset][metric]
                 gain = by[""][metric]
@@ -123,11 +126,12 @@ def gains_table(
                     "mixture": mixture,
                     "dataset": dataset,
                     "metric": metric,
-                    "n": int(valid.sum()),
+                    "n": of_how_many[metric],
                     "printed": printed,
                     "recomputed": gain.value,
                     "reproduces": abs(gain.value - printed) <= unit / 2 + 1e-9,
                     "p": gain.p,
+                    "at_floor": list(gain.at_floor),
                     "gain_wrong": by["wrong_"][metric].value,
                 }
                 for name, estimates in by.items():
@@ -135,8 +139,8 @@ def gains_table(
                     assert limits is not None
                     row[f"{name}low"], row[f"{name}high"] = limits
                 rows.append(row)
-    frame = pd.DataFrame(rows)
-    return frame.assign(p_holm=paired_tests.holm_in_order(frame["p"].tolist()))
+    correct(rows)
+    return pd.DataFrame(rows)
 
 
 def report(
@@ -208,14 +212,16 @@ def as_text(gains: pd.DataFrame) -> str:
     """`gains_table` as text for a terminal."""
     lines = [
         f"{'mixture':<15}{'dataset':<14}{'metric':<11}{'pairs':>6}{'printed':>9}{'ours':>9}"
-        f"  {'interval':<19}{'p':>8}{'Holm':>8}"
+        f"  {'interval':<19}{'p':>11}{'Holm':>11}"
     ]
-    for row in gains.to_dict(orient="records"):
+    rows: Any = gains.to_dict(orient="records")
+    for row in rows:
         between = f"[{row['low']:+.4f}, {row['high']:+.4f}]"
         lines.append(
             f"{row['mixture']:<15}{DATASETS[row['dataset']]:<14}{row['metric']:<11}{row['n']:>6}"
             f"{row['printed']:>+9.3f}{row['recomputed']:>+9.4f}  {between:<19}"
-            f"{row['p']:>8.4f}{row['p_holm']:>8.4f}" + ("" if row["reproduces"] else "  differs")
+            + "".join(f"{in_terminal(p_cell(row, name)):>11}" for name in ("p", "p_holm"))
+            + ("" if row["reproduces"] else "  differs")
         )
     same = int(gains["reproduces"].sum())
     return "\n".join([*lines, f"{same} of {len(gains)} reproduce to the printed precision"])

@@ -19,6 +19,8 @@ from factmix.report import (
 )
 from factmix.report.sources import Results
 from factmix.report.templates import render
+from factmix.results.compare_files import as_text, compare_pairs
+from factmix.results.prediction_files import pair
 
 Files = Mapping[str, str | bytes]  # path below the folder of what is generated -> content
 
@@ -108,6 +110,22 @@ def committed_downloads(default: Results, again: Results) -> Files:
 
 def _html(made: Mapping[str, bytes]) -> Files:
     return {f"html/{path}": content for path, content in made.items()}
+
+
+# Two runs, for the example of `factmix compare`.
+EXAMPLE = ("format_only-s0", "balanced_accuracy-s0")
+
+
+def two_systems(default: Results) -> Files:
+    """What `factmix compare` prints for two committed files of answers, below the command."""
+    files = [f"{default.place}/{name}/predictions.parquet" for name in EXAMPLE]
+    pairs = pair(*(default.root / name / "predictions.parquet" for name in EXAMPLE))
+    result = compare_pairs(pairs)
+    for read, file in zip(result["read"].values(), files, strict=True):
+        read["file"] = file  # as it is called in the repository
+    command = " \\\n    ".join(["$ factmix compare", *files])
+    text = f"{command}\n{as_text(result)}\n"
+    return {"text/compare.txt": text}
 
 
 def scripts(default: Results) -> Files:

@@ -161,7 +161,8 @@ def _recomputed(study: Published) -> dict[str, Any]:
     rows = study.report["gains"]
     for row in rows:
         of = gains.setdefault(row["mixture"], {}).setdefault(row["dataset"], {})
-        about = {"interval": [row["low"], row["high"]], "p": row["p"], "n": row["n"]}
+        about = {"interval": [row["low"], row["high"]]}
+        about |= {name: row[name] for name in ("p", "p_holm", "at_floor", "n")}
         of[row["metric"]] = in_unit("points", row["recomputed"]) | about
     same = sum(row["reproduces"] for row in rows)
     metrics = {

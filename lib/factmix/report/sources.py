@@ -1,8 +1,6 @@
 """Where reports take their numbers from: the committed results, and the runs of this machine."""
 
 import json
-import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,8 +9,9 @@ from typing import Any
 
 from factmix.results.numbers import Leaf
 from factmix.results.results_json import established
+from factmix.study.files import stored_numbers
 from factmix.study.load import find_study, load_kept
-from factmix.study.paths import ROOT, Paths
+from factmix.study.paths import ROOT, Paths, folder_in, model_folder, runs
 from factmix.study.settings import Reward, WeightedReward
 from factmix.study.spec import Study, StudyError
 
@@ -103,10 +102,11 @@ class Results:
     @property
     def weights(self) -> list[Path]:
         """Files of the base model; SourceError when it is not a folder of this repository."""
-        files = sorted((ROOT / self.study.model.path).glob("*.safetensors"))
+        folder = model_folder(self.study.model)
+        files = sorted(folder.glob("*.safetensors"))
         if not files:
             raise SourceError(
-                f"{self.paths.study}: no *.safetensors in {ROOT / self.study.model.path}; a page "
+                f"{self.paths.study}: no *.safetensors in {folder}; a page "
                 "can say how many parameters a model has only when its weights are in this folder"
             )
         return files
@@ -114,14 +114,7 @@ class Results:
     @cached_property
     def parameters(self) -> int:
         """How many numbers the weights of the base model have."""
-        from safetensors import safe_open
-
-        count = 0
-        for file in self.weights:
-            with safe_open(file, "numpy") as tensors:
-                names = tensors.keys()
-                count += sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
-        return count
+        return sum(stored_numbers(file) for file in self.weights)
 
 
 def read(root: Path, *, fresh: bool = False) -> Results:
@@ -137,7 +130,7 @@ def read(root: Path, *, fresh: bool = False) -> Results:
 
 def committed_results(study: str) -> Results:
     """The frozen results that the prose cites, in results/ or where FACTMIX_RESULTS says."""
-    return read(Path(os.environ.get("FACTMIX_RESULTS", ROOT / "results")) / study)
+    return read((folder_in("FACTMIX_RESULTS") or ROOT / "results") / study)
 
 
 def local_runs(tell: Callable[[str], object] = print) -> list[Results]:
@@ -148,16 +141,15 @@ def local_runs(tell: Callable[[str], object] = print) -> list[Results]:
     Args:
         tell: is called with a line about each run that is left out.
     """
-    folder = Path(os.environ.get("FACTMIX_RUNS", ROOT / "runs"))
-    runs = []
-    for file in sorted(folder.glob("*/results.json")):
+    found = []
+    for file in sorted(runs().glob("*/results.json")):
         try:
             load_kept(Paths(file.parent).study)
         except StudyError as error:
             tell(f"no page for {file.parent}: {error}")
         else:
-            runs.append(read(file.parent, fresh=True))
-    return runs
+            found.append(read(file.parent, fresh=True))
+    return found
 
 
 def in_both_readings(reward: Reward) -> dict[str, WeightedReward]:

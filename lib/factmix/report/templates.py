@@ -17,7 +17,7 @@ from factmix.report.baselines import Found, arm_name
 from factmix.report.figures.layout import words
 from factmix.report.markdown import tabled
 from factmix.report.sources import in_both_readings
-from factmix.results.numbers import NOT_COMPUTED, Leaf, amount, probability, show
+from factmix.results.numbers import NOT_COMPUTED, Leaf, amount, p_cell, probability, show
 from factmix.results.results_json import established as established_once
 from factmix.results.results_json import established_over_seeds
 from factmix.study.labels import ANSWERS, LABELS
@@ -156,6 +156,6 @@ def _environment() -> Environment:
 
 _FUNCTIONS = (
     amount, cells, component_names, components, counts_text, digits, each, established,
-    in_both_readings, listed, low_high, lowest_and_highest, num, places, probability, show, system,
-    test_of, words,
+    in_both_readings, listed, low_high, lowest_and_highest, num, p_cell, places, probability, show,
+    system, test_of, words,
 )  # fmt: skip

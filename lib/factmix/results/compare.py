@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from itertools import combinations
 from typing import Any
 
@@ -21,7 +20,7 @@ from factmix.results.results_json import add_holm, counts, leaf, result_key
 from factmix.stats import bootstrap, paired_tests
 from factmix.stats.awareness import awareness
 from factmix.stats.bootstrap import Estimate
-from factmix.stats.metrics import Counts, contingency, grouped_contingency
+from factmix.stats.metrics import Counts, contingency, examples_of, grouped_contingency
 from factmix.stats.metrics import gains as gains_of
 from factmix.stats.metrics import metrics as metrics_of
 from factmix.stats.seeds import seed_gains
@@ -221,7 +220,7 @@ def _metrics(given: Answers, study: Study) -> dict[str, Any]:
         }
     else:
         values = bootstrap.bootstrap_metrics(confusion_LA, **bootstrap_settings(study))
-    return _leaves(values, "fraction", given)
+    return _metric_leaves(values, "fraction", given.gold, given.run)
 
 
 _GAINS: dict[str, str] = {
@@ -234,16 +233,16 @@ def _gains(baseline: Answers, given: Answers, study: Study) -> dict[str, Any]:
     gains = bootstrap.bootstrap_gains(
         counts_LAA, margin=study.statistics.margin, **bootstrap_settings(study)
     )
-    return _leaves(gains, "points", given)
+    return _metric_leaves(gains, "points", given.gold, given.run)
 
 
-def _leaves(
-    estimates: Mapping[str, Estimate | float], unit: str, given: Answers
+def _metric_leaves(
+    estimates: Mapping[str, Estimate | float], unit: str, gold: list[str], run: str
 ) -> dict[str, dict[str, Any]]:
-    """Leaves of numbers that are computed from one system's answers to one dataset."""
+    """Leaves of metrics, or of their differences, on examples with these gold labels."""
+    of_how_many = examples_of(gold)
     return {
-        name: leaf(estimate, unit, len(given.gold), given.run)
-        for name, estimate in estimates.items()
+        name: leaf(estimate, unit, of_how_many[name], run) for name, estimate in estimates.items()
     }
 
 
@@ -266,7 +265,7 @@ def _answer_shares(given: Answers, study: Study) -> dict[str, Any]:
         answer: bootstrap.proportion(given.predicted.count(answer), n, confidence=confidence)
         for answer in map(str, ANSWERS)
     }
-    return _leaves(shares, "fraction", given)
+    return {name: leaf(share, "fraction", n, given.run) for name, share in shares.items()}
 
 
 _TRAINING: dict[str, str] = {
@@ -280,7 +279,7 @@ _TRAINING: dict[str, str] = {
     "training.<arm>.kl_end": "drift from the untrained model in the last steps",
     "training.<arm>.zero_spread_mean": "share of groups whose completions all earn the same",
     "training.<arm>.steps": "training steps",
-    "training.<arm>.seconds": "wall time of the training since its last interruption",
+    "training.<arm>.seconds": "wall time of the training, all of its parts if it was interrupted",
     "training.<arm>.peak_memory_gb": "peak memory of the process",
 }
 
@@ -328,12 +327,15 @@ def _trajectory(run: Run, study: Study, paths: Paths) -> dict[str, Any]:
     frame = pd.read_parquet(folder / "trajectory.parquet")
     trajectory: dict[str, Any] = {result_key(dataset): {} for dataset in study.datasets}
     for (dataset, step), rows in frame.groupby(["dataset", "step"], sort=True):
-        confusion_LA = contingency(rows["gold"].tolist(), rows["predicted"].tolist())
+        gold = rows["gold"].tolist()
+        confusion_LA = contingency(gold, rows["predicted"].tolist())
         estimates = bootstrap.bootstrap_metrics(confusion_LA, **bootstrap_settings(study))
-        trajectory[result_key(str(dataset))][f"step_{step}"] = {
-            metric: leaf(estimates[metric], "fraction", len(rows), folder.name)
-            for metric in TRAJECTORY_METRICS
-        }
+        trajectory[result_key(str(dataset))][f"step_{step}"] = _metric_leaves(
+            {metric: estimates[metric] for metric in TRAJECTORY_METRICS},
+            "fraction",
+            gold,
+            folder.name,
+        )
     return trajectory
 
 
@@ -349,7 +351,8 @@ def bootstrap_settings(study: Study) -> dict[str, Any]:
 _TESTS: dict[str, str] = {
     "mcnemar.<system>.<dataset>.fixed": "examples that are right, and wrong in the baseline",
     "mcnemar.<system>.<dataset>.broken": "examples that are wrong, and right in the baseline",
-    "mcnemar.<system>.<dataset>.p": "McNemar's exact test of whether both are equally likely",
+    "mcnemar.<system>.<dataset>.p": "McNemar's exact test of whether both are equally likely; "
+    "its n are the examples that are fixed or broken",
     "mcnemar.<system>.<dataset>.mid_p": "its mid-p version",
     "mcnemar.<system>.<dataset>.odds_ratio": "fixed over broken; absent where none is broken",
     "shift.<system>.<dataset>.statistic": "Stuart-Maxwell test of a shift in the shares of answers",
@@ -361,24 +364,24 @@ _TESTS: dict[str, str] = {
 def mcnemar(baseline: Answers, given: Answers, study: Study) -> dict[str, Any]:
     counts_LAA = contingency(given.gold, baseline.predicted, given.predicted)
     test = paired_tests.mcnemar(counts_LAA)
-    entry = _test_leaves(test, given)
+    tested = test.fixed + test.broken
+    entry = {
+        name: leaf(getattr(test, name), "count", len(given.gold), given.run)
+        for name in ("fixed", "broken")
+    }
+    entry |= {name: leaf(getattr(test, name), "", tested, given.run) for name in ("p", "mid_p")}
     entry["p"]["p"] = test.p  # a value to cite, and a p value to correct
     ratio = test.odds_ratio(study.statistics.confidence)
-    return entry if ratio is None else entry | _leaves({"odds_ratio": ratio}, "", given)
+    return entry if ratio is None else entry | {"odds_ratio": leaf(ratio, "", tested, given.run)}
 
 
 def shift(baseline: Answers, given: Answers) -> dict[str, Any]:
     counts_LAA = contingency(given.gold, baseline.predicted, given.predicted)
-    return _test_leaves(paired_tests.stuart_maxwell(counts_LAA), given)
-
-
-def _test_leaves(
-    test: paired_tests.McNemar | paired_tests.Shift, given: Answers
-) -> dict[str, dict[str, Any]]:
-    """The fields of a paired test as leaves; whole numbers are counts."""
+    test, n = paired_tests.stuart_maxwell(counts_LAA), len(given.gold)
     return {
-        name: leaf(value, "count" if isinstance(value, int) else "", len(given.gold), given.run)
-        for name, value in asdict(test).items()
+        "statistic": leaf(test.statistic, "", n, given.run),
+        "df": leaf(test.df, "count", n, given.run),
+        "p": leaf(test.p, "", n, given.run),
     }
 
 
@@ -398,7 +401,7 @@ def cluster_metrics(given: Answers, study: Study) -> dict[str, Any]:
         return {}
     counts_GLA = grouped_contingency(given.groups, given.gold, given.predicted)
     values = bootstrap.cluster_metrics(counts_GLA, **bootstrap_settings(study))
-    return _leaves(values, "fraction", given)
+    return _metric_leaves(values, "fraction", given.gold, given.run)
 
 
 def cluster_gains(baseline: Answers, given: Answers, study: Study) -> dict[str, Any]:
@@ -408,7 +411,7 @@ def cluster_gains(baseline: Answers, given: Answers, study: Study) -> dict[str, 
     gains = bootstrap.cluster_gains(
         counts_GLAA, margin=study.statistics.margin, **bootstrap_settings(study)
     )
-    return _leaves(gains, "points", given)
+    return _metric_leaves(gains, "points", given.gold, given.run)
 
 
 _AWARENESS: dict[str, str] = {
@@ -429,9 +432,13 @@ _AWARENESS: dict[str, str] = {
 def self_awareness(given: Answers, study: Study) -> dict[str, Any]:
     assert given.probabilities is not None
     measured = awareness(given.gold, given.probabilities, **bootstrap_settings(study))
-    n = len(given.gold)
     entry: dict[str, Any] = {
-        name: leaf(value, "fraction" if name.startswith("risk_at") else "", n, given.run)
+        name: leaf(
+            value,
+            "fraction" if name.startswith("risk_at") else "",
+            measured.examples[name],
+            given.run,
+        )
         for name, value in measured.estimates.items()
     }
     entry["reliability"] = {
@@ -534,14 +541,15 @@ def _over_seeds(
         [two.predicted for two in second],
         **bootstrap_settings(study),
     )
+    n = examples_of(gold)
     return {
         metric: {
             "by_t": leaf(gain.by_t, "points", seeds, arm),
-            "hierarchical": leaf(gain.hierarchical, "points", len(gold), arm),
+            "hierarchical": leaf(gain.hierarchical, "points", n[metric], arm),
             "seed_variance": leaf(gain.seed_variance, "squared fraction", seeds, arm),
-            "example_variance": leaf(gain.example_variance, "squared fraction", len(gold), arm),
+            "example_variance": leaf(gain.example_variance, "squared fraction", n[metric], arm),
             "by_seed": {
-                f"seed_{seed}": leaf(float(table[metric]), "points", len(gold), two.run)
+                f"seed_{seed}": leaf(float(table[metric]), "points", n[metric], two.run)
                 for seed, table, two in zip(study.seeds, tables, second, strict=True)
             },
         }

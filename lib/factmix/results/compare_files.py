@@ -5,15 +5,30 @@ from typing import Any
 
 import numpy as np
 
-from factmix.results.prediction_files import Pairs
+from factmix.results.numbers import in_terminal, p_cell, probability
+from factmix.results.prediction_files import WRONG, Pairs
+from factmix.results.prediction_tables import listed, shown
+from factmix.results.results_json import correct
 from factmix.stats import paired_tests
 from factmix.stats.bootstrap import bootstrap_gains
 from factmix.stats.metrics import contingency, metrics
+from factmix.study.labels import LABELS, Label
 
-REPORTED = ("accuracy", "macro_f1", "f1_pass", "f1_fail", "f1_na", "recall_na")
+
+def reported(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """The metrics of a comparison: of one label only accuracy, of the study's also recall of NA."""
+    if len(labels) == 1:
+        return ("accuracy",)
+    if not set(labels) <= set(LABELS):
+        return ("accuracy", "macro_f1", *(f"f1_{label.lower()}" for label in labels))
+    study = [label for label in (Label.PASS, Label.FAIL, Label.NA) if label in labels]
+    recall = ["recall_na"] if Label.NA in labels else []
+    return ("accuracy", "macro_f1", *(f"f1_{label.lower()}" for label in study), *recall)
 
 
-def compare_pairs(pairs: Pairs, *, resamples: int, confidence: float, seed: int) -> dict[str, Any]:
+def compare_pairs(
+    pairs: Pairs, *, resamples: int = 10_000, confidence: float = 0.95, seed: int = 7
+) -> dict[str, Any]:
     """All numbers of a comparison, in the form of the JSON output.
 
     Args:
@@ -23,70 +38,137 @@ def compare_pairs(pairs: Pairs, *, resamples: int, confidence: float, seed: int)
         seed: of the bootstrap.
 
     Returns:
-        n; metrics (for each of `REPORTED`: baseline, model, difference, ci, p, and p_holm over
-        these); mcnemar (fixed, broken, p, mid_p, odds_ratio, None without broken answers, and
-        odds_ratio_ci); stuart_maxwell (statistic, df, p); and how many answers were invalid, pairs
-        dropped and examples unpaired.
+        n; confidence; metrics (for each of `reported`: baseline, model, difference, ci, p, p_holm
+        over these, and at_floor, which of the two are the smallest that the resamples allow);
+        mcnemar (fixed, broken, p, mid_p, odds_ratio, None without broken answers, and
+        odds_ratio_ci); stuart_maxwell (statistic, df, p; None where there is one label); how many
+        answers were invalid, pairs dropped and examples unpaired; labels (how many pairs have each
+        gold label; empty where only right and wrong are compared); and read (for each file its
+        name, rows, columns, datasets, how often words that are mapped to labels occurred, how many
+        answers are missing, and the most frequent texts that are no label).
     """
-    counts_LAA = contingency(pairs.gold, pairs.baseline, pairs.model)
-    gains = bootstrap_gains(
-        counts_LAA, resamples=resamples, confidence=confidence, rng=np.random.default_rng(seed)
+    counts_LAA = contingency(
+        pairs.gold, pairs.baseline, pairs.model, labels=pairs.labels, possible=pairs.possible
     )
-    before = metrics(counts_LAA.sum(axis=-1))
-    after = metrics(counts_LAA.sum(axis=-2))
-    p = {name: gain.p for name, gain in gains.items() if name in REPORTED and gain.p is not None}
-    corrected = paired_tests.holm(p)
-    test, shift = paired_tests.mcnemar(counts_LAA), paired_tests.stuart_maxwell(counts_LAA)
+    gains = bootstrap_gains(
+        counts_LAA,
+        resamples=resamples,
+        confidence=confidence,
+        rng=np.random.default_rng(seed),
+        labels=pairs.labels,
+    )
+    before = metrics(counts_LAA.sum(axis=-1), pairs.labels)
+    after = metrics(counts_LAA.sum(axis=-2), pairs.labels)
+    compared = {
+        name: {
+            "baseline": float(before[name]),
+            "model": float(after[name]),
+            "difference": gains[name].value,
+            "ci": list(gains[name].interval or ()),
+            "p": gains[name].p,
+            "at_floor": list(gains[name].at_floor),
+        }
+        for name in reported(pairs.labels)
+    }
+    correct(list(compared.values()))
+    test = paired_tests.mcnemar(counts_LAA)
+    shift = paired_tests.stuart_maxwell(counts_LAA) if len(pairs.labels) > 1 else None
     ratio = test.odds_ratio(confidence)
     return {
         "n": len(pairs.gold),
-        "metrics": {
-            name: {
-                "baseline": float(before[name]),
-                "model": float(after[name]),
-                "difference": gains[name].value,
-                "ci": list(gains[name].interval or ()),
-                "p": p[name],
-                "p_holm": corrected[name],
-            }
-            for name in REPORTED
-        },
+        "confidence": confidence,
+        "metrics": compared,
         "mcnemar": {
             **asdict(test),
             "odds_ratio": ratio.value if ratio else None,
             "odds_ratio_ci": list(ratio.interval or ()) if ratio else None,
         },
-        "stuart_maxwell": asdict(shift),
+        "stuart_maxwell": asdict(shift) if shift else None,
         "invalid": dict(zip(("baseline", "model"), pairs.invalid, strict=True)),
         "dropped": pairs.dropped,
         "unpaired": dict(zip(("baseline", "model"), pairs.unpaired, strict=True)),
+        "labels": {
+            label: pairs.gold.count(label) for label in pairs.labels if pairs.possible[-1] != WRONG
+        },
+        "read": {
+            system: {
+                "file": str(file.path),
+                "rows": len(file.frame),
+                "columns": file.columns,
+                "datasets": list(file.datasets),
+                "mapped": file.words,
+                "missing": file.missing,
+                "no_label": unread[:3],
+            }
+            for system, file, unread in zip(
+                ("baseline", "model"), pairs.files, pairs.unread, strict=True
+            )
+        },
     }
 
 
 def as_text(result: dict[str, Any]) -> str:
-    """A comparison as a table for a terminal."""
+    """A comparison as text for a terminal: the result, the tests, and what was read."""
+    accuracy, test, shift = (
+        result["metrics"]["accuracy"],
+        result["mcnemar"],
+        result["stuart_maxwell"],
+    )
+    confidence = result["confidence"]
+    width = max(9, *(len(shown(name)) for name in result["metrics"])) + 1
     lines = [
-        f"{result['n']} pairs; {result['dropped']} dropped; invalid answers: "
-        f"{result['invalid']['baseline']} of the baseline, {result['invalid']['model']} of the "
-        f"model; unpaired: {result['unpaired']['baseline']} and {result['unpaired']['model']}",
-        f"{'metric':<10}{'baseline':>9}{'model':>9}{'change':>9}  "
-        f"{'interval':<19}{'p':>8}{'Holm':>8}",
+        f"Accuracy {accuracy['baseline']:.4f} -> {accuracy['model']:.4f}"
+        f" ({accuracy['difference']:+.4f}) on {result['n']:,} pairs, McNemar {_p(test['p'])}",
+        "",
+        f"{'metric':<{width}}{'baseline':>9}{'model':>9}{'change':>9}  "
+        f"{f'{confidence:.0%} interval':<19}{'p':>11}{'Holm':>11}",
     ]
     for name, row in result["metrics"].items():
         low, high = row["ci"]
         lines.append(
-            f"{name:<10}{row['baseline']:>9.4f}{row['model']:>9.4f}{row['difference']:>+9.4f}  "
-            f"{f'[{low:+.4f}, {high:+.4f}]':<19}{row['p']:>8.4f}{row['p_holm']:>8.4f}"
+            f"{shown(name):<{width}}{row['baseline']:>9.4f}{row['model']:>9.4f}"
+            f"{row['difference']:>+9.4f}  {f'[{low:+.4f}, {high:+.4f}]':<19}"
+            + "".join(f"{in_terminal(p_cell(row, each)):>11}" for each in ("p", "p_holm"))
         )
-    test, shift = result["mcnemar"], result["stuart_maxwell"]
     lines += [
-        f"McNemar: {test['fixed']} fixed, {test['broken']} broken, p = {test['p']:.3g} "
-        f"(mid-p {test['mid_p']:.3g})",
+        f"McNemar: {test['fixed']:,} fixed, {test['broken']:,} broken, {_p(test['p'])} "
+        f"(mid-p: {_p(test['mid_p'])})",
         f"Odds ratio, fixed to broken: {_ratio(test)}",
-        f"Shares of answers (Stuart-Maxwell): chi2({shift['df']}) = {shift['statistic']:.2f}, "
-        f"p = {shift['p']:.3g}",
     ]
-    return "\n".join(lines)
+    if shift is not None:
+        lines.append(
+            f"Shares of answers (Stuart-Maxwell): chi2({shift['df']}) = {shift['statistic']:.2f}, "
+            f"{_p(shift['p'])}"
+        )
+    return "\n".join([*lines, "", *_read(result)])
+
+
+def _read(result: dict[str, Any]) -> list[str]:
+    """What was read, and what was left out."""
+    lines = []
+    for system, file in result["read"].items():
+        columns = [
+            shown(name) if name == role else f"{shown(name)} as {role}"
+            for role, name in file["columns"].items()
+        ]
+        words = [f"{shown(word)} {n:,}" for word, n in file["mapped"].items()]
+        said = f"{result['invalid'][system]:,} invalid answers"
+        said += f", {file['missing']:,} missing" if file["missing"] else ""
+        said += f", such as {listed(file['no_label'])}" if file["no_label"] else ""
+        lines += [
+            f"{system}: {file['file']}",
+            f"  {file['rows']:,} rows; columns {', '.join(columns)}",
+            *([f"  datasets {listed(file['datasets'])}"] if file["datasets"] else []),
+            *([f"  words mapped to labels: {', '.join(words)}"] if words else []),
+            f"  {said}; {result['unpaired'][system]:,} ids only in this file",
+        ]
+    labels = ", ".join(f"{shown(label)} {n:,}" for label, n in result["labels"].items())
+    by = f"pairs by gold label: {labels}" if labels else "answers compared as right or wrong"
+    return [*lines, f"{by}; {result['dropped']:,} pairs dropped"]
+
+
+def _p(value: float) -> str:
+    return in_terminal(probability(value))
 
 
 def _ratio(test: dict[str, Any]) -> str:

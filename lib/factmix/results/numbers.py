@@ -1,12 +1,14 @@
 """Finding a number of results.json by its key, and formatting it for prose and tables."""
 
 import difflib
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-Leaf = Mapping[str, Any]  # value, unit, n, and where they exist interval, p and run
+Leaf = Mapping[str, Any]  # value, unit, n, and where they exist interval, p values and run
 
-FORMS = ("value", "interval", "full", "cell", "p", "n", "run")
+P_VALUES = ("p", "p_holm", "p_noninferior")
+FORMS = ("value", "interval", "full", "cell", *P_VALUES, "n", "run")
 
 _NO_BREAK = "\u00a0"
 _MINUS = "\u2212"
@@ -49,7 +51,8 @@ def show(leaf: Any, form: str = "value") -> str:
     Args:
         leaf: an entry that `find` or `leaves` gave.
         form: "value" with its unit; "interval" as "lo to hi"; "full" for value and interval;
-            "cell" for both without unit, as in a table; "p", "n" or "run".
+            "cell" for both without unit, as in a table; "p", "p_holm" or "p_noninferior" with its
+            relation, see `probability`; "n" or "run".
 
     Raises:
         NumberError: when the form is unknown, or the leaf has nothing to show in it.
@@ -74,8 +77,8 @@ def show(leaf: Any, form: str = "value") -> str:
         return amount(leaf["value"], unit)
     if form == "interval":
         return amount(_between(leaf["interval"], unit, " to "), unit)
-    if form == "p":
-        return probability(leaf["p"])
+    if form in P_VALUES:
+        return probability(leaf[form], at_floor=form in leaf.get("at_floor", ()))
     return amount(leaf[form])
 
 
@@ -96,11 +99,33 @@ def amount(value: Any, unit: str | None = None) -> str:
     return f"{bare}{_NO_BREAK}{word}" if word else bare
 
 
-def probability(p: float | None) -> str:
-    """A p value with its relation, such as "p < 0.001"."""
+def probability(p: float | None, *, at_floor: bool = False) -> str:
+    """A p value with its relation: "p = 0.012", "p < 0.001", or a bound such as "p < 0.0002".
+
+    Args:
+        p: None where it is not defined.
+        at_floor: whether it is the smallest that the resamples of a bootstrap allow. Then the bound
+            is p, rounded up to two digits.
+    """
     if p is None:
         return "p not defined"
-    return f"p{_NO_BREAK}<{_NO_BREAK}0.001" if p < 0.001 else f"p{_NO_BREAK}={_NO_BREAK}{p:.3f}"
+    if not at_floor:
+        relation, shown = ("<", "0.001") if p < 0.001 else ("=", f"{p:.3f}")
+    else:
+        digits = 1 - math.floor(math.log10(p))
+        bound = math.ceil(p * 10**digits - 1e-6) / 10**digits
+        relation, shown = "<" if bound > p else "\u2264", f"{bound:.{digits}f}".rstrip("0")
+    return f"p{_NO_BREAK}{relation}{_NO_BREAK}{shown}"
+
+
+def p_cell(leaf: Leaf, form: str = "p") -> str:
+    """A p value of a leaf, as `show` writes it, for a cell of a table: "0.012" or "< 0.0002"."""
+    return show(leaf, form).removeprefix(f"p{_NO_BREAK}").removeprefix(f"={_NO_BREAK}")
+
+
+def in_terminal(text: str) -> str:
+    """A text of this module for a terminal, without no-break spaces."""
+    return text.replace(_NO_BREAK, " ")
 
 
 def duration(seconds: float) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from factmix.results.numbers import leaves
 from factmix.stats.bootstrap import Estimate
-from factmix.stats.paired_tests import holm
+from factmix.stats.paired_tests import holm_in_order
 
 
 def result_key(name: str) -> str:
@@ -20,12 +20,13 @@ def result_key(name: str) -> str:
 LEAF: dict[str, str] = {
     "value": "the number; null where it could not be computed",
     "unit": "`fraction` (0 to 1), `points` (a difference of fractions), `count`, another or none",
-    "n": "how many examples, training steps or seeds it is from",
+    "n": "how many examples, training steps or seeds it is a share or a mean of, or a test of",
     "run": "folder of the run that it is from; `data` where it follows from the data alone",
     "interval": "its limits at the study's confidence",
     "p": "two-sided p value",
     "p_holm": "p corrected by Holm over the arms and datasets of this metric or test",
     "p_noninferior": "p of the test that a loss, if any, is below the study's margin",
+    "at_floor": "which of its p values are the smallest that the resamples allow; absent if none",
 }
 
 
@@ -35,7 +36,7 @@ def leaf(estimate: Estimate | float, unit: str, n: int, run: str) -> dict[str, A
     Args:
         estimate: the number, perhaps with its interval and p value.
         unit: "fraction", "points" (a difference of fractions), "count", "seconds", or as written.
-        n: how many examples, or training steps, it is from.
+        n: how many examples, training steps or seeds it is a share or a mean of, or a test of.
         run: the folder of the run that it is from, relative to that of the study.
     """
     if not isinstance(estimate, Estimate):
@@ -47,6 +48,8 @@ def leaf(estimate: Estimate | float, unit: str, n: int, run: str) -> dict[str, A
         entry["p"] = estimate.p
     if estimate.p_noninferior is not None:
         entry["p_noninferior"] = estimate.p_noninferior
+    if estimate.at_floor:
+        entry["at_floor"] = list(estimate.at_floor)
     return entry
 
 
@@ -57,11 +60,25 @@ def add_holm(section: Mapping[str, Any], family: Callable[[str], str]) -> None:
         section: such as `results["gains"]`; its leaves are changed.
         family: from a leaf's dotted key, the name of the family of tests that it is one of.
     """
-    tested = {path: entry for path, entry in leaves(section) if "p" in entry}
-    for name in dict.fromkeys(map(family, tested)):
-        p = {path: entry["p"] for path, entry in tested.items() if family(path) == name}
-        for path, corrected in holm(p).items():
-            tested[path]["p_holm"] = corrected
+    families: dict[str, list[dict[str, Any]]] = {}
+    for path, entry in leaves(section):
+        if "p" in entry:
+            families.setdefault(family(path), []).append(entry)
+    for entries in families.values():
+        correct(entries)
+
+
+def correct(tested: Sequence[dict[str, Any]]) -> None:
+    """Adds `p_holm`, p corrected by Holm for being tested together, to leaves with a p value.
+
+    The smallest `p_holm` is at its floor where the smallest p is.
+    """
+    corrected = holm_in_order([entry["p"] for entry in tested])
+    smallest = any("p" in entry.get("at_floor", ()) for entry in tested)
+    for entry, p_holm in zip(tested, corrected, strict=True):
+        entry["p_holm"] = p_holm
+        if smallest and p_holm == min(corrected) < 1:
+            entry["at_floor"] = [*entry.get("at_floor", ()), "p_holm"]
 
 
 def established(leaf: Mapping[str, Any], alpha: float) -> bool:
@@ -144,15 +161,17 @@ def tidy(section: Mapping[str, Any], levels: Sequence[str]) -> pd.DataFrame:
             a level named "step" become integers.
 
     Returns:
-        a column for each level, then value, low and high (interval), p, p_holm and n; NaN where a
-        number has none.
+        a column for each level, then value, low and high (interval), p, p_holm and n, NaN where a
+        number has none; and at_floor, which of p and p_holm are the smallest that there can be.
     """
     rows = []
     for path, leaf in leaves(section):
         low, high = leaf.get("interval", (np.nan, np.nan))
         tests = (leaf.get(name, np.nan) for name in ("p", "p_holm"))
-        rows.append((*path.split("."), leaf["value"], low, high, *tests, leaf["n"]))
-    frame = pd.DataFrame(rows, columns=[*levels, "value", "low", "high", "p", "p_holm", "n"])
+        about = (leaf["n"], leaf.get("at_floor", []))
+        rows.append((*path.split("."), leaf["value"], low, high, *tests, *about))
+    columns = ["value", "low", "high", "p", "p_holm", "n", "at_floor"]
+    frame = pd.DataFrame(rows, columns=[*levels, *columns])
     if "step" in levels:
         frame["step"] = frame["step"].str.removeprefix("step_").astype(int)
     return frame

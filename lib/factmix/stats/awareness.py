@@ -59,10 +59,13 @@ class Awareness:
             gold label (0-2); `auroc_na`, the probability that a gold-NA example has a higher p(NA)
             than another example; `aurc`, the area under the risk-coverage curve; and
             `risk_at_<percent>`, the risk at a coverage.
+        examples: by the same names, how many examples each is a share or a mean of: those that are
+            answered for `risk_at_<percent>`, and all for the others.
         reliability: the bins of `ece`, from low to high confidence.
     """
 
     estimates: dict[str, Estimate]
+    examples: dict[str, int]
     reliability: list[Bin]
 
 
@@ -103,7 +106,8 @@ def awareness(
         )
         for name, value in values.items()
     }
-    return Awareness(estimates, measures.reliability(confidence))
+    examples = dict.fromkeys(estimates, len(gold)) | measures.answered()
+    return Awareness(estimates, examples, measures.reliability(confidence))
 
 
 def risks(gold: Sequence[str], probabilities_NL: Floats, coverages: Sequence[float]) -> Floats:
@@ -218,9 +222,12 @@ class _Measures:
             "auroc_na": below / (na.sum(axis=1) * other.sum(axis=1)),
             "aurc": (answered * risk).sum(axis=1) / total,
         }
-        for coverage, risk_B in zip(COVERAGES, _at(COVERAGES, covered, risk), strict=True):
-            values[f"risk_at_{round(100 * coverage)}"] = risk_B
-        return values
+        return values | _named(_at(COVERAGES, covered, risk))
+
+    def answered(self) -> dict[str, int]:
+        """For each `risk_at_<percent>`, how many examples are answered, without resampling."""
+        covered, _ = self._risk(np.ones((1, len(self.order))))
+        return {name: int(n) for name, (n,) in _named(_at(COVERAGES, covered, covered)).items()}
 
     def risks(self, coverages: Sequence[float]) -> Floats:
         """The risk at each coverage, without resampling."""
@@ -248,8 +255,14 @@ class _Measures:
         ]
 
 
-def _at(coverages: Sequence[float], covered_BT: Floats, risk_BT: Floats) -> list[Floats]:
-    """For each coverage the risk, shape (B,), at the first threshold that reaches it."""
+def _at(coverages: Sequence[float], covered_BT: Floats, of_BT: Floats) -> list[Floats]:
+    """For each coverage what `of_BT` has, shape (B,), at the first threshold that reaches it."""
     total_B1 = covered_BT[:, -1:]
     reached = [(covered_BT >= share * total_B1 - 1e-9).argmax(axis=1) for share in coverages]
-    return [risk_BT[np.arange(len(risk_BT)), at_B] for at_B in reached]
+    return [of_BT[np.arange(len(of_BT)), at_B] for at_B in reached]
+
+
+def _named(at_coverages: list[Floats]) -> dict[str, Floats]:
+    """What `_at` returned for `COVERAGES`, by the name of the risk there."""
+    names = [f"risk_at_{round(100 * coverage)}" for coverage in COVERAGES]
+    return dict(zip(names, at_coverages, strict=True))

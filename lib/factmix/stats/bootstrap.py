@@ -10,8 +10,9 @@ Sources: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapters
 (stratified samples), 3.8 (groups) and 5.3 (BCa of several samples).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -96,12 +97,15 @@ class Estimate:
         p: two-sided p value of "the number is 0"; None where nothing was tested.
         p_noninferior: one-sided p value of "the number is below 0 by the margin or more"; None
             where no margin was given.
+        at_floor: which of these p values are the smallest that the resamples allow, so that more
+            resamples might give smaller ones.
     """
 
     value: float
     interval: tuple[float, float] | None = None
     p: float | None = None
     p_noninferior: float | None = None
+    at_floor: tuple[str, ...] = ()
 
 
 def resample(
@@ -170,6 +174,7 @@ def bootstrap_gains(
     stratified: bool = True,
     interval: Interval = "percentile",
     margin: float | None = None,
+    labels: Sequence[str] = LABELS,
 ) -> dict[str, Estimate]:
     """Gains of the second system over the first, by the paired bootstrap.
 
@@ -184,14 +189,16 @@ def bootstrap_gains(
         stratified: whether the count of each gold label is fixed, see `resample`.
         interval: "percentile", or "bca", which corrects for bias and skewness.
         margin: of the non-inferiority test, a fraction above 0.
+        labels: the names of the gold labels.
 
     Returns:
-        for each of `METRICS` the difference second minus first, its interval, and
+        for each metric of these labels the difference second minus first, its interval, and
         p = min(1, 2 (1 + min(#[d <= 0], #[d >= 0])) / (B + 1)) over the resampled differences d;
         with a margin also p_noninferior = (1 + #[d <= -margin]) / (B + 1).
     """
-    drawn_B = gains(_complete(resample(counts_LAA, resamples, rng, stratified=stratified)))
-    estimates = _estimates(counts_LAA, gains, drawn_B, confidence, stratified, interval)
+    gained = partial(gains, labels=labels)
+    drawn_B = gained(_complete(resample(counts_LAA, resamples, rng, stratified=stratified)))
+    estimates = _estimates(counts_LAA, gained, drawn_B, confidence, stratified, interval)
     return _tested(estimates, drawn_B, margin)
 
 
@@ -233,6 +240,17 @@ def noninferiority_p(differences_B: Floats, margin: float) -> float:
     return (1 + int((differences_B <= -margin).sum())) / (len(differences_B) + 1)
 
 
+def is_floor(p: float, resamples: int, *, sides: int = 2) -> bool:
+    """Whether a bootstrap p value is the smallest that so many resamples allow, and below 1.
+
+    Args:
+        p: from `bootstrap_p`, which has two sides, or from `noninferiority_p`, which has one.
+        resamples: B.
+        sides: of the test.
+    """
+    return p <= sides / (resamples + 1) < 1
+
+
 def _complete(tables_B: Counts) -> Counts:
     """The resampled tables in which every gold label occurs; metrics are defined only there."""
     per_label = tables_B.reshape(*tables_B.shape[:2], -1).sum(axis=-1)
@@ -263,14 +281,16 @@ def _estimates(
 def _tested(
     estimates: dict[str, Estimate], drawn_B: dict[str, Floats], margin: float | None
 ) -> dict[str, Estimate]:
-    return {
-        name: replace(
-            estimate,
-            p=bootstrap_p(drawn_B[name]),
-            p_noninferior=None if margin is None else noninferiority_p(drawn_B[name], margin),
-        )
-        for name, estimate in estimates.items()
-    }
+    tested = {}
+    for name, estimate in estimates.items():
+        resamples, p = len(drawn_B[name]), bootstrap_p(drawn_B[name])
+        at_floor = ["p"] if is_floor(p, resamples) else []
+        worse = None
+        if margin is not None:
+            worse = noninferiority_p(drawn_B[name], margin)
+            at_floor += ["p_noninferior"] if is_floor(worse, resamples, sides=1) else []
+        tested[name] = replace(estimate, p=p, p_noninferior=worse, at_floor=tuple(at_floor))
+    return tested
 
 
 def proportion(count: int, total: int, *, confidence: float) -> Estimate:

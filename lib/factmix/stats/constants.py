@@ -67,6 +67,11 @@ def fit_constants(logits_NL: Floats, gold_N: npt.NDArray[np.intp]) -> Floats:
         return float(nll), (weight_N @ residual_NL)[1:]
 
     fitted = minimize(loss, np.zeros(logits_NL.shape[1] - 1), jac=True, method="BFGS")
+    if np.abs(fitted.jac).max() > 1e-3:
+        raise ValueError(
+            "no constants have the greatest likelihood; expected probabilities that do not give"
+            " every example its gold label"
+        )
     constants_L: Floats = np.concatenate([[0.0], fitted.x])
     return constants_L
 

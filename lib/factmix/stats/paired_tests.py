@@ -20,7 +20,6 @@ from statsmodels.stats.proportion import proportion_confint
 
 from factmix.stats.bootstrap import Estimate
 from factmix.stats.metrics import Counts
-from factmix.study.labels import ANSWERS
 
 Key = TypeVar("Key")
 
@@ -74,7 +73,7 @@ def mcnemar(counts_LAA: Counts) -> McNemar:
     """McNemar's test on the table gold x first answer x second answer."""
     right_12 = np.zeros((2, 2), dtype=np.int64)  # [first is right, second is right]
     for gold, table in enumerate(counts_LAA):
-        is_gold = (np.arange(len(ANSWERS)) == gold).astype(int)
+        is_gold = (np.arange(len(table)) == gold).astype(int)
         np.add.at(right_12, np.ix_(is_gold, is_gold), table)
     fixed, broken = int(right_12[0, 1]), int(right_12[1, 0])
     test: Any = contingency_tables.mcnemar(right_12, exact=True)
@@ -84,7 +83,7 @@ def mcnemar(counts_LAA: Counts) -> McNemar:
 
 
 def stuart_maxwell(counts_LAA: Counts) -> Shift:
-    """The Stuart-Maxwell test of equal shares of the four answers.
+    """The Stuart-Maxwell test of equal shares of each answer.
 
     Where no example changes between two sets of answers, the covariance is singular. The statistic
     is then the sum over the sets of answers that changes connect, which equals the statistic with

@@ -90,7 +90,10 @@ def shift_or_learning(
 
 
 def discrimination(gold: Sequence[str], probabilities_NL: Floats) -> dict[str, float]:
-    """How well probabilities separate labels, whatever the thresholds.
+    """How well probabilities separate labels.
+
+    Constants that shift PASS and FAIL alike change neither number, and other constants only the
+    first, by a little. So compare a model with the shifted one before it.
 
     Returns:
         auroc_na: the probability that a gold-NA example has a higher p(NA) than another one;

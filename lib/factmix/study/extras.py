@@ -1,15 +1,22 @@
-"""What to say when a package is missing that only an extra of the project installs."""
+"""What to say when a module is missing: of an extra of the project, or of Unix."""
 
 import re
 from importlib import metadata
 
+UNIX = ("fcntl", "resource")  # modules of Python that Windows does not have
+
 
 def explain_missing(module: str) -> str | None:
-    """The remedy for a module that cannot be imported, or None if no extra would bring it.
+    """The remedy for a module that cannot be imported, or None if neither is the cause.
 
     Args:
         module: its full name, such as `torch.nn`; its package is named like the requirement.
     """
+    if module in UNIX:
+        return (
+            f"this needs Python's module {module}, which Windows does not have; use Linux,"
+            " macOS, or on Windows the Windows Subsystem for Linux (WSL)"
+        )
     package = module.partition(".")[0]
     try:
         requirements = metadata.requires("factmix") or []

@@ -1,7 +1,8 @@
-"""Atomic writing of files, and their checksums."""
+"""Atomic writing of files, by one process at a time where that matters, and their checksums."""
 
 import hashlib
 import json
+import math
 import os
 import resource
 import sys
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import filelock
 import pandas as pd
 import pyarrow.parquet as pq
 
@@ -28,6 +30,27 @@ def written_whole(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def in_turn(path: Path, doing: str) -> Iterator[None]:
+    """Lets one process at a time write a file; another one waits until the first has ended.
+
+    Args:
+        path: the file; its lock is an empty file beside it, which stays.
+        doing: what is done, such as "downloading", for the message to whoever waits.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(path.with_name(f"{path.name}.lock"))
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        print(f"another process is {doing} {path}; waiting for it", file=sys.stderr)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -51,6 +74,15 @@ def sha256(path: Path) -> str:
     """The SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def stored_numbers(path: Path) -> int:
+    """How many numbers the tensors of a safetensors file have; reads its header only."""
+    from safetensors import safe_open  # of the extra `train`
+
+    with safe_open(path, "numpy") as tensors:
+        names = tensors.keys()
+        return sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
 
 
 def peak_memory_gb(usage: resource.struct_rusage | None = None) -> float:

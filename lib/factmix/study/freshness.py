@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from factmix.study.files import sha256
-from factmix.study.paths import ROOT, Paths
+from factmix.study.paths import Paths, model_folder
 from factmix.study.run import BaseRun, EvaluationSample, Run, TrainingSample
 from factmix.study.settings import Model
 from factmix.study.source_deps import sources
@@ -43,12 +43,28 @@ STEPS = {
 # From these a step takes only its settings, which are in the record, and file paths.
 NOT_FOLLOWED = tuple(
     f"study.{name}"
-    for name in ("files", "freshness", "load", "paths", "run", "settings", "source_deps", "spec")
+    for name in (
+        "files",
+        "freshness",
+        "load",
+        "lock",
+        "names",
+        "paths",
+        "run",
+        "settings",
+        "source_deps",
+        "spec",
+    )
 )
-# The data summary needs the policy only for the lengths of prompts. What a column means, and which
-# columns a training keeps, changes nothing that is learned.
-_COLUMNS = ("study.descriptions", "training.columns")
-NOT_FOLLOWED_BY = {"data": ("training.policy",), "train": _COLUMNS, "evaluate": _COLUMNS}
+# The data summary needs the policy only for the lengths of prompts. What a column means, which
+# columns a training keeps, and which models are refused changes nothing that is learned.
+_NOT_LEARNED = (
+    "study.descriptions",
+    "training.arm",
+    "training.columns",
+    "training.model_check",
+)
+NOT_FOLLOWED_BY = {"data": ("training.policy",), "train": _NOT_LEARNED, "evaluate": _NOT_LEARNED}
 # Settings of training that change its cost or what is kept of it, and nothing that is learned.
 NOT_LEARNED = frozenset({"prompts_per_pass", "checkpoint_steps", "learning_rate_grid"})
 
@@ -95,7 +111,7 @@ def drawing(study: Study) -> Record:
 def model_files(model: Model) -> list[Path]:
     """Files of a local model that decide what it answers; none of a hub model."""
     patterns = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
-    return [file for pattern in patterns for file in sorted((ROOT / model.path).glob(pattern))]
+    return [file for pattern in patterns for file in sorted(model_folder(model).glob(pattern))]
 
 
 def sample_settings(sample: TrainingSample | EvaluationSample) -> Record:

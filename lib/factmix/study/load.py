@@ -1,6 +1,9 @@
 """Loads and checks a study: from its YAML, or from the study.json stored with its results."""
 
 import json
+import re
+import reprlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 from yaml.reader import ReaderError
 
+from factmix.study.names import RULE, is_name
 from factmix.study.paths import ROOT
 from factmix.study.spec import Study, StudyError, StudyFieldError
 
@@ -17,11 +21,11 @@ MISSING = "this key is missing"
 def find_study(name: str) -> Study:
     """The study of that name in studies/; StudyError lists the existing names."""
     folder = ROOT / "studies"
-    if Path(name).name != name or name.endswith(".yaml"):
-        known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+    if not is_name(name):
+        known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml") if is_name(path.stem)))
         raise StudyError(
-            f"'{name}': expected the name of a study in {folder}, without folder and .yaml;"
-            f" one of: {known}"
+            f"'{_brief(name)}': expected the name of a study in {folder}, without folder and .yaml,"
+            f" one of: {known}; {RULE}"
         )
     return load_study(folder / f"{name}.yaml")
 
@@ -41,7 +45,7 @@ def load_study(path: Path) -> Study:
         name, here = own.pop("extends"), f"{path}:{_line_of(['extends'], text)}: extends"
         if not isinstance(name, str) or Path(name).name != name:
             raise StudyError(
-                f"{here}: expected the name of a study in the same folder; got {name!r}"
+                f"{here}: expected the name of a study in the same folder; got {reprlib.repr(name)}"
             )
         extended = path.with_name(f"{name}.yaml")
         extended_text, inherited = _read_mapping(extended)
@@ -55,6 +59,7 @@ def load_study(path: Path) -> Study:
         return Study.model_validate({"name": path.stem, **inherited, **own})
     except ValidationError as error:
         where, message = _first_mistake(error)
+        message = _brief(message)
         if where[0] in inherited and where[0] not in own:
             message += f" ({where[0]} is from {extended}:{_line_of(where, extended_text)})"
             line = _line_of(["extends"], text)
@@ -65,7 +70,7 @@ def load_study(path: Path) -> Study:
                     " the keys that stay the same)"
                 )
             line = _line_of(where, text)
-        raise StudyError(f"{path}:{line}: {'.'.join(where)}: {message}") from error
+        raise StudyError(f"{path}:{line}: {_brief('.'.join(where))}: {message}") from error
 
 
 def load_kept(path: Path) -> Study:
@@ -87,6 +92,8 @@ def load_kept(path: Path) -> Study:
         return Study.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except json.JSONDecodeError as error:
         raise StudyError(f"{path}:{error.lineno}: not valid JSON: {error.msg}; {again}") from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise StudyError(f"{path}: not valid JSON: {error}; {again}") from error
     except ValidationError as error:
         where, message = _first_mistake(error)
         expected = "expected a study as this version writes it"
@@ -95,9 +102,12 @@ def load_kept(path: Path) -> Study:
 
 def _read_mapping(path: Path) -> tuple[str, dict[str, Any]]:
     """A study file's text and its keys."""
-    if not path.is_file():
-        known = ", ".join(sorted(other.stem for other in path.parent.glob("*.yaml")))
-        raise StudyError(f"{path}: no such study; expected one of: {known or 'none there'}")
+    there = sorted(file for file in path.parent.glob("*.yaml") if file.is_file())
+    if path not in there:  # asked in this way, a name may also be too long for a file
+        known = ", ".join(file.stem for file in there) or "none there"
+        raise StudyError(
+            f"{path.parent / _brief(path.name)}: no such study; expected one of: {known}"
+        )
     text, content = _read_yaml(path)
     if not isinstance(content, dict):
         raise StudyError(f"{path}:1: expected a mapping of keys such as model, datasets, arms")
@@ -111,9 +121,12 @@ def _read_yaml(path: Path) -> tuple[str, Any]:
     """A file's text and its parsed content."""
     raw = path.read_bytes()
     try:
-        text = raw.decode("utf-8")
-        content = yaml.safe_load(text)
-        again = _repeated_key(yaml.compose(text, Loader=yaml.SafeLoader))
+        text = raw.decode("utf-8-sig")
+        loader = _Loader(text)
+        root = loader.get_single_node()
+        again = _repeated_key(root)
+        _take_keys_as_text(root)
+        content = loader.construct_document(root) if root else None
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         got = raw[error.start]
@@ -124,28 +137,68 @@ def _read_yaml(path: Path) -> tuple[str, Any]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise StudyError(f"{path}:{line}: not valid YAML: {error.problem}") from error
+    except RecursionError as error:
+        raise StudyError(
+            f"{path}:1: expected a study; got lists or mappings that are nested in"
+            " hundreds of others"
+        ) from error
     if again:
         line = again.start_mark.line + 1
         raise StudyError(
-            f"{path}:{line}: {again.value}: this key occurs twice in the same mapping; remove or"
-            " rename one of them"
+            f"{path}:{line}: {_brief(again.value)}: this key occurs twice in the same mapping;"
+            " remove or rename one of them"
         )
     return text, content
 
 
-def _repeated_key(node: yaml.Node | None) -> yaml.Node | None:
+class _Loader(yaml.SafeLoader):
+    """YAML's safe loader, whose every mistake has a line: also an impossible date or number."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            value = super().construct_object(node, deep)
+            if isinstance(value, str):
+                value.encode("utf-8")  # half a character, such as \ud83d, is no text
+            return value
+        except (ValueError, LookupError, AttributeError) as error:
+            kind = node.tag.rpartition(":")[2]
+            problem = f"{reprlib.repr(node.value)} cannot be read as {kind}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
+
+
+def _repeated_key(root: yaml.Node | None) -> yaml.Node | None:
     """The first key that repeats one of the same mapping; YAML would silently keep the last."""
-    parts: list[yaml.Node] = []
-    if isinstance(node, yaml.MappingNode):
+    for mapping in _mappings(root):
         seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                return key  # type: ignore[no-any-return]
-            seen.add(key.value)
-            parts.append(value)
-    elif isinstance(node, yaml.SequenceNode):
-        parts = node.value
-    return next(filter(None, map(_repeated_key, parts)), None)
+        for key, _ in mapping.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    return key
+                seen.add(key.value)
+    return None
+
+
+def _take_keys_as_text(root: yaml.Node | None) -> None:
+    """Makes keys such as 2024 or yes, which may be meant as names, the text that they are."""
+    for mapping in _mappings(root):
+        for key, _ in mapping.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                key.tag = "tag:yaml.org,2002:str"
+
+
+def _mappings(root: yaml.Node | None) -> Iterator[yaml.MappingNode]:
+    """Every mapping of a document once; by aliases it may be in several places, or in itself."""
+    waiting, visited = [root], set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in visited:
+            continue
+        visited.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            yield node
+            waiting += [value for _, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
 
 
 def _first_mistake(error: ValidationError) -> tuple[list[str], str]:
@@ -162,7 +215,8 @@ def _first_mistake(error: ValidationError) -> tuple[list[str], str]:
         return where, "there is no such key"
     if first["type"] == "missing":
         return where, _missing(error, first["loc"][:-1])
-    return where, f"{first['msg']}; got {first['input']!r}"
+    message = first["msg"].removeprefix("Value error, ")  # of our own checks
+    return where, f"{message}; got {reprlib.repr(first['input'])}"
 
 
 def _missing(error: ValidationError, place: tuple[int | str, ...]) -> str:
@@ -175,6 +229,11 @@ def _missing(error: ValidationError, place: tuple[int | str, ...]) -> str:
     if len(keys) == 1:
         return MISSING
     return f"{MISSING}, and so {'is' if len(keys) == 2 else 'are'} {', '.join(keys[1:])}"
+
+
+def _brief(text: str) -> str:
+    """A text with every very long word shortened in its middle."""
+    return re.sub(r"\S{100,}", lambda word: f"{word[0][:40]}...{word[0][-40:]}", text)
 
 
 def _line_of(where: list[str], text: str) -> int:

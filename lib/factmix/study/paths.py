@@ -1,10 +1,11 @@
-"""The path of every file of a study's run."""
+"""The path of every file of a study's run, and the folders that environment variables name."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from factmix.study.run import BASE, BaseRun, EvaluationSample, Run, TrainingSample
+from factmix.study.settings import Model
 from factmix.study.spec import Study
 
 
@@ -17,6 +18,41 @@ def _root() -> Path:
 ROOT = _root()
 
 
+def model_folder(model: Model) -> Path:
+    """The folder that a model's path names, from the checkout; a hub id names none that exists."""
+    return ROOT / os.path.expanduser(model.path)  # noqa: PTH111 - Path's raises for unknown users
+
+
+class FolderError(ValueError):
+    """An environment variable names a folder that cannot be found, or none is known."""
+
+
+def folder_in(variable: str) -> Path | None:
+    """The folder that an environment variable names; None where it is unset or empty.
+
+    As in a shell, `~` is the home folder: files of variables and container settings pass it on
+    unchanged.
+
+    Raises:
+        FolderError: the value begins with `~`, and that home folder is not known.
+    """
+    value = os.environ.get(variable)
+    if not value:
+        return None
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:
+        raise FolderError(
+            f"{variable}: got '{value}', and this user's home folder is not known; expected a path"
+            " without ~, or set HOME"
+        ) from None
+
+
+def runs() -> Path:
+    """The folder of all studies' runs: FACTMIX_RUNS, or runs/ of the checkout."""
+    return folder_in("FACTMIX_RUNS") or ROOT / "runs"
+
+
 @dataclass(frozen=True)
 class Paths:
     """The files of one study's run, in runs/<study>/ or, as in tests, another folder."""
@@ -25,7 +61,7 @@ class Paths:
 
     @classmethod
     def of(cls, study: Study) -> "Paths":
-        return cls(Path(os.environ.get("FACTMIX_RUNS", ROOT / "runs")) / study.name)
+        return cls(runs() / study.name)
 
     @property
     def data(self) -> Path:

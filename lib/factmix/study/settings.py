@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -24,6 +25,20 @@ from factmix.study.protocol import (
 )
 
 Counts = dict[Label, NonNegativeInt]  # examples per label
+
+
+def _some_of_each(counts: Counts) -> Counts:
+    missing = [label for label in LABELS if not counts.get(label)]
+    if missing:
+        raise ValueError(
+            f"there is no example of {', '.join(missing)}; expected at least one of each label,"
+            " because recall and balanced accuracy are not defined without"
+        )
+    return counts
+
+
+EvaluationCounts = Annotated[Counts, AfterValidator(_some_of_each)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # as NumPy takes them
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -38,7 +53,7 @@ def is_unset(value: object) -> bool:
 class Part(BaseModel):
     """A mapping of the YAML; unknown keys are mistakes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Lora(Part):
@@ -77,13 +92,13 @@ class Dataset(Part):
     held_out: bool = Field(False, exclude_if=is_unset)
     # replaces evaluation.counts with a group_disjoint split, for a dataset too small to leave
     # groups for training after an evaluation at full size
-    disjoint_counts: Counts | None = None
+    disjoint_counts: EvaluationCounts | None = None
 
 
 class Evaluation(Part):
-    seed: NonNegativeInt
-    counts: Counts
-    trajectory_counts: Counts
+    seed: Seed
+    counts: EvaluationCounts
+    trajectory_counts: EvaluationCounts
     trajectory_steps: list[NonNegativeInt]
     temperature: PositiveFloat
 
@@ -169,4 +184,4 @@ class Statistics(Part):
     confidence: Fraction
     alpha: Fraction
     margin: Fraction | None = None
-    seed: NonNegativeInt
+    seed: Seed

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from pydantic import Field, NonNegativeInt, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from factmix.study.names import Name, first_alike, key_of
 from factmix.study.protocol import PROTOCOLS, Protocol, ProtocolName, sample_variant
 from factmix.study.run import (
     BASE,
@@ -23,6 +24,7 @@ from factmix.study.settings import (
     Part,
     Prompt,
     Reward,
+    Seed,
     Statistics,
     Training,
 )
@@ -45,19 +47,19 @@ class StudyFieldError(ValueError):
 class Study(Part):
     """Everything that defines a study; see studies/embedded.yaml for what each number means."""
 
-    name: str
+    name: Name
     description: str
     model: Model
     prompt: Prompt
-    datasets: dict[str, Dataset]
+    datasets: dict[Name, Dataset]
     evaluation: Evaluation
-    sample_seed: NonNegativeInt
-    mixtures: dict[str, dict[str, Counts]]
-    rewards: dict[str, Reward]
+    sample_seed: Seed
+    mixtures: dict[Name, dict[str, Counts]]
+    rewards: dict[Name, Reward]
     baseline: str
     protocol: ProtocolName = "as_described"
-    arms: dict[str, ArmSettings]
-    seeds: list[NonNegativeInt] = Field(min_length=1)
+    arms: dict[Name, ArmSettings]
+    seeds: list[Seed] = Field(min_length=1)
     training: Training
     statistics: Statistics
 
@@ -78,11 +80,23 @@ class Study(Part):
             _defined(arm.reward, self.rewards, f"arms.{name}.reward")
             if arm.baseline is not None:
                 _defined(arm.baseline, self.arms, f"arms.{name}.baseline")
-            if name == BASE or name.startswith(RESERVED):
+            if key_of(name) == BASE or key_of(name).startswith(RESERVED):
                 raise StudyFieldError(
                     f"arms.{name}",
                     f"'{BASE}' and names that begin with {' or '.join(map(repr, RESERVED))} are"
                     " reserved for the base model and for constant answers; expected another name",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _names_stay_apart(self) -> "Study":
+        for part in ("datasets", "mixtures", "rewards", "arms"):
+            alike = first_alike(getattr(self, part))
+            if alike:
+                raise StudyFieldError(
+                    f"{part}.{alike[1]}",
+                    f"'{alike[1]}' differs from '{alike[0]}' only in case or in - and _, which"
+                    " names of files and keys of results do not tell apart; expected another name",
                 )
         return self
 
@@ -134,6 +148,36 @@ class Study(Part):
                     " needs training.generation: transformers: set sampler_refresh to 1, or change"
                     " the engine",
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _examples_have_files_of_their_own(self) -> "Study":
+        runs, usual = self.runs(), PROTOCOLS[self.protocol]
+        files = [("evaluation", run.evaluation_sample.name) for run in runs]
+        for name in self.mixtures:
+            files.append((f"mixtures.{name}", self._training_sample(name, usual).name))
+        files += [(f"mixtures.{run.mixture}", run.training_sample.name) for run in runs]
+        files += [(f"datasets.{name}", name) for name in self.datasets]
+        known: dict[str, str] = {}
+        for where, stem in files:
+            earlier = known.setdefault(stem.lower(), where)
+            if earlier != where:
+                raise StudyFieldError(
+                    where, f"its file {stem}.parquet is that of {earlier}; expected another name"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _trajectory_is_a_part(self) -> "Study":
+        for sample in (run.evaluation_sample for run in self.base_runs()):
+            for dataset, counts in sample.counts.items():
+                for label, part in sample.trajectory_counts.items():
+                    if part > counts[label]:
+                        raise StudyFieldError(
+                            f"evaluation.trajectory_counts.{label}",
+                            f"got {part}, but {dataset} is evaluated on {counts[label]} examples"
+                            f" of {label}; expected at most as many",
+                        )
         return self
 
     def run(self, arm: str, seed: int | None = None) -> Run:

@@ -1,17 +1,19 @@
-"""Callbacks of training: a progress bar, and evaluation at intermediate steps."""
+"""Callbacks of training: a progress bar, its time and memory, and answers at some steps."""
 
+import time
 from typing import Any
 
 import pandas as pd
+import torch
 from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from factmix.study.files import write_parquet
+from factmix.study.files import peak_memory_gb, write_parquet
 from factmix.study.paths import Paths
 from factmix.study.run import Run
 from factmix.training.columns import TRAJECTORY
 from factmix.training.evaluate import answer_as
-from factmix.training.policy import Policy
+from factmix.training.policy import Policy, device
 
 
 class Progress(TrainerCallback):
@@ -49,6 +51,43 @@ class Progress(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         self._bar.close()
+
+
+class Spent(TrainerCallback):
+    """The time and memory of a training, with those of its parts before interruptions.
+
+    They are in the log of the training, which every checkpoint keeps.
+    """
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._before: dict[str, float] = {}
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        logged: list[Any] = [entry["spent"] for entry in state.log_history if "spent" in entry]
+        self._before = logged[-1] if logged else {}
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        entry: dict[str, Any] = state.log_history[-1]
+        entry["spent"] = self.total()
+
+    def total(self) -> dict[str, float]:
+        """Of run.json: wall_seconds and peak_memory_gb, and peak_cuda_memory_gb on a GPU."""
+        seconds = time.monotonic() - self._started + self._before.get("wall_seconds", 0)
+        peaks = {key: max(peak, self._before.get(key, 0)) for key, peak in _peaks().items()}
+        return {"wall_seconds": seconds, **peaks}
+
+
+def _peaks() -> dict[str, float]:
+    """The peak memory of this process so far, in units of 2**30 bytes."""
+    host = {"peak_memory_gb": peak_memory_gb()}
+    if device() != "cuda":
+        return host
+    return host | {"peak_cuda_memory_gb": torch.cuda.max_memory_reserved() / 2**30}
 
 
 class Trajectory(TrainerCallback):

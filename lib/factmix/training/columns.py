@@ -78,8 +78,10 @@ RUN: dict[str, str] = {
     "git_commit": 'commit of the code, with "+" where files differed from it',
     "device": "what it was trained on",
     "finished": "when, ISO 8601",
-    "wall_seconds": "of the training, since its last interruption",
-    "peak_memory_gb": "of the process",
+    "wall_seconds": "of the training; after interruptions all its parts together, without steps "
+    "that were lost",
+    "peak_memory_gb": "of the process, the largest of its parts",
+    "peak_cuda_memory_gb": "the same on the GPU; only where there is one",
     "trainable_parameters": "numbers in the adapter",
     "adapter_sha256": "of the adapter's weights, `adapter/adapter_model.safetensors`",
 }

@@ -1,6 +1,5 @@
 """Evaluates a policy: the probability of each label, and one sampled answer, for each example."""
 
-import copy
 import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,18 +13,22 @@ from tqdm import tqdm
 
 from factmix.study import freshness
 from factmix.study.examples import from_frame
-from factmix.study.files import read_attributes, write_parquet
+from factmix.study.files import write_parquet
 from factmix.study.labels import LABELS
 from factmix.study.paths import Paths
 from factmix.study.prompts import parse
 from factmix.study.run import BaseRun, Run
 from factmix.study.settings import Prompt
+from factmix.training.arm import is_answered
 from factmix.training.columns import PREDICTIONS, PROBABILITIES
 from factmix.training.policy import Policy, label_tokens, load_adapter, load_base, prompt_texts
 from factmix.training.prefix import (
     Prefix,
     completion_logits,
     draw,
+    families,
+    float64_device,
+    fork,
     pad_left,
     prefix_sharing_blocker,
     read_prompts,
@@ -43,10 +46,10 @@ def evaluate_base(runs: Sequence[BaseRun], paths: Paths) -> None:
         runs: from `Study.base_runs`; all share one model.
         paths: of the study's run.
     """
-    stale = [run for run in runs if not _is_current(run, paths)]
+    stale = [run for run in runs if not is_answered(run, paths)]
     if not stale:
         return
-    policy = load_base(runs[0].model)
+    policy = load_base(runs[0].model, runs[0].evaluation_prompt)
     for run in stale:
         evaluation = pd.read_parquet(paths.sample(run.evaluation_sample))
         _write(answer_as(run, policy, evaluation), run, paths)
@@ -54,9 +57,9 @@ def evaluate_base(runs: Sequence[BaseRun], paths: Paths) -> None:
 
 def evaluate_arm(run: Run, paths: Paths) -> None:
     """Writes a trained arm's predictions on its evaluation sample, unless they are current."""
-    if _is_current(run, paths):
+    if is_answered(run, paths):
         return
-    policy = load_adapter(load_base(run.model), paths.run(run) / "adapter")
+    policy = load_adapter(load_base(run.model, run.evaluation_prompt), paths.run(run) / "adapter")
     evaluation = pd.read_parquet(paths.sample(run.evaluation_sample))
     _write(answer_as(run, policy, evaluation), run, paths)
 
@@ -84,13 +87,6 @@ def answer_as(
         name=name or run.arm,
     )
     return answered.assign(arm=run.arm, seed=run.seed)[list(PREDICTIONS)]
-
-
-def _is_current(run: Run | BaseRun, paths: Paths) -> bool:
-    """Whether the predictions that are there are of the run as it is now."""
-    file = paths.run(run) / "predictions.parquet"
-    kept = read_attributes(file).get("depends_on", {}) if file.is_file() else {}
-    return bool(kept) and not freshness.differences(kept, freshness.answering(run, paths))
 
 
 def _write(rows: pd.DataFrame, run: Run | BaseRun, paths: Paths) -> None:
@@ -133,7 +129,7 @@ def answer(
     shared = prefix_sharing_blocker(_without_adapter(policy.model)) is None
     answer_batch = _answer_batch if shared else _answer_batch_unshared
     with tqdm(total=len(asked), desc=f"answers of {name}", disable=None, leave=False) as bar:
-        for batch in by_length([len(each) for each in tokens]):
+        for batch in batches(tokens):
             share, texts = answer_batch(
                 policy, [tokens[i] for i in batch], labels, uniforms[batch], temperature
             )
@@ -170,7 +166,7 @@ def _answer_batch(
         policy.model,
         prefix,
         torch.arange(len(prompts), device=ids.device),
-        torch.tensor(uniforms, device=ids.device),
+        torch.tensor(uniforms, device=float64_device(ids.device)),
         temperature=temperature,
         stop_ids=policy.stop_ids,
         pad_id=pad_id,
@@ -204,7 +200,7 @@ def _answer_batch_unshared(
     going = list(range(len(prompts)))
     for column in range(uniforms.shape[1]):
         last = logits([prompts[i] + drawn[i] for i in going])[:, -1]
-        numbers = torch.tensor(uniforms[going, column], device=last.device)
+        numbers = torch.tensor(uniforms[going, column], device=float64_device(last.device))
         rows = torch.arange(len(going), device=last.device)
         for i, token in zip(going, draw(last, rows, numbers, temperature).tolist(), strict=True):
             drawn[i].append(token)
@@ -236,8 +232,7 @@ def label_log_probabilities(policy: Policy, prefix: Prefix, labels: list[list[in
     real = torch.tensor([[i < len(label) for i in range(longest)] for label in labels]).long()
     completions, real = padded.repeat(prompts, 1).to(device), real.repeat(prompts, 1).to(device)
     rows = torch.arange(prompts, device=device).repeat_interleave(len(labels))
-    spent = Prefix(copy.deepcopy(prefix.cache), prefix.mask, prefix.logits)
-    logits = completion_logits(policy.model, spent, rows, completions, real)
+    logits = completion_logits(policy.model, fork(prefix), rows, completions, real)
     tokens = logits.float().log_softmax(-1).gather(-1, completions[..., None])[..., 0]
     return (tokens * real).sum(-1).view(prompts, len(labels))
 
@@ -249,14 +244,18 @@ def _uniforms(seed: int, dataset: str, example: str, count: int) -> np.ndarray:
     return rng.random(count)
 
 
-def by_length(lengths: list[int]) -> Iterator[list[int]]:
-    """Batches of indices, longest first, with at most BATCH_TOKENS and BATCH_PROMPTS each."""
-    batch: list[int] = []
-    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        longest = lengths[batch[0]] if batch else lengths[i]
-        if batch and (len(batch) == BATCH_PROMPTS or longest * (len(batch) + 1) > BATCH_TOKENS):
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
+def batches(prompts: list[list[int]]) -> Iterator[list[int]]:
+    """Batches of indices of prompts, longest first; those of a batch are of one of `families`.
+
+    Each has at most BATCH_TOKENS tokens, padding included, and BATCH_PROMPTS prompts.
+    """
+    for family in families(prompts):
+        batch: list[int] = []
+        for i in sorted(family, key=lambda i: -len(prompts[i])):
+            longest = len(prompts[batch[0] if batch else i])
+            full = len(batch) == BATCH_PROMPTS or longest * (len(batch) + 1) > BATCH_TOKENS
+            if batch and full:
+                yield batch
+                batch = []
+            batch.append(i)
         yield batch

@@ -6,7 +6,6 @@ import platform
 import shutil
 import subprocess
 import sys
-import time
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -27,17 +26,20 @@ from factmix.data.leaks import check_disjoint
 from factmix.study import freshness
 from factmix.study.descriptions import is_described
 from factmix.study.examples import from_frame
-from factmix.study.files import peak_memory_gb, sha256, write_json, write_parquet
+from factmix.study.files import sha256, write_json, write_parquet
+from factmix.study.lock import alone
 from factmix.study.paths import ROOT, Paths
 from factmix.study.run import Run
-from factmix.training import columns, rollouts
-from factmix.training.callbacks import Progress, Trajectory
+from factmix.training import arm, columns, rollouts
+from factmix.training.callbacks import Progress, Spent, Trajectory
 from factmix.training.policy import Policy, add_adapter, device, dtype_of, load_base, prompt_texts
 from factmix.training.reward_functions import reward_functions
 from factmix.training.reward_gain import before_and_after
 
 # In the folder of checkpoints: the record of what their training depends on.
 STARTED = "started.json"
+# What a launcher of several processes sets for each of them.
+LAUNCHER = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
 class TrainingError(RuntimeError):
@@ -126,7 +128,7 @@ def make_trainer(
         epsilon=numbers.clip_epsilon,
         beta=0.0,
         reward_weights=[1.0] * (len(functions) - 1) + [0.0],
-        optim="adamw_torch",
+        optim="adamw_torch_fused",
         learning_rate=numbers.learning_rate,
         lr_scheduler_type=numbers.lr_scheduler,
         warmup_steps=0,
@@ -172,27 +174,40 @@ def train(run: Run, paths: Paths) -> None:
     checkpoints. In distributed training every process calls this, and the main process writes.
 
     Raises:
+        LockedError: another process on this machine is training this run.
         TrainingError: training ended after fewer steps than the study says.
         PromptError: a prompt is too long.
         LeakError: training and evaluation samples overlap.
     """
-    folder = paths.run(run)
     depends_on = freshness.training(run, paths)
-    if _is_of(folder / "run.json", depends_on) and not _missing(folder):
+    if arm.is_trained(run, paths):
         return
+    if _rank("RANK"):
+        _train(run, paths, depends_on)
+    else:
+        # A lock for each machine: a cluster may start a job that it has killed again elsewhere.
+        lock = paths.root / f".{run.name}-{platform.node()}.lock"
+        with alone(lock, f"training of {run.study}, {run.name}"):
+            if not arm.is_trained(run, paths):  # by a process that held the lock until now
+                _train(run, paths, depends_on)
+
+
+def _train(run: Run, paths: Paths, depends_on: freshness.Record) -> None:
+    folder = paths.run(run)
     checkpoints = folder / "checkpoints"
     if torch.cuda.is_available():
         torch.cuda.set_device(_rank("LOCAL_RANK"))
-    started = time.monotonic()
+    spent = Spent()
     # transformers warns about its own renamed options at every checkpoint and generation
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-    policy = add_adapter(load_base(run.model), run.model.lora, run.seed)
+    policy = add_adapter(load_base(run.model, run.prompt), run.model.lora, run.seed)
     training = _read_training(run, paths)
     trainer = make_trainer(run, training, checkpoints, policy=policy)
     if not _rank("RANK"):  # last, because everything above can fail
         _make_room(folder, depends_on)
         write_json(checkpoints / STARTED, {"depends_on": depends_on})
     trajectory = Trajectory(run, paths, replace(policy, model=trainer.model))
+    trainer.add_callback(spent)
     trainer.add_callback(trajectory)
     trainer.add_callback(Progress(f"{run.arm}, seed {run.seed}"))
     trainer.accelerator.wait_for_everyone()  # until the main process has moved an old run aside
@@ -209,7 +224,7 @@ def train(run: Run, paths: Paths) -> None:
         write_parquet(folder / "trajectory.parquet", answered)
         trained = replace(policy, model=trainer.model)
         write_parquet(folder / "rewards.parquet", before_and_after(trained, training, run))
-        _write_run(trained.model, run, paths, depends_on, started)
+        _write_run(trained.model, run, paths, depends_on, spent.total())
         shutil.rmtree(checkpoints)
     trainer.accelerator.wait_for_everyone()
 
@@ -217,17 +232,20 @@ def train(run: Run, paths: Paths) -> None:
 def _make_room(folder: Path, depends_on: freshness.Record) -> None:
     """Moves a run with other settings, data or code aside, and prints why.
 
-    An interrupted run with the same settings, data and code stays, and training resumes.
+    An interrupted run with the same settings, data and code stays, and training resumes; also
+    where the workflow has put back the run.json of the run before, which it does for a failed job.
     """
     record, started = folder / "run.json", folder / "checkpoints" / STARTED
+    if arm.is_of(started, depends_on):
+        return
     if not record.is_file():
         record = started
-    if record == started and (_is_of(started, depends_on) or not any(_trained(folder))):
+    if record == started and not any(_trained(folder)):
         return
     kept = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
     changed = freshness.differences(kept.get("depends_on") or {}, depends_on)
     if record != started:
-        changed += [f"{name} is missing" for name in _missing(folder)]
+        changed += [f"{name} is missing" for name in arm.missing(folder)]
     replaced = folder.parent / "replaced"
     replaced.mkdir(exist_ok=True)
     names = (f"{folder.name}-{number}" for number in count(1))
@@ -237,12 +255,6 @@ def _make_room(folder: Path, depends_on: freshness.Record) -> None:
     print(f"moved the former {folder.name} to {aside}: {why}", file=sys.stderr)
 
 
-def _missing(folder: Path) -> list[str]:
-    """Files of a finished run that are not there."""
-    names = ("adapter/adapter_model.safetensors", *columns.TABLES)
-    return [name for name in names if not (folder / name).is_file()]
-
-
 def _trained(folder: Path) -> Iterator[Path]:
     """Adapters and checkpoints of a run."""
     yield from folder.glob("adapter")
@@ -250,11 +262,15 @@ def _trained(folder: Path) -> Iterator[Path]:
 
 
 def _write_run(
-    model: Any, run: Run, paths: Paths, depends_on: freshness.Record, started: float
+    model: Any, run: Run, paths: Paths, depends_on: freshness.Record, spent: dict[str, float]
 ) -> None:
     """Writes adapter/ and run.json; run.json marks the arm as finished."""
     folder = paths.run(run)
-    model.save_pretrained(str(folder / "adapter"))
+    adapter, part = folder / "adapter", folder / "checkpoints" / "adapter"
+    model.save_pretrained(str(part))
+    if adapter.exists():  # of a training that was killed between here and run.json
+        shutil.rmtree(adapter)
+    part.rename(adapter)  # whole, or not there
     cuda = torch.cuda.is_available()
     write_json(
         folder / "run.json",
@@ -270,8 +286,7 @@ def _write_run(
             "git_commit": _git_commit(),
             "device": torch.cuda.get_device_name() if cuda else _processor(),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "wall_seconds": time.monotonic() - started,  # since the last interruption
-            "peak_memory_gb": peak_memory_gb(),
+            **spent,
             "trainable_parameters": sum(
                 each.numel() for each in model.parameters() if each.requires_grad
             ),
@@ -359,17 +374,24 @@ def metrics(log_history: list[dict[str, float]]) -> pd.DataFrame:
     return table[["step", *sorted(table.columns.drop("step"))]]
 
 
-def _is_of(record: Path, depends_on: freshness.Record) -> bool:
-    """Whether a run.json, or a record written at the start of training, is current."""
-    if not record.is_file():
-        return False
-    kept = json.loads(record.read_text(encoding="utf-8")).get("depends_on")
-    return bool(kept) and not freshness.differences(kept, depends_on)
-
-
 def _processes() -> int:
-    """The number of training processes, as set by `accelerate launch` or torchrun."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    """The number of training processes, as set by `accelerate launch` or torchrun.
+
+    Raises:
+        TrainingError: some of a launcher's variables are set, and others are not: they are left
+            over, and training would wait for processes that nothing starts.
+    """
+    given = {name: os.environ[name] for name in LAUNCHER if name in os.environ}
+    missing = [name for name in LAUNCHER if name not in given]
+    place = {name: given[name] for name in LAUNCHER[:3] if name in given}
+    if missing and not place.items() <= {("WORLD_SIZE", "1"), ("RANK", "0")}:
+        got = " ".join(f"{name}={value}" for name, value in place.items())
+        raise TrainingError(
+            f"the environment has {got}, which a launcher of several processes sets, and no"
+            f" {', '.join(missing)}; start training with `accelerate launch` or torchrun, which set"
+            f" all of these, or first run: unset {' '.join(given)}"
+        )
+    return int(given.get("WORLD_SIZE", "1"))
 
 
 def _rank(variable: str) -> int:

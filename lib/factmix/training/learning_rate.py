@@ -80,7 +80,7 @@ def format_rates(study: Study, rate: float, paths: Paths) -> list[float]:
         tried,
         pd.read_parquet(paths.sample(run.training_sample)),
         folder,
-        policy=add_adapter(load_base(run.model), run.model.lora, run.seed),
+        policy=add_adapter(load_base(run.model, run.prompt), run.model.lora, run.seed),
     )
     trainer.args.save_strategy = "no"
     trainer.add_callback(Progress(f"learning rate {rate:g}"))

@@ -2,8 +2,7 @@
 
 import logging
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -11,23 +10,28 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    PreTrainedConfig,
-    PreTrainedModel,
-)
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig, PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from transformers.utils.logging import disable_progress_bar
 from transformers.utils.quantization_config import Mxfp4Config
 
 from factmix.study.examples import Example
 from factmix.study.labels import LABELS
-from factmix.study.paths import ROOT
+from factmix.study.paths import model_folder
 from factmix.study.prompts import CUE, render
 from factmix.study.settings import Lora, Model, Prompt
 from factmix.study.spec import StudyError
+from factmix.training.model_check import (
+    ModelError,
+    check_positions,
+    check_tokenizer,
+    explained,
+    failure,
+    is_cached,
+    is_here,
+    read_config,
+    source_of,
+)
 
 # Chat templates such as gpt-oss's insert today's date; a fixed date keeps prompts reproducible.
 TEMPLATE_DATE = date(2025, 8, 5)
@@ -38,10 +42,6 @@ EAGER = frozenset({"gpt_oss"})
 
 class PromptError(ValueError):
     """A prompt is too long even without evidence, or its style needs a missing chat template."""
-
-
-class ModelError(OSError):
-    """A model or its tokenizer cannot be loaded."""
 
 
 @dataclass(frozen=True)
@@ -59,39 +59,13 @@ class Policy:
     stop_ids: tuple[int, ...]
 
 
-def source_of(model: Model) -> str:
-    """The source a model is loaded from: a folder of this checkout, or a hub id."""
-    local = ROOT / model.path
-    return str(local) if local.is_dir() else model.path
-
-
-def download_command(model: Model) -> str:
-    """The command that downloads a model of the hub into the cache of Hugging Face."""
-    revision = f" --revision {model.revision}" if model.revision else ""
-    return f"hf download {model.path}{revision}"
-
-
-@contextmanager
-def explain_missing_model(model: Model) -> Iterator[None]:
-    """Turns an OSError while loading a model into a `ModelError` with its remedy."""
-    try:
-        yield
-    except OSError as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ModelError(
-            f"{model.path}: the model cannot be loaded; expected it in a folder of that name, in"
-            f" the cache of Hugging Face, or on its hub; got: {reason} Download it, with network"
-            f" access, with: {download_command(model)}"
-        ) from error
-
-
 def load_tokenizer(model: Model, *, only_local: bool = False) -> PreTrainedTokenizerBase:
     """The tokenizer of a study's model; it pads on the left.
 
     Raises:
         ModelError: it cannot be loaded; with `only_local`, also if it has not been downloaded.
     """
-    with explain_missing_model(model):
+    with explained(model, "tokenizer"):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             source_of(model),
             revision=model.revision,
@@ -99,9 +73,51 @@ def load_tokenizer(model: Model, *, only_local: bool = False) -> PreTrainedToken
             local_files_only=only_local,
             padding_side="left",
         )
+        if tokenizer.eos_token_id is None:
+            raise failure(
+                model,
+                "the tokenizer has no token for the end of a sequence; name one in"
+                " tokenizer_config.json: eos_token",
+            )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def checked(
+    model: Model, prompt: Prompt | None = None, *, only_local: bool = False
+) -> tuple[PreTrainedConfig, PreTrainedTokenizerBase]:
+    """The configuration and the tokenizer of a model that can be trained; loads no weights.
+
+    Args:
+        model: of the study.
+        prompt: of the study; its longest prompts must fit the model.
+        only_local: whether not to download what is missing.
+
+    Raises:
+        ModelError: the model cannot be loaded, or does not fit its tokenizer or the prompts.
+    """
+    shape = read_config(model, only_local=only_local)
+    tokenizer = load_tokenizer(model, only_local=only_local)
+    with explained(model, "tokenizer"):
+        check_tokenizer(model, tokenizer, shape)
+        if prompt:
+            check_positions(model, shape, prompt)
+    return shape, tokenizer
+
+
+def local_tokenizer(model: Model, prompt: Prompt) -> PreTrainedTokenizerBase | None:
+    """The tokenizer of a model that is here, and None for one that must be downloaded first.
+
+    Raises:
+        ModelError: what is here cannot be loaded, see `checked`.
+    """
+    files = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")
+    if not is_here(model) or not (
+        model_folder(model).is_dir() or any(is_cached(model, file) for file in files)
+    ):
+        return None
+    return checked(model, prompt, only_local=True)[1]
 
 
 def device() -> str:
@@ -130,27 +146,26 @@ def attention_of(model: Model, shape: PreTrainedConfig) -> str | None:
     return model.attention or ("eager" if shape.model_type in EAGER else None)
 
 
-def load_base(model: Model) -> Policy:
+def load_base(model: Model, prompt: Prompt | None = None) -> Policy:
     """The base model of a study, on `device()` and in `dtype_of(model)`.
 
+    Args:
+        model: of the study.
+        prompt: of the study; its longest prompts must fit the model.
+
     Raises:
-        ModelError: the model cannot be loaded.
+        ModelError: the model cannot be loaded, or does not work.
         StudyError: it does not generate text.
     """
     disable_progress_bar()  # loading a weight file takes only a moment
     # hides the client's warning at each retry; the final failure is raised
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
-    # one small file first: without a network, every file takes half a minute to fail
-    with explain_missing_model(model):
-        shape = AutoConfig.from_pretrained(
-            source_of(model), revision=model.revision, trust_remote_code=False
-        )
-    tokenizer = load_tokenizer(model)
+    shape, tokenizer = checked(model, prompt)
     # MXFP4 weights cannot be trained.
     quantised = (getattr(shape, "quantization_config", None) or {}).get("quant_method") == "mxfp4"
     attention = attention_of(model, shape)
-    with explain_missing_model(model):
-        base: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+    with explained(model, "weights"):
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             source_of(model),
             revision=model.revision,
             trust_remote_code=False,
@@ -158,16 +173,42 @@ def load_base(model: Model) -> Policy:
             **({"quantization_config": Mxfp4Config(dequantize=True)} if quantised else {}),
             **({"attn_implementation": attention} if attention else {}),
             dtype=dtype_of(model),
+            output_loading_info=True,
         )
-    base.to(device())  # type: ignore[arg-type]
-    base.eval()
+        base: PreTrainedModel = loaded[0]
+        names = sorted(loaded[1]["missing_keys"])
+        if names:
+            raise failure(
+                model,
+                f"its files lack {len(names)} weights, such as {names[0]}, which would be random;"
+                " expected all weights of the model that config.json describes",
+            )
+        base.to(device())  # type: ignore[arg-type]
+        base.eval()
+        ids = torch.tensor([tokenizer(CUE)["input_ids"]], device=base.device)
+        with torch.no_grad():
+            tried = base(input_ids=ids).logits
+        if not tried.isfinite().all():
+            raise failure(
+                model,
+                f"a forward pass in {base.dtype} gives logits that are not finite; its weights are"
+                " damaged, or need another model.dtype",
+            )
     if base.generation_config is None:
         raise StudyError(
             f"{model.path}: the model does not generate text; expected a causal language model"
         )
-    ends = base.generation_config.eos_token_id or []
-    stops = (*stopping_tokens(tokenizer), *([ends] if isinstance(ends, int) else ends))
-    stop_ids = tuple(dict.fromkeys(stops))
+    embeddings: Any = base.get_input_embeddings()
+    rows = embeddings.weight.shape[0]
+    named = base.generation_config.eos_token_id
+    ends = named if isinstance(named, list) else [] if named is None else [named]
+    if not all(isinstance(each, int) and 0 <= each < rows for each in ends):
+        raise failure(
+            model,
+            f"generation_config.json: eos_token_id: got {named!r}; expected the number of a token,"
+            f" or several, below {rows}",
+        )
+    stop_ids = tuple(dict.fromkeys((*stopping_tokens(tokenizer), *ends)))
     base.generation_config.eos_token_id = list(stop_ids)
     base.generation_config.pad_token_id = tokenizer.pad_token_id
     return Policy(base, tokenizer, stop_ids)
@@ -224,8 +265,18 @@ def lora_config(lora: Lora) -> LoraConfig:
 
 
 def load_adapter(policy: Policy, folder: Path) -> Policy:
-    """The policy with a trained adapter, in evaluation mode."""
-    model = PeftModel.from_pretrained(policy.model, str(folder))
+    """The policy with a trained adapter, in evaluation mode.
+
+    Raises:
+        ModelError: the files of the adapter are missing or damaged.
+    """
+    try:
+        model = PeftModel.from_pretrained(policy.model, str(folder))
+    except Exception as error:
+        raise ModelError(
+            f"{folder}: the adapter cannot be loaded: {error}; expected the files that training"
+            f" writes; delete {folder.parent / 'run.json'} and train the arm again"
+        ) from error
     model.eval()
     return replace(policy, model=model)
 

@@ -5,9 +5,11 @@ A prefix that all prompts of a batch share, such as the instructions, is compute
 Shapes: P distinct prompts, T prompt tokens, N completions, C completion tokens, V vocabulary.
 """
 
+import copy
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -19,6 +21,7 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 # Tokens whose forward pass takes as long as the overhead of one more pass: 6 ms for the embedded
 # model on two CPU cores. For other models this is a guess; it affects speed only.
 TOKENS_PER_PASS = 256
+LONG_PREFIX = 64  # tokens; instructions alone are shorter
 
 
 @dataclass(frozen=True)
@@ -72,12 +75,51 @@ def read_in_buckets(model: Any, ids: Tensor, mask: Tensor) -> tuple[Prefix, Tens
         All prompts, and the row of each in the prefix, (P,).
     """
     lengths = mask.sum(-1).tolist()
-    parts, order = [], []
-    for bucket in length_buckets(lengths):
-        columns = slice(ids.shape[1] - lengths[bucket[0]], None)
-        parts.append(read_prompts(model, ids[bucket, columns], mask[bucket, columns]))
-        order += bucket
-    return stack(parts), torch.tensor(order, device=ids.device).argsort()
+    parts: list[tuple[int, list[int], Prefix]] = []
+    for family in families([row[-n:] for row, n in zip(ids.tolist(), lengths, strict=True)]):
+        for places in length_buckets([lengths[i] for i in family]):
+            bucket = [family[place] for place in places]
+            columns = slice(-lengths[bucket[0]], None)
+            read = read_prompts(model, ids[bucket, columns], mask[bucket, columns])
+            parts.append((lengths[bucket[0]], bucket, read))
+    parts.sort(key=lambda part: -part[0])
+    order = [i for _, bucket, _ in parts for i in bucket]
+    return stack([read for *_, read in parts]), torch.tensor(order, device=ids.device).argsort()
+
+
+def families(prompts: list[list[int]]) -> list[list[int]]:
+    """Indices of prompts with a long common prefix, which one forward pass computes for all.
+
+    With worked examples in several orders, each order is a family. Prompts for which sharing would
+    save less than a pass costs are one family.
+    """
+    order = sorted(range(len(prompts)), key=lambda i: prompts[i])
+    found: list[list[int]] = [[i] for i in order[:1]]
+    alike = [len(prompts[i]) for i in order[:1]]  # tokens that a family shares
+    for before, i in pairwise(order):
+        shared = shared_length(prompts[before], prompts[i])
+        if shared >= LONG_PREFIX:
+            found[-1].append(i)
+            alike[-1] = min(alike[-1], shared)
+        else:
+            found.append([i])
+            alike.append(len(prompts[i]))
+    pays = [n * (len(each) - 1) >= TOKENS_PER_PASS for n, each in zip(alike, found, strict=True)]
+    rest = [i for each, own in zip(found, pays, strict=True) if not own for i in each]
+    return [each for each, own in zip(found, pays, strict=True) if own] + [rest] * bool(rest)
+
+
+def shared_length(one: list[int], other: list[int]) -> int:
+    """How many leading tokens are equal."""
+    differ = (n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+    return next(differ, min(len(one), len(other)))
+
+
+def fork(prefix: Prefix) -> Prefix:
+    """A prefix that may be consumed while the given one stays usable; nothing is copied."""
+    cache = copy.copy(prefix.cache)
+    cache.layers = [copy.copy(layer) for layer in prefix.cache.layers]  # they replace their tensors
+    return Prefix(cache, prefix.mask, prefix.logits)
 
 
 def stack(parts: list[Prefix]) -> Prefix:
@@ -192,8 +234,7 @@ class Samples:
 
     Attributes:
         tokens: (N, at most C) token ids; after the end, the padding's.
-        logps: log-probabilities of the tokens in nats, of the same shape; with a graph if gradients
-            were enabled.
+        logps: log-probabilities of the tokens in nats, of the same shape.
         entropies: of the distributions that the tokens were drawn from, in nats.
     """
 
@@ -232,7 +273,7 @@ def sample(
     ended = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
     columns: list[tuple[Tensor, Tensor, Tensor]] = []
     for column in range(uniforms.shape[1]):
-        token = draw(logits.detach(), row_of, uniforms[:, column], temperature)
+        token = draw(logits, row_of, uniforms[:, column], temperature)
         policy = (logits.float() / temperature).log_softmax(-1)
         logps, entropies = policy[row_of, token], entropy(policy)[row_of]
         token = token.masked_fill(ended, pad_id)
@@ -267,14 +308,21 @@ def entropy(log_probabilities: Tensor) -> Tensor:
 
 def draw(logits: Tensor, rows: Tensor, uniforms: Tensor, temperature: float) -> Tensor:
     """A token (N,) for each uniform number (N,), from row `rows` (N,) of the logits (P, V)."""
-    cumulative = (logits.float() / temperature).softmax(-1).double().cumsum(-1)
+    place = float64_device(logits.device)
+    probabilities = (logits.float() / temperature).softmax(-1)
+    cumulative = probabilities.to(place).double().cumsum(-1)
     cumulative = cumulative / cumulative[:, -1:]  # rounding would leave a gap below 1
     # One increasing sequence of all rows, so that no row is copied for each of its numbers.
-    start = torch.arange(len(logits), device=logits.device)
+    start = torch.arange(len(logits), device=place)
     whole = (cumulative + start[:, None]).flatten()
-    below = torch.searchsorted(whole, uniforms.double() + start[rows], right=True)
-    last = logits.shape[-1] - 1
-    return (below - rows * logits.shape[-1]).clamp(max=last)
+    rows, size = rows.to(place), logits.shape[-1]
+    below = torch.searchsorted(whole, uniforms.to(place).double() + start[rows], right=True)
+    return (below - rows * size).clamp(max=size - 1).to(logits.device)
+
+
+def float64_device(device: torch.device) -> torch.device:
+    """Where numbers of a device can be float64: there, or on the CPU for Apple's GPU."""
+    return torch.device("cpu") if device.type == "mps" else device
 
 
 def pad_left(sequences: list[list[int]], pad_id: int, device: Any) -> tuple[Tensor, Tensor]:
@@ -295,10 +343,8 @@ def length_buckets(lengths: Sequence[int]) -> list[list[int]]:
     are consecutive in the order of length, longest first.
     """
     order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
-    costs, starts = (
-        [0],
-        [0],
-    )  # of the cheapest split of the first n, and where its last bucket begins
+    costs = [0]  # of the cheapest split of the first n
+    starts = [0]  # where its last bucket begins
     for end in range(1, len(order) + 1):
         cost, start = min(
             (costs[start] + TOKENS_PER_PASS + (end - start) * lengths[order[start]], start)

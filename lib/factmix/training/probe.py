@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from trl import GRPOTrainer
 
+from factmix.training.trainer import take_sampled
+
 Inputs = dict[str, Tensor]
 
 
@@ -59,7 +61,14 @@ def rollout(trainer: GRPOTrainer, batch: list[dict[str, Any]]) -> Inputs:
 
 def unscored(inputs: Inputs) -> Inputs:
     """The same completions, without what sampling them computed for the loss of one trainer."""
-    return {name: each for name, each in inputs.items() if not name.startswith("sampled_")}
+    plain = dict(inputs)
+    take_sampled(plain)
+    return plain
+
+
+def keeps_graph(trainer: GRPOTrainer) -> bool:
+    """Whether the graph of the last sampling is kept for its loss."""
+    return trainer._kept is not None
 
 
 def sample(trainer: GRPOTrainer, prompts: list[list[int]]) -> list[list[int]]:
@@ -109,6 +118,17 @@ def log_probabilities(trainer: GRPOTrainer, inputs: Inputs) -> Tensor:
         )
     logps: Tensor = scored
     return logps
+
+
+def kl_from_base(trainer: GRPOTrainer, inputs: Inputs) -> Tensor:
+    """Of the policy at each token of completions, (N, C) in nats; of our trainer only."""
+    kl: Tensor = trainer._kl_from_base(
+        trainer.accelerator.unwrap_model(trainer.model),
+        torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], dim=1),
+        torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], dim=1),
+        inputs["completion_ids"].shape[1],
+    )
+    return kl
 
 
 def logged(trainer: GRPOTrainer, name: str) -> list[float]:

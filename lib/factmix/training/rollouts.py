@@ -19,7 +19,7 @@ from trl import GRPOTrainer
 
 from factmix.study.protocol import updates_sampled_from
 from factmix.study.run import Run
-from factmix.training.trainer import SharedPrefixTrainer
+from factmix.training.trainer import SharedPrefixTrainer, take_sampled
 
 
 class RolloutError(RuntimeError):
@@ -82,8 +82,7 @@ class StaleSampler(SharedPrefixTrainer):
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
         self.refresh_if_due()
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
-        output.pop("sampled_entropies", None)
-        logps = output.pop("sampled_logps", None)
+        logps = take_sampled(output).get("sampled_logps")
         if logps is None:  # the model samples in TRL's way
             with torch.no_grad(), self._sampler():
                 logps, *_ = self._get_per_token_logps_and_entropies(

@@ -4,13 +4,13 @@ Departures from a stock `trl.GRPOTrainer` run:
 
 1. Sampling computes each distinct prompt once, and extends its cache once per distinct completion
    so far.
-2. Where most groups have an advantage, the gradients of the loss flow through this sampling.
-   Otherwise the completions that have an advantage are scored anew, from one shared prefix per
-   prompt, and once per distinct completion.
+2. Where most groups have an advantage, the gradients of the loss flow through this forward pass of
+   the prompts. Otherwise the prompts of groups with an advantage have another one, with a graph.
+   Completions are scored from their prompt's cache, once per distinct completion.
 3. A group with equal rewards has no advantage, hence no gradient: its log-probabilities are those
    of sampling.
-4. Prompts of similar length are padded together, and their common prefix is computed once, where
-   this saves more time than one more forward pass takes.
+4. Prompts of similar length, or with the same worked examples, are padded together, and their
+   common prefix is computed once, where this saves more time than one more forward pass takes.
 5. The KL divergence from the base model is logged every `KL_STEPS` steps, and is not part of the
    loss.
 6. Position ids count from a prompt's first token, whatever padding precedes it.
@@ -33,8 +33,11 @@ from torch.utils.data import Sampler
 from trl import GRPOTrainer
 
 from factmix.training.prefix import (
+    Prefix,
+    Samples,
     completion_logits,
     entropy,
+    fork,
     pad_left,
     prefix_sharing_blocker,
     read_in_buckets,
@@ -92,7 +95,9 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
 
     samples_current_weights = True
     _buffered_inputs: list[dict[str, Any]] | None  # the parts of a step
-    _sampled: tuple[Tensor, Tensor] | None  # log-probabilities and entropies, (N, C)
+    _sampled: Samples | None = None
+    _kept: Prefix | None = None  # the prompts of the last sampling, with their graph
+    _given: dict[str, Tensor]  # what sampling has computed for the loss
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -150,12 +155,15 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         return [ids_of[prompt] for prompt in prompts], images, fields
 
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
-        self._sampled = None
+        self._sampled = self._kept = None
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
         if self._sampled is not None:
             columns = output["completion_ids"].shape[1]
-            logps, entropies = (each[:, :columns] for each in self._sampled)
-            output |= {"sampled_logps": logps, "sampled_entropies": entropies}
+            output |= {
+                "sampled_logps": self._sampled.logps[:, :columns],
+                "sampled_entropies": self._sampled.entropies[:, :columns],
+                "sampled_rows": self._rows,
+            }
         return output
 
     def _generate_single_turn(
@@ -179,29 +187,33 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
             prefix, place_of = read_in_buckets(
                 model, *pad_left([*map(list, row_of)], pad_id, device)
             )
-            drawn = sample(
+        self._kept = prefix if prefix.logits.requires_grad else None
+        self._rows = place_of[torch.tensor(rows, device=device)]
+        with torch.no_grad():
+            self._sampled = sample(
                 model,
-                prefix,
-                place_of[torch.tensor(rows, device=device)],
+                fork(prefix),
+                self._rows,
                 torch.rand(len(prompt_ids), self.max_completion_length, device=device),
                 temperature=self.temperature,
                 stop_ids=stops,
                 pad_id=pad_id,
             )
-        self._sampled = drawn.logps, drawn.entropies
-        completions = drawn.tokens.tolist()
+        completions = self._sampled.tokens.tolist()
         return [truncate_after_stop(tokens, set(stops)) for tokens in completions], None
 
     def _keeps_graph(self) -> bool:
-        """Whether completions are sampled with the graph from which the loss's gradients flow.
+        """Whether the graph of the prompts' forward pass is kept from sampling for the loss.
 
-        That saves the forward pass of the loss, but the backward pass then includes the groups
-        without an advantage. Their share is taken from the previous step, also after a resumption.
+        That saves the forward pass of the loss, but the backward pass then includes the prompts of
+        groups without an advantage. Their share is taken from the previous step, also after a
+        resumption.
         """
         whole = self.accelerator.num_processes == self.args.steps_per_generation == 1
         shares = (entry.get("frac_reward_zero_std") for entry in reversed(self.state.log_history))
         idle = next((share for share in shares if share is not None), 0.0)
-        return whole and self.samples_current_weights and idle < IDLE_SHARE
+        current = torch.is_grad_enabled() and self.samples_current_weights
+        return whole and current and idle < IDLE_SHARE
 
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
         """As TRL's, but the completions of a prompt stay in one pass when a step takes several."""
@@ -218,10 +230,9 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
     def _compute_loss(self, model: Any, inputs: dict[str, Tensor]) -> Tensor:
         self._live = self.has_advantage(inputs["advantages"])
         # Removed, because after the next update they would no longer be those of the policy.
-        self._sampled = None
-        if "sampled_logps" in inputs:
-            self._sampled = inputs.pop("sampled_logps"), inputs.pop("sampled_entropies")
+        self._given = take_sampled(inputs)
         loss: Tensor = super()._compute_loss(model, inputs)
+        self._kept = None
         return loss
 
     def _get_per_token_logps_and_entropies(
@@ -256,20 +267,19 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
             self._log_kl(self._kl_from_base(base, ids, mask, length), mask)
         live = self._live.clone()
         live[0] |= ~live.any()  # the backward pass needs a graph, even for a gradient of zero
-        if self._sampled:
-            logps, entropies = self._sampled
+        given = self._given
+        if given:
+            logps, entropies = given["sampled_logps"], given["sampled_entropies"]
         else:
             logps, entropies = (torch.zeros(len(ids), length, device=ids.device) for _ in range(2))
             if not live.all():
                 with torch.no_grad():
-                    logps[~live], entropies[~live] = self._score(
-                        base, ids[~live], mask[~live], length
-                    )
-        if not logps.requires_grad:
-            scored = self._score(model, ids[live], mask[live], length)
-            logps = logps.index_put((live,), scored[0])  # out of place, to keep the graph
-            entropies = entropies.index_put((live,), scored[1])
-        return logps, entropies.detach(), None
+                    idle = self._score(base, ids[~live], mask[~live], length)
+                logps[~live], entropies[~live] = idle
+        rows = given["sampled_rows"][live] if given and self._kept else None
+        scored = self._score(model, ids[live], mask[live], length, rows)
+        logps = logps.index_put((live,), scored[0])  # out of place, to keep the graph
+        return logps, entropies.index_put((live,), scored[1].detach()), None
 
     def _kl_is_due(self) -> bool:
         step = self.state.global_step + 1
@@ -280,7 +290,9 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         total = self.accelerator.reduce(torch.stack([(kl * mask).sum(), mask.sum().float()]))
         self._metrics["train"]["kl"].append((total[0] / total[1]).item())
 
-    def _score(self, model: Any, ids: Tensor, mask: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    def _score(
+        self, model: Any, ids: Tensor, mask: Tensor, length: int, rows: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Log-probabilities and entropies in nats, each (N, C), of the tokens of completions.
 
         Args:
@@ -288,9 +300,14 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
             ids: (N, T + C), with left-padded prompts.
             mask: of the same shape.
             length: C.
+            rows: (N,) of the prompts in the kept prefix, if one is kept.
         """
         ids, mask, row_of = _distinct(ids, mask)
-        policy = self._log_probabilities(model, ids, mask, length)
+        kept = None
+        if rows is not None:
+            assert self._kept is not None
+            kept = fork(self._kept), torch.zeros_like(ids[:, 0]).scatter(0, row_of, rows)
+        policy = self._log_probabilities(model, ids, mask, length, kept)
         logps = policy.gather(-1, ids[:, -length:, None])[..., 0]
         return logps[row_of], entropy(policy)[row_of]
 
@@ -304,7 +321,14 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         kl: Tensor = (policy.softmax(-1) * (policy - reference)).sum(-1)
         return kl[row_of]
 
-    def _log_probabilities(self, model: Any, ids: Tensor, mask: Tensor, length: int) -> Tensor:
+    def _log_probabilities(
+        self,
+        model: Any,
+        ids: Tensor,
+        mask: Tensor,
+        length: int,
+        kept: tuple[Prefix, Tensor] | None = None,
+    ) -> Tensor:
         """Log-probabilities (N, C, V) in nats at each token of completions of left-padded prompts.
 
         Args:
@@ -312,13 +336,25 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
             ids: (N, T + C); one forward pass per distinct prompt.
             mask: of the same shape.
             length: C.
+            kept: the prompts after their forward pass, and the row of each completion's, (N,).
         """
-        prompt_ids, prompt_mask, prompt_of = _distinct(ids[:, :-length], mask[:, :-length])
-        prefix, place_of = read_in_buckets(model, prompt_ids, prompt_mask)
-        rows = place_of[prompt_of]
-        logits = completion_logits(model, prefix, rows, ids[:, -length:], mask[:, -length:])
+        if kept is None:
+            prompt_ids, prompt_mask, prompt_of = _distinct(ids[:, :-length], mask[:, :-length])
+            prefix, place_of = read_in_buckets(model, prompt_ids, prompt_mask)
+            kept = prefix, place_of[prompt_of]
+        logits = completion_logits(model, *kept, ids[:, -length:], mask[:, -length:])
         scaled: Tensor = logits.float() / self.temperature
         return scaled.log_softmax(-1)
+
+
+def take_sampled(inputs: dict[str, Any]) -> dict[str, Tensor]:
+    """Removes from the inputs of a loss what sampling has computed for it, and returns that.
+
+    Returns:
+        sampled_logps and sampled_entropies in nats, each (N, C), and sampled_rows, (N,), the row of
+        each completion's prompt in the kept prefix; nothing where the model samples in TRL's way.
+    """
+    return {name: inputs.pop(name) for name in list(inputs) if name.startswith("sampled_")}
 
 
 def _distinct(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:

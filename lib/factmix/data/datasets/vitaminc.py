@@ -14,7 +14,7 @@ the other refutes or does not decide.
 from pathlib import Path
 from typing import Literal
 
-from factmix.data.fetch import fetch, open_member
+from factmix.data.fetch import fetch, open_member, opened
 from factmix.data.jsonl import Row, Text, read_examples
 from factmix.data.text import page_title
 from factmix.study.examples import Example
@@ -55,9 +55,10 @@ def read(path: Path, members: tuple[str, ...] = REAL, dataset: str = "vitaminc")
     """
     examples: list[Example] = []
     seen: dict[str, str] = {}
-    for member in members:
-        with open_member(path, member) as lines:
-            examples += read_examples(lines, _Row, f"{path}/{member}", dataset, seen)
+    with opened(path) as archive:
+        for member in members:
+            with open_member(archive, member) as lines:
+                examples += read_examples(lines, _Row, f"{path}/{member}", dataset, seen)
     return examples
 
 

@@ -1,0 +1,169 @@
+"""How long a study takes on this machine: an estimate from its model, prompts and a measured rate.
+
+The time of a forward pass is its multiplications over the machine's rate, plus an overhead for each
+layer of each call. What is counted:
+
+1. A token multiplies the model's weights once: not its embeddings, and of experts only the active.
+2. Tokens with which several prompts of a batch begin count once, as the trainer shares them.
+3. A training step costs `PASSES` forward passes: one to sample, and the backward pass of the loss,
+   which is two. Where many groups have no advantage, a second forward pass of the others costs
+   about what their backward pass saves.
+4. Evaluation, the answers during training and the rewards before and after it take one pass each.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import torch
+from transformers import PreTrainedConfig
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from factmix.study.examples import from_frame
+from factmix.study.paths import Paths
+from factmix.study.spec import Study
+from factmix.training.model_check import empty_model
+from factmix.training.policy import device, dtype_of, prompt_texts
+from factmix.training.prefix import shared_length
+
+PASSES = 3  # forward passes of a training step
+CALLS = 15  # of the model in a training step; a backward pass is two
+LAYER_SECONDS = 0.0035  # overhead of a layer in one call, so that a step of the embedded model fits
+MEASURED_SECONDS = 0.3
+MEASURED_OPERATIONS = 5e8  # of a product with which the rate is measured
+LARGEST = 2048  # rows and columns of its matrices
+EXAMPLES = 256  # of a sample, whose prompts are counted
+DRAWS = 5  # batches over which the number of tokens is averaged
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The time of a study on this machine.
+
+    Attributes:
+        seconds: of all arms and seeds with their evaluation, and of the base model's.
+        step_seconds: of a training step, by arm.
+        step_tokens: distinct tokens of a training step, by arm.
+        drawn: whether tokens were counted in the drawn samples; otherwise every prompt is taken to
+            be as long as the study allows, and the times are upper bounds.
+        active: numbers of the model that a token is multiplied with.
+        rate: operations per second, measured.
+        device: where, in which dtype.
+    """
+
+    seconds: float
+    step_seconds: dict[str, float]
+    step_tokens: dict[str, float]
+    drawn: bool
+    active: int
+    rate: float
+    device: str
+
+
+def estimate(
+    study: Study, paths: Paths, shape: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase | None
+) -> Estimate:
+    """The time that a study takes here; loads no weights, and measures the rate in a moment.
+
+    Args:
+        study: all of its arms and seeds are counted.
+        paths: of its drawn samples, if they are there.
+        shape: the configuration of its model.
+        tokenizer: of the model; None if it has not been downloaded.
+    """
+    active, speed = active_numbers(shape), rate(shape, dtype_of(study.model))
+    layers = int(shape.get_text_config().num_hidden_layers)
+    samples = {each.name: paths.sample(each) for each in study.samples()}
+    drawn = tokenizer is not None and all(file.is_file() for file in samples.values())
+    prompts, written = study.training.prompts_per_step, study.prompt.max_completion_tokens
+
+    @cache
+    def tokens(sample: str, instructed: bool) -> float:
+        """Of a prompt with one completion, in a batch as large as a training step's."""
+        prompt = study.prompt.model_copy(update={"instructed": instructed})
+        if tokenizer is None or not drawn:
+            return prompt.max_tokens + written
+        frame = pd.read_parquet(samples[sample])
+        some = from_frame(frame.sample(min(len(frame), EXAMPLES), random_state=0))
+        ids = tokenizer(prompt_texts(tokenizer, some, prompt))["input_ids"]
+        return distinct_tokens(ids, prompts) / prompts + written
+
+    def passes(count: float) -> float:
+        return 2 * active * count / speed
+
+    steps: dict[str, float] = {}
+    step_tokens: dict[str, float] = {}
+    seconds = 0.0
+    for base in study.base_runs():
+        evaluated = base.evaluation_sample
+        seconds += passes(
+            evaluated.size * tokens(evaluated.name, base.evaluation_prompt.instructed)
+        )
+    for run in study.runs():
+        trained, evaluated = run.training_sample, run.evaluation_sample
+        length = tokens(trained.name, run.prompt.instructed)
+        step_tokens[run.arm] = prompts * length
+        overhead = CALLS * layers * LAYER_SECONDS
+        steps[run.arm] = PASSES * passes(step_tokens[run.arm]) + overhead
+        subset = len(evaluated.counts) * sum(evaluated.trajectory_counts.values())
+        answers = evaluated.size + subset * len(run.evaluation.trajectory_steps)
+        asked = answers * tokens(evaluated.name, run.evaluation_prompt.instructed)
+        once = run.steps * steps[run.arm] + passes(asked + 2 * trained.size * length)
+        seconds += len(study.seeds) * once
+    where = f"{device()}, {str(dtype_of(study.model)).removeprefix('torch.')}"
+    return Estimate(seconds, steps, step_tokens, drawn, active, speed, where)
+
+
+def active_numbers(shape: PreTrainedConfig) -> int:
+    """How many numbers of a model a token is multiplied with, without those of embeddings."""
+    text = shape.get_text_config()
+    names = ("num_local_experts", "num_experts", "n_routed_experts")
+    experts = next((getattr(text, name) for name in names if getattr(text, name, None)), 1)
+    share = min(1.0, (getattr(text, "num_experts_per_tok", None) or experts) / experts)
+    model = empty_model(shape)
+    ends = (model.get_input_embeddings(), model.get_output_embeddings())
+    apart = {id(each) for end in ends if end is not None for each in end.parameters()}
+    return int(
+        sum(
+            each.numel() * (share if ".experts." in name else 1)
+            for name, each in model.named_parameters()
+            if id(each) not in apart
+        )
+    )
+
+
+def distinct_tokens(prompts: Sequence[Sequence[int]], at_once: int) -> float:
+    """The mean number of tokens in a batch, if what several prompts begin with counts once.
+
+    Args:
+        prompts: token ids of each prompt; batches are drawn from them.
+        at_once: prompts of a batch.
+    """
+    rng = np.random.default_rng(0)
+    counts = []
+    for _ in range(DRAWS):
+        chosen = rng.choice(len(prompts), size=min(at_once, len(prompts)), replace=False)
+        batch = sorted(list(prompts[i]) for i in chosen)
+        shared = sum(map(shared_length, batch, batch[1:]))
+        counts.append((sum(map(len, batch)) - shared) * at_once / len(batch))
+    return float(np.mean(counts))
+
+
+def rate(shape: PreTrainedConfig, dtype: torch.dtype) -> float:
+    """Operations per second of this machine as it is now, in products as wide as the model's."""
+    text = shape.get_text_config()
+    hidden = int(text.hidden_size)
+    inner = int(getattr(text, "intermediate_size", None) or 4 * hidden)
+    rows, columns = min(hidden, LARGEST), min(inner, LARGEST)
+    lines = max(1, round(MEASURED_OPERATIONS / (2 * rows * columns)))
+    left = torch.ones(lines, rows, dtype=dtype, device=device())
+    right = torch.ones(rows, columns, dtype=dtype, device=device())
+    (left @ right)[0, 0].item()  # the first takes longer
+    started, products = time.perf_counter(), 0
+    while time.perf_counter() - started < MEASURED_SECONDS:
+        (left @ right)[0, 0].item()  # waits for the device
+        products += 1
+    return 2 * lines * rows * columns * products / (time.perf_counter() - started)
