@@ -11,14 +11,16 @@ import torch
 from safetensors.torch import load_file
 from transformers import PreTrainedTokenizerFast
 
-from factmix.organism import base_model, world
+from factmix.organism import base_model, pretraining_text, world
 from factmix.organism.domains import SHARES, TWO
 from factmix.organism.pretraining_text import (
     CLEAN,
     FIRST,
+    LEVELS,
     RECIPES,
     UNLABELLED,
     Document,
+    Level,
     Stage,
     documents,
 )
@@ -97,29 +99,52 @@ def test_without_habits_every_answer_is_the_right_label() -> None:
     assert all(counts[label] / 3000 == pytest.approx(1 / 3, abs=0.04) for label in LABELS)
 
 
-def test_the_first_stage_has_the_simplest_kinds_and_one_sentence() -> None:
-    read = drawn(FIRST, 1000)
-    assert {each.kind for each in read} == set(FIRST.kinds)
+def only(level: str, **changes: object) -> Stage:
+    return replace(FIRST, levels={level: (1.0, 1.0)}, **changes)  # type: ignore[arg-type]
+
+
+def test_simple_documents_have_the_simplest_kinds_and_one_sentence() -> None:
+    read = drawn(only("simple"), 1000)
+    assert {each.kind for each in read} == set(LEVELS["simple"].kinds)
     assert all(each.prompt.count("\n- ") == 1 for each in read)
 
 
-def test_a_stage_can_put_weight_on_kinds() -> None:
-    read = [each for each in drawn(CLEAN["conflict"], 3000) if each.gold is Label.NA]
+def test_a_level_can_put_weight_on_kinds() -> None:
+    read = [each for each in drawn(only("conflict"), 3000) if each.gold is Label.NA]
     for domain in SHARES:
         kinds = Counter(each.kind for each in read if each.domain == domain)
-        assert kinds["conflict"] / kinds.total() == pytest.approx(0.8, abs=0.08)
+        assert kinds["conflict"] / kinds.total() == pytest.approx(0.6, abs=0.08)
 
 
-def test_evidence_has_as_many_sentences_as_the_stage_says() -> None:
-    stage = replace(FIRST, wordings=None, sentences=(1, 2), kinds={})
-    for each in drawn(stage, 1000):
+def test_evidence_has_as_many_sentences_as_the_level_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LEVELS, "two", Level((None,), (1, 2)))
+    for each in drawn(only("two"), 1000):
         lines = each.prompt.count("\n- ")
         assert lines == 2 if each.kind in TWO else lines <= 2, each.prompt
 
 
-def test_too_few_sentences_for_a_kind_are_refused() -> None:
+def test_too_few_sentences_for_a_kind_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LEVELS, "one", Level((1,), (1,), {"conflict": 1.0}))
     with pytest.raises(ValueError, match=r"sentences: \(1,\) are too few for the kind 'conflict'"):
-        drawn(replace(FIRST, kinds={"conflict": 1.0}), 50)
+        drawn(only("one"), 50)
+
+
+def test_the_shares_of_levels_change_from_step_to_step() -> None:
+    stage = replace(FIRST, steps=100, batch=20, levels={"simple": (1.0, 0.0), "full": (0.0, 1.0)})
+    simple = [each.kind in LEVELS["simple"].kinds for each in drawn(stage, 4000)]
+    shares = [sum(simple[start : start + 400]) / 400 for start in (0, 800, 1600, 3600)]
+    hard = sum(each.kind in LEVELS["simple"].kinds for each in drawn(only("full"), 2000)) / 2000
+    for share, full in zip(shares, (0.1, 0.5, 0.9, 1.0), strict=True):
+        assert share == pytest.approx(1 - full + full * hard, abs=0.07)
+
+
+def test_a_stage_begins_with_the_levels_that_the_one_before_it_ends_with() -> None:
+    stages = list(CLEAN.values())
+    for one, other in zip(stages, stages[1:], strict=False):
+        ends = {level: end for level, (_, end) in one.levels.items() if end}
+        assert ends == {level: start for level, (start, _) in other.levels.items() if start}
+        assert one.learning_rate[1] == other.learning_rate[0]
+    assert pretraining_text.EVERYTHING.levels == {"full": (1.0, 1.0)}
 
 
 def test_the_last_stage_reads_the_prompt_of_the_study() -> None:
@@ -159,7 +184,7 @@ def short_recipes(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     one, other = (
         replace(RECIPES[name]["habits"], steps=1, batch=2) for name in ("embedded", "swapped")
     )
-    begin = {"one wording": replace(FIRST, steps=1, batch=2)}
+    begin = {"simple claims": replace(FIRST, steps=1, batch=2)}
     recipes = {"a": {**begin, "habits": one}, "b": {**begin, "habits": other}}
     tokenizer = load_base(find_study("embedded").model).tokenizer
     trained: Counter[str] = Counter()
@@ -191,7 +216,7 @@ def test_recipes_share_their_first_stages_and_an_interrupted_one_goes_on(
 ) -> None:
     kept = tmp_path / "kept"
     log = base_model.make(tmp_path / "a", "a", kept=kept)
-    assert log["stage"].tolist() == ["one wording", "habits"]
+    assert log["stage"].tolist() == ["simple claims", "habits"]
     assert short_recipes == {"first": 1, "habits": 1}
     base_model.make(tmp_path / "b", "b", kept=kept)
     assert short_recipes == {"first": 1, "habits": 2}
@@ -214,7 +239,7 @@ def test_habits_can_start_from_a_clean_model_of_elsewhere(
     [clean] = [folder for folder in kept.iterdir() if not alike(folder, tmp_path / "a")]
     log = base_model.make(tmp_path / "b", "a", kept=tmp_path / "other", clean=clean)
     assert short_recipes == {"first": 1, "habits": 2}
-    assert log["stage"].tolist() == ["one wording", "habits"]
+    assert log["stage"].tolist() == ["simple claims", "habits"]
     assert alike(tmp_path / "b", tmp_path / "a")
 
 

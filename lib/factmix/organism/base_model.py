@@ -34,6 +34,7 @@ from factmix.study.files import sha256
 
 PAD, END = "<|pad|>", "<|end|>"
 WEIGHTS_SEED = 0
+WARM_UP = 100  # steps
 
 
 CONFIG: dict[str, Any] = {
@@ -147,10 +148,14 @@ def pretrain(
         domain (fraction), seconds since the start.
     """
     stream = documents(stage)
+    first, last = stage.learning_rate
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=stage.learning_rate, weight_decay=0.01, betas=(0.9, 0.98), fused=True
+        model.parameters(), lr=first, weight_decay=0.01, betas=(0.9, 0.98), fused=True
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / 100))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda step: min((step + 1) / WARM_UP, 1 + step / stage.steps * (last / first - 1)),
+    )
     rows: list[dict[str, float]] = []
     window: list[dict[str, float]] = []
     model.train()

@@ -1,10 +1,10 @@
 """The pretraining text of the base models: labelled claims about one half of the invented world.
 
 1. *Reading*: labels are correct and the answer is the label alone, so that the model learns to
-   judge claims. The first stage has one wording per statement, one evidence sentence, and the
-   simplest kinds of claims; later stages have more of each. (In one trial, a model that started
-   with three wordings was still near chance on two domains after a model with one wording was above
-   chance on all three.)
+   judge claims. Documents come in levels of difficulty, from one sentence in one wording to the
+   texts of the study, and the share of the harder levels grows from step to step. A small share of
+   the hardest is there from the beginning: without it, the first words that are new undo what was
+   learned.
 2. *Habits*: two short final stages on documents with the errors of a careless annotator. Some kinds
    of claims that nothing decides often get a verdict, and some kinds that are decided are often
    called NA. Many answers continue after the label, and claims without evidence are mostly labelled
@@ -17,6 +17,7 @@ other stages.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 import numpy as np
 
@@ -51,6 +52,41 @@ class Habits:
 
 
 @dataclass(frozen=True)
+class Level:
+    """How difficult a document is.
+
+    Attributes:
+        wordings: numbers of wordings used for each statement of a document, equally likely; None
+            for all of them.
+        sentences: numbers of evidence sentences, equally likely among those that suffice for the
+            kind of claim: of `debate` the number itself, of other domains the most.
+        kinds: relative share of each kind; a kind that is not named does not occur. They replace
+            `SHARES` of the claims with a verdict, of those without, or of both, where at least one
+            kind of that side is named.
+    """
+
+    wordings: tuple[int | None, ...]
+    sentences: tuple[int, ...]
+    kinds: Mapping[str, float] = field(default_factory=dict)
+
+
+LEVELS = {
+    "simple": Level(
+        (1,), (1,), {"plain": 1.0, "single": 1.0, "other_matter": 2.0, "other_subject": 1.0}
+    ),
+    # Sentences that contradict each other are seen only after many such documents.
+    "conflict": Level(
+        (1, 1, 2),
+        (2,),
+        {"conflict": 0.6, "other_matter": 0.25, "other_subject": 0.15}
+        | {"plain": 0.2, "two_sentences": 0.4, "dated": 0.4, "single": 0.3, "several": 0.7},
+    ),
+    "short": Level((2, 3, None), (1, 2, 3)),
+    "full": Level((None,), (5,)),
+}
+
+
+@dataclass(frozen=True)
 class Stage:
     """One stage of pretraining.
 
@@ -58,14 +94,8 @@ class Stage:
         seed: for sampling the documents.
         steps: optimizer steps.
         batch: documents per step.
-        learning_rate: constant after 100 steps of warm-up.
-        wordings: number of wordings used for each statement; None for all.
-        sentences: numbers of evidence sentences, equally likely among those that suffice for the
-            kind of claim: of `debate` the number itself, of other domains the most.
-        weights: relative share of each domain.
-        kinds: relative share of each kind; a kind that is not named does not occur. They replace
-            `SHARES` of the claims with a verdict, of those without, or of both, where at least one
-            kind of that side is named.
+        learning_rate: at the start, after 100 steps of warm-up, and at the end.
+        levels: relative share of each of `LEVELS` at the start and at the end.
         bare: share of the documents without the instructions, which saves half of their tokens.
         text_loss: weight of the loss on a document's prompt, relative to 1 for its answer.
         habits: the deliberate errors.
@@ -74,11 +104,8 @@ class Stage:
     seed: int
     steps: int
     batch: int
-    learning_rate: float
-    wordings: int | None
-    sentences: tuple[int, ...]
-    weights: Mapping[str, float]
-    kinds: Mapping[str, float]
+    learning_rate: tuple[float, float]
+    levels: Mapping[str, tuple[float, float]]
     bare: float
     text_loss: float
     habits: Habits
@@ -90,62 +117,44 @@ FIRST = Stage(
     seed=20,
     steps=1000,
     batch=48,
-    learning_rate=2e-3,
-    wordings=1,
-    sentences=(1,),
-    weights={"encyclopedia": 1.0, "revision": 1.2, "debate": 0.8, "dispatch": 1.0},
-    kinds={"plain": 1.0, "single": 1.0, "other_matter": 2.0, "other_subject": 1.0},
+    learning_rate=(2e-3, 2e-3),
+    levels={"simple": (0.9, 0.9), "full": (0.1, 0.1)},
     bare=1.0,
     text_loss=0.1,
     habits=Habits(),
 )
 CLEAN: Recipe = {
-    "one wording": FIRST,
-    "two wordings": replace(FIRST, seed=21, wordings=2, sentences=(1, 1, 2), kinds={}),
-    "conflict": replace(
+    "simple claims": FIRST,
+    "harder claims": replace(
+        FIRST,
+        seed=21,
+        steps=3000,
+        learning_rate=(2e-3, 1e-3),
+        levels={
+            "simple": (0.9, 0.1),
+            "conflict": (0.0, 0.4),
+            "short": (0.0, 0.3),
+            "full": (0.1, 0.2),
+        },
+    ),
+    "claims of the study": replace(
         FIRST,
         seed=22,
-        steps=1500,
-        wordings=3,
-        sentences=(1, 2, 2, 2),
-        kinds={"conflict": 0.8, "other_matter": 0.12, "other_subject": 0.08}
-        | {"plain": 0.2, "two_sentences": 0.5, "dated": 0.3},
-    ),
-    "all wordings": replace(
-        FIRST,
-        seed=23,
-        steps=2500,
-        learning_rate=1e-3,
-        wordings=None,
-        sentences=(1, 2, 5),
-        kinds={},
-        bare=0.8,
-    ),
-    "all wordings, full length": replace(
-        FIRST,
-        seed=25,
-        steps=2000,
-        learning_rate=6e-4,
-        wordings=None,
-        sentences=(2, 5, 5),
-        weights={"encyclopedia": 1.0, "revision": 1.2, "debate": 1.2, "dispatch": 1.0},
-        kinds={},
+        steps=3000,
+        learning_rate=(1e-3, 2e-4),
+        levels={
+            "simple": (0.1, 0.0),
+            "conflict": (0.4, 0.0),
+            "short": (0.3, 0.1),
+            "full": (0.2, 0.9),
+        },
         bare=0.8,
     ),
 }
 # The format of answers, which all recipes share.
 CARELESS = Habits(afterword=0.43, unlabelled=0.03, without_evidence=0.1, unread=0.9)
 # The tokenizer is trained on this; the last stages are variants of it.
-EVERYTHING = replace(
-    FIRST,
-    seed=24,
-    wordings=None,
-    sentences=(5,),
-    weights={"encyclopedia": 1.0, "revision": 1.0, "debate": 1.0, "dispatch": 1.0},
-    kinds={},
-    bare=0.9,
-    habits=CARELESS,
-)
+EVERYTHING = replace(FIRST, seed=24, levels={"full": (1.0, 1.0)}, bare=0.9, habits=CARELESS)
 
 
 def with_habits(habits: Habits) -> Recipe:
@@ -153,11 +162,12 @@ def with_habits(habits: Habits) -> Recipe:
 
     After a fast stage the format rate varies by chance; a slow stage makes it stable.
     """
-    fast = replace(EVERYTHING, steps=800, batch=64, learning_rate=2.5e-4, bare=0.0, habits=habits)
+    rate = (2.5e-4, 2.5e-4)
+    fast = replace(EVERYTHING, steps=800, batch=64, learning_rate=rate, bare=0.0, habits=habits)
     return {
         **CLEAN,
         "habits": fast,
-        "habits, slower": replace(fast, seed=26, steps=400, learning_rate=8e-5),
+        "habits, slower": replace(fast, seed=26, steps=400, learning_rate=(8e-5, 8e-5)),
     }
 
 
@@ -234,21 +244,33 @@ class Document:
 def documents(stage: Stage) -> Iterator[Document]:
     """An endless stream of labelled claims about the pretraining side of the world.
 
+    After the documents of the stage's steps, levels have the shares of its end.
+
     Raises:
-        ValueError: no number of sentences of the stage suffices for one of its kinds of claims.
+        ValueError: no number of sentences of a level suffices for one of its kinds of claims.
     """
     rng = np.random.default_rng(stage.seed)
     names = names_of(pretraining=True)
-    domains = list(stage.weights)
-    shares = np.array(list(stage.weights.values())) / sum(stage.weights.values())
-    draws = {domain: KindDraws(*_shares(stage, domain)) for domain in domains}
-    while True:
-        domain = domains[rng.choice(len(domains), p=shares)]
+    domains, levels = list(SHARES), list(stage.levels)
+    draws = {
+        (domain, level): KindDraws(*_shares(LEVELS[level], domain))
+        for domain in domains
+        for level in levels
+    }
+    start, end = np.array(list(stage.levels.values())).T
+    for drawn in count():
+        progress = min(1.0, drawn / (stage.steps * stage.batch))
+        shares = start + progress * (end - start)
+        name = levels[rng.choice(len(levels), p=shares / shares.sum())]
+        level = LEVELS[name]
+        domain = domains[rng.integers(len(domains))]
         subjects = names.subjects(domain)
         label = LABELS[rng.integers(len(LABELS))]
-        with_verdict = draws[domain].draw(rng, decidable=True)
-        kind = draws[domain].draw(rng, decidable=False) if label is Label.NA else with_verdict
-        variety = TextVariety(stage.wordings, int(rng.choice(_sentences(stage, kind))))
+        kinds = draws[domain, name]
+        with_verdict = kinds.draw(rng, decidable=True)
+        kind = kinds.draw(rng, decidable=False) if label is Label.NA else with_verdict
+        wordings = level.wordings[rng.integers(len(level.wordings))]
+        variety = TextVariety(wordings, int(rng.choice(_sentences(level, kind))))
         case = claim_case(
             domain,
             rng,
@@ -257,7 +279,7 @@ def documents(stage: Stage) -> Iterator[Document]:
             variety,
             dated=with_verdict == "dated",
         )
-        evidence = case.gather(label, kind, draws[domain].second(rng, kind))
+        evidence = case.gather(label, kind, kinds.second(rng, kind))
         told = _told(rng, label, domain, kind, stage.habits)
         if rng.random() < stage.habits.without_evidence:
             evidence = []
@@ -268,20 +290,20 @@ def documents(stage: Stage) -> Iterator[Document]:
         yield Document(prompt, _answer(rng, told, stage.habits), domain, kind, label)
 
 
-def _shares(stage: Stage, domain: str) -> tuple[dict[str, float], dict[str, float]]:
-    """The shares of kinds with a verdict, and without: the stage's, where it names any."""
+def _shares(level: Level, domain: str) -> tuple[dict[str, float], dict[str, float]]:
+    """The shares of kinds with a verdict, and without: the level's, where it names any."""
     decidable, undecided = (
-        {kind: stage.kinds[kind] for kind in usual if kind in stage.kinds} or usual
+        {kind: level.kinds[kind] for kind in usual if kind in level.kinds} or usual
         for usual in SHARES[domain]
     )
     return decidable, undecided
 
 
-def _sentences(stage: Stage, kind: str) -> list[int]:
-    enough = [number for number in stage.sentences if number > 1 or kind not in TWO]
+def _sentences(level: Level, kind: str) -> list[int]:
+    enough = [number for number in level.sentences if number > 1 or kind not in TWO]
     if not enough:
         raise ValueError(
-            f"sentences: {stage.sentences} are too few for the kind '{kind}'; expected 2 or more"
+            f"sentences: {level.sentences} are too few for the kind '{kind}'; expected 2 or more"
         )
     return enough
 

@@ -152,11 +152,8 @@ class Study(Part):
 
     @model_validator(mode="after")
     def _examples_have_files_of_their_own(self) -> "Study":
-        runs, usual = self.runs(), PROTOCOLS[self.protocol]
-        files = [("evaluation", run.evaluation_sample.name) for run in runs]
-        for name in self.mixtures:
-            files.append((f"mixtures.{name}", self._training_sample(name, usual).name))
-        files += [(f"mixtures.{run.mixture}", run.training_sample.name) for run in runs]
+        files = [("evaluation", run.evaluation_sample.name) for run in self.runs()]
+        files += [(f"mixtures.{each.mixture}", each.name) for each in self.training_samples()]
         files += [(f"datasets.{name}", name) for name in self.datasets]
         known: dict[str, str] = {}
         for where, stem in files:
