@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -140,7 +140,7 @@ def test_the_shares_of_levels_change_from_step_to_step() -> None:
 
 def test_a_stage_begins_with_the_levels_that_the_one_before_it_ends_with() -> None:
     stages = list(CLEAN.values())
-    for one, other in zip(stages, stages[1:], strict=False):
+    for one, other in pairwise(stages):
         ends = {level: end for level, (_, end) in one.levels.items() if end}
         assert ends == {level: start for level, (start, _) in other.levels.items() if start}
         assert one.learning_rate[1] == other.learning_rate[0]
