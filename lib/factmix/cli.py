@@ -194,6 +194,13 @@ def compare(
     ] = None,
     resamples: Annotated[int, typer.Option(min=1, help="Of the bootstrap.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 7,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw shift and learning, as .svg, .png or .pdf; needs probabilities of labels.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare the answers of two systems to the same examples, from two prediction files.
@@ -201,7 +208,9 @@ def compare(
     A file is Parquet, CSV, JSON or JSON lines, also as .gz, with one row per
     example. It has an id and the gold label and the answer, for any labels,
     or only whether the answer is right, as in the sample logs
-    (samples_*.jsonl) of lm-evaluation-harness.
+    (samples_*.jsonl) of lm-evaluation-harness. Where both have probabilities
+    of the labels, such as columns p_yes and p_no, the command also says
+    whether the model learned more than moved thresholds give.
     """
     from factmix.results.compare_files import as_text, compare_pairs
     from factmix.results.prediction_files import pair, read_columns, read_words
@@ -215,6 +224,10 @@ def compare(
         words=read_words(labels),
     )
     result = compare_pairs(pairs, resamples=resamples, seed=seed)
+    if plot:
+        from factmix.report.split import draw_split  # needs matplotlib
+
+        draw_split(result, plot)
     print(json.dumps(result, indent=2, allow_nan=False) if as_json else as_text(result))
 
 

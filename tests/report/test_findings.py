@@ -112,3 +112,32 @@ def test_a_reader_of_words_alone_has_a_row_in_the_tables_of_metrics(results) -> 
     assert cells[:3] == ["words alone", *shown]
     header = tables.metrics(results, "debate").splitlines()[0]
     assert len(cells) == header.count("|") - 1
+
+
+def test_shift_and_learning_are_counted_and_the_largest_named(results) -> None:
+    section = results.content["learning"]
+    for datasets in section.values():
+        for found in datasets.values():
+            for part in ("total", "shift", "learning"):
+                found[part] |= {"value": 0.0, "p_holm": 1.0}
+    assert "is established in none of these cases" in findings.learning(results)
+    assert "taught nothing that shows" in findings.learning(results)
+    section["hard_only"]["debate"]["shift"]["value"] = -0.2
+    section["hard_only"]["debate"]["total"]["p_holm"] = 0.001
+    section["balanced"]["revision"]["learning"] |= {"value": 0.05, "p_holm": 0.001}
+    text = findings.learning(results)
+    assert text.strip().startswith("In 1 of 15 cases (an arm on a domain)")
+    assert "{num}`learning.hard_only.debate.shift|full` where they give most (`hard_only`" in text
+    assert "is established in 1 of these cases; the largest is {num}`learning.balanced.re" in text
+    assert "taught nothing" not in text
+
+
+def test_what_constants_give_stands_beside_the_best_arm(results) -> None:
+    results.content["metrics"]["hard_only"]["debate"]["balanced_accuracy"]["value"] = 0.99
+    text = findings.learning(results)
+    assert "{num}`constants.base.debate.balanced_accuracy` on debate" in text
+    assert "{num}`metrics.hard_only.debate.balanced_accuracy` on debate (`hard_only`)" in text
+    assert "untrained model + constants | " in tables.metrics(results, "debate")
+    results.content["constants"]["base"] = {dataset: {} for dataset in results.datasets}
+    assert "Without any training" not in findings.learning(results)
+    assert "+ constants" not in tables.metrics(results, "debate")

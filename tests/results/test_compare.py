@@ -12,7 +12,7 @@ from factmix.results.compare import compare, training_metrics
 from factmix.results.results_json import result_key, tidy
 from factmix.stats.metrics import contingency
 from factmix.study import freshness
-from factmix.study.files import write_json, write_parquet
+from factmix.study.files import read_attributes, write_json, write_parquet
 from factmix.study.labels import ANSWERS
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
@@ -291,7 +291,7 @@ def test_label_probabilities_are_measured(paths, compared):
     assert sum(each["accuracy"]["n"] for each in known["reliability"].values()) == len(GOLD)
 
 
-def test_several_seeds_are_summarised_with_both_intervals(study, paths):
+def test_several_seeds_are_summarised_for_other_seeds_and_examples(study, paths):
     two = study.model_copy(update={"seeds": [0, 1]})
     with pytest.raises(CompareError, match="factmix evaluate embedded hard_only --seed 1"):
         compare(two, paths)
@@ -304,12 +304,12 @@ def test_several_seeds_are_summarised_with_both_intervals(study, paths):
     first = results["gains"]["hard_only"]["debate"]["accuracy"]["value"]
     second = 1 - results["metrics"]["format_only"]["debate"]["accuracy"]["value"]
     gain = results["across_seeds"]["hard_only"]["debate"]["accuracy"]
-    assert gain["by_t"]["value"] == pytest.approx((first + second) / 2)
-    assert gain["by_t"]["n"] == 2
+    assert gain["crossed"]["value"] == pytest.approx((first + second) / 2)
+    assert gain["crossed"]["n"] == 2
     each = gain["by_seed"]
     assert [each[name]["value"] for name in ("seed_0", "seed_1")] == pytest.approx([first, second])
     assert each["seed_1"]["run"] == "hard_only-s1"
-    assert gain["hierarchical"]["interval"][0] <= gain["by_t"]["value"]
+    assert gain["crossed"]["interval"][0] < gain["crossed"]["value"]
     assert gain["seed_variance"]["value"] == pytest.approx((first - second) ** 2 / 4)
     assert "format_only" not in results["across_seeds"]
     contrast = results["contrasts_across_seeds"]["mixture"]["hard_weighted_over_hard_only"]
@@ -318,8 +318,45 @@ def test_several_seeds_are_summarised_with_both_intervals(study, paths):
         one, other = (arm["debate"]["accuracy"]["by_seed"][name]["value"] for arm in across)
         by_seed = contrast["debate"]["accuracy"]["by_seed"]
         assert by_seed[name]["value"] == pytest.approx(one - other)
-    tested = contrast["debate"]["accuracy"]["by_t"]
+    tested = contrast["debate"]["accuracy"]["crossed"]
     assert tested["p"] < tested["p_holm"] <= 1
+
+
+def test_moved_thresholds_of_an_arm_are_no_learning(study, paths):
+    names = ["p_na", "p_pass", "p_fail"]
+    by = ["dataset", "id"]
+    base = pd.read_parquet(paths.root / "base" / "predictions.parquet").set_index(by)
+    folder = paths.arm("hard_only", 0)
+    kept = read_attributes(folder / "predictions.parquet")
+    frame = pd.read_parquet(folder / "predictions.parquet")
+    moved = base.loc[pd.MultiIndex.from_frame(frame[by]), names].to_numpy() * [1.0, 3.0, 0.5]
+    frame[names] = moved / moved.sum(axis=1, keepdims=True)
+    write_parquet(folder / "predictions.parquet", frame, **kept)
+    results = compare(study, paths)
+    split = results["learning"]["hard_only"]["revision"]
+    assert split["learning"]["value"] == 0 and split["agreement"]["value"] == 1
+    assert split["total"]["value"] == split["shift"]["value"] != 0
+    # constants with the same answers: between the examples next to the thresholds
+    assert split["constants"]["PASS"]["value"] == pytest.approx(np.log(3), abs=0.5)
+    assert split["rank_correlation"]["value"] == pytest.approx(1)
+    assert split["auroc_pass_fail"]["value"] == pytest.approx(0)
+    assert 0 < split["shift"]["p"] <= split["shift"]["p_holm"]
+    assert split["shift"]["run"] == "hard_only-s0"
+
+
+def test_changes_stand_beside_the_prompts_of_the_dataset(study, paths):
+    results = compare(study, paths)
+    dose, trajectory = results["dose"]["hard_only"], results["trajectory"]["hard_only"]
+    assert list(dose) == ["encyclopedia", "revision", "debate"]
+    steps = sorted(int(name.removeprefix("step_")) for name in trajectory["revision"])
+    for step in steps[1:]:
+        at = f"step_{step}"
+        assert dose["encyclopedia"][at]["prompts"]["value"] == 0
+        half = step * study.training.prompts_per_step / 2  # of two datasets of one size
+        assert dose["revision"][at]["prompts"]["value"] == half
+        first, now = (trajectory["revision"][f"step_{s}"]["recall_na"] for s in (steps[0], step))
+        gain = now["value"] - first["value"]
+        assert dose["revision"][at]["recall_na"]["value"] == pytest.approx(gain)
 
 
 def test_arms_that_differ_in_one_setting_are_contrasted(study, paths):

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
+from factmix.report.split import draw_split
 from factmix.results.compare_files import as_text, compare_pairs
 from factmix.results.prediction_files import (
     MOST_LABELS,
@@ -365,3 +366,129 @@ def test_a_number_is_not_read_as_another(files):
 def test_whole_numbers_that_pandas_wrote_with_a_point_are_whole_numbers(files):
     gold, answers = ["0", "1"] * 10, ["0.0", "1.0"] * 10
     assert compared(files(gold, answers, gold))["metrics"]["accuracy"]["baseline"] == 1
+
+
+def scored(labels, n=300, seed=0):
+    """Gold labels, and probabilities of two systems; the second's constants are moved."""
+    rng = np.random.default_rng(seed)
+    first = rng.dirichlet(np.ones(len(labels)), size=n)
+    gold = [labels[i] for i in (first.cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)]
+    second = first * np.exp(np.linspace(0, 3, len(labels)))
+    return gold, first, second / second.sum(axis=1, keepdims=True)
+
+
+def write_scored(tmp_path, labels, gold, *systems, columns="p_{}", given=None, **more):
+    paths = []
+    for i, probabilities in enumerate(systems):
+        told = {columns.format(label): probabilities[:, j] for j, label in enumerate(labels)}
+        frame = pd.DataFrame(
+            {
+                "id": range(len(gold)),
+                "gold": gold,
+                "predicted": [labels[j] for j in probabilities.argmax(axis=1)],
+                **{name: values for name, values in told.items() if name in (given or told)},
+                **more,
+            }
+        )
+        frame = frame if i else frame[::-1]
+        paths.append(tmp_path / f"{i}.csv")
+        frame.to_csv(paths[-1], index=False)
+    return paths
+
+
+@pytest.mark.parametrize("labels", [["yes", "no"], list("ABCD"), ["NA", "PASS", "FAIL"]])
+@pytest.mark.parametrize("columns", ["p_{}", "prob_{}", "Probability_{}"])
+def test_moved_thresholds_are_told_from_learning(tmp_path, labels, columns):
+    paths = write_scored(tmp_path, labels, *scored(labels), columns=columns)
+    result = compared(paths)
+    (split,) = result["shift_or_learning"]["by_dataset"].values()
+    assert split["learning"]["difference"] == 0 and split["agreement"] == 1
+    assert split["shift"]["difference"] == pytest.approx(split["model"] - split["baseline"])
+    assert split["shift"]["ci"][1] < 0 and split["n"] == 300
+    assert split["separation"]["baseline"] == pytest.approx(split["separation"]["model"])
+    assert set(split["constants"]) == set(labels)
+    assert "\nall " in as_text(result)
+
+
+def test_each_dataset_has_constants_of_its_own(tmp_path):
+    labels = ["NA", "PASS", "FAIL"]
+    gold, first, second = scored(labels)
+    second[150:] = first[150:]
+    names = ["one"] * 150 + ["two"] * 150
+    result = compared(write_scored(tmp_path, labels, gold, first, second, dataset=names))
+    found = result["shift_or_learning"]["by_dataset"]
+    assert list(found) == ["two", "one"]  # in the order of the first file
+    assert found["one"]["shift"]["difference"] != 0 == found["two"]["shift"]["difference"]
+    alone = compared(
+        write_scored(tmp_path, labels, gold, first, second, dataset=names), dataset="one"
+    )["shift_or_learning"]["by_dataset"]
+    assert alone["one"]["shift"]["difference"] == found["one"]["shift"]["difference"]
+
+
+def test_one_of_two_probabilities_is_enough(tmp_path):
+    labels = ["yes", "no"]
+    both = compared(write_scored(tmp_path, labels, *scored(labels)))
+    one = compared(write_scored(tmp_path, labels, *scored(labels), given=["p_yes"]))
+    named = compared(
+        write_scored(tmp_path, labels, *scored(labels), columns="score of {}"),
+        columns=read_columns("p_yes=score of yes"),
+    )
+    for other in (one, named):
+        expected = both["shift_or_learning"]["by_dataset"]["all"]
+        found = other["shift_or_learning"]["by_dataset"]["all"]
+        for key in ("shift", "learning"):
+            assert found[key]["difference"] == expected[key]["difference"]
+        assert found["separation"] == pytest.approx(expected["separation"])
+
+
+def test_nothing_is_said_of_shift_where_a_label_has_no_probability(tmp_path):
+    labels = list("ABC")
+    paths = write_scored(tmp_path, labels, *scored(labels), given=["p_A", "p_B"])
+    result = compared(paths)
+    assert result["shift_or_learning"] is None and "log-odds" not in as_text(result)
+    with pytest.raises(PredictionsError, match="columns such as p_A, p_B, p_C; name them with"):
+        draw_split(result, tmp_path / "split.svg")
+
+
+def test_pairs_without_probabilities_are_left_out_and_counted(tmp_path):
+    labels = ["yes", "no"]
+    gold, first, second = scored(labels)
+    paths = write_scored(tmp_path, labels, gold, first, second)
+    frame = pd.read_csv(paths[1])
+    frame.loc[3:7, "p_yes"] = np.nan
+    frame.to_csv(paths[1], index=False)
+    result = compared(paths)
+    assert result["shift_or_learning"]["without"] == 5
+    assert result["shift_or_learning"]["by_dataset"]["all"]["n"] == 295
+    assert "5 pairs are left out here" in as_text(result)
+
+
+@pytest.mark.parametrize("value", [-0.2, 1.5, "high"])
+def test_what_is_no_probability_is_refused_with_its_line(tmp_path, value):
+    labels = ["yes", "no"]
+    paths = write_scored(tmp_path, labels, *scored(labels))
+    frame = pd.read_csv(paths[1]).astype(object)
+    frame.loc[2, "p_no"] = value
+    frame.to_csv(paths[1], index=False)
+    with pytest.raises(PredictionsError, match=rf"1.csv: line 4: p_no is {value}; expected a prob"):
+        compared(paths)
+
+
+def test_an_unknown_label_of_a_named_probability_is_refused(tmp_path):
+    labels = ["yes", "no"]
+    paths = write_scored(tmp_path, labels, *scored(labels))
+    with pytest.raises(PredictionsError, match=r"p_maybe=.*one of the labels: no, yes"):
+        compared(paths, columns=read_columns("p_maybe=p_no"))
+
+
+@pytest.mark.parametrize("name", ["split.svg", "split.png", "split.pdf"])
+def test_the_split_is_drawn(tmp_path, name):
+    labels = ["yes", "no"]
+    result = compared(write_scored(tmp_path, labels, *scored(labels)))
+    draw_split(result, tmp_path / name)
+    starts = {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}
+    assert (tmp_path / name).read_bytes().startswith(starts[name[-3:]])
+    with pytest.raises(PredictionsError, match=r"\.svg, \.png, \.pdf"):
+        draw_split(result, tmp_path / "split.gif")
+    with pytest.raises(PredictionsError, match="no folder"):
+        draw_split(result, tmp_path / "absent" / name)

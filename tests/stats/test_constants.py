@@ -4,9 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from factmix.stats import constants as constants_module
 from factmix.stats.constants import cross_fitted, fit_constants, log_probabilities, match_shares
 from factmix.study.labels import LABELS
 
@@ -37,6 +38,26 @@ def test_matching_its_own_answers_leaves_a_model_alone() -> None:
     own = logits.argmax(axis=1)
     _, answers = match_shares(logits, np.bincount(own, minlength=3))
     assert (answers == own).all()
+
+
+@given(seed=st.integers(0, 10_000), nearest=st.sampled_from([1, 20]), rounded=st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_the_nearest_examples_give_the_constants_of_all(
+    seed: int, nearest: int, rounded: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(300, 3))
+    logits = logits.round(0) if rounded else logits  # many ties
+    counts = rng.multinomial(300, rng.dirichlet([1, 1, 1]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(constants_module, "NEAREST", nearest)
+        constants, answers = match_shares(logits, counts)
+    _, of_all = match_shares(logits, counts)
+    rows = np.arange(300)
+    assert np.bincount(answers, minlength=3).tolist() == counts.tolist()
+    assert logits[rows, answers].sum() == pytest.approx(logits[rows, of_all].sum())
+    shifted = logits + constants
+    assert shifted[rows, answers] == pytest.approx(shifted.max(axis=1))
 
 
 def test_counts_that_do_not_sum_to_the_examples_are_refused() -> None:

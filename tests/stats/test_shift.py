@@ -6,7 +6,12 @@ import pytest
 
 from factmix.stats.constants import cross_fitted, log_probabilities
 from factmix.stats.metrics import contingency, metrics
-from factmix.stats.shift import discrimination, rank_correlation, shift_or_learning
+from factmix.stats.shift import (
+    discrimination,
+    rank_correlation,
+    separation,
+    shift_or_learning,
+)
 from factmix.study.labels import LABELS
 from factmix.study.paths import ROOT
 from factmix.training.columns import PROBABILITIES
@@ -78,6 +83,29 @@ def test_discrimination_counts_pairs_in_the_right_order() -> None:
     found = discrimination(["NA", "PASS", "FAIL", "FAIL"], probabilities)
     assert found["auroc_na"] == pytest.approx(2 / 3)  # 0.5 is above 0.2 and 0.1, below 0.6
     assert found["auroc_pass_fail"] == pytest.approx(1 / 2)  # ln(5/3) is between ln 3 and ln(2/7)
+
+
+def test_no_constants_change_the_separation_of_labels(
+    invented: tuple[np.ndarray, np.ndarray],
+) -> None:
+    gold, before = invented
+    first = separation(gold.tolist(), before)
+    assert separation(gold.tolist(), _shifted(before, [0.0, 2.0, -3.0])) == pytest.approx(first)
+    # of two labels it is the area under the ROC curve
+    two = np.isin(gold, ["PASS", "FAIL"])
+    area = discrimination(gold[two].tolist(), before[two])["auroc_pass_fail"]
+    assert separation(gold[two].tolist(), before[two]) == pytest.approx(area)
+
+
+def test_labels_that_are_no_examples_gold_label_are_answers_all_the_same(
+    invented: tuple[np.ndarray, np.ndarray],
+) -> None:
+    gold, before = invented
+    two = gold != "NA"
+    gold, before = gold[two], before[two]
+    after = _shifted(before, [-9.0, 0.0, 0.0])  # no longer says NA
+    total, shift, learning = _split(gold, before, after)
+    assert total == shift > 0.1 and learning == 0
 
 
 def _answers(file: str) -> dict[str, pd.DataFrame]:

@@ -4,12 +4,13 @@ false_na -0.5, explore 8, format -0.25; weights NA 0.15, PASS 2.5, FAIL 3.5."""
 from itertools import product
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from factmix.study.labels import ANSWERS, INVALID, LABELS, Label
 from factmix.study.settings import AccuracyReward, FormatReward, WeightedReward
-from factmix.training.rewards import component_names, components
+from factmix.training.rewards import advantages, component_names, components, orders
 
 NA, PASS, FAIL = LABELS
 
@@ -185,3 +186,25 @@ def test_components_come_under_their_names_and_in_their_order(reward, names):
 def test_a_word_that_is_no_answer_is_a_bug_and_not_a_reward():
     with pytest.raises(ValueError, match="MAYBE"):
         earned(weighted("gold"), "MAYBE", Label.NA)
+
+
+@given(st.lists(st.sampled_from([-1.75, 0.6, 6.75, 22.0]), min_size=2, max_size=8))
+def test_advantages_are_those_of_trl(rewards):
+    grouped = torch.tensor(rewards, dtype=torch.float64).view(1, -1)
+    centred = grouped - grouped.mean(dim=1, keepdim=True)
+    expected = centred / (grouped.std(dim=1, keepdim=True) + 1e-4)
+    assert advantages(rewards) == pytest.approx(expected[0].tolist(), abs=1e-9)
+
+
+def test_of_two_different_rewards_only_the_order_counts():
+    assert advantages([0, 0, 0, 1]) == pytest.approx(advantages([-40, -40, -40, 22]), abs=1e-3)
+    assert advantages([7.0] * 8) == [0.0] * 8
+
+
+def test_the_explore_bonus_alone_puts_na_behind_verdicts():
+    published = weighted("predicted")
+    assert orders(published)[NA] == [[PASS], [FAIL], [NA], [INVALID]]
+    assert orders(published, without="explore")[NA] == [[NA], [PASS], [FAIL], [INVALID]]
+    assert orders(published, without="false_na") == orders(published)
+    accuracy = AccuracyReward(kind="accuracy")
+    assert orders(accuracy)[FAIL] == [[FAIL], [NA, PASS, INVALID]]

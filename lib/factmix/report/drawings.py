@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from factmix.published import audit
 from factmix.published.released import CONTROL, DATASETS, MIXTURES, PRINTED, WINDOW
 from factmix.report import figure_data, figures, plot_style, ternary
-from factmix.report.baselines import BaselineGroup, baseline_groups
+from factmix.report.baselines import BaselineGroup, baseline_groups, compared_mixtures
 from factmix.report.published_study import Published
 from factmix.report.sources import SEEDS_NOTEBOOK, Results
 from factmix.report.templates import say
@@ -97,6 +97,28 @@ def _gains(group: BaselineGroup, *metrics: str) -> Drawing:
     rows = group.rows(figure_data.gains(group.results))
     draw = partial(figures.plot_gains, metrics=metrics, alpha=group.alpha)
     return Drawing(rows[rows["metric"].isin(metrics)], draw, ("gains", group, metrics))
+
+
+def _learning(group: BaselineGroup) -> Drawing:
+    rows = group.rows(figure_data.learning(group.results))
+    parts = ("shift", "learning")
+    draw = partial(figures.plot_gains, metrics=parts, alpha=group.alpha, over="the untrained model")
+    return Drawing(rows[rows["metric"].isin(parts)], draw, ("learning", group))
+
+
+def _dose(group: BaselineGroup, metric: str) -> Drawing | None:
+    """Of the arms that differ in their mixture alone; None where step 0 was not answered."""
+    rows = figure_data.dose(group.results)
+    rows = rows[rows["arm"].isin(compared_mixtures(group.results)) & (rows["metric"] == metric)]
+    if rows.empty:
+        return None
+    last = rows[rows["step"] == rows["step"].max()].itertuples()
+    section = group.results.content["dose"]
+    ends: dict[str, dict[str, Leaf]] = {}
+    for row in last:
+        found = section[str(row.arm)][str(row.dataset)][f"step_{row.step}"]
+        ends.setdefault(str(row.arm), {})[str(row.dataset)] = found[metric]
+    return Drawing(rows, partial(figures.plot_dose, metric=metric), ("dose", metric, ends))
 
 
 def _transfer(group: BaselineGroup) -> Drawing:
@@ -221,6 +243,7 @@ _COMPARED: dict[str, Callable[[BaselineGroup], Drawing | None]] = {
     "summary": lambda group: _gains(group, "balanced_accuracy", "recall_na"),
     "gains": lambda group: _gains(group, "accuracy", "balanced_accuracy", "macro_f1", "recall_na"),
     "transfer": _transfer,
+    "dose": lambda group: _dose(group, "recall_na"),
     "pairs": lambda group: Drawing(
         group.rows(figure_data.pairs(group.results)),
         partial(figures.plot_pairs, alpha=group.alpha),
@@ -229,6 +252,7 @@ _COMPARED: dict[str, Callable[[BaselineGroup], Drawing | None]] = {
     "seeds": seeds,
 }
 _DRAWINGS: dict[str, Callable[[BaselineGroup], Drawing | None]] = {
+    "learning": _learning,
     "reward": _reward,
     "components": _components,
     "reward-by-label": lambda group: _by_gold(group, "reward/total", "mean reward"),

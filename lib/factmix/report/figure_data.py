@@ -26,6 +26,27 @@ def gains(results: Results) -> pd.DataFrame:
     return frame[frame["arm"].isin(results.arms)].reset_index(drop=True)
 
 
+def learning(results: Results) -> pd.DataFrame:
+    """The change over the untrained model: metric is total, shift or learning."""
+    section = {
+        arm: {
+            dataset: {name: found[name] for name in ("total", "shift", "learning")}
+            for dataset, found in datasets.items()
+        }
+        for arm, datasets in results.content["learning"].items()
+    }
+    return tidy(section, LEVELS)
+
+
+def dose(results: Results) -> pd.DataFrame:
+    """Changes since step 0: columns step and prompts (of the dataset) beside those of `tidy`."""
+    section = results.content["dose"]
+    frame = tidy(section, ["arm", "dataset", "step", "metric"])
+    at = ["arm", "dataset", "step"]
+    prompts = frame[frame["metric"] == "prompts"].set_index(at)["value"].rename("prompts")
+    return frame[frame["metric"] != "prompts"].join(prompts, on=at).reset_index(drop=True)
+
+
 def transfer(results: Results) -> pd.DataFrame:
     """Some of the gains, with a column trained_on: whether the arm's mixture has the dataset."""
     frame, study = gains(results), results.study
@@ -59,7 +80,7 @@ def seeds(results: Results) -> pd.DataFrame:
     section = {
         arm: {
             dataset: {
-                metric: {"mean": gain["by_t"]}
+                metric: {"mean": gain["crossed"]}
                 | {name.removeprefix("seed_"): each for name, each in gain["by_seed"].items()}
                 for metric, gain in metrics.items()
             }

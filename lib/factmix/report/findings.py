@@ -19,7 +19,7 @@ from factmix.report.sources import Results, SourceError, in_both_readings
 from factmix.report.templates import render
 from factmix.results import rerun_diff
 from factmix.results.numbers import Leaf
-from factmix.results.results_json import established_over_seeds, result_key
+from factmix.results.results_json import established, result_key
 from factmix.study import freshness
 from factmix.study.spec import Study
 
@@ -153,6 +153,29 @@ def _levers(results: Results, arms: list[str]) -> list[dict[str, Any]]:
     return found
 
 
+def learning(results: Results) -> str:
+    """How much of the change over the untrained model is shift, and how much is learning."""
+    section = results.content["learning"]
+    where = [(arm, d) for arm in results.arms for d in results.datasets]
+
+    def most(part: str) -> Where:
+        return max(where, key=lambda at: abs(section[at[0]][at[1]][part]["value"]))
+
+    metrics = results.content["metrics"]
+    return render(
+        "learning.md.j2",
+        sure=[results.established(section[arm][d]["total"]) for arm, d in where],
+        learned=[results.established(section[arm][d]["learning"]) for arm, d in where],
+        most=most("shift"),
+        largest=most("learning"),
+        constants=[d for d in results.datasets if results.content["constants"]["base"][d]],
+        best={
+            d: max(results.arms, key=lambda arm: metrics[arm][d]["balanced_accuracy"]["value"])
+            for d in results.datasets
+        },
+    )
+
+
 def transfer(results: Results) -> str:
     """What happened to datasets that an arm was not trained on, in one sentence each."""
     table = figure_data.transfer(results)
@@ -248,9 +271,9 @@ def _levers_by_seed(
         spreads = [over_seeds(again, setting, each)["balanced_accuracy"] for each in contrasts]
         values_CS = np.array([[leaf["value"] for leaf in by_seed(each)] for each in spreads])
         sizes[setting] = np.abs(values_CS).max(axis=0)
-        first = max(range(len(contrasts)), key=lambda i: abs(spreads[i]["by_t"]["value"]))
+        first = max(range(len(contrasts)), key=lambda i: abs(spreads[i]["crossed"]["value"]))
         alpha = default.study.statistics.alpha
-        sure = sum(established_over_seeds(each, alpha) for each in spreads)
+        sure = sum(established(each["crossed"], alpha) for each in spreads)
         found.append(
             {"setting": setting, "of": len(contrasts), "sure": sure, "pair": contrasts[first]}
         )

@@ -45,6 +45,7 @@ def sentences(default: Results, again: Results) -> Files:
         "findings-headlines": findings.headlines(default),
         "findings-transfer": findings.transfer(default),
         "findings-awareness": findings.awareness(default),
+        "findings-learning": findings.learning(default),
         "reward-verdict": findings.reward_verdict(default.study),
         "seeds-findings": findings.seeds_findings(default, again),
         "seeds-in-short": findings.seeds_in_short(default, again),

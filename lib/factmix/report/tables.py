@@ -11,9 +11,13 @@ from factmix.report.markdown import tabled
 from factmix.report.published_study import Published
 from factmix.report.sources import Results
 from factmix.report.templates import METRIC_NAMES, render, say
+from factmix.study.labels import LABELS, Label
+from factmix.study.settings import Reward
+from factmix.training.rewards import advantages, component_names, components, orders
 
+NA, PASS, FAIL = LABELS
 F1 = [name for name in METRIC_NAMES if name.startswith("f1")]
-STUDY = ("mixtures", "arms", "gains", "mcnemar", "training", "shares", "base", "data",
+STUDY = ("mixtures", "arms", "gains", "learning", "mcnemar", "training", "shares", "base", "data",
          "overlap", "awareness", "robustness")  # fmt: skip
 AUDIT = ("evidence", "overlap", "constant", "invalid", "explored", "weights", "decisions", "sizes")
 # The claims of the blog that bear on each statement of the chapter Claim.
@@ -40,16 +44,53 @@ def of_study(results: Results) -> dict[str, str]:
     """Every table of a study, by name."""
     made = {name: _study(name, results) for name in STUDY}
     made["reward"] = render("reward.md.j2", reward=results.study.rewards["published"])
+    made |= of_advantages(results)
     for dataset in results.datasets:
         made[f"metrics-{dataset}"] = metrics(results, dataset)
         made[f"f1-{dataset}"] = _study("by_system", results.content["metrics"], dataset, F1)
     return made
 
 
-def metrics(results: Results, dataset: str) -> str:
-    """Metrics of every arm on a dataset in percent, with rows of what does not reason.
+def of_advantages(results: Results) -> dict[str, str]:
+    """What a group of completions makes of the rewards, and which parts of one decide an order."""
+    rewards, size = results.study.rewards, results.study.training.group_size
+    shown = {name: reward for name, reward in rewards.items() if reward.kind != "format_only"}
+    half = size // 2
+    groups = [[(NA, size - half), (PASS, half)], [(PASS, size - half), (FAIL, half)]]
+    groups.append([(NA, 1), (PASS, size - 1)])
+    if size > 3:
+        groups.append([(NA, size - half), (PASS, half - 1), (FAIL, 1)])
+    rows = [
+        (gold, group, [_advantages(reward, gold, group) for reward in shown.values()])
+        for gold in LABELS
+        for group in groups
+    ]
+    published = rewards["published"]
+    parts = component_names(published)
+    found = [orders(published), *(orders(published, without=part) for part in parts)]
+    return {
+        "advantages": tabled(say("advantages.md.j2", "groups", list(shown), rows)),
+        "reward-parts": tabled(say("advantages.md.j2", "parts", parts, found)),
+    }
 
-    These are the constant answers, and a classifier that sees which words occur.
+
+def _advantages(
+    reward: Reward, gold: Label, group: Sequence[tuple[Label, int]]
+) -> dict[Label, float]:
+    """The advantage of each answer in a group of valid completions."""
+    given = [answer for answer, times in group for _ in range(times)]
+    earned = [
+        sum(components(reward, predicted=each, format_valid=True, gold=gold).values())
+        for each in given
+    ]
+    return dict(zip(given, advantages(earned), strict=True))
+
+
+def metrics(results: Results, dataset: str) -> str:
+    """Metrics of every arm on a dataset in percent, with rows of what was not trained to reason.
+
+    These are the constant answers, the untrained model with two constants, and a classifier that
+    sees which words occur.
     """
     file, words_alone = results.paths.shortcuts, None
     if file.is_file():

@@ -17,9 +17,8 @@ from factmix.report.baselines import Found, arm_name
 from factmix.report.figures.layout import words
 from factmix.report.markdown import tabled
 from factmix.report.sources import in_both_readings
+from factmix.results import results_json
 from factmix.results.numbers import NOT_COMPUTED, Leaf, amount, p_cell, probability, show
-from factmix.results.results_json import established as established_once
-from factmix.results.results_json import established_over_seeds
 from factmix.study.labels import ANSWERS, LABELS
 from factmix.study.paths import ROOT
 from factmix.study.settings import Counts
@@ -106,10 +105,7 @@ def each(section: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, A
 def established(found: Found, alpha: float) -> list[bool]:
     """For each number, tested once or over seeds, whether it differs from 0."""
     tested = [each for of in found.values() for each in of.values()]
-    return [
-        established_over_seeds(each, alpha) if "by_t" in each else established_once(each, alpha)
-        for each in tested
-    ]
+    return [results_json.established(each.get("crossed", each), alpha) for each in tested]
 
 
 def low_high(found: Found) -> tuple[tuple[str, str], tuple[str, str]]:

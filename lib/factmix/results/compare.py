@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -20,16 +21,24 @@ from factmix.results.results_json import add_holm, counts, leaf, result_key
 from factmix.stats import bootstrap, paired_tests
 from factmix.stats.awareness import awareness
 from factmix.stats.bootstrap import Estimate
+from factmix.stats.constants import cross_fitted
 from factmix.stats.metrics import Counts, contingency, examples_of, grouped_contingency
 from factmix.stats.metrics import gains as gains_of
 from factmix.stats.metrics import metrics as metrics_of
 from factmix.stats.seeds import seed_gains
+from factmix.stats.shift import (
+    discrimination,
+    rank_correlation,
+    shift_or_learning,
+    shifted_answers,
+)
 from factmix.study.files import write_json
-from factmix.study.labels import ANSWERS
+from factmix.study.labels import ANSWERS, LABELS, Label
 from factmix.study.paths import Paths
 from factmix.study.run import Run
 from factmix.study.spec import Study
 
+DOSE_METRICS = ("balanced_accuracy", "recall_na")
 TRAJECTORY_METRICS = ("accuracy", "balanced_accuracy", "recall_na", "recall_pass", "recall_fail")
 SETTINGS = ("mixture", "reward")  # a contrast is between two arms that differ in one of these
 FEWEST_GROUPS = 20  # with fewer, the intervals of a cluster bootstrap are far too narrow
@@ -91,6 +100,9 @@ def compute(study: Study, paths: Paths) -> dict[str, Any]:
     others = {name: given for name, given in answering.items() if references[name] != name}
     # the baseline's answers of each of the others, in the same nesting
     over = {name: systems[references[name]] for name in others}
+    untrained = base_of(study)
+    trained = {name: systems[name] for name in untrained}
+    bases = {base.arm: systems[base.arm] for base in study.base_runs()}
     results: dict[str, Any] = {
         "study": {
             "name": study.name,
@@ -108,6 +120,12 @@ def compute(study: Study, paths: Paths) -> dict[str, Any]:
         "gains": _each_pair(over, others, lambda first, given: _gains(first, given, study)),
         "mcnemar": _each_pair(over, others, lambda first, given: mcnemar(first, given, study)),
         "shift": _each_pair(over, others, shift),
+        "learning": _each_pair(
+            {name: bases[base] for name, base in untrained.items()},
+            trained,
+            lambda base, given: learning(base, given, study),
+        ),
+        "constants": _each(bases, lambda given: _with_constants(given, study)),
         "contrasts": {
             setting: _each_pair(
                 {name: systems[first] for name, (first, _) in pairs.items()},
@@ -128,11 +146,12 @@ def compute(study: Study, paths: Paths) -> dict[str, Any]:
         "confusion": _each(answering, lambda given: _confusion(given).tolist()),
         "training": {result_key(run.arm): _training(run, study, paths) for run in study.runs()},
         "trajectory": {result_key(run.arm): _trajectory(run, study, paths) for run in study.runs()},
+        "dose": {result_key(run.arm): _dose(run, study, paths) for run in study.runs()},
         "data": counts({part: report[part] for part in report if part not in RECORDS}),
     }
     if len(study.seeds) > 1:
         results |= across_seeds(study, paths)
-    for section in ("gains", "contrasts", "mcnemar"):
+    for section in ("gains", "contrasts", "mcnemar", "learning"):
         add_holm(results[section], lambda path: path.rsplit(".", 1)[1])
     return results
 
@@ -339,6 +358,37 @@ def _trajectory(run: Run, study: Study, paths: Paths) -> dict[str, Any]:
     return trajectory
 
 
+_DOSE: dict[str, str] = {
+    "dose.<arm>.<dataset>.step_<number>.prompts": "prompts of that dataset among those of the "
+    "training so far, by its share of the mixture",
+    "dose.<arm>.<dataset>.step_<number>.<metric>": "change since step 0, on the same part of the "
+    "evaluation examples; some of the metrics, and only where step 0 was answered",
+}
+
+
+def _dose(run: Run, study: Study, paths: Paths) -> dict[str, Any]:
+    """What changed since the start, beside how many prompts of the dataset training has had."""
+    folder = paths.run(run)
+    frame = pd.read_parquet(folder / "trajectory.parquet").sort_values(["dataset", "step", "id"])
+    sizes = {name: sum(counts.values()) for name, counts in run.training_sample.counts.items()}
+    dose: dict[str, Any] = {result_key(dataset): {} for dataset in study.datasets}
+    steps = sorted(frame["step"].unique().tolist())
+    for dataset in study.datasets if 0 in steps else ():
+        of_dataset = frame[frame["dataset"] == dataset]
+        answers = {int(step): of_dataset[of_dataset["step"] == step] for step in steps}
+        start, gold = answers[0]["predicted"].tolist(), answers[0]["gold"].tolist()
+        share = sizes.get(dataset, 0) / sum(sizes.values())
+        for step in steps[1:]:
+            counts_LAA = contingency(gold, start, answers[step]["predicted"].tolist())
+            gains = bootstrap.bootstrap_gains(counts_LAA, **bootstrap_settings(study))
+            changes = {metric: gains[metric] for metric in DOSE_METRICS}
+            prompts = round(share * step * run.training.prompts_per_step)
+            dose[result_key(dataset)][f"step_{step}"] = {
+                "prompts": leaf(prompts, "count", prompts, folder.name)
+            } | _metric_leaves(changes, "points", gold, folder.name)
+    return dose
+
+
 def bootstrap_settings(study: Study) -> dict[str, Any]:
     """The arguments of a bootstrap; each starts from the seed, so that arms are independent."""
     return {
@@ -383,6 +433,72 @@ def shift(baseline: Answers, given: Answers) -> dict[str, Any]:
         "df": leaf(test.df, "count", n, given.run),
         "p": leaf(test.p, "", n, given.run),
     }
+
+
+_LEARNING: dict[str, str] = {
+    "learning.<arm>.<dataset>.total": "change of balanced accuracy over the untrained model, where "
+    "every answer is the label of highest probability",
+    "learning.<arm>.<dataset>.shift": "the part of it that two constants added to the untrained "
+    "model's log-odds give, with which it gives each label as often as the arm",
+    "learning.<arm>.<dataset>.learning": "the rest of it",
+    "learning.<arm>.<dataset>.agreement": "share of the answers that are the same with these "
+    "constants",
+    "learning.<arm>.<dataset>.constants.<label>": "these constants; NA has none",
+    "learning.<arm>.<dataset>.auroc_na": "change of the probability that an example of gold NA has "
+    "a higher probability of NA than another",
+    "learning.<arm>.<dataset>.auroc_pass_fail": "the same of PASS against FAIL, by their log-odds",
+    "learning.<arm>.<dataset>.rank_correlation": "Spearman's, of the log-odds of NA and PASS with "
+    "the untrained model's",
+    "constants.<system>.<dataset>.<metric>": "of the untrained model with two constants, fitted to "
+    "the gold labels of other groups; absent where there are few groups",
+}
+
+
+def base_of(study: Study) -> dict[str, str]:
+    """Of each arm, the run of the untrained model that answered the same examples."""
+    bases = {base.evaluation_sample.variant: base.arm for base in study.base_runs()}
+    return {run.arm: bases[run.evaluation_sample.variant] for run in study.runs()}
+
+
+def learning(base: Answers, given: Answers, study: Study) -> dict[str, Any]:
+    """A change of balanced accuracy as shift and learning; see `factmix.stats.shift`."""
+    assert base.probabilities is not None and given.probabilities is not None
+    split = shift_or_learning(
+        given.gold, base.probabilities, given.probabilities, **bootstrap_settings(study)
+    )
+    n, verdicts = len(given.gold), len(given.gold) - given.gold.count(Label.NA)
+    before = discrimination(base.gold, base.probabilities)
+    after = discrimination(given.gold, given.probabilities)
+    constants = dict(zip(map(str, LABELS), split.constants.tolist(), strict=True))
+    return {
+        **{
+            name: leaf(part, "points", n, given.run)
+            for name, part in (
+                ("total", split.total),
+                ("shift", split.shift),
+                ("learning", split.learning),
+            )
+        },
+        "agreement": leaf(split.agreement, "fraction", n, given.run),
+        "constants": {label: leaf(constants[label], "nats", n, given.run) for label in constants},
+        "auroc_na": leaf(after["auroc_na"] - before["auroc_na"], "", n, given.run),
+        "auroc_pass_fail": leaf(
+            after["auroc_pass_fail"] - before["auroc_pass_fail"], "", verdicts, given.run
+        ),
+        "rank_correlation": leaf(
+            rank_correlation(base.probabilities, given.probabilities), "", n, given.run
+        ),
+    }
+
+
+def _with_constants(given: Answers, study: Study) -> dict[str, Any]:
+    """Metrics with two constants, cross-fitted; none with too few groups to fit them."""
+    assert given.probabilities is not None
+    labelled = set(zip(given.gold, given.groups, strict=True))
+    if min(sum(gold == label for gold, _ in labelled) for label in LABELS) < FEWEST_GROUPS:
+        return {}
+    answers_N = cross_fitted(given.gold, given.groups, given.probabilities)
+    return _metrics(replace(given, predicted=[str(LABELS[i]) for i in answers_N]), study)
 
 
 _CLUSTERED: dict[str, str] = {
@@ -492,11 +608,14 @@ _SEEDS: dict[str, str] = {
     "the same seed; only where a study has several seeds",
     "contrasts_across_seeds.<setting>.<pair>.<dataset>.<metric>.by_seed.seed_<number>": "the "
     "contrast of one seed",
+    "learning_across_seeds.<arm>.<dataset>.<share>.<spread>": "of the change of balanced accuracy "
+    "over the untrained model, shift and learning; only where a study has several seeds",
+    "learning_across_seeds.<arm>.<dataset>.<share>.by_seed.seed_<number>": "that of one seed",
 }
 
 
 def across_seeds(study: Study, paths: Paths) -> dict[str, Any]:
-    """Gains over the baseline of the same seed, and contrasts of arms of the same seed."""
+    """Gains over the baseline and the base model, and contrasts of arms, of the same seed."""
     by_seed = [read_answers(study, paths, seed) for seed in study.seeds]
 
     def of_pair(first: str, second: str) -> dict[str, Any]:
@@ -521,9 +640,47 @@ def across_seeds(study: Study, paths: Paths) -> dict[str, Any]:
             for setting, pairs in contrasted(study).items()
         },
     }
+    found["learning_across_seeds"] = {
+        result_key(arm): {
+            result_key(dataset): _learning_over_seeds(
+                study,
+                by_seed[0][base][dataset],
+                [systems[arm][dataset] for systems in by_seed],
+                arm,
+            )
+            for dataset in study.datasets
+        }
+        for arm, base in base_of(study).items()
+    }
     for section in found.values():
         add_holm(section, lambda path: path.rsplit(".", 2)[1])
     return found
+
+
+def _learning_over_seeds(
+    study: Study, base: Answers, given: list[Answers], arm: str
+) -> dict[str, Any]:
+    """The total change of balanced accuracy over the base model, shift, and learning."""
+    assert base.probabilities is not None
+    split: list[dict[str, list[str]]] = []
+    for each in given:
+        assert each.probabilities is not None
+        split.append(shifted_answers(base.probabilities, each.probabilities)[1])
+
+    def answered(name: str) -> list[Answers]:
+        return [
+            replace(each, predicted=answers[name])
+            for each, answers in zip(given, split, strict=True)
+        ]
+
+    return {
+        share: _over_seeds(study, answered(first), answered(second), arm)["balanced_accuracy"]
+        for share, (first, second) in {
+            "total": ("before", "after"),
+            "shift": ("before", "shifted"),
+            "learning": ("shifted", "after"),
+        }.items()
+    }
 
 
 def _over_seeds(
@@ -544,8 +701,7 @@ def _over_seeds(
     n = examples_of(gold)
     return {
         metric: {
-            "by_t": leaf(gain.by_t, "points", seeds, arm),
-            "hierarchical": leaf(gain.hierarchical, "points", n[metric], arm),
+            "crossed": leaf(gain.crossed, "points", seeds, arm),
             "seed_variance": leaf(gain.seed_variance, "squared fraction", seeds, arm),
             "example_variance": leaf(gain.example_variance, "squared fraction", n[metric], arm),
             "by_seed": {
@@ -564,11 +720,13 @@ KEYS: dict[str, str] = (
     | _METRICS
     | _GAINS
     | _TESTS
+    | _LEARNING
     | _CLUSTERED
     | _AWARENESS
     | _SHARES
     | _CONFUSION
     | _TRAINING
     | _TRAJECTORY
+    | _DOSE
 )
 CONTRAST_KEYS: dict[str, str] = _CONTRASTS | _SEEDS

@@ -12,6 +12,7 @@ from factmix.results.results_json import correct
 from factmix.stats import paired_tests
 from factmix.stats.bootstrap import bootstrap_gains
 from factmix.stats.metrics import contingency, metrics
+from factmix.stats.shift import separation, shift_or_learning
 from factmix.study.labels import LABELS, Label
 
 
@@ -41,7 +42,8 @@ def compare_pairs(
         n; confidence; metrics (for each of `reported`: baseline, model, difference, ci, p, p_holm
         over these, and at_floor, which of the two are the smallest that the resamples allow);
         mcnemar (fixed, broken, p, mid_p, odds_ratio, None without broken answers, and
-        odds_ratio_ci); stuart_maxwell (statistic, df, p; None where there is one label); how many
+        odds_ratio_ci); stuart_maxwell (statistic, df, p; None where there is one label);
+        shift_or_learning (see there; None where labels have no probabilities); how many
         answers were invalid, pairs dropped and examples unpaired; labels (how many pairs have each
         gold label; empty where only right and wrong are compared); and read (for each file its
         name, rows, columns, datasets, how often words that are mapped to labels occurred, how many
@@ -84,6 +86,9 @@ def compare_pairs(
             "odds_ratio_ci": list(ratio.interval or ()) if ratio else None,
         },
         "stuart_maxwell": asdict(shift) if shift else None,
+        "shift_or_learning": learned(pairs, resamples, confidence, seed)
+        if pairs.probable
+        else None,
         "invalid": dict(zip(("baseline", "model"), pairs.invalid, strict=True)),
         "dropped": pairs.dropped,
         "unpaired": dict(zip(("baseline", "model"), pairs.unpaired, strict=True)),
@@ -104,6 +109,66 @@ def compare_pairs(
                 ("baseline", "model"), pairs.files, pairs.unread, strict=True
             )
         },
+    }
+
+
+def learned(pairs: Pairs, resamples: int, confidence: float, seed: int) -> dict[str, Any]:
+    """What moved thresholds explain of the change, and what they do not, for each dataset.
+
+    Every answer is the label of highest probability. See `factmix.stats.shift`.
+
+    Returns:
+        by_dataset: the dataset, or "all" where the files do not say -> n; baseline and model
+        (balanced accuracy), shift and learning (difference, ci, p, p_holm over datasets, at_floor),
+        constants (label -> nats), agreement (share of the examples that the model and the shifted
+        baseline answer alike), and separation (of the baseline, of the model);
+        without: how many pairs are left out, as a probability is missing or their dataset has one
+        gold label.
+    """
+    complete = np.isfinite(pairs.probabilities).all(axis=(0, 2))
+    of = np.array([dataset or "all" for dataset in pairs.datasets], dtype=object)
+    gold = np.array(pairs.gold, dtype=object)
+    by_dataset: dict[str, Any] = {}
+    for dataset in dict.fromkeys([*pairs.files[0].datasets, *pairs.files[1].datasets, "all"]):
+        rows = np.flatnonzero(complete & (of == dataset))
+        truth: list[str] = gold[rows].tolist()
+        if len(set(truth)) < 2:
+            continue
+        first, second = (each[rows] for each in pairs.probabilities)
+        split = shift_or_learning(
+            truth,
+            first,
+            second,
+            resamples=resamples,
+            confidence=confidence,
+            rng=np.random.default_rng(seed),
+            labels=pairs.probable,
+        )
+        by_dataset[dataset] = {
+            "n": len(rows),
+            "baseline": split.before,
+            "model": split.before + split.total.value,
+            **{
+                name: {
+                    "difference": part.value,
+                    "ci": list(part.interval or ()),
+                    "p": part.p,
+                    "at_floor": list(part.at_floor),
+                }
+                for name, part in (("shift", split.shift), ("learning", split.learning))
+            },
+            "constants": dict(zip(pairs.probable, split.constants.tolist(), strict=True)),
+            "agreement": split.agreement,
+            "separation": {
+                system: separation(truth, each, pairs.probable)
+                for system, each in (("baseline", first), ("model", second))
+            },
+        }
+    for part in ("shift", "learning"):
+        correct([found[part] for found in by_dataset.values()])
+    return {
+        "by_dataset": by_dataset,
+        "without": len(gold) - sum(found["n"] for found in by_dataset.values()),
     }
 
 
@@ -140,7 +205,41 @@ def as_text(result: dict[str, Any]) -> str:
             f"Shares of answers (Stuart-Maxwell): chi2({shift['df']}) = {shift['statistic']:.2f}, "
             f"{_p(shift['p'])}"
         )
+    if result["shift_or_learning"]:
+        lines += ["", *_learned(result["shift_or_learning"], confidence)]
     return "\n".join([*lines, "", *_read(result)])
+
+
+def _learned(split: dict[str, Any], confidence: float) -> list[str]:
+    """The table of shift and learning, and how well log-odds separate labels."""
+    found, left_out = split["by_dataset"], split["without"]
+    names = {dataset: shown(dataset) for dataset in found}
+    width = max(9, *map(len, names.values())) + 1
+    interval = f"{confidence:.0%} interval"
+    lines = [
+        "Balanced accuracy by the most probable label: what constants added to the baseline's",
+        "log-probabilities give (shift), and what the model gains beyond them (learning)",
+        f"{'dataset':<{width}}{'baseline':>9}{'shift':>9}  {interval:<18}"
+        f"{'learning':>9}  {interval}",
+    ]
+    for dataset, row in found.items():
+        cells = ""
+        for part in ("shift", "learning"):
+            low, high = row[part]["ci"]
+            limits = f"[{low:+.4f}, {high:+.4f}]"
+            cells += f"{row[part]['difference']:>+9.4f}  {limits:<18}"
+        lines.append(f"{names[dataset]:<{width}}{row['baseline']:>9.4f}{cells.rstrip()}")
+    lines.append("Separation of labels by log-odds (mean AUROC), which no constants change:")
+    lines += [
+        f"{names[dataset]:<{width}}{row['separation']['baseline']:>9.4f} ->"
+        f" {row['separation']['model']:.4f}"
+        for dataset, row in found.items()
+    ]
+    if left_out:
+        lines.append(
+            f"{left_out:,} pairs are left out here, as a probability or a label is missing"
+        )
+    return lines
 
 
 def _read(result: dict[str, Any]) -> list[str]:

@@ -41,11 +41,16 @@ PLACES: dict[str, tuple[str, Collection[str]]] = {
     "number": ("a number", ()),
     "setting": ("what two arms differ in", ("mixture", "reward")),
     "pair": ("`<arm>_over_<arm>`: the first minus the second", ()),
+    "share": (
+        "of a change over the untrained model: `total`, `shift` (what two constants give) or "
+        "`learning` (the rest)",
+        ("total", "shift", "learning"),
+    ),
     "spread": (
-        "over seeds: `by_t` (their mean with Student's interval), `hierarchical` (with seeds and "
-        "examples resampled), `seed_variance` and `example_variance` (of the mean, from one choice "
-        "of seeds or of examples to another)",
-        ("by_t", "hierarchical", "seed_variance", "example_variance"),
+        "over seeds: `crossed` (their mean, with the interval and the test for other seeds and "
+        "other examples), `seed_variance` and `example_variance` (of the mean, from one choice of "
+        "seeds or of examples to another)",
+        ("crossed", "seed_variance", "example_variance"),
     ),
 }
 _NAMES = {place: names for place, (_, names) in PLACES.items()}

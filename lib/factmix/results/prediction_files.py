@@ -30,6 +30,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
+import numpy as np
 import pandas as pd
 
 from factmix.results.prediction_tables import (
@@ -40,6 +41,7 @@ from factmix.results.prediction_tables import (
     read_table,
     shown,
 )
+from factmix.stats.metrics import Floats
 from factmix.study.labels import INVALID, LABELS, labels_in
 
 Invalid = Literal["wrong", "drop_pairwise"]
@@ -56,6 +58,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "dataset": ("dataset",),
     "format_valid": ("format_valid",),
 }
+# A column with the probability of a label is called this, before the label.
+PROBABILITY = ("p_", "prob_", "probability_")
 _RELEASED = {"gold": "golden_label", "predicted": "predicted_label"}
 _LOST_NA = " (pandas reads the text NA as missing; read such files with keep_default_na=False)"
 _TRUTH = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
@@ -74,8 +78,9 @@ class Predictions:
         datasets: those that the answers are to; empty where the file does not say.
         frame: index `key` (the id, after the dataset where a file has several), sorted; columns
             gold, answer (texts, or None), right (bool where only that is known, else None), marked
-            (bool: the format is marked as not valid), response (of the released format)
-            and document (its hash, where lm-evaluation-harness wrote it).
+            (bool: the format is marked as not valid), dataset (or None), row (in the file, from 0),
+            response (of the released format) and document (its hash, where lm-evaluation-harness
+            wrote it).
         words: how often each word that the caller maps to a label occurred.
     """
 
@@ -117,6 +122,10 @@ class Pairs:
         possible: what an answer can be: the labels, other labels of the task, none of them.
         files: what was read: of the first, the second.
         unread: texts that are none of the labels, most frequent first: of the first, the second.
+        datasets: the dataset of each example; "" where neither file says.
+        probable: the labels that both files give probabilities of, as `possible` has them; empty
+            where a gold label has none, and where an answer was left out.
+        probabilities: of these labels, each of shape (examples, labels): of the first, the second.
     """
 
     ids: list[str]
@@ -130,6 +139,9 @@ class Pairs:
     possible: tuple[str, ...]
     files: tuple[Predictions, Predictions]
     unread: tuple[list[str], list[str]]
+    datasets: list[str]
+    probable: tuple[str, ...]
+    probabilities: tuple[Floats, Floats]
 
 
 def pair(
@@ -149,7 +161,8 @@ def pair(
         invalid: "wrong" counts an invalid answer as wrong; "drop_pairwise" drops the example for
             both systems, as the published study did.
         dataset: of files with several datasets, only this one.
-        columns: what a column is for (a key of `COLUMNS`) -> names that it has in the files.
+        columns: what a column is for (a key of `COLUMNS`, or p_<label>: the probability of a label)
+            -> names that it has in the files.
         words: a word of the files, for a gold label or an answer -> the label that it means. These
             labels are some of the task's, even where they are no example's gold label.
 
@@ -198,6 +211,12 @@ def pair(
         gold = [labels[_plain(text)] for text in first.frame.loc[common, "gold"][kept]]
         named, none = list(labels.values()), _none(labels)
     present = set(gold)
+    named.sort(key=lambda name: name not in present)
+    probable, found = _probabilities(tables, named if labels else [], columns or {})
+    if not present <= set(probable):
+        probable = []
+    rows = [file.frame.loc[common, "row"][kept].tolist() for file in (first, second)]
+    told = (file.frame.loc[common, "dataset"][kept] for file in (first, second))
     return Pairs(
         ids=common[kept].tolist(),
         gold=gold,
@@ -207,9 +226,15 @@ def pair(
         dropped=int((~kept).sum()),
         unpaired=(len(first.frame) - len(common), len(second.frame) - len(common)),
         labels=tuple(name for name in named if name in present),
-        possible=(*sorted(named, key=lambda name: name not in present), none),
+        possible=(*named, none),
         files=(first, second),
         unread=(unread[0], unread[1]),
+        datasets=[str(one or other or "") for one, other in zip(*told, strict=True)],
+        probable=tuple(probable),
+        probabilities=(
+            _numbers(found[0], probable, rows[0]),
+            _numbers(found[1], probable, rows[1]),
+        ),
     )
 
 
@@ -274,9 +299,10 @@ def read_predictions(path: Path) -> pd.DataFrame:
 
 def _check_named(tables: Sequence[Table], columns: Mapping[str, Sequence[str]]) -> None:
     for role, names in columns.items():
-        if role not in COLUMNS:
+        if role not in COLUMNS and not role.startswith(PROBABILITY[0]):
             raise PredictionsError(
-                f"--columns {shown(role)}=...: expected one of: {', '.join(COLUMNS)}"
+                f"--columns {shown(role)}=...: expected one of: {', '.join(COLUMNS)},"
+                f" {PROBABILITY[0]}LABEL"
             )
         if not any(name in table.names for name in names for table in tables):
             held = " and ".join(f"{table.path} has {listed(table.names)}" for table in tables)
@@ -341,6 +367,8 @@ def _predictions(
             "answer": [meant(_answer(value)) for value in values.get("predicted", nothing)],
             "right": right,
             "marked": marked,
+            "dataset": datasets,
+            "row": range(table.rows),
             "response": _of(table, "raw_response"),
             "document": [_text(value) for value in _of(table, "doc_hash")],
         },
@@ -409,6 +437,74 @@ def _columns(table: Table, named: Mapping[str, Sequence[str]]) -> dict[str, str]
             f"{table.path}: more than one column is called {listed(repeated)}; expected one"
         )
     return columns
+
+
+def _probabilities(
+    tables: Sequence[Table], labels: Sequence[str], named: Mapping[str, Sequence[str]]
+) -> tuple[list[str], list[dict[str, list[float]]]]:
+    """The labels that all files give probabilities of, and for each file label -> of every row.
+
+    Where one of two labels has no column, its probability is what the other lacks of 1.
+    """
+    wanted = {label: [_column(f"{start}{label}") for start in PROBABILITY] for label in labels}
+    told = {_column(role): names for role, names in named.items() if role not in COLUMNS}
+    unknown = sorted(set(told) - {names[0] for names in wanted.values()})
+    if unknown and labels:
+        raise PredictionsError(
+            f"--columns {shown(unknown[0])}=...: expected {PROBABILITY[0]} and one of the labels:"
+            f" {listed(labels)}"
+        )
+    found: list[dict[str, list[float]]] = []
+    for table in tables:
+        columns = {}
+        for label, names in wanted.items():
+            given = [name for name in told.get(names[0], ()) if name in table.names]
+            given = given or [name for name in table.names if _column(name) in names]
+            if len(given) > 1:
+                raise PredictionsError(
+                    f"{table.path}: {listed(given)} can each be the probability of {shown(label)};"
+                    f" say which, as in --columns {PROBABILITY[0]}{label}={shown(given[0])}"
+                )
+            if given:
+                columns[label] = _shares(table, given[0])
+        if len(labels) == 2 and len(columns) == 1:
+            (known,) = columns
+            (other,) = (label for label in labels if label != known)
+            columns[other] = [1 - value for value in columns[known]]
+        found.append(columns)
+    return [label for label in labels if all(label in columns for columns in found)], found
+
+
+def _column(name: str) -> str:
+    """The name of a column of probabilities, so that case and spaces make no difference."""
+    return "_".join(name.casefold().split())
+
+
+def _shares(table: Table, name: str) -> list[float]:
+    """The numbers of a column of probabilities, NaN where there is none."""
+    numbers = []
+    for i, value in enumerate(table.column(name)):
+        text = _text(value)
+        try:
+            number = math.nan if text is None else float(text)
+        except ValueError:
+            number = -1.0
+        if not (math.isnan(number) or 0 <= number <= 1 + 1e-6):
+            raise PredictionsError(
+                f"{table.path}: {table.place(i)}: {shown(name)} is {shown(value)}; expected a"
+                " probability, from 0 to 1 (take exp of logarithms, or give the column another"
+                " name)"
+            )
+        numbers.append(number)
+    return numbers
+
+
+def _numbers(
+    columns: Mapping[str, Sequence[float]], labels: Sequence[str], rows: Sequence[int]
+) -> Floats:
+    """The probabilities of these labels in these rows of a file, shape (rows, labels)."""
+    values = [np.asarray(columns[label], dtype=float)[rows] for label in labels]
+    return np.stack(values, axis=1) if values else np.empty((len(rows), 0))
 
 
 def _check_once(table: Table, keys: "pd.Series[str]") -> None:

@@ -20,6 +20,8 @@ from factmix.study.labels import LABELS
 
 LEAST = 1e-12  # probability that an impossible label counts as, so that logarithms are finite
 FOLDS = 10
+NEAREST = 500  # examples for which constants are first matched exactly
+WIDTHS = (1.0, 0.1, 0.01)  # nats, of the softmaxes that come near an argmax
 
 
 def log_probabilities(probabilities_NL: Floats) -> Floats:
@@ -81,8 +83,9 @@ def match_shares(
 ) -> tuple[Floats, npt.NDArray[np.intp]]:
     """Constants with which each label is the highest of the shifted logits as often as asked.
 
-    Among all answers with these counts, those by shifted logits have the greatest total logit. So
-    the answers solve an assignment problem, and the constants are its dual variables.
+    Only the examples whose two highest shifted logits are nearest decide the last digits of the
+    constants. So constants that give nearly these counts come first, then the exact ones for as
+    many of the nearest examples as it takes for the others to keep their labels.
 
     Args:
         logits_NL: finite.
@@ -93,6 +96,50 @@ def match_shares(
         equal, the answers are those that make the counts right.
     """
     examples, labels = logits_NL.shape
+    if counts_L.sum() != examples or counts_L.min() < 0:
+        raise ValueError(
+            f"counts {counts_L.tolist()} for {examples} examples; expected counts that sum to"
+            f" {examples}"
+        )
+    shifted_NL = logits_NL + _nearly_matching(logits_NL, counts_L)
+    lead_N = np.diff(np.partition(shifted_NL, -2, axis=1)[:, -2:], axis=1)[:, 0]
+    order_N, answers_N, nearest = lead_N.argsort(), shifted_NL.argmax(axis=1), NEAREST
+    while True:
+        near, far = order_N[:nearest], order_N[nearest:]
+        left_L = counts_L - np.bincount(answers_N[far], minlength=labels)
+        if left_L.min() >= 0:
+            constants_L, near_answers = _exactly_matching(logits_NL[near], left_L)
+            if np.array_equal((logits_NL[far] + constants_L).argmax(axis=1), answers_N[far]):
+                answers_N[near] = near_answers
+                return constants_L, answers_N
+        nearest *= 4
+
+
+def _nearly_matching(logits_NL: Floats, counts_L: npt.NDArray[np.intp]) -> Floats:
+    """Constants whose softmax, ever steeper, gives each label as often as asked on average."""
+    shares_L = np.clip(counts_L, 0.5, None) / np.clip(counts_L, 0.5, None).sum()
+    constants_L = np.zeros(len(counts_L))
+    for width in WIDTHS:
+
+        def loss(given_L: Floats, width: float = width) -> tuple[float, Floats]:
+            scaled_NL = (logits_NL + given_L) / width
+            total_N1 = logsumexp(scaled_NL, axis=1, keepdims=True)
+            value = width * float(total_N1.mean()) - float(shares_L @ given_L)
+            return value, np.exp(scaled_NL - total_N1).mean(axis=0) - shares_L
+
+        constants_L = minimize(loss, constants_L, jac=True, method="BFGS").x
+    return constants_L
+
+
+def _exactly_matching(
+    logits_NL: Floats, counts_L: npt.NDArray[np.intp]
+) -> tuple[Floats, npt.NDArray[np.intp]]:
+    """`match_shares` in one linear program.
+
+    Among all answers with these counts, those by shifted logits have the greatest total logit. So
+    the answers solve an assignment problem, and the constants are its dual variables.
+    """
+    examples, labels = logits_NL.shape
     each_example = sparse.kron(sparse.eye(examples), np.ones((1, labels)))
     each_label = sparse.kron(np.ones((1, examples)), sparse.eye(labels))
     solved = linprog(
@@ -101,10 +148,5 @@ def match_shares(
         b_eq=np.concatenate([np.ones(examples), counts_L]),
         method="highs-ds",  # ends in a vertex, where every example has one label
     )
-    if not solved.success:
-        raise ValueError(
-            f"no answers with the counts {counts_L.tolist()}: {solved.message}; expected counts"
-            f" that sum to {examples}"
-        )
     constants = solved.eqlin.marginals[examples:]
     return constants - constants[0], solved.x.reshape(examples, labels).argmax(axis=1)

@@ -1,12 +1,15 @@
 """Gains over several training seeds: their mean, and its variance from seeds and from examples.
 
-Axis suffixes: S seed, N example, L gold label, A answer, B resamples.
+Axis suffixes: S seed, N example, B resamples.
 
-All seeds answer the same evaluation examples, so seeds and examples are crossed. A resample draws
-seeds, and one set of examples for all of them. Drawing examples separately for every seed would
-average out the sampling error that the seeds share.
+All seeds answer the same evaluation examples, so seeds and examples are crossed, and both are a
+sample: of all seeds, and of all examples. The variance of the mean is the sum of what the choice of
+seeds and the choice of examples contribute. What is particular to one seed with one example is in
+both, so the sum is, if anything, too large.
 
-Source: Davison and Hinkley, Bootstrap Methods and their Application (1997), section 3.8.
+Source: Satterthwaite (1946), An Approximate Distribution of Estimates of Variance Components, for
+the degrees of freedom; Baayen, Davidson and Bates (2008), Mixed-Effects Modeling with Crossed
+Random Effects for Subjects and Items, for why both are random.
 """
 
 from collections.abc import Sequence
@@ -14,9 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import t as student_t
 
-from factmix.stats.bootstrap import Estimate, mean_by_t, percentiles, strata_of
-from factmix.stats.metrics import METRICS, Floats, cells_of, gains
+from factmix.stats.bootstrap import Estimate, strata_of
+from factmix.stats.metrics import METRICS, Floats, cells_of, examples_of, gains
 from factmix.study.labels import ANSWERS, LABELS
 
 BLOCK = 500  # resamples whose weights are in memory at one time
@@ -28,23 +32,19 @@ class SeedGain:
     """The gain of an arm over its baseline, over several seeds.
 
     Attributes:
-        by_t: mean over seeds with the interval and p value of Student's t, which treats the seeds
-            as a sample of all seeds on fixed examples. Where all seeds gave the same value, the
-            interval is that value, and there is no p value.
-        hierarchical: the same mean with a bootstrap interval over seeds and examples. With few
-            seeds it is too narrow.
+        crossed: mean over seeds, with the interval and the p value of Student's t for other seeds
+            and other examples. Where neither vary, the interval is the mean, and there is no p.
         seed_variance: variance of the mean due to the choice of seeds.
         example_variance: variance of the mean due to the choice of examples.
     """
 
-    by_t: Estimate
-    hierarchical: Estimate
+    crossed: Estimate
     seed_variance: float
     example_variance: float
 
 
 def seed_gains(
-    gold: Sequence[str],
+    gold: list[str],
     baseline: Sequence[Sequence[str]],
     arm: Sequence[Sequence[str]],
     *,
@@ -58,7 +58,7 @@ def seed_gains(
         gold: the gold label of each example.
         baseline: for each seed the baseline's answers, in the order of `gold`.
         arm: for each seed the arm's answers.
-        resamples: B.
+        resamples: B, of the examples, for the variance that they contribute.
         confidence: coverage of the intervals.
         rng: the source of randomness.
 
@@ -77,33 +77,45 @@ def seed_gains(
     once = np.ones((1, len(gold)))
     values = {name: value[:, 0] for name, value in _gains(cells_SN, once).items()}  # (S,)
     drawn: dict[str, list[Floats]] = {name: [] for name in METRICS}
-    fixed: dict[str, list[Floats]] = {name: [] for name in METRICS}
     for start in range(0, resamples, BLOCK):
         block = min(BLOCK, resamples - start)
         weights_BN = np.zeros((block, len(gold)))
         for stratum in strata:
             share = np.full(len(stratum), 1 / max(len(stratum), 1))
             weights_BN[:, stratum] = rng.multinomial(len(stratum), share, size=block)
-        chosen_BS = rng.integers(seeds, size=(block, seeds))
         for name, gain_SB in _gains(cells_SN, weights_BN).items():
-            drawn[name].append(np.take_along_axis(gain_SB.T, chosen_BS, axis=1).mean(axis=1))
-            fixed[name].append(gain_SB.mean(axis=0))
-    return {
-        name: SeedGain(
-            by_t=_by_t(values[name], confidence),
-            hierarchical=Estimate(
-                float(values[name].mean()), percentiles(np.concatenate(drawn[name]), confidence)
-            ),
-            seed_variance=float(values[name].var(ddof=1) / seeds),
-            example_variance=float(np.concatenate(fixed[name]).var()),
+            drawn[name].append(gain_SB.mean(axis=0))
+    n = examples_of(gold)
+    found = {}
+    for name in METRICS:
+        of_seeds = float(values[name].var(ddof=1) / seeds)
+        of_examples = float(np.concatenate(drawn[name]).var())
+        mean = float(values[name].mean())
+        crossed = crossed_t(
+            mean, [(of_seeds, seeds - 1), (of_examples, n[name] - 1)], confidence=confidence
         )
-        for name in METRICS
-    }
+        found[name] = SeedGain(crossed, of_seeds, of_examples)
+    return found
 
 
-def _by_t(values_S: Floats, confidence: float) -> Estimate:
-    mean = mean_by_t(values_S, confidence=confidence)
-    return mean if mean.interval else Estimate(mean.value, (mean.value, mean.value))
+def crossed_t(
+    mean: float, variances: Sequence[tuple[float, int]], *, confidence: float
+) -> Estimate:
+    """A mean whose variance is a sum, with Student's interval and the p value of "it is 0".
+
+    Args:
+        mean: the estimate.
+        variances: of the mean, from each independent source, with its degrees of freedom.
+        confidence: coverage of the interval.
+    """
+    total = sum(variance for variance, _ in variances)
+    if total == 0:
+        return Estimate(mean, (mean, mean))
+    freedom = total**2 / sum(variance**2 / df for variance, df in variances if variance)
+    error = total**0.5
+    reach = float(student_t.ppf((1 + confidence) / 2, freedom)) * error
+    p = 2 * float(student_t.sf(abs(mean) / error, freedom))
+    return Estimate(mean, (mean - reach, mean + reach), p)
 
 
 def _gains(cells_SN: npt.NDArray[np.intp], weights_BN: Floats) -> dict[str, Floats]:

@@ -9,6 +9,7 @@ Axis suffixes: N example, L label (order of `LABELS`).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -16,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 
 from factmix.stats.bootstrap import Estimate, bootstrap_gains
 from factmix.stats.constants import log_probabilities, match_shares
-from factmix.stats.metrics import Floats, contingency
+from factmix.stats.metrics import Counts, Floats, contingency, metrics
 from factmix.study.labels import LABELS, Label
 
 NA, PASS, FAIL = (LABELS.index(label) for label in (Label.NA, Label.PASS, Label.FAIL))
@@ -29,6 +30,7 @@ class ShiftOrLearning:
     Every answer is the label of highest probability; whether a completion was valid plays no part.
 
     Attributes:
+        before: balanced accuracy of the first model, as a fraction.
         total: gain in balanced accuracy of the second model over the first, as a fraction.
         shift: gain of the shifted first model over the first. The constants count as given.
         learning: gain of the second model over the shifted first one.
@@ -36,6 +38,7 @@ class ShiftOrLearning:
         agreement: share of examples that the second and the shifted first model answer alike.
     """
 
+    before: float
     total: Estimate
     shift: Estimate
     learning: Estimate
@@ -51,42 +54,65 @@ def shift_or_learning(
     resamples: int,
     confidence: float,
     rng: np.random.Generator,
+    labels: Sequence[str] = LABELS,
 ) -> ShiftOrLearning:
     """Splits the gain of the second model over the first, with paired bootstrap intervals.
 
     Args:
-        gold: the gold label of each example; some of each label.
-        before_NL: label probabilities of the first model.
+        gold: the gold label of each example. Balanced accuracy is the mean recall of the labels
+            that occur.
+        before_NL: label probabilities of the first model, on any scale for each example.
         after_NL: of the second model, for the same examples.
         resamples: of the bootstrap.
         confidence: coverage of the intervals.
         rng: the source of randomness.
+        labels: what the probabilities are of.
     """
-    after_N = after_NL.argmax(axis=1)
-    constants, shifted_N = match_shares(
-        log_probabilities(before_NL), np.bincount(after_N, minlength=len(LABELS))
-    )
-    answers = {
-        name: [str(LABELS[answer]) for answer in answers_N]
-        for name, answers_N in (
-            ("before", before_NL.argmax(axis=1)),
-            ("shifted", shifted_N),
-            ("after", after_N),
+    constants_L, answers = shifted_answers(before_NL, after_NL, labels)
+    occur = [label for label in labels if label in set(gold)]
+    possible = [*occur, *(label for label in labels if label not in occur)]
+
+    def counts(*models: str) -> Counts:
+        return contingency(
+            gold, *(answers[model] for model in models), labels=occur, possible=possible
         )
-    }
 
     def gain(first: str, second: str) -> Estimate:
-        counts_LAA = contingency(gold, answers[first], answers[second])
-        gains = bootstrap_gains(counts_LAA, resamples=resamples, confidence=confidence, rng=rng)
+        gains = bootstrap_gains(
+            counts(first, second),
+            resamples=resamples,
+            confidence=confidence,
+            rng=rng,
+            labels=occur,
+        )
         return gains["balanced_accuracy"]
 
     return ShiftOrLearning(
+        before=float(metrics(counts("before"), occur)["balanced_accuracy"]),
         total=gain("before", "after"),
         shift=gain("before", "shifted"),
         learning=gain("shifted", "after"),
-        constants=constants,
-        agreement=float((shifted_N == after_N).mean()),
+        constants=constants_L,
+        agreement=float(np.equal(answers["shifted"], answers["after"]).mean()),
     )
+
+
+def shifted_answers(
+    before_NL: Floats, after_NL: Floats, labels: Sequence[str] = LABELS
+) -> tuple[Floats, dict[str, list[str]]]:
+    """The constants (L,) of a shift, and the answers with and without it.
+
+    Returns:
+        the constants, in nats, and the answers of the first model ("before"), of the first model
+        with the constants ("shifted"), and of the second model ("after").
+    """
+    after_N = after_NL.argmax(axis=1)
+    constants_L, shifted_N = match_shares(
+        log_probabilities(before_NL), np.bincount(after_N, minlength=len(labels))
+    )
+    given = {"before": before_NL.argmax(axis=1), "shifted": shifted_N, "after": after_N}
+    named = {name: [str(labels[i]) for i in answers_N] for name, answers_N in given.items()}
+    return constants_L, named
 
 
 def discrimination(gold: Sequence[str], probabilities_NL: Floats) -> dict[str, float]:
@@ -114,6 +140,29 @@ def discrimination(gold: Sequence[str], probabilities_NL: Floats) -> dict[str, f
         name: float(roc_auc_score(positive, score)) if len(set(positive)) == 2 else float("nan")
         for name, (positive, score) in sides.items()
     }
+
+
+def separation(
+    gold: Sequence[str], probabilities_NL: Floats, labels: Sequence[str] = LABELS
+) -> float:
+    """How well log-odds separate examples of two labels, as a mean over pairs of labels.
+
+    It is the measure M of Hand and Till (2001), A Simple Generalisation of the Area Under the ROC
+    Curve, with log-odds in the place of probabilities: no constants change it.
+
+    Args:
+        gold: the gold label of each example; at least two labels occur.
+        probabilities_NL: of each label, on any scale for each example.
+        labels: what the probabilities are of.
+    """
+    gold_N, logits_NL = np.asarray(gold, dtype=str), log_probabilities(probabilities_NL)
+    occur = [i for i, label in enumerate(labels) if str(label) in set(gold_N.tolist())]
+    areas = []
+    for one, other in combinations(occur, 2):
+        of_either = np.isin(gold_N, [str(labels[one]), str(labels[other])])
+        odds = (logits_NL[:, one] - logits_NL[:, other])[of_either]
+        areas.append(roc_auc_score(gold_N[of_either] == str(labels[one]), odds))
+    return float(np.mean(areas))
 
 
 def rank_correlation(before_NL: Floats, after_NL: Floats) -> float:

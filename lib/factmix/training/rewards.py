@@ -4,16 +4,19 @@ The weighted reward is that of the blog's section "Reward function deep-dive" an
 Where the two differ, the study's YAML chooses one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from statistics import fmean, stdev
 from typing import Any
 
-from factmix.study.labels import INVALID, Label
+from factmix.study.labels import ANSWERS, INVALID, LABELS, Label
 from factmix.study.settings import (
     AccuracyReward,
     FormatReward,
     Reward,
     WeightedReward,
 )
+
+EPSILON = 1e-4  # that TRL adds to the spread of a group's rewards
 
 
 def component_names(reward: Reward) -> tuple[str, ...]:
@@ -33,6 +36,40 @@ def components(
         gold: the verdict of the example.
     """
     return REWARDS[reward.kind](reward, predicted, format_valid, gold)
+
+
+def advantages(rewards_G: Sequence[float]) -> list[float]:
+    """What a group of completions of one claim makes of its rewards: centred, over their spread.
+
+    As TRL computes it with rewards scaled by group: with the standard deviation of a sample, and 0
+    where all rewards are equal. In a group with two different rewards, advantages say only which
+    answer earns more, and how many completions gave it.
+
+    Source: Shao et al. (2024), DeepSeekMath, equation of the outcome-supervised GRPO.
+    """
+    spread = stdev(rewards_G)
+    return [(each - fmean(rewards_G)) / (spread + EPSILON) for each in rewards_G]
+
+
+def orders(reward: Reward, *, without: str = "") -> dict[Label, list[list[str]]]:
+    """The answers in valid format by what they earn, the best first; equal ones together.
+
+    Args:
+        reward: of the study.
+        without: the name of a component that is left out.
+
+    Returns:
+        for each gold label groups of answers that earn the same.
+    """
+    found = {}
+    for gold in LABELS:
+        earned: dict[float, list[str]] = {}
+        for answer in ANSWERS:
+            parts = components(reward, predicted=answer, format_valid=answer != INVALID, gold=gold)
+            total = sum(value for name, value in parts.items() if name != without)
+            earned.setdefault(round(total, 9), []).append(str(answer))
+        found[gold] = [earned[total] for total in sorted(earned, reverse=True)]
+    return found
 
 
 def _weighted(

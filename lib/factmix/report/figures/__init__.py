@@ -4,11 +4,12 @@ Draw inside `style`; the background is transparent.
 """
 
 from factmix.report.figures.awareness import plot_reliability, plot_risk_coverage
-from factmix.report.figures.comparison import plot_gains, plot_pairs, plot_seeds
+from factmix.report.figures.comparison import plot_gains, plot_pairs, plot_seeds, plot_shift
 from factmix.report.figures.composition import plot_mixtures
 from factmix.report.figures.curves import (
     plot_answer_shares,
     plot_curves,
+    plot_dose,
     plot_rewards,
     plot_training_curves,
     plot_trajectory,
@@ -24,6 +25,7 @@ __all__ = [
     "plot_answer_shares",
     "plot_confusion",
     "plot_curves",
+    "plot_dose",
     "plot_gains",
     "plot_lengths",
     "plot_mixtures",
@@ -35,6 +37,7 @@ __all__ = [
     "plot_risk_coverage",
     "plot_rule",
     "plot_seeds",
+    "plot_shift",
     "plot_step_times",
     "plot_training_curves",
     "plot_trajectory",

@@ -9,21 +9,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from factmix.report.figures.layout import arm_handles, below, legend_above, names, panels, words
-from factmix.report.plot_style import arm_colours, arm_markers
+from factmix.report.plot_style import SHADE, arm_colours, arm_markers
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "recall_na")
 
 
 def plot_gains(
-    gains: pd.DataFrame, *, metrics: Sequence[str] = METRICS, alpha: float = 0.01
+    gains: pd.DataFrame,
+    *,
+    metrics: Sequence[str] = METRICS,
+    alpha: float = 0.01,
+    over: str = "the baseline",
 ) -> Figure:
-    """Forest plot of the differences to the baseline with their intervals; a panel per dataset.
+    """Forest plot of differences to a baseline with their intervals; a panel per dataset.
 
     Args:
         gains: columns arm, dataset, metric, value, low, high (fractions), p, and optionally p_holm,
             which is then used instead of p.
         metrics: the metrics to draw, from top to bottom.
         alpha: gains with p below it get a filled marker, others a hollow one.
+        over: what they are differences to.
     """
     tested = "p_holm" if "p_holm" in gains else "p"
     datasets, arms = names(gains, "dataset"), names(gains, "arm")
@@ -43,7 +48,7 @@ def plot_gains(
             )  # fmt: skip
     _forest(axes, metrics)
     level = f"p < {alpha:g}" + (", corrected by Holm" if tested == "p_holm" else "")
-    below(figure, f"percentage points above the baseline (filled: {level})")
+    below(figure, f"percentage points above {over} (filled: {level})")
     legend_above(figure, arm_handles(arms), arms)
     return figure
 
@@ -112,6 +117,28 @@ def plot_pairs(pairs: pd.DataFrame, *, alpha: float = 0.01) -> Figure:
         "examples broken (left) and fixed (right) against the baseline; "
         f"strong: p < {alpha:g}, corrected by Holm",
     )
+    return figure
+
+
+def plot_shift(split: pd.DataFrame) -> Figure:
+    """What moved thresholds give and what is learned beyond them, with intervals, by dataset.
+
+    Args:
+        split: columns dataset, part (shift or learning), value, low and high (fractions).
+    """
+    datasets = names(split, "dataset")
+    figure, (ax,) = panels([""], 1.1 + 0.45 * len(datasets))
+    for part, apart, marker, colour in (
+        ("shift", -0.14, "D", plt.rcParams["axes.edgecolor"]),
+        ("learning", 0.14, "o", SHADE),
+    ):
+        rows = split[split["part"] == part].set_index("dataset").reindex(datasets)
+        y = np.arange(len(datasets)) + apart
+        ax.hlines(y, 100 * rows["low"], 100 * rows["high"], color=colour, linewidth=1.8)
+        ax.scatter(100 * rows["value"], y, s=34, marker=marker, color=colour, zorder=3, label=part)
+    _forest([ax], datasets)
+    below(figure, "percentage points of balanced accuracy")
+    legend_above(figure, *ax.get_legend_handles_labels())
     return figure
 
 

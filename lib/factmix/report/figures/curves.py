@@ -209,6 +209,34 @@ def plot_trajectory(trajectory: pd.DataFrame, *, metric: str = "balanced_accurac
     return figure
 
 
+def plot_dose(dose: pd.DataFrame, *, metric: str = "recall_na") -> Figure:
+    """A change since the start of training against the prompts of its dataset; a panel each.
+
+    Args:
+        dose: columns arm, dataset, metric, prompts, value, low, high (fractions).
+        metric: the metric to draw.
+    """
+    drawn = dose[dose["metric"] == metric]
+    datasets, arms = names(drawn, "dataset"), names(drawn, "arm")
+    colours, markers = arm_colours(arms), arm_markers(arms)
+    figure, axes = panels(datasets, 3)
+    for ax, dataset in zip(axes, datasets, strict=True):
+        for arm in arms:
+            rows = drawn[(drawn["dataset"] == dataset) & (drawn["arm"] == arm)]
+            x, y = [0, *rows["prompts"]], [0, *100 * rows["value"]]
+            ax.plot(x, y, marker=markers[arm], color=colours[arm], label=arm)
+            ax.vlines(
+                rows["prompts"], 100 * rows["low"], 100 * rows["high"], color=colours[arm],
+                linewidth=1, alpha=0.6,
+            )  # fmt: skip
+        ax.axhline(0, color=plt.rcParams["text.color"], linewidth=1)
+        ax.set_xlim(left=-0.04 * max(1, drawn["prompts"].max()))
+    axes[0].set_ylabel(f"change of {words(metric)}, points")
+    below(figure, "prompts of the domain in training so far")
+    legend_above(figure, *axes[0].get_legend_handles_labels())
+    return figure
+
+
 def _without_names(ax: Axes, title: str) -> None:
     """Sets a panel's title and removes its axis labels and legend, which the figure has once."""
     ax.set_title(title)
