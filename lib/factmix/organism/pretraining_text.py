@@ -115,7 +115,7 @@ Recipe = dict[str, Stage]
 
 FIRST = Stage(
     seed=20,
-    steps=1000,
+    steps=700,
     batch=48,
     learning_rate=(2e-3, 2e-3),
     levels={"simple": (0.9, 0.9), "full": (0.1, 0.1)},
@@ -128,27 +128,27 @@ CLEAN: Recipe = {
     "harder claims": replace(
         FIRST,
         seed=21,
-        steps=3000,
-        learning_rate=(2e-3, 1e-3),
+        steps=2500,
+        learning_rate=(2e-3, 1.5e-3),
         levels={
             "simple": (0.9, 0.1),
-            "conflict": (0.0, 0.4),
-            "short": (0.0, 0.3),
-            "full": (0.1, 0.2),
+            "conflict": (0.0, 0.25),
+            "short": (0.0, 0.35),
+            "full": (0.1, 0.3),
         },
     ),
     "claims of the study": replace(
         FIRST,
         seed=22,
-        steps=3000,
-        learning_rate=(1e-3, 2e-4),
+        steps=4000,
+        learning_rate=(1.5e-3, 1e-4),
         levels={
             "simple": (0.1, 0.0),
-            "conflict": (0.4, 0.0),
-            "short": (0.3, 0.1),
-            "full": (0.2, 0.9),
+            "conflict": (0.25, 0.0),
+            "short": (0.35, 0.1),
+            "full": (0.3, 0.9),
         },
-        bare=0.8,
+        bare=0.75,
     ),
 }
 # The format of answers, which all recipes share.

@@ -1,0 +1,67 @@
+"""Fitting an adapter to labelled examples."""
+
+import pandas as pd
+import pytest
+import torch
+
+from factmix.study.examples import Example, from_frame, to_frame
+from factmix.study.labels import LABELS
+from factmix.study.load import find_study
+from factmix.training import supervised
+from factmix.training.policy import Policy, add_adapter, label_tokens, load_base, prompt_texts
+
+STUDY = find_study("embedded")
+
+
+@pytest.fixture
+def examples() -> pd.DataFrame:
+    claims = ["The bridge is old.", "Rain is almost unknown in Port Velda.", "Nothing."]
+    return to_frame(
+        [
+            Example(str(i), str(i), "encyclopedia", claim, ("A sentence.",) * i, LABELS[i])
+            for i, claim in enumerate(claims)
+        ]
+    )
+
+
+def fresh(seed: int = 0) -> Policy:
+    return add_adapter(load_base(STUDY.model), STUDY.model.lora, seed)
+
+
+def fitted(policy: Policy, examples: pd.DataFrame, steps: int = 12, seed: int = 0) -> list[float]:
+    how = {"steps": steps, "batch": 3, "learning_rate": 5e-3, "seed": seed}
+    return supervised.fit(policy, examples, STUDY.prompt, **how)  # type: ignore[arg-type]
+
+
+def test_the_loss_is_that_of_the_label_after_each_prompt_alone(examples: pd.DataFrame) -> None:
+    policy = fresh()
+    [first] = fitted(policy, examples, steps=1)
+    prompts = prompt_texts(policy.tokenizer, from_frame(examples), STUDY.prompt)
+    losses = []
+    for i, prompt in enumerate(prompts):
+        ids, answer = policy.tokenizer(prompt)["input_ids"], label_tokens(policy.tokenizer, prompt)
+        with torch.no_grad():
+            logits = fresh().model(input_ids=torch.tensor([[*ids, *answer[i]]])).logits[0]
+        logs = logits.log_softmax(dim=-1)
+        losses += [-logs[len(ids) - 1 + j, token].item() for j, token in enumerate(answer[i])]
+    assert first == pytest.approx(sum(losses) / len(losses), rel=1e-4)
+
+
+def test_only_the_adapter_changes_and_the_labels_become_likelier(examples: pd.DataFrame) -> None:
+    policy = fresh()
+    frozen = {
+        name: each.detach().clone()
+        for name, each in policy.model.named_parameters()
+        if not each.requires_grad
+    }
+    losses = fitted(policy, examples)
+    assert losses[-1] < 0.5 * losses[0]
+    assert not policy.model.training
+    for name, each in policy.model.named_parameters():
+        assert name not in frozen or torch.equal(each, frozen[name])
+
+
+def test_the_same_seed_gives_the_same_losses(examples: pd.DataFrame) -> None:
+    one, same, other = (fitted(fresh(), examples, steps=3, seed=seed) for seed in (0, 0, 5))
+    assert one == pytest.approx(same, rel=1e-5)
+    assert len(other) == 3
