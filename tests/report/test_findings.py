@@ -31,8 +31,8 @@ def _set_recall(results, changes: dict[str, tuple[float, float]]) -> None:
             metrics["recall_na"] |= {"value": value, "p": p / 15, "p_holm": p}
 
 
-def test_there_are_three(results) -> None:
-    assert [line[:4] for line in _lines(results)] == ["- **"] * 3
+def test_there_are_four(results) -> None:
+    assert [line[:4] for line in _lines(results)] == ["- **"] * 4
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ def test_results_that_a_constant_answer_reaches_are_counted(results) -> None:
     metrics["balanced"]["debate"]["accuracy"] |= {"value": 0.3, "interval": [0.2, 0.4]}
     assert (
         "in 13 of the 15 combinations of arm and domain, the whole interval of accuracy lies above"
-        " that: all" in (_lines(results)[2])
+        " that: all" in (_lines(results)[3])
     )
-    assert _lines(results)[2].endswith("all but `hard_only` and `balanced` on debate.")
+    assert _lines(results)[3].endswith("all but `hard_only` and `balanced` on debate.")
 
 
 def test_a_reader_of_words_alone_has_a_row_in_the_tables_of_metrics(results) -> None:
@@ -130,6 +130,22 @@ def test_shift_and_learning_are_counted_and_the_largest_named(results) -> None:
     assert "{num}`learning.hard_only.debate.shift|full` where they give most (`hard_only`" in text
     assert "is established in 1 of these cases; the largest is {num}`learning.balanced.re" in text
     assert "taught nothing" not in text
+
+
+def test_the_first_page_says_whether_anything_was_learned(results) -> None:
+    section = results.content["learning"]
+    for datasets in section.values():
+        for found in datasets.values():
+            found["learning"]["p_holm"] = 1.0
+    section["hard_only"]["debate"]["agreement"]["value"] = 0.5
+    line = _lines(results)[2]
+    assert "For no arm is it established that it learned more than moved thresholds give" in line
+    assert "give at least {num}`learning.hard_only.debate.agreement` of the answers" in line
+    section["balanced"]["revision"]["learning"]["p_holm"] = 0.001
+    results.content["constants"]["base"]["debate"]["balanced_accuracy"]["value"] = 0.99
+    line = _lines(results)[2]
+    assert "In 1 of 15 cases (an arm on a domain) an arm learned more" in line
+    assert "{num}`constants.base.debate.balanced_accuracy` on **debate**, the best arm" in line
 
 
 def test_what_constants_give_stands_beside_the_best_arm(results) -> None:

@@ -111,13 +111,21 @@ def _above_zero(leaf: Leaf) -> bool:
 
 
 def headlines(results: Results) -> str:
-    """Three findings as a Markdown list: about NA, about the two levers, and about accuracy.
+    """Findings as a Markdown list: about NA, the two levers, what was learned, and accuracy.
 
     They are of the largest set of arms that differ in nothing but their mixture.
     """
     group, arms = baseline_groups(results)[0], compared_mixtures(results)
     names = {result_key(name): arm for name, arm in results.study.arms.items()}
-    facts: dict[str, Any] = {"arms": arms, "constant": _constant(group)}
+    constants, best = _thresholds(results)
+    facts: dict[str, Any] = {
+        "arms": arms,
+        "constant": _constant(group),
+        "learned": _learned(results),
+        "least": _least_alike(results),
+        "constants": constants,
+        "best": best,
+    }
     if arms:
         most = most_changed(results, arms)
         changes = [results.content["gains"][arm][most]["recall_na"] for arm in arms]
@@ -161,19 +169,48 @@ def learning(results: Results) -> str:
     def most(part: str) -> Where:
         return max(where, key=lambda at: abs(section[at[0]][at[1]][part]["value"]))
 
-    metrics = results.content["metrics"]
+    constants, best = _thresholds(results)
     return render(
         "learning.md.j2",
         sure=[results.established(section[arm][d]["total"]) for arm, d in where],
-        learned=[results.established(section[arm][d]["learning"]) for arm, d in where],
+        learned=_learned(results),
         most=most("shift"),
         largest=most("learning"),
-        constants=[d for d in results.datasets if results.content["constants"]["base"][d]],
-        best={
-            d: max(results.arms, key=lambda arm: metrics[arm][d]["balanced_accuracy"]["value"])
-            for d in results.datasets
-        },
+        constants=constants,
+        best=best,
     )
+
+
+def _learned(results: Results) -> list[bool]:
+    """For every arm on every dataset, whether it learned more than moved thresholds give."""
+    section = results.content["learning"]
+    return [
+        results.established(section[arm][dataset]["learning"])
+        for arm in results.arms
+        for dataset in results.datasets
+    ]
+
+
+def _least_alike(results: Results) -> Where:
+    """The arm and the dataset whose answers constants explain least."""
+    section = results.content["learning"]
+    where = [(arm, dataset) for arm in results.arms for dataset in results.datasets]
+    return min(where, key=lambda at: section[at[0]][at[1]]["agreement"]["value"])
+
+
+def _thresholds(results: Results) -> tuple[list[str], dict[str, str]]:
+    """The datasets with results of constants, most gained over the best arm first; that arm."""
+    metrics, constants = results.content["metrics"], results.content["constants"]["base"]
+    best = {
+        d: max(results.arms, key=lambda arm: metrics[arm][d]["balanced_accuracy"]["value"])
+        for d in results.datasets
+    }
+
+    def over(dataset: str) -> float:
+        reached = metrics[best[dataset]][dataset]["balanced_accuracy"]["value"]
+        return float(constants[dataset]["balanced_accuracy"]["value"] - reached)
+
+    return sorted(filter(constants.get, results.datasets), key=over, reverse=True), best
 
 
 def transfer(results: Results) -> str:
