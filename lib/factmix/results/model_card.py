@@ -5,6 +5,7 @@ other arm is trained on it (`acceptance`): it reads, it is unsure where it can i
 supervised training and GRPO gain more than moved thresholds.
 """
 
+import json
 from collections.abc import Collection, Mapping
 from functools import partial
 from math import inf
@@ -14,11 +15,13 @@ import numpy as np
 import pandas as pd
 
 from factmix.data.shortcuts import shortcuts
+from factmix.results.results_json import leaf
 from factmix.stats.bootstrap import Estimate, bootstrap_gains
 from factmix.stats.constants import cross_fitted
 from factmix.stats.metrics import contingency, metrics
 from factmix.stats.shift import discrimination, shift_or_learning
 from factmix.study.labels import ANSWERS, LABELS, Label
+from factmix.study.run import BASE
 from factmix.study.spec import Study
 from factmix.training.columns import PROBABILITIES
 
@@ -258,6 +261,51 @@ def acceptance(
     found = pd.DataFrame(rows, columns=columns)
     found.insert(1, "blocking", found["test"].isin(BLOCKING))
     return found.assign(passed=found["value"].between(found["low"], found["high"]))
+
+
+def record(
+    card: pd.DataFrame,
+    words: Mapping[str, float],
+    kinds: pd.DataFrame,
+    trained: Mapping[str, pd.DataFrame],
+    tests: pd.DataFrame,
+) -> dict[str, Any]:
+    """All that was measured, as card.json has it: numbers as leaves of results.json.
+
+    Args:
+        card: from `card`.
+        words: from `words_alone`.
+        kinds: from `by_kind`.
+        trained: how it was trained, such as "supervised" -> from `gained`.
+        tests: from `acceptance`.
+
+    Returns:
+        card.<dataset>.<column>, words_alone.<dataset>, kinds (a list of rows),
+        trained.<how>.<dataset>.<column>, and tests (a list of rows; null is no limit).
+    """
+    n = card["n"].to_dict()
+    return {
+        "card": {
+            dataset: {
+                name: leaf(float(value), "fraction", n[dataset], BASE)
+                for name, value in row.items()
+                if name != "n"
+            }
+            for dataset, row in card.iterrows()
+        },
+        "words_alone": {
+            name: leaf(value, "fraction", n[name], BASE) for name, value in words.items()
+        },
+        "kinds": json.loads(kinds.reset_index().to_json(orient="records")),
+        "trained": {
+            how: {
+                dataset: {name: leaf(each, "points", n[dataset], how) for name, each in row.items()}
+                for dataset, row in gains.iterrows()
+            }
+            for how, gains in trained.items()
+        },
+        "tests": json.loads(tests.replace([inf, -inf], np.nan).to_json(orient="records")),
+    }
 
 
 def _bootstrap(study: Study) -> dict[str, Any]:
