@@ -70,10 +70,11 @@ class Level:
     kinds: Mapping[str, float] = field(default_factory=dict)
 
 
+_SIMPLE = {"plain": 1.0, "single": 1.0, "other_matter": 2.0, "other_subject": 1.0}
 LEVELS = {
-    "simple": Level(
-        (1,), (1,), {"plain": 1.0, "single": 1.0, "other_matter": 2.0, "other_subject": 1.0}
-    ),
+    "simple": Level((1,), (1,), _SIMPLE),
+    "two wordings": Level((2,), (1,), _SIMPLE),
+    "all wordings": Level((None,), (1,), _SIMPLE),
     # Sentences that contradict each other are seen only after many such documents.
     "conflict": Level(
         (1, 1, 2),
@@ -115,7 +116,7 @@ Recipe = dict[str, Stage]
 
 FIRST = Stage(
     seed=20,
-    steps=700,
+    steps=1000,
     batch=48,
     learning_rate=(2e-3, 2e-3),
     levels={"simple": (0.9, 0.9), "full": (0.1, 0.1)},
@@ -128,25 +129,29 @@ CLEAN: Recipe = {
     "harder claims": replace(
         FIRST,
         seed=21,
-        steps=2500,
-        learning_rate=(2e-3, 1.5e-3),
+        steps=4000,
+        learning_rate=(2e-3, 1e-3),
         levels={
-            "simple": (0.9, 0.1),
-            "conflict": (0.0, 0.25),
-            "short": (0.0, 0.35),
-            "full": (0.1, 0.3),
+            "simple": (0.9, 0.05),
+            "two wordings": (0.0, 0.15),
+            "all wordings": (0.0, 0.2),
+            "conflict": (0.0, 0.3),
+            "short": (0.0, 0.15),
+            "full": (0.1, 0.15),
         },
     ),
     "claims of the study": replace(
         FIRST,
         seed=22,
-        steps=4000,
-        learning_rate=(1.5e-3, 1e-4),
+        steps=5000,
+        learning_rate=(1e-3, 1e-4),
         levels={
-            "simple": (0.1, 0.0),
-            "conflict": (0.25, 0.0),
-            "short": (0.35, 0.1),
-            "full": (0.3, 0.9),
+            "simple": (0.05, 0.0),
+            "two wordings": (0.15, 0.0),
+            "all wordings": (0.2, 0.05),
+            "conflict": (0.3, 0.05),
+            "short": (0.15, 0.1),
+            "full": (0.15, 0.8),
         },
         bare=0.75,
     ),
