@@ -35,7 +35,6 @@ from factmix.study.files import sha256
 PAD, END = "<|pad|>", "<|end|>"
 WEIGHTS_SEED = 0
 WARM_UP = 100  # steps
-TEXT_SHARE = 0.2  # of the tokens of a prompt that are learned from
 
 
 CONFIG: dict[str, Any] = {
@@ -171,15 +170,13 @@ def pretrain(
             rng.shuffle(buffer)
         chosen = buffer.pop()
         ids, text, answer = _batch(tokenizer, chosen)
-        # With right padding, causal attention needs no mask. Logits of all tokens of the text would
-        # take a good part of the time, so only some of them are learned from.
-        read = text[:, 1:] & torch.from_numpy(rng.random(text[:, 1:].shape) < TEXT_SHARE)
-        scored = read | answer[:, 1:]
-        hidden = model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
-        logits = model.lm_head(hidden[scored])
-        losses = torch.nn.functional.cross_entropy(logits, ids[:, 1:][scored], reduction="none")
-        of_answer = answer[:, 1:][scored]
-        text_loss, answer_loss = losses[~of_answer].mean(), losses[of_answer].mean()
+        # with right padding, causal attention needs no mask
+        logits = model(input_ids=ids[:, :-1], use_cache=False).logits
+        losses = torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none"
+        ).view(ids.shape[0], -1)
+        text_loss = losses[text[:, 1:]].mean()
+        answer_loss = losses[answer[:, 1:]].mean()
         loss = answer_loss + stage.text_loss * text_loss
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -188,7 +185,7 @@ def pretrain(
         schedule.step()
         window.append(
             {"text_loss": text_loss.item(), "answer_loss": answer_loss.item()}
-            | _accuracies(logits[of_answer], answer, ids, chosen)
+            | _accuracies(logits, ids, answer, chosen)
         )
         if step % log_every == 0 or step == stage.steps:
             means = {str(k): float(v) for k, v in pd.DataFrame(window).mean().items()}
@@ -199,19 +196,12 @@ def pretrain(
 
 
 def _accuracies(
-    logits: torch.Tensor, answer: torch.Tensor, ids: torch.Tensor, chosen: list[Document]
+    logits: torch.Tensor, ids: torch.Tensor, answer: torch.Tensor, chosen: list[Document]
 ) -> dict[str, float]:
-    """Accuracy of the first answer token in a batch, by domain (fraction).
-
-    Args:
-        logits: of every answer token, document by document.
-        answer: the mask of answer tokens.
-        ids: all tokens.
-        chosen: the documents.
-    """
-    lengths = answer.sum(dim=1)
-    first = lengths.cumsum(dim=0) - lengths  # of the first answer token among all of them
-    right = (logits[first].argmax(-1) == ids[answer][first]).numpy()
+    """Accuracy of the first answer token in a batch, by domain (fraction)."""
+    first = answer.int().argmax(1)
+    rows = torch.arange(len(chosen))
+    right = (logits[rows, first - 1].argmax(-1) == ids[rows, first]).numpy()
     domains = np.array([document.domain for document in chosen])
     return {domain: float(right[domains == domain].mean()) for domain in sorted(set(domains))}
 
