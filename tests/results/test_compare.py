@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 from statsmodels.stats.multitest import multipletests
 
 from factmix.results import compare as comparison
-from factmix.results.answers import CONSTANTS, CompareError
+from factmix.results.answers import CONSTANTS, CompareError, predictions
 from factmix.results.compare import compare, training_metrics
 from factmix.results.results_json import result_key, tidy
 from factmix.stats.metrics import contingency
@@ -93,8 +93,8 @@ def finished_run(study, folder):
         "datasets": {name: {"evaluation": counts} for name in study.datasets},
     }
     write_json(paths.data_report, report)
-    for mixture in study.mixtures:
-        write_parquet(paths.data / f"train-{mixture}.parquet", pd.DataFrame({"claim": [mixture]}))
+    for sample in study.training_samples():
+        write_parquet(paths.sample(sample), pd.DataFrame({"claim": [sample.mixture]}))
     for arm in ("base", *study.arms):
         folder = paths.base if arm == "base" else paths.arm(arm, 0)
         answers = pd.concat([answer_rows(arm, name, rng) for name in study.datasets])
@@ -467,7 +467,7 @@ def test_a_dataset_without_answers_is_refused(study, paths):
 
 
 def test_an_arm_trained_on_another_sample_is_refused(study, paths):
-    write_parquet(paths.data / "train-hard_only.parquet", pd.DataFrame({"claim": ["another"]}))
+    write_parquet(paths.data / "train-hard_only-s0.parquet", pd.DataFrame({"claim": ["another"]}))
     problem = r"hard_only-s0/run\.json is not current: training_sample is another"
     with pytest.raises(CompareError, match=problem):
         compare(study, paths)
@@ -492,11 +492,21 @@ def test_data_counts_are_leaves_in_the_report_s_nesting(compared):
     assert "fingerprint" not in data and "depends_on" not in data
 
 
+def test_predictions_of_before_there_were_kinds_are_read_with_empty_ones(study, paths):
+    assert set(predictions(study, paths)["kind"]) == {""}
+    file = paths.base / "predictions.parquet"
+    write_parquet(file, pd.read_parquet(file).assign(kind="plain"))
+    kinds = predictions(study, paths).groupby("arm")["kind"].first()
+    assert kinds["base"] == "plain" and kinds["hard_only"] == ""
+
+
 def test_trajectory_becomes_a_tidy_table_with_integer_steps(study, paths):
     results = compare(study, paths)
     frame = tidy(results["trajectory"], ["arm", "dataset", "step", "metric"])
     assert sorted(frame["step"].unique()) == [0, 25]
-    assert len(frame) == len(study.arms) * 3 * 2 * len(comparison.TRAJECTORY_METRICS)
+    assert len(frame) == len(study.arms) * len(study.datasets) * 2 * len(
+        comparison.TRAJECTORY_METRICS
+    )
     end = frame.query("arm == 'balanced' and dataset == 'debate' and step == 25")
     accuracy = end.set_index("metric").loc["accuracy"]
     assert accuracy["value"] == results["metrics"]["balanced"]["debate"]["accuracy"]["value"]

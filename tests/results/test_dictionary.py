@@ -20,11 +20,12 @@ from factmix.stats.metrics import METRICS
 from factmix.study.paths import ROOT
 
 COMMITTED = sorted(file.parent for file in (ROOT / "results").glob("*/results.json"))
-# What the committed studies have no case of: several baselines, skipped rows, a warm start, runs
-# that are missing.
+# What not every study has a case of: several baselines, skipped rows, generated datasets, a warm
+# start, runs that are missing.
 CONDITIONAL = (
     "study.baselines.",
     "data.datasets.<dataset>.skipped.",
+    "data.datasets.<dataset>.development",
     "data.warm_start.",
     "missing",
     "data.left.",

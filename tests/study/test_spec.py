@@ -85,6 +85,29 @@ def test_samples_that_differ_from_the_usual_ones_have_names_of_their_own(smoke):
     assert Paths(Path("run")).sample(sample) == Path("run/data/evaluation-as_released.parquet")
 
 
+def test_each_seed_has_a_training_sample_of_its_own_where_a_mixture_holds_generated_data(smoke):
+    content = smoke.model_dump()
+    content["datasets"]["encyclopedia"]["generated"] = True
+    content["seeds"] = [0, 4]
+    study = Study.model_validate(content)
+    first, second = (study.run("balanced", seed).training_sample for seed in (0, 4))
+    assert (first.name, second.name) == ("train-balanced-s0", "train-balanced-s4")
+    assert (first.run_seed, second.run_seed) == (0, 4)
+    # without encyclopedia
+    assert study.run("hard_only", 4).training_sample == smoke.run("hard_only").training_sample
+    names = [each.name for each in study.training_samples()]
+    assert names == ["train-hard_only", "train-balanced-s0", "train-balanced-s4"]
+    assert study.run("balanced", 4).evaluation_sample == study.run("balanced", 0).evaluation_sample
+
+
+def test_a_dataset_that_is_held_out_is_evaluated(smoke):
+    content = smoke.model_dump()
+    content["datasets"]["dispatch"] = {"held_out": True}
+    study = Study.model_validate(content)
+    assert "dispatch" in study.run("balanced").evaluation_sample.counts
+    assert "dispatch" not in study.run("balanced").training_sample.counts
+
+
 def test_a_run_holds_all_that_an_arm_is_trained_and_evaluated_with(smoke):
     run = smoke.run("hard_only", 3)
     assert (run.name, run.mixture, run.baseline, run.steps) == (

@@ -1,7 +1,16 @@
-"""Pretrains the embedded model: a tiny gpt-oss for the invented world, usable but flawed."""
+"""Pretrains a base model: a tiny gpt-oss for the invented world, usable but flawed.
 
+A base model is made in the stages of a recipe. The result of each stage is kept, named by a
+fingerprint of all that it comes from. So an interrupted pretraining goes on with the stage that was
+interrupted, and recipes that begin with the same stages share them.
+"""
+
+import hashlib
+import json
+import shutil
 import time
-from itertools import islice
+from dataclasses import asdict
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +21,20 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from tqdm import tqdm
 from transformers import GptOssConfig, GptOssForCausalLM, PreTrainedTokenizerFast
 
-from factmix.organism.pretraining_text import EVERYTHING, STAGES, Document, Stage, documents
+from factmix.organism.pretraining_text import (
+    CLEAN,
+    EVERYTHING,
+    RECIPES,
+    Document,
+    Recipe,
+    Stage,
+    documents,
+)
+from factmix.study.files import sha256
 
 PAD, END = "<|pad|>", "<|end|>"
 WEIGHTS_SEED = 0
+WARM_UP = 100  # steps
 
 
 CONFIG: dict[str, Any] = {
@@ -34,7 +53,8 @@ CONFIG: dict[str, Any] = {
     "router_aux_loss_coef": 0.0,
     "tie_word_embeddings": False,
 }
-VOCABULARY = 2048
+VOCABULARY = 2560
+FIRST_DOCUMENTS = 500  # of a stage, that its fingerprint covers
 
 
 def make_tokenizer(documents_read: int = 30_000) -> PreTrainedTokenizerFast:
@@ -128,10 +148,14 @@ def pretrain(
         domain (fraction), seconds since the start.
     """
     stream = documents(stage)
+    first, last = stage.learning_rate
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=stage.learning_rate, weight_decay=0.01, betas=(0.9, 0.98), fused=True
+        model.parameters(), lr=first, weight_decay=0.01, betas=(0.9, 0.98), fused=True
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / 100))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda step: min((step + 1) / WARM_UP, 1 + step / stage.steps * (last / first - 1)),
+    )
     rows: list[dict[str, float]] = []
     window: list[dict[str, float]] = []
     model.train()
@@ -182,22 +206,77 @@ def _accuracies(
     return {domain: float(right[domains == domain].mean()) for domain in sorted(set(domains))}
 
 
-def make(into: Path) -> pd.DataFrame:
-    """Trains tokenizer and model from scratch and saves them in `into`.
+def make(into: Path, recipe: str, *, kept: Path, clean: Path | None = None) -> pd.DataFrame:
+    """Makes the base model of a recipe, from the last stage on whose result is kept.
 
-    The model is saved as safetensors after every stage.
+    Args:
+        into: folder for the model, its tokenizer and pretraining.csv.
+        recipe: a key of `RECIPES`.
+        kept: folder of the results of stages; the same for all recipes. The habits of a new recipe
+            then start from the clean model of another.
+        clean: folder of a model that takes the place of the stages of `CLEAN`, with its tokenizer
+            and pretraining.csv, such as one made on another machine or by earlier code.
 
     Returns:
         The logs of `pretrain` for all stages, with a column `stage`; also written to
         pretraining.csv.
     """
-    tokenizer = make_tokenizer()
-    tokenizer.save_pretrained(into)
-    model = make_model(tokenizer, WEIGHTS_SEED)
-    logs = []
-    for name, stage in STAGES.items():
-        logs.append(pretrain(model, tokenizer, stage).assign(stage=name))
-        model.save_pretrained(into)
-    log = pd.concat(logs, ignore_index=True)
+    stages = RECIPES[recipe]
+    if clean:
+        stages = {name: stage for name, stage in stages.items() if name not in CLEAN}
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(clean)
+        start = sha256(clean / "model.safetensors")
+    else:
+        tokenizer = make_tokenizer()
+        start = _hash([CONFIG, WEIGHTS_SEED, sorted(tokenizer.get_vocab().items())])
+    folders = [kept / mark for mark in fingerprints(stages, start).values()]
+    done = sum(1 for _ in takewhile(Path.is_dir, folders))
+    source = folders[done - 1] if done else clean
+    if source:
+        model = GptOssForCausalLM.from_pretrained(source, dtype=torch.float32)
+    else:
+        model = make_model(tokenizer, WEIGHTS_SEED)
+    for i, (name, stage) in enumerate(stages.items()):
+        state = "is kept" if i < done else "begins"
+        tqdm.write(f"recipe {recipe}, stage {i + 1} of {len(stages)}, {name}: {state}")
+        if i >= done:
+            log = pretrain(model, tokenizer, stage)
+            _keep(folders[i], model, tokenizer, log.assign(stage=name))
+    shutil.copytree(folders[-1], into, dirs_exist_ok=True)
+    logs = [folder / "pretraining.csv" for folder in (*filter(None, [clean]), *folders)]
+    log = pd.concat([pd.read_csv(file) for file in logs], ignore_index=True)
     log.to_csv(into / "pretraining.csv", index=False)
     return log
+
+
+def fingerprints(stages: Recipe, start: str) -> dict[str, str]:
+    """For each stage a hash of all that its result comes from, with the stages before it.
+
+    Texts count by the first documents, so that other code for the same texts changes nothing.
+
+    Args:
+        stages: in their order.
+        start: what the first of them starts from.
+    """
+    mark, marks = start, {}
+    for name, stage in stages.items():
+        texts = [each.prompt + each.answer for each in islice(documents(stage), FIRST_DOCUMENTS)]
+        mark = _hash([mark, str(asdict(stage)), texts])
+        marks[name] = mark
+    return marks
+
+
+def _hash(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+def _keep(
+    folder: Path, model: GptOssForCausalLM, tokenizer: PreTrainedTokenizerFast, log: pd.DataFrame
+) -> None:
+    """Writes the result of a stage aside first, so that a folder is whole or not there."""
+    aside = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    model.save_pretrained(aside)
+    tokenizer.save_pretrained(aside)
+    log.to_csv(aside / "pretraining.csv", index=False)
+    aside.rename(folder)

@@ -29,7 +29,7 @@ class Evidence:
     Attributes:
         name: of the study.
         baseline: the arm that the others are compared with.
-        datasets: by role "easy", "hard" and "all".
+        datasets: by role "easy", "hard" and "all"; none that is held out of the mixtures.
         counts: (first arm, second arm, dataset) -> gold x first x second.
         reward_end: arm -> mean reward of the last steps of its log.
         one_reward: whether all of these arms were trained with the same reward.
@@ -86,7 +86,9 @@ def study_evidence(study: Study, paths: Paths) -> Evidence:
     return Evidence(
         name=study.name,
         baseline=study.baseline,
-        datasets=_roles({name: dataset.hard for name, dataset in study.datasets.items()}),
+        datasets=_roles(
+            {name: each.hard for name, each in study.datasets.items() if not each.held_out}
+        ),
         counts=counts,
         reward_end={
             arm: results["training"][result_key(arm)]["reward_end"]["value"] for arm in MIXTURES

@@ -12,6 +12,7 @@ from factmix.report import (
     drawings,
     findings,
     interactive,
+    model_page,
     provenance,
     published_study,
     run_pages,
@@ -34,7 +35,8 @@ def _json(tree: Any) -> str:
 
 
 def chapter_tables(default: Results, again: Results) -> Files:
-    return _tables(tables.of_study(default) | tables.of_seeds(default, again))
+    made = tables.of_study(default) | tables.of_seeds(default, again)
+    return _tables(made | model_page.tables(default))
 
 
 def sentences(default: Results, again: Results) -> Files:
@@ -71,7 +73,9 @@ def _drawn(kind: str, source: Any) -> dict[str, drawings.Drawing]:
         return drawings.of_published(_published(source))
     if kind == "speed":
         return benchmarks.drawings(benchmarks.read(source))
-    return drawings.of_seeds(source) if kind == "seeds" else drawings.of_study(source)
+    if kind == "seeds":
+        return drawings.of_seeds(source)
+    return drawings.of_study(source) | model_page.drawing(source)
 
 
 def images(kind: str, source: Any, folder: str) -> Files:

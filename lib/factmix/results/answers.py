@@ -163,7 +163,7 @@ def predictions(study: Study, paths: Paths) -> pd.DataFrame:
     files = [
         folder / "predictions.parquet" for folder in _folders(study, paths, study.seeds[0]).values()
     ]
-    return pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
+    return pd.concat([_read(file) for file in files], ignore_index=True)
 
 
 def read_answers(
@@ -189,9 +189,7 @@ def read_answers(
     """
     folders = _folders(study, paths, study.seeds[0] if seed is None else seed)
     frames = {
-        system: pd.read_parquet(folder / "predictions.parquet")
-        .set_index(["dataset", "id"])
-        .sort_index()
+        system: _read(folder / "predictions.parquet").set_index(["dataset", "id"]).sort_index()
         for system, folder in folders.items()
     }
     references = reference_of(study)
@@ -232,6 +230,12 @@ def read_answers(
 def reference_of(study: Study) -> dict[str, str]:
     """The baseline that each system is compared with: the base model's runs, then the arms."""
     return {run.arm: run.baseline for run in study.systems()}
+
+
+def _read(file: Path) -> pd.DataFrame:
+    """The predictions of a file; an older one has no kinds of claims, and gets empty ones."""
+    frame = pd.read_parquet(file)
+    return frame if "kind" in frame.columns else frame.assign(kind="")
 
 
 def _folders(study: Study, paths: Paths, seed: int) -> dict[str, Path]:

@@ -68,7 +68,7 @@ def freeze(study: Study, paths: Paths, into: Path, *, incomplete: bool = False) 
     sources += [paths.run(run) / PREDICTIONS for run in study.base_runs()]
     sources += [folder / name for folder in folders for name in names if (folder / name).is_file()]
     sources += [page for page in _pages(paths) if page.stem in kept or not _of_arm(page)]
-    optional = (paths.learning_rate, paths.shortcuts)
+    optional = (paths.learning_rate, paths.shortcuts, paths.card)
     sources += [source for source in optional if source.is_file()]
     into.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{into.name}-", dir=into.parent) as folder:
