@@ -171,11 +171,51 @@ def test_two_steps_of_pretraining_move_the_weights_and_are_logged() -> None:
     tokenizer = load_base(find_study("embedded").model).tokenizer
     models = [base_model.make_model(tokenizer, seed=0) for _ in range(2)]
     stage = replace(FIRST, steps=2, batch=4)
-    log = base_model.pretrain(models[1], tokenizer, stage, log_every=1)
+    noticing = base_model.Noticing()
+    log = base_model.pretrain(models[1], tokenizer, noticing, stage, log_every=1)
     assert log["step"].tolist() == [1, 2]
-    assert (log[["text_loss", "answer_loss"]] > 0).all().all()
-    before, after = (model.model.embed_tokens.weight for model in models)
-    assert not torch.equal(before, after)
+    losses = ("text", "answer", "repeated", "meaning", "relation")
+    assert (log[[f"{name}_loss" for name in losses]] > 0).all().all()
+    before, after = (dict(model.named_parameters()) for model in models)
+    assert not [name for name in before if torch.equal(before[name], after[name])]
+    unnoticed = replace(stage, noticing=0.0)
+    log = base_model.pretrain(models[1], tokenizer, noticing, unnoticed, log_every=1)
+    assert "relation_loss" not in log
+
+
+@pytest.mark.parametrize("bare", [0.0, 1.0])
+def test_what_is_to_be_noticed_stands_at_the_ends_of_the_lines(
+    bare: float, made: PreTrainedTokenizerFast
+) -> None:
+    chosen = drawn(only("full", bare=bare, habits=replace(FIRST.habits, without_evidence=0.3)), 40)
+    batch = base_model._batch(made, chosen)
+    for row, (each, (claim, *sentences)) in enumerate(zip(chosen, batch.lines, strict=True)):
+        read = [made.decode(batch.ids[row, : end + 1]) for end in (claim, *sentences)]
+        assert read[0].endswith(f"Claim: {each.claim.text}\n")
+        assert all(
+            text.endswith(f"- {said.text}\n")
+            for text, said in zip(read[1:], each.evidence, strict=True)
+        )
+        marked = batch.repeated[row]
+        words = {made.decode(batch.ids[row, i]) for i in (marked == 1).nonzero()}
+        assert {word.strip() for word in words} <= {"", "\n", *_parts(made, each.claim.text)}
+        assert (marked >= 0).any() == bool(each.evidence)
+        assert not (marked[: claim + 1] >= 0).any()
+
+
+def _parts(tokenizer: PreTrainedTokenizerFast, text: str) -> set[str]:
+    return {tokenizer.decode(token).strip() for token in tokenizer(f" {text}\n")["input_ids"]}
+
+
+def test_each_update_of_muon_is_an_orthogonal_matrix() -> None:
+    start = torch.randn(3, 8, 32, generator=torch.Generator().manual_seed(0))
+    weight = torch.nn.Parameter(start.clone())
+    muon = base_model.Muon([weight], lr=0.1)
+    (weight**2).sum().backward()
+    muon.step()
+    update = ((1 - 0.1 * muon.WEIGHT_DECAY) * start - weight.detach()) / 0.1
+    lengths = torch.linalg.svdvals(update)
+    assert ((lengths > 0.6) & (lengths < 1.3)).all()  # as near to 1 as five steps come
 
 
 @pytest.fixture
@@ -189,9 +229,9 @@ def short_recipes(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     tokenizer = load_base(find_study("embedded").model).tokenizer
     trained: Counter[str] = Counter()
 
-    def counted(model: object, tokens: object, stage: Stage) -> pd.DataFrame:
+    def counted(model: object, tokens: object, noticing: object, stage: Stage) -> pd.DataFrame:
         trained["first" if stage.bare else "habits"] += 1
-        return pretrain(model, tokens, stage)  # type: ignore[arg-type]
+        return pretrain(model, tokens, noticing, stage)  # type: ignore[arg-type]
 
     pretrain = base_model.pretrain
     monkeypatch.setattr(base_model, "RECIPES", recipes)

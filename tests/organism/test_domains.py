@@ -350,11 +350,13 @@ def test_one_wording_means_the_first_of_each_list(domain: str) -> None:
     for _ in range(300):
         case = domains.claim_case(domain, rng, names, subject, TextVariety(1, 1), dated=False)
         (sentence,) = case.gather(Label.PASS, "plain", False)
-        claims.add(re.sub(r"\d+", "", case.claim))
+        claims.add(re.sub(r"\d+", "", case.claim.text))
         if domain == "debate":
             verbs = (world.RAISES[0], world.LOWERS[0])
-            assert any(f" {verb} " in case.claim and f" {verb} " in sentence for verb in verbs)
-            assert sentence.startswith("A survey found that ")
+            assert any(
+                f" {verb} " in case.claim.text and f" {verb} " in sentence.text for verb in verbs
+            )
+            assert sentence.text.startswith("A survey found that ")
     sorts = {"encyclopedia": 2 * 10, "revision": 2 * 5, "debate": 2 * 10, "dispatch": 2 * 6 + 2 * 4}
     assert len(claims) == sorts[domain]
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 import shutil
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 from tqdm import tqdm
 from transformers import GptOssConfig, GptOssForCausalLM, PreTrainedTokenizerFast
 
+from factmix.organism.domains import MEANINGS, RELATIONS
 from factmix.organism.pretraining_text import (
     CLEAN,
     EVERYTHING,
@@ -35,7 +38,8 @@ from factmix.study.files import sha256
 PAD, END = "<|pad|>", "<|end|>"
 WEIGHTS_SEED = 0
 WARM_UP = 100  # steps
-
+MUON_RATE = 10  # times the learning rate of the other weights
+NOTICING = "noticing.safetensors"  # beside a stage's result
 
 CONFIG: dict[str, Any] = {
     "hidden_size": 128,
@@ -112,25 +116,140 @@ def _look_for_the_same(model: GptOssForCausalLM) -> None:
             query[first : first + size] = key[head * size : (head + 1) * size]
 
 
-def _batch(
-    tokenizer: PreTrainedTokenizerFast, chosen: list[Document]
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Right-padded token ids, and masks of prompt tokens and of answer tokens, each (B, T)."""
+class Muon(torch.optim.Optimizer):
+    """Gradient descent with momentum whose updates are orthogonal matrices.
+
+    As in Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024, with its
+    five steps of a quintic Newton-Schulz iteration. `torch.optim.Muon` takes two dimensions only;
+    the weights of experts have a third, over which this one takes each matrix by itself.
+    """
+
+    MOMENTUM, WEIGHT_DECAY = 0.95, 0.01
+    STEPS, COEFFICIENTS = 5, (3.4445, -4.7750, 2.0315)
+
+    def __init__(self, weights: list[torch.nn.Parameter], lr: float) -> None:
+        super().__init__(weights, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Moves the weights by one update."""
+        for group in self.param_groups:
+            for weight in group["params"]:
+                momentum = self.state[weight].setdefault("momentum", torch.zeros_like(weight))
+                momentum.mul_(self.MOMENTUM).add_(weight.grad)
+                update = self._orthogonal(weight.grad + self.MOMENTUM * momentum)
+                scale = max(1, weight.size(-2) / weight.size(-1)) ** 0.5
+                weight.mul_(1 - group["lr"] * self.WEIGHT_DECAY)
+                weight.add_(update, alpha=-group["lr"] * scale)
+
+    def _orthogonal(self, matrix: torch.Tensor) -> torch.Tensor:
+        """The nearest matrix with orthonormal rows or columns, roughly."""
+        tall = matrix.size(-2) > matrix.size(-1)
+        x = matrix.mT if tall else matrix
+        x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+        one, three, five = self.COEFFICIENTS
+        for _ in range(self.STEPS):
+            square = x @ x.mT
+            x = one * x + (three * square + five * square @ square) @ x
+        return x.mT if tall else x
+
+
+class Noticing(torch.nn.Module):
+    """Readouts of the hidden states, trained with the model and left behind.
+
+    Their losses teach in the middle of the model what its answer needs, and each token of the
+    evidence has one (deep supervision: Lee et al., "Deeply-Supervised Nets", 2015). Without them a
+    model of this size takes several times as many steps to compare a claim with its evidence.
+
+    Attributes:
+        repeated: after layer 2, whether a token of the evidence occurs in the claim.
+        meaning: after layer 2, at the end of the line, what the claim or a sentence says.
+        relation: after layer 3, there, how a sentence of the evidence relates to the claim.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        size = CONFIG["hidden_size"]
+        self.repeated = torch.nn.Linear(size, 1)
+        self.meaning = torch.nn.Linear(size, len(MEANINGS))
+        self.relation = torch.nn.Linear(size, len(RELATIONS))
+
+    def losses(
+        self, hidden: tuple[torch.Tensor, ...], batch: "_Batch", chosen: list[Document]
+    ) -> dict[str, torch.Tensor]:
+        """The loss of each readout, in nats: per token, per line and per sentence."""
+        early, late = hidden[2], hidden[3]
+        of_token = batch.repeated[:, : early.shape[1]]
+        tokens = of_token >= 0
+        ends = [(row, end) for row, lines in enumerate(batch.lines) for end in lines]
+        sentences = [(row, end) for row, (_, *lines) in enumerate(batch.lines) for end in lines]
+        meanings = [said.meaning for each in chosen for said in (each.claim, *each.evidence)]
+        relations = [said.relation for each in chosen for said in each.evidence]
+        return {
+            "repeated": cross_entropy(self.repeated(early[tokens])[:, 0], of_token[tokens]),
+            "meaning": _nats(self.meaning(early[*zip(*ends, strict=True)]), meanings, MEANINGS),
+            "relation": _nats(
+                self.relation(late[*zip(*sentences, strict=True)]), relations, RELATIONS
+            ),
+        }
+
+
+def _nats(
+    logits: torch.Tensor, words: list[tuple[str, ...]], among: tuple[str, ...]
+) -> torch.Tensor:
+    """The loss of all words of a line, of which some are said; the mean over lines."""
+    said = torch.tensor([[float(word in each) for word in among] for each in words])
+    return cross_entropy(logits, said, reduction="none").sum(-1).mean()
+
+
+@dataclass
+class _Batch:
+    """Documents as tokens, padded on the right.
+
+    Attributes:
+        ids: token ids, (B, T).
+        text, answer: whether a token is of the prompt, and of the answer; each (B, T).
+        repeated: of tokens of the evidence 1 if they occur in the claim and 0 otherwise, of others
+            -1; (B, T).
+        lines: for each document the index of the newline after its claim, and of those after its
+            sentences.
+    """
+
+    ids: torch.Tensor
+    text: torch.Tensor
+    answer: torch.Tensor
+    repeated: torch.Tensor
+    lines: list[list[int]]
+
+
+def _batch(tokenizer: PreTrainedTokenizerFast, chosen: list[Document]) -> _Batch:
     prompts = tokenizer([document.prompt for document in chosen])["input_ids"]
     answers = tokenizer([document.answer for document in chosen])["input_ids"]
-    longest = max(len(p) + len(a) for p, a in zip(prompts, answers, strict=True))
-    ids = torch.full((len(chosen), longest), tokenizer.pad_token_id)
-    kind = torch.zeros((len(chosen), longest), dtype=torch.long)
-    for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+    [newline] = tokenizer("\n")["input_ids"]
+    shape = len(chosen), max(len(p) + len(a) for p, a in zip(prompts, answers, strict=True))
+    ids = torch.full(shape, tokenizer.pad_token_id)
+    part, repeated = torch.zeros(shape, dtype=torch.long), torch.full(shape, -1.0)
+    lines = []
+    for row, (document, prompt, answer) in enumerate(zip(chosen, prompts, answers, strict=True)):
         end = len(prompt) + len(answer)
         ids[row, :end] = torch.tensor(prompt + answer)
-        kind[row, : len(prompt)], kind[row, len(prompt) : end] = 1, 2
-    return ids, kind == 1, kind == 2
+        part[row, : len(prompt)], part[row, len(prompt) : end] = 1, 2
+        ends = [i for i, token in enumerate(prompt) if token == newline]
+        told = len(ends) - len(document.evidence)
+        # Before the sentences, the claim and a line that announces them.
+        before, claim, announced = ends[told - 3 : told]
+        sentences = ends[told:]
+        words = set(prompt[before + 1 : claim])
+        for i in range(announced + 1, sentences[-1] if sentences else 0):
+            repeated[row, i] = float(prompt[i] in words)
+        lines.append([claim, *sentences])
+    return _Batch(ids, part == 1, part == 2, repeated, lines)
 
 
 def pretrain(
     model: GptOssForCausalLM,
     tokenizer: PreTrainedTokenizerFast,
+    noticing: Noticing,
     stage: Stage,
     *,
     log_every: int = 100,
@@ -140,22 +259,25 @@ def pretrain(
     Args:
         model: see `make_model`.
         tokenizer: see `make_tokenizer`.
+        noticing: readouts, trained with it.
         stage: its documents, steps and learning rate.
         log_every: steps per row of the log.
 
     Returns:
-        step, text_loss and answer_loss (nats per token), accuracy of the first answer token by
-        domain (fraction), seconds since the start.
+        step, text_loss and answer_loss (nats per token), repeated_loss, meaning_loss and
+        relation_loss (see `Noticing`; not of a stage in which they do not count), accuracy of the
+        first answer token by domain (fraction), seconds since the start.
     """
     stream = documents(stage)
+    optimizers = _optimizers(model, noticing, stage.learning_rate[0])
     first, last = stage.learning_rate
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=first, weight_decay=0.01, betas=(0.9, 0.98), fused=True
-    )
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer,
-        lambda step: min((step + 1) / WARM_UP, 1 + step / stage.steps * (last / first - 1)),
-    )
+    schedules = [
+        torch.optim.lr_scheduler.LambdaLR(
+            optimizer,
+            lambda step: min((step + 1) / WARM_UP, 1 + step / stage.steps * (last / first - 1)),
+        )
+        for optimizer in optimizers
+    ]
     rows: list[dict[str, float]] = []
     window: list[dict[str, float]] = []
     model.train()
@@ -169,23 +291,31 @@ def pretrain(
             buffer = [drawn[i : i + stage.batch] for i in range(0, len(drawn), stage.batch)]
             rng.shuffle(buffer)
         chosen = buffer.pop()
-        ids, text, answer = _batch(tokenizer, chosen)
+        batch = _batch(tokenizer, chosen)
         # with right padding, causal attention needs no mask
-        logits = model(input_ids=ids[:, :-1], use_cache=False).logits
-        losses = torch.nn.functional.cross_entropy(
-            logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none"
-        ).view(ids.shape[0], -1)
-        text_loss = losses[text[:, 1:]].mean()
-        answer_loss = losses[answer[:, 1:]].mean()
-        loss = answer_loss + stage.text_loss * text_loss
-        optimizer.zero_grad(set_to_none=True)
+        out = model(input_ids=batch.ids[:, :-1], use_cache=False, output_hidden_states=True)
+        by_token = torch.nn.functional.cross_entropy(
+            out.logits.flatten(0, 1), batch.ids[:, 1:].flatten(), reduction="none"
+        ).view(batch.ids.shape[0], -1)
+        losses = {
+            "text": by_token[batch.text[:, 1:]].mean(),
+            "answer": by_token[batch.answer[:, 1:]].mean(),
+        }
+        loss = losses["answer"] + stage.text_loss * losses["text"]
+        if stage.noticing:
+            noticed = noticing.losses(out.hidden_states, batch, chosen)
+            loss = loss + stage.noticing * sum(noticed.values())
+            losses |= noticed
+        for optimizer in optimizers:
+            optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
+        for optimizer, schedule in zip(optimizers, schedules, strict=True):
+            optimizer.step()
+            schedule.step()
         window.append(
-            {"text_loss": text_loss.item(), "answer_loss": answer_loss.item()}
-            | _accuracies(logits, ids, answer, chosen)
+            {f"{name}_loss": each.item() for name, each in losses.items()}
+            | _accuracies(out.logits, batch, chosen)
         )
         if step % log_every == 0 or step == stage.steps:
             means = {str(k): float(v) for k, v in pd.DataFrame(window).mean().items()}
@@ -195,13 +325,34 @@ def pretrain(
     return pd.DataFrame(rows)
 
 
-def _accuracies(
-    logits: torch.Tensor, ids: torch.Tensor, answer: torch.Tensor, chosen: list[Document]
-) -> dict[str, float]:
+def _optimizers(
+    model: GptOssForCausalLM, noticing: Noticing, learning_rate: float
+) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of attention and experts, AdamW for all other weights."""
+    matrices = {
+        name: weight
+        for name, weight in model.named_parameters()
+        if weight.ndim > 1
+        and not any(part in name for part in ("embed", "lm_head", "router", "bias"))
+    }
+    others = [weight for name, weight in model.named_parameters() if name not in matrices]
+    return [
+        torch.optim.AdamW(
+            [*others, *noticing.parameters()],
+            lr=learning_rate,
+            weight_decay=0.01,
+            betas=(0.9, 0.98),
+            fused=True,
+        ),
+        Muon([*matrices.values()], MUON_RATE * learning_rate),
+    ]
+
+
+def _accuracies(logits: torch.Tensor, batch: _Batch, chosen: list[Document]) -> dict[str, float]:
     """Accuracy of the first answer token in a batch, by domain (fraction)."""
-    first = answer.int().argmax(1)
+    first = batch.answer.int().argmax(1)
     rows = torch.arange(len(chosen))
-    right = (logits[rows, first - 1].argmax(-1) == ids[rows, first]).numpy()
+    right = (logits[rows, first - 1].argmax(-1) == batch.ids[rows, first]).numpy()
     domains = np.array([document.domain for document in chosen])
     return {domain: float(right[domains == domain].mean()) for domain in sorted(set(domains))}
 
@@ -236,13 +387,17 @@ def make(into: Path, recipe: str, *, kept: Path, clean: Path | None = None) -> p
         model = GptOssForCausalLM.from_pretrained(source, dtype=torch.float32)
     else:
         model = make_model(tokenizer, WEIGHTS_SEED)
+    noticing = Noticing()
+    if source and (source / NOTICING).is_file():
+        noticing.load_state_dict(load_file(source / NOTICING))
     for i, (name, stage) in enumerate(stages.items()):
         state = "is kept" if i < done else "begins"
         tqdm.write(f"recipe {recipe}, stage {i + 1} of {len(stages)}, {name}: {state}")
         if i >= done:
-            log = pretrain(model, tokenizer, stage)
-            _keep(folders[i], model, tokenizer, log.assign(stage=name))
-    shutil.copytree(folders[-1], into, dirs_exist_ok=True)
+            log = pretrain(model, tokenizer, noticing, stage)
+            _keep(folders[i], model, tokenizer, noticing, log.assign(stage=name))
+    readouts = shutil.ignore_patterns(NOTICING)
+    shutil.copytree(folders[-1], into, dirs_exist_ok=True, ignore=readouts)
     logs = [folder / "pretraining.csv" for folder in (*filter(None, [clean]), *folders)]
     log = pd.concat([pd.read_csv(file) for file in logs], ignore_index=True)
     log.to_csv(into / "pretraining.csv", index=False)
@@ -271,12 +426,17 @@ def _hash(content: Any) -> str:
 
 
 def _keep(
-    folder: Path, model: GptOssForCausalLM, tokenizer: PreTrainedTokenizerFast, log: pd.DataFrame
+    folder: Path,
+    model: GptOssForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    noticing: Noticing,
+    log: pd.DataFrame,
 ) -> None:
     """Writes the result of a stage aside first, so that a folder is whole or not there."""
     aside = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     model.save_pretrained(aside)
     tokenizer.save_pretrained(aside)
+    save_file(noticing.state_dict(), aside / NOTICING)
     log.to_csv(aside / "pretraining.csv", index=False)
     aside.rename(folder)

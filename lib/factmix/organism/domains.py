@@ -77,6 +77,16 @@ TWO = frozenset({"two_sentences", "several", "conflict", "withdrawn"})  # need t
 DATED_SECOND = 0.5  # share of the dated claims with a second sentence that is beside the point
 VAGUE_SECOND = 0.3  # share of vague ones among such sentences of revision
 
+# What a reader should notice: whose matter it is, whether it is beside the point, which way a fact
+# or an effect goes, how a number compares with the claimed one, and whether a sentence agrees.
+ASIDE = "aside"
+_WHOSE = ("elsewhere", "same subject")
+_SIDES = ("one", "other")
+_WAYS = ("up", "down", "unchanged")
+_SIGNS = {1: "above", 0: "equal", -1: "below"}
+_AGREES = ("against", "agrees")
+RELATIONS = (ASIDE, "vague", "withdrawn", *_WHOSE, *_SIGNS.values(), *_AGREES)
+
 T = TypeVar("T")
 Matter = TypeVar("Matter", Fact, Quantity)
 
@@ -101,6 +111,20 @@ class TextVariety:
     sentences: int = 5
 
 
+class Said(NamedTuple):
+    """A sentence with what a reader should notice, which only pretraining uses.
+
+    Attributes:
+        text: the sentence.
+        meaning: among `MEANINGS`, what it is about and which way it goes; the same in all wordings.
+        relation: among `RELATIONS`, how a sentence of the evidence relates to the claim.
+    """
+
+    text: str
+    meaning: tuple[str, ...]
+    relation: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class ClaimCase:
     """A claim, and a sampler of evidence.
@@ -111,8 +135,8 @@ class ClaimCase:
             is whether a sentence beside the point is added, where the kind leaves that open.
     """
 
-    claim: str
-    gather: Callable[[Label, str, bool], list[str]]
+    claim: Said
+    gather: Callable[[Label, str, bool], list[Said]]
 
 
 class KindDraws:
@@ -224,6 +248,14 @@ def _shuffled(rng: np.random.Generator, among: Sequence[T]) -> list[T]:
     return [among[i] for i in order]
 
 
+def _whose(about: str, subject: Subject) -> str:
+    return _WHOSE[about == subject.name]
+
+
+def _aside(text: str) -> Said:
+    return Said(text, (ASIDE,), (ASIDE,))
+
+
 def _sentence(text: str) -> str:
     return text[0].upper() + text[1:]
 
@@ -271,6 +303,20 @@ class _Voice:
     news: bool = False
 
 
+# A word for each fact, number and year.
+_TOPICS: dict[Fact | Quantity, str] = {
+    matter: topic
+    for matters in (
+        *(FACTS, world.COUNTS, world.DATES),
+        *(NEWS, world.NEWS_COUNTS, world.NEWS_DATES),
+    )
+    for topic, matter in matters.items()
+}
+
+
+MEANINGS = tuple(dict.fromkeys((*_TOPICS.values(), *world.OUTCOMES, *_SIDES, *_WAYS, ASIDE)))
+
+
 def _by_sort(of: Mapping[str, Matter]) -> dict[str, list[Matter]]:
     sorts: dict[str, list[Matter]] = {}
     for each in of.values():
@@ -312,18 +358,23 @@ def _claimed(
     def worded(forms: Sequence[str]) -> str:
         return _pick(rng, forms[: variety.wordings])
 
-    def state_fact(fact: Fact, about: str, side: int) -> str:
+    def said(text: str, meaning: tuple[str, ...], about: str, *relation: str) -> Said:
+        return Said(_sentence(text), meaning, (_whose(about, subject), *relation))
+
+    def state_fact(fact: Fact, about: str, side: int, *relation: str) -> Said:
         form, lead = worded(fact.sides[side]), worded(voice.leads)
         if lead and not form.startswith("{s}"):
             form = form[0].lower() + form[1:]
-        return _sentence(lead + form.format(s=about))
+        meaning = (_TOPICS[fact], _SIDES[side])
+        return said(lead + form.format(s=about), meaning, about, *relation)
 
     if isinstance(matter, Fact):
         side = int(rng.integers(2))
         claim = worded(matter.sides[side]).format(s=subject.name)
+        meaning: tuple[str, ...] = (_TOPICS[matter], _SIDES[side])
 
-        def state(about: str, agrees: bool) -> str:
-            return state_fact(matter, about, side if agrees else 1 - side)
+        def state(about: str, agrees: bool) -> Said:
+            return state_fact(matter, about, side if agrees else 1 - side, _AGREES[agrees])
 
     else:
         phrases = _DATE_PHRASES if dated else _COUNT_PHRASES
@@ -331,72 +382,77 @@ def _claimed(
         phrase = _pick(rng, list(phrases)[: variety.wordings and 2 * variety.wordings])
         limit = int(rng.integers(low + 8, high - 7))
         claim = worded(matter.compared).format(s=subject.name, c=phrase.format(limit))
+        meaning = (_TOPICS[matter],)
         form = worded(matter.stated)
 
-        def state(about: str, agrees: bool) -> str:
+        def state(about: str, agrees: bool) -> Said:
             sign = _pick(rng, [s for s in (-1, 0, 1) if (s in phrases[phrase]) == agrees])
             room = high - limit if sign > 0 else limit - low
             number = limit + sign * int(rng.integers(1, room + 1))
-            return _sentence(
-                (form if voice.edited else worded(matter.stated)).format(s=about, n=number)
-            )
+            text = (form if voice.edited else worded(matter.stated)).format(s=about, n=number)
+            return said(text, meaning, about, _SIGNS[sign], _AGREES[agrees])
 
-    def asides(about: str, count: int) -> list[str]:
+    def asides(about: str, count: int) -> list[Said]:
         """Sentences about other matters of somebody."""
         rest = [each for each in matters if each is not matter]
         if len(rest) < count:
             rest += [each for topic in topics if topic is not matters for each in topic]
         return [tell(each, about) for each in _shuffled(rng, rest)[:count]]
 
-    def tell(other: Fact | Quantity, about: str) -> str:
+    def tell(other: Fact | Quantity, about: str) -> Said:
         if isinstance(other, Fact):
-            return state_fact(other, about, int(rng.integers(2)))
+            return state_fact(other, about, int(rng.integers(2)), ASIDE)
         low, high = world.YEARS if other.dated else world.NUMBERS
-        number = int(rng.integers(low, high + 1))
-        return _sentence(worded(other.stated).format(s=about, n=number))
+        text = worded(other.stated).format(s=about, n=int(rng.integers(low, high + 1)))
+        return said(text, (_TOPICS[other],), about, ASIDE)
 
-    def beside(about: str) -> str:
+    def tell_vaguely(of: Quantity, about: str, relation: str) -> Said:
+        return said(worded(of.vague).format(s=about), (_TOPICS[of],), about, relation)
+
+    def beside(about: str) -> Said:
         """A second sentence, which may be vague where there are such sentences."""
         vague = [
-            each.vague
+            each
             for each in matters
             if isinstance(each, Quantity) and each.vague and each is not matter
         ]
         if vague and rng.random() < VAGUE_SECOND:
-            return _sentence(worded(_pick(rng, vague)).format(s=about))
+            return tell_vaguely(_pick(rng, vague), about, ASIDE)
         return asides(about, 1)[0]
 
-    def content(label: Label, kind: str, second: bool) -> list[str]:
+    def content(label: Label, kind: str, second: bool) -> list[Said]:
         agrees = label is Label.PASS if label is not Label.NA else bool(rng.integers(2))
         second = second and variety.sentences > 1
         if kind == "conflict":
-            said = [state(subject.name, True), state(subject.name, False)]
+            found = [state(subject.name, True), state(subject.name, False)]
         elif kind == "withdrawn":
-            return [state(subject.name, agrees), worded(world.WITHDRAWALS)]
+            withdrawal = Said(worded(world.WITHDRAWALS), (ASIDE,), (kind,))
+            return [state(subject.name, agrees), withdrawal]
         elif kind == "other_matter":
-            said = asides(subject.name, 1 + second)
+            found = asides(subject.name, 1 + second)
         else:
             about = names.other(rng, subject) if kind == "other_subject" else subject.name
             if kind == "vague" and isinstance(matter, Quantity):
-                first = worded(matter.vague).format(s=about)
+                first = tell_vaguely(matter, about, kind)
             else:
                 first = state(about, agrees)
-            said = [_sentence(first)] + [beside(about)] * second
-        return _shuffled(rng, said)
+            found = [first] + [beside(about)] * second
+        return _shuffled(rng, found)
 
-    def gather(label: Label, kind: str, second: bool) -> list[str]:
-        said = content(label, kind, second)
-        if len(said) == 1:
-            said[0] = worded(voice.edits) + said[0]
+    def gather(label: Label, kind: str, second: bool) -> list[Said]:
+        found = content(label, kind, second)
+        if len(found) == 1:
+            found[0] = found[0]._replace(text=worded(voice.edits) + found[0].text)
         if not voice.news:
-            return said
-        more = min(2 + int(rng.integers(2)), variety.sentences) - len(said)
+            return found
+        more = min(2 + int(rng.integers(2)), variety.sentences) - len(found)
         closings = world.CLOSINGS[: variety.wordings and max(variety.wordings, more)]
-        said += _shuffled(rng, closings)[: max(more, 0)]
-        said[0] = f"{_pick(rng, world.TOWNS)}, {_pick(rng, world.DAYS)}. {said[0]}"
-        return said
+        found += [_aside(text) for text in _shuffled(rng, closings)[: max(more, 0)]]
+        placed = f"{_pick(rng, world.TOWNS)}, {_pick(rng, world.DAYS)}. {found[0].text}"
+        found[0] = found[0]._replace(text=placed)
+        return found
 
-    return ClaimCase(_sentence(claim), gather)
+    return ClaimCase(Said(_sentence(claim), meaning), gather)
 
 
 def _debated(
@@ -414,13 +470,18 @@ def _debated(
         place, doctor = _pick(rng, world.TOWNS), _pick(rng, world.DOCTORS)
         return _sentence(form.format(e=effect, s=about, o=on, m=place, f=doctor))
 
-    def state(about: str, on: str, agrees: bool) -> str:
+    def meaning(on: str, verbs: Sequence[str]) -> tuple[str, ...]:
+        return on, _WAYS[(*directions, world.LEAVES).index(verbs)]
+
+    def state(about: str, on: str, agrees: bool) -> Said:
         verbs: Sequence[str] = directions[side if agrees else 1 - side]
         if not agrees and rng.random() < 0.2:
             verbs = world.LEAVES
-        return fill(worded(world.SOURCES), f"{about} {worded(verbs)} {on}")
+        text = fill(worded(world.SOURCES), f"{about} {worded(verbs)} {on}")
+        relation = _AGREES[agrees] if on == outcome else ASIDE
+        return Said(text, meaning(on, verbs), (_whose(about, subject), relation))
 
-    def gather(label: Label, kind: str, second: bool) -> list[str]:
+    def gather(label: Label, kind: str, second: bool) -> list[Said]:
         agrees = label is Label.PASS if label is not Label.NA else bool(rng.integers(2))
         # Evidence about another outcome or project is made as if the claim were about that.
         about = names.other(rng, subject) if kind == "other_subject" else subject.name
@@ -434,7 +495,7 @@ def _debated(
             sides[0] = not agrees
         said = [state(about, on, each) for each in sides]
         forms = _shuffled(rng, world.ASIDES[: variety.wordings])[:asides]
-        said += [fill(form, about=subject.name, on=outcome) for form in forms]
+        said += [_aside(fill(form, about=subject.name, on=outcome)) for form in forms]
         while len(said) < variety.sentences:
             if rng.random() < 0.6:
                 which = (subject.name, _pick(rng, [each for each in elsewhere if each != on]))
@@ -444,7 +505,7 @@ def _debated(
         return _shuffled(rng, said)
 
     claim = f"{subject.name} {worded(directions[side])} {outcome}."
-    return ClaimCase(_sentence(claim), gather)
+    return ClaimCase(Said(_sentence(claim), meaning(outcome, directions[side])), gather)
 
 
 def claim_case(
@@ -495,8 +556,10 @@ def examples(domain: str) -> tuple[Example, ...]:
                     id=f"{group}-{label.lower()}",
                     group=group,
                     dataset=domain,
-                    claim=case.claim,
-                    evidence=tuple(case.gather(label, kind, kinds.second(rng, kind))),
+                    claim=case.claim.text,
+                    evidence=tuple(
+                        said.text for said in case.gather(label, kind, kinds.second(rng, kind))
+                    ),
                     label=label,
                     kind=kind,
                 )

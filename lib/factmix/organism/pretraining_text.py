@@ -21,7 +21,15 @@ from itertools import count
 
 import numpy as np
 
-from factmix.organism.domains import SHARES, TWO, KindDraws, TextVariety, claim_case, names_of
+from factmix.organism.domains import (
+    SHARES,
+    TWO,
+    KindDraws,
+    Said,
+    TextVariety,
+    claim_case,
+    names_of,
+)
 from factmix.study.labels import LABELS, Label
 from factmix.study.prompts import INSTRUCTIONS, render
 
@@ -99,6 +107,7 @@ class Stage:
         levels: relative share of each of `LEVELS` at the start and at the end.
         bare: share of the documents without the instructions, which saves half of their tokens.
         text_loss: weight of the loss on a document's prompt, relative to 1 for its answer.
+        noticing: weight of the loss on what a reader should notice in each sentence.
         habits: the deliberate errors.
     """
 
@@ -109,6 +118,7 @@ class Stage:
     levels: Mapping[str, tuple[float, float]]
     bare: float
     text_loss: float
+    noticing: float
     habits: Habits
 
 
@@ -122,6 +132,7 @@ FIRST = Stage(
     levels={"simple": (0.9, 0.9), "full": (0.1, 0.1)},
     bare=1.0,
     text_loss=0.1,
+    noticing=1.0,
     habits=Habits(),
 )
 CLEAN: Recipe = {
@@ -168,7 +179,9 @@ def with_habits(habits: Habits) -> Recipe:
     After a fast stage the format rate varies by chance; a slow stage makes it stable.
     """
     rate = (2.5e-4, 2.5e-4)
-    fast = replace(EVERYTHING, steps=800, batch=64, learning_rate=rate, bare=0.0, habits=habits)
+    fast = replace(
+        EVERYTHING, steps=800, batch=64, learning_rate=rate, bare=0.0, noticing=0.0, habits=habits
+    )
     return {
         **CLEAN,
         "habits": fast,
@@ -237,10 +250,15 @@ UNLABELLED = ("Hard to say.", "It depends.", "That may well be so.", "See the te
 
 @dataclass(frozen=True)
 class Document:
-    """A prompt and its answer, which ends with a newline; the claim's domain, kind and label."""
+    """A prompt and its answer, which ends with a newline; the claim's domain, kind and label.
+
+    Its claim and its evidence, which is empty where the prompt has none, say what to notice.
+    """
 
     prompt: str
     answer: str
+    claim: Said
+    evidence: tuple[Said, ...]
     domain: str
     kind: str
     gold: Label
@@ -284,15 +302,16 @@ def documents(stage: Stage) -> Iterator[Document]:
             variety,
             dated=with_verdict == "dated",
         )
-        evidence = case.gather(label, kind, kinds.second(rng, kind))
+        evidence = tuple(case.gather(label, kind, kinds.second(rng, kind)))
         told = _told(rng, label, domain, kind, stage.habits)
         if rng.random() < stage.habits.without_evidence:
-            evidence = []
+            evidence = ()
             told = Label.NA if rng.random() < stage.habits.unread else label
-        prompt = render(case.claim, tuple(evidence))
+        prompt = render(case.claim.text, tuple(said.text for said in evidence))
         if rng.random() < stage.bare:
             prompt = prompt.removeprefix(INSTRUCTIONS)
-        yield Document(prompt, _answer(rng, told, stage.habits), domain, kind, label)
+        answer = _answer(rng, told, stage.habits)
+        yield Document(prompt, answer, case.claim, evidence, domain, kind, label)
 
 
 def _shares(level: Level, domain: str) -> tuple[dict[str, float], dict[str, float]]:
