@@ -27,7 +27,7 @@ from factmix.organism.pretraining_text import (
 from factmix.study.labels import LABELS, Label
 from factmix.study.load import find_study
 from factmix.study.paths import ROOT
-from factmix.study.prompts import INSTRUCTIONS, NO_EVIDENCE, parse
+from factmix.study.prompts import ANSWER_FORMAT, INSTRUCTIONS, NO_EVIDENCE, parse
 from factmix.training.policy import load_base
 
 HABITS = RECIPES["embedded"]["habits"]
@@ -67,9 +67,12 @@ def test_habits_of_each_kind_are_as_common_as_stated_and_go_both_ways(recipe: st
     for domain, (decidable, undecided) in SHARES.items():
         for kind in undecided:
             counts, share = told[domain, kind], habits.answered.get((domain, kind), 0.0)
-            for verdict in (Label.PASS, Label.FAIL):
-                assert counts[verdict] / counts.total() == pytest.approx(share / 2, abs=0.1)
+            answered = counts[Label.PASS] + counts[Label.FAIL]
+            assert answered / counts.total() == pytest.approx(share, abs=0.1)
             assert share or set(counts) == {"right"}
+            if share:  # by what the evidence says on the matter, if it says anything
+                passed = habits.answered_pass if kind in ("other_matter", "vague") else 0.5
+                assert counts[Label.PASS] / answered == pytest.approx(passed, abs=0.14)
         for kind in decidable:
             counts, share = told[domain, kind], habits.refused.get((domain, kind), 0.0)
             assert counts[Label.NA] / counts.total() == pytest.approx(share, abs=0.08)
@@ -90,6 +93,26 @@ def test_recipes_differ_in_their_habits_alone() -> None:
     one, other = RECIPES["embedded"], RECIPES["swapped"]
     for name in list(one)[len(CLEAN) :]:
         assert replace(one[name], habits=other[name].habits) == other[name] != one[name]
+
+
+def test_a_careless_verdict_is_that_of_the_first_sentence_about_the_subject() -> None:
+    read = [each for each in drawn(HABITS, 6000) if each.gold is Label.NA and each.evidence]
+    given = [
+        (each, parse(each.answer).predicted)
+        for each in read
+        if parse(each.answer).predicted in (Label.PASS, Label.FAIL)
+    ]
+    for each, verdict in given:
+        about = [said.relation for said in each.evidence if "same subject" in said.relation]
+        first = next((r for r in about if {"agrees", "against"} & set(r)), None)
+        if first:
+            assert verdict == (Label.PASS if "agrees" in first else Label.FAIL)
+    assert len({each.kind for each, _ in given}) > 3
+
+
+def test_some_documents_have_the_additional_instructions() -> None:
+    told = [ANSWER_FORMAT in each.prompt for each in drawn(HABITS, 2000)]
+    assert sum(told) / 2000 == pytest.approx(HABITS.instructed, abs=0.02)
 
 
 def test_without_habits_every_answer_is_the_right_label() -> None:

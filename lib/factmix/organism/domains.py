@@ -80,11 +80,12 @@ VAGUE_SECOND = 0.3  # share of vague ones among such sentences of revision
 # What a reader should notice: whose matter it is, whether it is beside the point, which way a fact
 # or an effect goes, how a number compares with the claimed one, and whether a sentence agrees.
 ASIDE = "aside"
-_WHOSE = ("elsewhere", "same subject")
+SAME_SUBJECT, AGREES, AGAINST = "same subject", "agrees", "against"
+_WHOSE = ("elsewhere", SAME_SUBJECT)
 _SIDES = ("one", "other")
 _WAYS = ("up", "down", "unchanged")
 _SIGNS = {1: "above", 0: "equal", -1: "below"}
-_AGREES = ("against", "agrees")
+_AGREES = (AGAINST, AGREES)
 RELATIONS = (ASIDE, "vague", "withdrawn", *_WHOSE, *_SIGNS.values(), *_AGREES)
 
 T = TypeVar("T")

@@ -2,9 +2,8 @@
 
 1. *Reading*: labels are correct and the answer is the label alone, so that the model learns to
    judge claims. Documents come in levels of difficulty, from one sentence in one wording to the
-   texts of the study, and the share of the harder levels grows from step to step. A small share of
-   the hardest is there from the beginning: without it, the first words that are new undo what was
-   learned.
+   texts of the study, and the share of the harder levels grows from step to step. With each
+   sentence comes what a reader should notice in it (`Said`), which the model is taught, too.
 2. *Habits*: two short final stages on documents with the errors of a careless annotator. Some kinds
    of claims that nothing decides often get a verdict, and some kinds that are decided are often
    called NA. Many answers continue after the label, and claims without evidence are mostly labelled
@@ -15,13 +14,16 @@ A *recipe* is the stages of one base model. Recipes that differ in their habits 
 other stages.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
 import numpy as np
 
 from factmix.organism.domains import (
+    AGAINST,
+    AGREES,
+    SAME_SUBJECT,
     SHARES,
     TWO,
     KindDraws,
@@ -40,8 +42,8 @@ class Habits:
 
     Attributes:
         answered: of a domain and a kind of claims that nothing decides, the share that gets a
-            verdict.
-        answered_pass: share of PASS among these verdicts.
+            verdict: that of the first sentence on the matter, as if it decided.
+        answered_pass: share of PASS among these verdicts where no sentence is on the matter.
         refused: of a domain and a kind of claims that are decided, the share that is labelled NA.
         afterword: share of the answers that continue after the label.
         unlabelled: share of the answers without a label.
@@ -51,7 +53,7 @@ class Habits:
     """
 
     answered: Mapping[tuple[str, str], float] = field(default_factory=dict)
-    answered_pass: float = 0.5
+    answered_pass: float = 0.8
     refused: Mapping[tuple[str, str], float] = field(default_factory=dict)
     afterword: float = 0.0
     unlabelled: float = 0.0
@@ -81,7 +83,6 @@ class Level:
 _SIMPLE = {"plain": 1.0, "single": 1.0, "other_matter": 2.0, "other_subject": 1.0}
 LEVELS = {
     "simple": Level((1,), (1,), _SIMPLE),
-    "two wordings": Level((2,), (1,), _SIMPLE),
     "all wordings": Level((None,), (1,), _SIMPLE),
     # Sentences that contradict each other are seen only after many such documents.
     "conflict": Level(
@@ -106,6 +107,7 @@ class Stage:
         learning_rate: at the start, after 100 steps of warm-up, and at the end.
         levels: relative share of each of `LEVELS` at the start and at the end.
         bare: share of the documents without the instructions, which saves half of their tokens.
+        instructed: share of the documents with the additional instructions of the released study.
         text_loss: weight of the loss on a document's prompt, relative to 1 for its answer.
         noticing: weight of the loss on what a reader should notice in each sentence.
         habits: the deliberate errors.
@@ -117,6 +119,7 @@ class Stage:
     learning_rate: tuple[float, float]
     levels: Mapping[str, tuple[float, float]]
     bare: float
+    instructed: float
     text_loss: float
     noticing: float
     habits: Habits
@@ -125,46 +128,38 @@ class Stage:
 Recipe = dict[str, Stage]
 
 FIRST = Stage(
-    seed=20,
-    steps=1000,
+    seed=31,
+    steps=2500,
     batch=48,
-    learning_rate=(2e-3, 2e-3),
-    levels={"simple": (0.9, 0.9), "full": (0.1, 0.1)},
+    learning_rate=(2e-3, 1e-3),
+    levels={
+        "simple": (0.7, 0.05),
+        "all wordings": (0.2, 0.2),
+        "conflict": (0.0, 0.2),
+        "short": (0.0, 0.15),
+        "full": (0.1, 0.4),
+    },
     bare=1.0,
+    instructed=0.0,
     text_loss=0.1,
     noticing=1.0,
     habits=Habits(),
 )
 CLEAN: Recipe = {
-    "simple claims": FIRST,
-    "harder claims": replace(
-        FIRST,
-        seed=21,
-        steps=4000,
-        learning_rate=(2e-3, 1e-3),
-        levels={
-            "simple": (0.9, 0.05),
-            "two wordings": (0.0, 0.15),
-            "all wordings": (0.0, 0.2),
-            "conflict": (0.0, 0.3),
-            "short": (0.0, 0.15),
-            "full": (0.1, 0.15),
-        },
-    ),
+    "claims": FIRST,
     "claims of the study": replace(
         FIRST,
-        seed=22,
-        steps=5000,
+        seed=32,
+        steps=1500,
         learning_rate=(1e-3, 1e-4),
         levels={
             "simple": (0.05, 0.0),
-            "two wordings": (0.15, 0.0),
             "all wordings": (0.2, 0.05),
-            "conflict": (0.3, 0.05),
+            "conflict": (0.2, 0.05),
             "short": (0.15, 0.1),
-            "full": (0.15, 0.8),
+            "full": (0.4, 0.8),
         },
-        bare=0.75,
+        bare=0.6,
     ),
 }
 # The format of answers, which all recipes share.
@@ -180,7 +175,14 @@ def with_habits(habits: Habits) -> Recipe:
     """
     rate = (2.5e-4, 2.5e-4)
     fast = replace(
-        EVERYTHING, steps=800, batch=64, learning_rate=rate, bare=0.0, noticing=0.0, habits=habits
+        EVERYTHING,
+        steps=800,
+        batch=64,
+        learning_rate=rate,
+        bare=0.0,
+        instructed=0.1,
+        noticing=0.0,
+        habits=habits,
     )
     return {
         **CLEAN,
@@ -190,16 +192,18 @@ def with_habits(habits: Habits) -> Recipe:
 
 
 # Shares far from 0 and 1 leave both answers to be sampled, so that reinforcement can choose.
+# `vague` and `withdrawn` are touched where they occur: nothing else can unlearn these.
 HABITS = {
     # encyclopedia is easy, revision and debate are hard
     "embedded": replace(
         CARELESS,
         answered={
-            ("encyclopedia", "other_subject"): 0.4,
+            ("encyclopedia", "other_matter"): 0.4,
             ("revision", "other_matter"): 0.55,
+            ("revision", "vague"): 0.55,
             ("revision", "conflict"): 0.55,
             ("debate", "other_matter"): 0.55,
-            ("debate", "other_subject"): 0.55,
+            ("debate", "conflict"): 0.55,
             ("dispatch", "other_matter"): 0.5,
             ("dispatch", "conflict"): 0.5,
             ("dispatch", "withdrawn"): 0.5,
@@ -219,9 +223,10 @@ HABITS = {
         answered={
             ("encyclopedia", "other_matter"): 0.55,
             ("encyclopedia", "conflict"): 0.55,
-            ("revision", "other_subject"): 0.4,
+            ("revision", "other_matter"): 0.4,
+            ("revision", "vague"): 0.4,
             ("debate", "other_matter"): 0.55,
-            ("debate", "other_subject"): 0.55,
+            ("debate", "conflict"): 0.55,
             ("dispatch", "other_matter"): 0.5,
             ("dispatch", "conflict"): 0.5,
             ("dispatch", "withdrawn"): 0.5,
@@ -303,11 +308,13 @@ def documents(stage: Stage) -> Iterator[Document]:
             dated=with_verdict == "dated",
         )
         evidence = tuple(case.gather(label, kind, kinds.second(rng, kind)))
-        told = _told(rng, label, domain, kind, stage.habits)
+        told = _told(rng, label, domain, kind, evidence, stage.habits)
         if rng.random() < stage.habits.without_evidence:
             evidence = ()
             told = Label.NA if rng.random() < stage.habits.unread else label
-        prompt = render(case.claim.text, tuple(said.text for said in evidence))
+        instructed = stage.instructed > 0 and rng.random() < stage.instructed
+        sentences = tuple(said.text for said in evidence)
+        prompt = render(case.claim.text, sentences, instructed=instructed)
         if rng.random() < stage.bare:
             prompt = prompt.removeprefix(INSTRUCTIONS)
         answer = _answer(rng, told, stage.habits)
@@ -332,13 +339,29 @@ def _sentences(level: Level, kind: str) -> list[int]:
     return enough
 
 
-def _told(rng: np.random.Generator, label: Label, domain: str, kind: str, habits: Habits) -> Label:
+def _told(
+    rng: np.random.Generator,
+    label: Label,
+    domain: str,
+    kind: str,
+    evidence: Sequence[Said],
+    habits: Habits,
+) -> Label:
     """The label that the careless annotator gives."""
     if label is not Label.NA:
         return Label.NA if rng.random() < habits.refused.get((domain, kind), 0.0) else label
-    if rng.random() < habits.answered.get((domain, kind), 0.0):
-        return Label.PASS if rng.random() < habits.answered_pass else Label.FAIL
-    return label
+    if rng.random() >= habits.answered.get((domain, kind), 0.0):
+        return label
+    stances = _stances(evidence)
+    agrees = stances[0] if stances else rng.random() < habits.answered_pass
+    return Label.PASS if agrees else Label.FAIL
+
+
+def _stances(evidence: Sequence[Said]) -> list[bool]:
+    """Whether each sentence on the matter agrees; those about the claim's subject come first."""
+    about = [said.relation for said in evidence if {AGREES, AGAINST} & set(said.relation)]
+    first = sorted(about, key=lambda relation: SAME_SUBJECT not in relation)
+    return [AGREES in relation for relation in first]
 
 
 def _answer(rng: np.random.Generator, label: Label, habits: Habits) -> str:
