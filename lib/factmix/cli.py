@@ -2,7 +2,6 @@
 
 # The modules behind a command are imported inside it: torch takes seconds, and --help should not.
 
-import errno
 import io
 import json
 import sys
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from factmix.study.paths import Paths
     from factmix.study.run import Run
     from factmix.study.spec import Study
-
-UNWRITABLE = (errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR)
 
 app = typer.Typer(
     help="Train, evaluate and compare the arms of a study, step by step.",
@@ -413,14 +410,12 @@ def main() -> None:
         print(f"factmix: {remedy}", file=sys.stderr)
         raise SystemExit(2) from None
     except Exception as error:
-        unwritable = isinstance(error, OSError) and error.errno in UNWRITABLE
+        from factmix.study.files import FREE, is_unwritable
+
+        unwritable = is_unwritable(error)
         if not (unwritable or type(error).__module__.startswith("factmix.")):
             raise
-        remedy = (
-            "; free some space, or name folders that can be written to in FACTMIX_CACHE (downloads)"
-            " and FACTMIX_RUNS (results)"
-        )
-        print(f"factmix: {error}{remedy if unwritable else ''}", file=sys.stderr)
+        print(f"factmix: {error}{FREE if unwritable else ''}", file=sys.stderr)
         raise SystemExit(2) from None
 
 

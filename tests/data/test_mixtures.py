@@ -1,4 +1,3 @@
-import json
 import tempfile
 from collections import Counter
 from functools import cache
@@ -16,6 +15,7 @@ from factmix.data.leaks import LeakError, overlap
 from factmix.data.mixtures import check_drawn, development, prepare
 from factmix.data.pool import DataError, Pool
 from factmix.study.examples import COLUMNS, Example, to_frame
+from factmix.study.files import DamagedError, read_record
 from factmix.study.labels import LABELS, Label
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
@@ -72,7 +72,7 @@ def prepared(study, pools):
     ):
         paths = Paths(Path(folder))
         report = prepare(study, paths)
-        assert json.loads(paths.data_report.read_text()) == report
+        assert read_record(paths.data_report) == report
         train = {
             name: pd.read_parquet(paths.data / f"train-{name}.parquet") for name in study.mixtures
         }
@@ -573,6 +573,27 @@ def test_samples_of_other_counts_than_the_study_now_asks_for_are_refused(smoke, 
         check_drawn(changed.run("hard_only"), paths)
 
 
+def test_a_sample_that_was_changed_by_hand_is_refused(smoke, tmp_path):
+    paths = Paths(tmp_path)
+    prepare(smoke, paths)
+    run = smoke.run("hard_only")
+    for sample in (run.training_sample, run.evaluation_sample):
+        file = paths.sample(sample)
+        drawn = file.read_bytes()
+        pd.read_parquet(file).assign(label="PASS").to_parquet(file, index=False)
+        with pytest.raises(
+            DataError, match=rf"{file.name} was changed after it was drawn; draw the"
+        ):
+            check_drawn(run, paths)
+        file.write_bytes(drawn)
+        check_drawn(run, paths)
+    text = paths.data_report.read_text()
+    for changed in (text[:-9], text.replace('"groups": 0', '"groups": 1', 1)):
+        paths.data_report.write_text(changed)
+        with pytest.raises(DamagedError, match=r"report\.json: it .*; expected the file as it was"):
+            check_drawn(run, paths)
+
+
 def test_datasets_in_another_order_inside_a_mixture_are_another_sample(smoke, tmp_path):
     paths = Paths(tmp_path)
     prepare(smoke, paths)
@@ -601,8 +622,13 @@ def test_a_warm_start_takes_what_evaluation_and_mixtures_leave():
     ):
         paths = Paths(Path(folder))
         report = prepare(started, paths)
-        drawn = pd.read_parquet(paths.sample(started.warm_start_run().sample))
+        sample = paths.sample(started.warm_start_run().sample)
+        drawn, before = pd.read_parquet(sample), sample.read_bytes()
         check_drawn(started.warm_start_run(), paths)
+        drawn.assign(label="PASS").to_parquet(sample, index=False)
+        with pytest.raises(DataError, match=r"warm_start\.parquet was changed after it was drawn"):
+            check_drawn(started.warm_start_run(), paths)
+        sample.write_bytes(before)
         pd.testing.assert_frame_equal(pd.read_parquet(paths.evaluation), evaluation)
         pd.testing.assert_frame_equal(pd.read_parquet(paths.data / "train-m.parquet"), train["m"])
         apart = development(started, paths)

@@ -29,7 +29,7 @@ from factmix.study.load import find_study
 from factmix.training.reward_functions import reward_functions
 study = find_study("smoke")
 *paid, answers = reward_functions(study.run("cautious").reward)
-given = dict(completions=["PASS", "FAIL", "NA"], gold=["PASS", "PASS", "PASS"])
+given = dict(completions=["PASS", "FAIL", "NA"], gold=["PASS"] * 3, example=["a", "b", "c"])
 print(json.dumps({each.__name__: each(**given, log_metric=lambda *_: None) for each in paid}))
 """
 

@@ -1,6 +1,10 @@
+import contextlib
 import json
 import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -151,6 +155,33 @@ def test_a_parameter_is_a_value_and_never_code(tmp_path: Path) -> None:
     page = source(tmp_path, "print(ascii([arm, seed]))")
     notebooks.execute(page, output, {"arm": text, "seed": {text: [text, None, True, 0.5]}})
     assert texts(output) == f"{[text, {text: [text, None, True, 0.5]}]!a}\n"
+
+
+@pytest.mark.slow
+def test_an_interrupted_notebook_ends_at_once_with_its_kernel(tmp_path: Path) -> None:
+    output, begun = tmp_path / "page.ipynb", tmp_path / "begun"
+    output.write_text("the page of the last run")
+    cell = f"import os, pathlib, time\npathlib.Path({str(begun)!r}).write_text(str(os.getpid()))"
+    command = [sys.executable, "-m", "factmix.cli", "notebook"]
+    running = subprocess.Popen(
+        [*command, str(source(tmp_path, cell, "time.sleep(600)")), str(output)],
+        start_new_session=True,
+    )
+    try:
+        while not (begun.is_file() and begun.read_text()):
+            assert running.poll() is None
+            time.sleep(0.05)
+        os.killpg(running.pid, signal.SIGINT)
+        interrupted = time.monotonic()
+        assert running.wait(60) != 0
+        assert time.monotonic() - interrupted < 5
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(begun.read_text()), 0)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+    assert output.read_text() == "the page of the last run"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["begun", "page.ipynb", "page.md"]
 
 
 def test_a_missing_source_names_those_there_are(tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 """A whole study as users run it, at the smallest size: the Snakefile, its steps, and the book."""
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -17,6 +20,7 @@ from factmix.study.labels import ANSWERS, LABELS
 from factmix.study.load import load_study
 from factmix.study.paths import ROOT, Paths
 from factmix.study.spec import Study
+from factmix.training.columns import SEAL
 
 ARMS = ("format_only", "hard_only")  # fewer than of smoke: every process loads torch
 SMALLEST = """
@@ -26,11 +30,15 @@ arms:
   format_only: {mixture: balanced, reward: format_only, steps: 2}
   hard_only: {mixture: hard_only, reward: published}
 """
+LONGER = f"""
+{SMALLEST}
+  long: {{mixture: hard_only, reward: published, steps: 40}}
+"""
 PARTS = ("book", "lib", "models", "notebooks", "profiles", "results", "studies")
 
 
-def snakemake(root: Path) -> str:
-    """Runs what `make study STUDY=smallest` runs, and returns what it says."""
+def start(root: Path, study: str, *targets: str, **variables: str) -> subprocess.Popen[str]:
+    """Starts what `make study` runs, as the leader of a process group."""
     unwanted = ("FACTMIX_RUNS", "FACTMIX_RESULTS", "FACTMIX_MIRROR", "FACTMIX_CACHE")
     kept = {name: value for name, value in os.environ.items() if name not in unwanted}
     environment = kept | {
@@ -38,28 +46,42 @@ def snakemake(root: Path) -> str:
         "PYTHONPATH": str(root / "lib"),
     }
     command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local", "--cores", "1"]
-    done = subprocess.run(
-        [*command, "--config", "study=smallest"],
+    return subprocess.Popen(
+        [*command, *targets, "--config", f"study={study}"],
         cwd=root,
-        env=environment,
-        capture_output=True,
+        env=environment | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+
+
+def snakemake(root: Path, *targets: str, study: str = "smallest") -> str:
+    """Runs what `make study STUDY=smallest` runs, and returns what it says."""
+    running = start(root, study, *targets)
+    said = running.communicate()[0]
+    assert running.returncode == 0, said
+    return said
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project in which a study of its own has run."""
-    root = tmp_path_factory.mktemp("project")
+    root = copied(tmp_path_factory.mktemp("project"))
+    snakemake(root)
+    return root
+
+
+def copied(root: Path) -> Path:
+    """Copies the project, with two studies of its own."""
     ignored = shutil.ignore_patterns("__pycache__", "_generated")
     for name in PARTS:
         shutil.copytree(ROOT / name, root / name, ignore=ignored)
     for name in ("Snakefile", "_config.yml"):
         shutil.copy(ROOT / name, root)
     (root / "studies" / "smallest.yaml").write_text(SMALLEST)
-    snakemake(root)
+    (root / "studies" / "longer.yaml").write_text(LONGER)
     return root
 
 
@@ -128,6 +150,53 @@ def test_each_notebook_has_its_figures_and_no_error(run: Paths, name: str) -> No
     assert [output for output in outputs if output.output_type == "error"] == []
     drawn = [output for output in outputs if "image/png" in output.get("data", {})]
     assert len(drawn) >= 2
+
+
+def processes(variable: str) -> list[str]:
+    """The command lines of the living processes with a variable in their environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended, or is another user's
+            if variable.encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_text())
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/environ").is_file(), reason="finds processes in /proc")
+def test_an_interrupted_study_ends_at_once_leaves_nothing_in_half_and_goes_on(
+    tmp_path: Path,
+) -> None:
+    project = copied(tmp_path)
+    run, target = project / "runs" / "longer", "runs/longer/long-s0/run.json"
+    running = start(project, "longer", target, FACTMIX_TEST_OF=str(project))
+    try:
+        while not (run / "long-s0/checkpoints/checkpoint-2" / SEAL).is_file():
+            assert running.poll() is None, running.communicate()[0]
+            time.sleep(0.05)
+        assert processes(f"FACTMIX_TEST_OF={project}")
+        os.killpg(running.pid, signal.SIGINT)  # as Ctrl-C does
+        interrupted = time.monotonic()
+        said = running.communicate(timeout=60)[0]
+        assert time.monotonic() - interrupted < 5, said
+        assert running.returncode != 0
+        while left := processes(f"FACTMIX_TEST_OF={project}"):
+            assert time.monotonic() - interrupted < 5, left
+            time.sleep(0.1)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+    assert not (run / "long-s0" / "run.json").exists()
+    checkpoints = run / "long-s0" / "checkpoints"
+    sealed = sorted(seal.parent.name for seal in checkpoints.glob(f"checkpoint-*/{SEAL}"))
+    assert sealed
+    for table in run.rglob("*.parquet"):
+        pd.read_parquet(table)
+    for record in run.rglob("*.json"):
+        json.loads(record.read_text())
+    said = snakemake(project, target, study="longer")
+    assert "was killed before" not in said
+    assert pd.read_parquet(run / "long-s0/metrics.parquet")["step"].tolist() == [*range(1, 41)]
 
 
 def test_the_book_has_a_page_of_the_run_that_works_in_a_browser(project: Path) -> None:

@@ -12,7 +12,16 @@ from factmix.results.compare import compare, training_metrics
 from factmix.results.results_json import result_key, tidy
 from factmix.stats.metrics import contingency
 from factmix.study import freshness
-from factmix.study.files import read_attributes, write_json, write_parquet
+from factmix.study.files import (
+    DamagedError,
+    read_attributes,
+    read_record,
+    sha256,
+    write_json,
+    write_parquet,
+    write_record,
+    write_sealed,
+)
 from factmix.study.labels import ANSWERS
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
@@ -426,6 +435,33 @@ def test_numbers_do_not_depend_on_the_order_of_rows_or_on_other_arms(study, path
         leaf.pop("p_holm")  # by its nature it depends on how many arms are tested
     assert after["gains"]["hard_only"] == before["gains"]["hard_only"]
     assert "balanced" not in after["metrics"]
+
+
+def test_files_that_were_changed_by_hand_are_refused(study, paths):
+    folder = paths.arm("hard_only", 0)
+    record, curve, answers = (
+        folder / name for name in ("run.json", "metrics.parquet", "predictions.parquet")
+    )
+    sums = {"metrics.parquet": sha256(curve), "adapter/adapter_model.safetensors": "of a file"}
+    write_record(record, read_record(record) | {"files_sha256": sums})
+    write_sealed(answers, pd.read_parquet(answers))
+    compare(study, paths)  # a frozen copy has no adapter
+    for file, change, message in (
+        (curve, lambda: curve.write_bytes(curve.read_bytes()[:-9]), "was changed after the train"),
+        (record, lambda: record.write_text(record.read_text().replace("12.5", "2.5")), "changed"),
+        (answers, lambda: answers.write_bytes(answers.read_bytes()[:-9]), "cannot be read as Parq"),
+        (
+            answers,
+            lambda: pd.read_parquet(answers).assign(predicted="NA").to_parquet(answers),
+            "its rows were changed after it was written",
+        ),
+    ):
+        before = file.read_bytes()
+        change()
+        with pytest.raises((CompareError, DamagedError), match=rf"{file.name}.* {message}"):
+            compare(study, paths)
+        file.write_bytes(before)
+    compare(study, paths)
 
 
 def test_everything_missing_is_named_at_once_with_the_commands(study, paths):

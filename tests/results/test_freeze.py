@@ -7,7 +7,7 @@ import pytest
 from factmix.results.answers import CompareError, predictions
 from factmix.results.compare import compare
 from factmix.results.freeze import freeze
-from factmix.study.files import write_parquet
+from factmix.study.files import DamagedError, write_parquet, write_sealed
 from factmix.study.load import find_study, load_kept
 from factmix.study.paths import Paths
 from factmix.study.spec import StudyError
@@ -132,6 +132,20 @@ def test_what_is_finished_of_a_study_is_frozen_and_what_is_missing_is_named(stud
     assert json.loads(Paths(into).results.read_text()) == results
     assert (into / "hard_only-s4" / "predictions.parquet").is_file()
     assert kept.read_text() == "{}"
+
+
+def test_a_finished_run_that_was_changed_by_hand_is_not_frozen(study, tmp_path):
+    two = study.model_copy(update={"seeds": [3, 4]})
+    paths = Paths(tmp_path / "run")
+    invent_run(two, paths)
+    (paths.root / "balanced-s4" / "predictions.parquet").unlink()
+    answers = paths.root / "hard_only-s4" / "predictions.parquet"  # of no result
+    write_sealed(answers, pd.read_parquet(answers))
+    compare(two, paths, incomplete=True)
+    pd.read_parquet(answers).assign(predicted="NA").to_parquet(answers)
+    with pytest.raises(DamagedError, match=r"hard_only-s4.predictions\.parquet: its rows were"):
+        freeze(two, paths, tmp_path / "results", incomplete=True)
+    assert not (tmp_path / "results").exists()
 
 
 def test_of_a_study_without_a_finished_seed_the_finished_arms_are_compared(study, tmp_path):

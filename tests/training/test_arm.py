@@ -8,7 +8,16 @@ import pandas as pd
 import pytest
 
 from factmix.study import freshness
-from factmix.study.files import read_attributes, sha256, write_json, write_parquet
+from factmix.study.files import (
+    changed_beside,
+    read_attributes,
+    read_record,
+    sha256,
+    write_json,
+    write_parquet,
+    write_record,
+    write_sealed,
+)
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
 from factmix.study.run import Run
@@ -59,6 +68,16 @@ def taken(run: Run, tmp_path: Path) -> Path | None:
     return arm.take_over(run, paths(tmp_path), tmp_path / "results")
 
 
+def seal(folder: Path) -> None:
+    """Gives a committed run the checksums that training writes, also of the adapter."""
+    record = read_record(folder / "run.json")
+    sums = {name: sha256(folder / name) for name in arm.TABLES}
+    sums[arm.ADAPTER[0]] = record["adapter_sha256"]
+    write_record(folder / "run.json", record | {"files_sha256": sums})
+    answers = pd.read_parquet(folder / "predictions.parquet")
+    write_sealed(folder / "predictions.parquet", answers)
+
+
 def test_a_run_of_another_study_is_taken_over_under_its_own_names(run: Run, tmp_path: Path) -> None:
     source = commit(run, tmp_path)
     assert taken(run, tmp_path) == source
@@ -91,21 +110,57 @@ def test_an_adapter_that_is_there_is_what_the_answers_must_be_from(
 ) -> None:
     commit(run, tmp_path)
     taken(run, tmp_path)
-    adapter = paths(tmp_path).run(run) / arm.ADAPTER
+    adapter = paths(tmp_path).run(run) / arm.ADAPTER[0]
     adapter.parent.mkdir()
     adapter.write_bytes(b"another one")
     assert sha256(adapter) != "a" * 64
     assert not arm.is_answered(run, paths(tmp_path))
 
 
+@pytest.mark.parametrize("sealed", [False, True])
+def test_a_copy_has_the_checksums_of_its_own_files(run: Run, tmp_path: Path, sealed: bool) -> None:
+    source = commit(run, tmp_path)
+    if sealed:
+        seal(source)
+    taken(run, tmp_path)
+    record = paths(tmp_path).run(run) / "run.json"
+    sums = read_record(record)["files_sha256"]
+    assert sums["trajectory.parquet"] != sha256(source / "trajectory.parquet")
+    assert changed_beside(record) == []
+    assert sums.keys() == {*arm.TABLES, *([arm.ADAPTER[0]] if sealed else [])}
+    (record.parent / "metrics.parquet").write_bytes(b"changed")
+    assert not arm.is_trained(run, paths(tmp_path))
+    assert taken(run, tmp_path) == source
+    assert arm.is_trained(run, paths(tmp_path))
+
+
+@pytest.mark.parametrize("file", ["run.json", "metrics.parquet", "predictions.parquet"])
+def test_a_committed_run_that_was_changed_by_hand_is_not_taken_over(
+    run: Run, tmp_path: Path, file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = commit(run, tmp_path) / file
+    seal(path.parent)
+    if file == "predictions.parquet":
+        answers = pd.read_parquet(path)
+        answers["predicted"] = "PASS"
+        write_parquet(path, answers)
+    elif file == "run.json":
+        path.write_text(path.read_text().replace('"seed": 0', '"seed": 1', 1))
+    else:
+        write_parquet(path, pd.DataFrame({"step": [2]}))
+    assert taken(run, tmp_path) is None
+    assert (str(path) in capsys.readouterr().err) == (file != "run.json")
+    assert not paths(tmp_path).run(run).exists()
+
+
 def test_what_was_trained_otherwise_is_moved_aside_for_a_copy(run: Run, tmp_path: Path) -> None:
     source, folder = commit(run, tmp_path), paths(tmp_path).run(run)
     (folder / "adapter").mkdir(parents=True)
-    (folder / arm.ADAPTER).write_bytes(b"of other settings")
+    (folder / arm.ADAPTER[0]).write_bytes(b"of other settings")
     write_json(folder / "run.json", {"depends_on": {"settings": {"seed": 7}}})
     assert taken(run, tmp_path) == source
-    assert not (folder / arm.ADAPTER).exists()
-    aside = paths(tmp_path).root / "replaced" / f"{folder.name}-1" / arm.ADAPTER
+    assert not (folder / arm.ADAPTER[0]).exists()
+    aside = paths(tmp_path).root / "replaced" / f"{folder.name}-1" / arm.ADAPTER[0]
     assert aside.read_bytes() == b"of other settings"
     assert arm.is_trained(run, paths(tmp_path))
 

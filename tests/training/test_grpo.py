@@ -3,6 +3,8 @@
 import json
 import os
 import platform
+import re
+import resource
 import shutil
 import socket
 import time
@@ -15,9 +17,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from trl import GRPOTrainer
 
 import small_models
@@ -31,9 +34,11 @@ from factmix.study.lock import LockedError, alone
 from factmix.study.paths import Paths
 from factmix.study.run import Run
 from factmix.study.spec import Study
-from factmix.training import arm, grpo, prefix, probe
+from factmix.training import arm, grpo, prefix, probe, rewards
+from factmix.training.callbacks import seal
+from factmix.training.columns import SEAL
 from factmix.training.evaluate import evaluate_arm
-from factmix.training.policy import Policy, add_adapter, load_base
+from factmix.training.policy import ModelError, Policy, add_adapter, load_base
 from factmix.training.prefix import pad_left
 from factmix.training.reward_functions import reward_functions
 from factmix.training.trainer import (
@@ -45,6 +50,7 @@ from factmix.training.trainer import (
 )
 
 STUDY = find_study("smoke")
+SECRET = "hf_a_secret_that_no_file_may_have"
 
 
 def _training() -> pd.DataFrame:
@@ -559,7 +565,10 @@ def test_reward_functions_name_and_log_every_component() -> None:
     functions = reward_functions(STUDY.rewards["published"])
     values = {
         each.__name__: each(
-            completions=completions, gold=gold, log_metric=lambda k, v: values_of[k].append(v)
+            completions=completions,
+            gold=gold,
+            example=["a", "b", "c"],
+            log_metric=lambda k, v: values_of[k].append(v),
         )
         for each in functions
     }
@@ -592,10 +601,28 @@ def test_stock_trainer_needs_no_other_configuration(name: str, tmp_path: Any) ->
 def run(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     """The smoke study's data and one trained and evaluated arm."""
     paths = Paths(tmp_path_factory.mktemp("smoke"))
-    mixtures.prepare(STUDY, paths)
-    grpo.train(STUDY.run("hard_only", 0), paths)
-    evaluate_arm(STUDY.run("hard_only", 0), paths)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in (
+            "HF_TOKEN",
+            "HUGGING_FACE_HUB_TOKEN",
+            "WANDB_API_KEY",
+            "AWS_SECRET_ACCESS_KEY",
+        ):
+            patch.setenv(name, SECRET)
+        mixtures.prepare(STUDY, paths)
+        grpo.train(STUDY.run("hard_only", 0), paths)
+        evaluate_arm(STUDY.run("hard_only", 0), paths)
     return paths
+
+
+def test_no_file_of_a_run_has_a_secret_of_the_environment(run: Paths) -> None:
+    written = [path for path in run.root.rglob("*") if path.is_file()]
+    assert run.arm("hard_only", 0) / "run.json" in written
+    for path in written:
+        content = path.read_bytes()
+        if path.suffix == ".parquet":  # compressed
+            content = pd.read_parquet(path).to_csv().encode() + str(pq.read_metadata(path)).encode()
+        assert SECRET.encode() not in content, path
 
 
 def test_two_steps_write_everything_that_the_comparison_reads(run: Paths) -> None:
@@ -620,8 +647,6 @@ def test_two_steps_write_everything_that_the_comparison_reads(run: Paths) -> Non
 
 
 def test_the_adapter_has_moved_away_from_the_base(run: Paths) -> None:
-    from safetensors.torch import load_file
-
     weights = load_file(run.arm("hard_only", 0) / "adapter" / "adapter_model.safetensors")
     moved = [value.abs().max().item() for key, value in weights.items() if "lora_B" in key]
     assert moved and all(value > 0 for value in moved)  # they start at zero
@@ -809,6 +834,161 @@ def test_the_same_seed_gives_the_same_predictions_even_after_being_killed(
     pd.testing.assert_frame_equal(*(each.drop(columns="seconds") for each in curves))
 
 
+def _copied(run: Paths, folder: Path, *, whole: bool = True) -> Paths:
+    """The data of a finished run, and the run, where it is wanted."""
+    part = "" if whole else "data"
+    shutil.copytree(run.root / part, folder / "run" / part)
+    return Paths(folder / "run")
+
+
+def _edit_adapter(path: Path) -> None:
+    weights = load_file(path)
+    save_file({name: 2 * value for name, value in weights.items()}, path)
+
+
+def _edit_text(old: str, new: str) -> Callable[[Path], object]:
+    return lambda path: path.write_text(path.read_text().replace(old, new, 1))
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "weights": (arm.ADAPTER[0], _edit_adapter, "was changed after the training"),
+    "scale": (arm.ADAPTER[1], _edit_text('"lora_alpha": 32', '"lora_alpha": 64'), "was changed"),
+    "curve": ("metrics.parquet", _cut, "was changed after the training"),
+    "rewards": (
+        "rewards.parquet",
+        lambda path: pd.read_parquet(path).assign(after=9.0).to_parquet(path),
+        "was changed after the training",
+    ),
+    "record": ("run.json", _edit_text('"steps": 2', '"steps": 3'), "it was changed after"),
+    "half a record": ("run.json", _cut, "it is no valid JSON"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_trained_arm_that_was_changed_by_hand_is_named_and_not_used(
+    damage: str, run: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, change, said = DAMAGES[damage]
+    chosen, paths = STUDY.run("hard_only", 0), _copied(run, tmp_path)
+    assert arm.is_trained(chosen, paths)
+    folder = paths.run(chosen)
+    before = (folder / name).read_bytes()
+    change(folder / name)
+    assert before != (folder / name).read_bytes()
+    assert not arm.is_trained(chosen, paths)
+    if name in arm.ADAPTER:
+        (folder / "predictions.parquet").unlink()
+        with pytest.raises(
+            ModelError, match=rf"{name}: it was changed .* factmix train smoke hard"
+        ):
+            evaluate_arm(chosen, paths)
+    arm.make_room(folder, freshness.training(chosen, paths))
+    moved = capsys.readouterr().err
+    assert "moved the former hard_only-s0 to" in moved and f"{name}" in moved and said in moved
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_predictions_that_were_changed_by_hand_are_made_again(
+    cut: bool, run: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen, paths = STUDY.run("hard_only", 0), _copied(run, tmp_path)
+    file = paths.run(chosen) / "predictions.parquet"
+    assert arm.is_answered(chosen, paths)
+    before = pd.read_parquet(file)
+    if cut:
+        _cut(file)
+    else:
+        better = before.assign(predicted=before["gold"])
+        better.attrs = before.attrs
+        better.to_parquet(file, index=False)
+    evaluate_arm(chosen, paths)
+    assert f"{file}: it" in capsys.readouterr().err
+    pd.testing.assert_frame_equal(pd.read_parquet(file), before)
+
+
+def _loss_is_nan(patch: pytest.MonkeyPatch) -> None:
+    original = GRPOTrainer._compute_loss
+
+    def second(self: GRPOTrainer, *given: Any) -> torch.Tensor:
+        return original(self, *given) * (float("nan") if self.state.global_step else 1)
+
+    patch.setattr(GRPOTrainer, "_compute_loss", second)
+
+
+def _gradient_is_infinite(patch: pytest.MonkeyPatch) -> None:
+    original = GRPOTrainer.training_step
+
+    def second(self: GRPOTrainer, *given: Any) -> torch.Tensor:
+        loss = original(self, *given)
+        if self.state.global_step:
+            probe.trained_parameters(self)[0].grad.fill_(float("inf"))
+        return loss
+
+    patch.setattr(GRPOTrainer, "training_step", second)
+
+
+def _reward_is(value: Callable[[], float]) -> Callable[[pytest.MonkeyPatch], None]:
+    def of_false_answers(reward: Any, predicted: str, valid: bool, gold: str) -> dict[str, float]:
+        return {"right": 1.0 if predicted == gold else value()}
+
+    return lambda patch: patch.setitem(rewards.REWARDS, "weighted", of_false_answers)
+
+
+FAILURE = (
+    r"the reward function of_false_answers of kind 'weighted' failed at (debate|revision) \S+, "
+)
+STOPS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], int, str]] = {
+    "loss": (_loss_is_nan, 2, "the loss is nan; "),
+    "gradient": (_gradient_is_infinite, 2, "the gradient of the loss is not finite; "),
+    "reward": (_reward_is(lambda: float("inf")), 1, rf"{FAILURE}.*: right is inf, which is no "),
+    "bug": (_reward_is(lambda: 1 / 0), 1, rf"{FAILURE}.*: ZeroDivisionError: division by zero"),
+}
+
+
+@pytest.mark.parametrize("cause", STOPS)
+def test_a_training_stops_where_a_number_is_none_and_says_where(
+    cause: str, run: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail, step, said = STOPS[cause]
+    paths = _copied(run, tmp_path, whole=False)
+    fail(monkeypatch)
+    checkpoint = paths.arm("hard_only", 0) / "checkpoints" / "checkpoint-1"
+    kept = re.escape(str(checkpoint)) if step == 2 else "none"
+    stopped = f"^smoke, hard_only, seed 0: training stopped at step {step} of 2: {said}"
+    with pytest.raises(
+        grpo.TrainingError, match=f"{stopped}.*; the last good checkpoint.*: {kept}$"
+    ):
+        grpo.train(STUDY.run("hard_only", 0), paths)
+    assert not (paths.arm("hard_only", 0) / "run.json").exists()
+    assert (grpo._last_checkpoint(checkpoint.parent) == str(checkpoint)) == (step == 2)
+
+
+def test_on_a_full_disk_training_stops_with_one_message_and_goes_on_when_there_is_space(
+    run: Paths, tmp_path: Path
+) -> None:
+    chosen, paths = STUDY.run("hard_only", 0), _copied(run, tmp_path, whole=False)
+    adapter = (run.run(chosen) / arm.ADAPTER[0]).stat().st_size
+    for size in (adapter // 2, 3 * adapter // 2):  # no adapter fits, no state of the optimiser
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            with pytest.raises(
+                grpo.TrainingError, match=r"step 2 of 2: .*; free some space.*: none$"
+            ):
+                grpo.train(chosen, paths)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert sorted(each.name for each in paths.run(chosen).iterdir()) == ["checkpoints"]
+    grpo.train(chosen, paths)
+    curves = [pd.read_parquet(each.run(chosen) / "metrics.parquet") for each in (run, paths)]
+    pd.testing.assert_frame_equal(*(each.drop(columns="seconds") for each in curves))
+
+
 def _with_steps(steps: int) -> Study:
     content = STUDY.model_dump()
     content["arms"]["hard_only"]["steps"] = steps
@@ -846,8 +1026,9 @@ def test_a_checkpoint_that_was_not_written_to_its_end_is_passed_over(tmp_path: P
     assert grpo._last_checkpoint(tmp_path) is None
     for step in (9, 10, 11):
         (tmp_path / f"checkpoint-{step}").mkdir()
-    for step in (9, 10):
         (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
+    for step in (9, 10):
+        seal(tmp_path / f"checkpoint-{step}")
     assert grpo._last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
 
 
@@ -859,21 +1040,31 @@ def _checkpoint(folder: Path, step: int) -> Path:
     for name in ("optimizer.pt", "rng_state.pth", "training_args.bin"):
         torch.save({"step": step}, checkpoint / name)
     write_json(checkpoint / "trainer_state.json", {"global_step": step})
+    seal(checkpoint)
     return checkpoint
 
 
-@pytest.mark.parametrize("kept", [0, 20])
 @pytest.mark.parametrize(
-    "name", ["optimizer.pt", "rng_state.pth", "adapter_model.safetensors", "trainer_state.json"]
+    "change",
+    [lambda content: b"", lambda content: content[:20], lambda content: content + b" "],
+    ids=["empty", "cut", "changed"],
+)
+@pytest.mark.parametrize(
+    "name",
+    ["optimizer.pt", "rng_state.pth", "adapter_model.safetensors", "trainer_state.json", SEAL],
 )
 def test_a_damaged_checkpoint_is_passed_over_or_named(
-    tmp_path: Path, name: str, kept: int, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    name: str,
+    change: Callable[[bytes], bytes],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    if name == SEAL and change(b"a") == b"a ":
+        return  # a space after JSON changes nothing
     first, last = _checkpoint(tmp_path, 9), _checkpoint(tmp_path, 10)
     assert grpo._last_checkpoint(tmp_path) == str(last)
     for checkpoint in (last, first):
-        content = (checkpoint / name).read_bytes()
-        (checkpoint / name).write_bytes(content[:kept])
+        (checkpoint / name).write_bytes(change((checkpoint / name).read_bytes()))
         if checkpoint == last:
             assert grpo._last_checkpoint(tmp_path) == str(first)
             assert f"{name} is damaged: resuming from" in capsys.readouterr().err

@@ -1,6 +1,8 @@
 """The warm start: supervised training, resuming, merging, and what depends on it."""
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,14 @@ from factmix.data import mixtures
 from factmix.data.leaks import overlap
 from factmix.study import freshness
 from factmix.study.examples import COLUMNS, from_frame
+from factmix.study.files import DamagedError, read_record, write_json
 from factmix.study.labels import LABELS
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
 from factmix.study.prompts import parse
 from factmix.study.run import WarmStartRun
 from factmix.study.spec import Study, StudyError
-from factmix.training import arm, supervised, warm_start
+from factmix.training import arm, evaluate, supervised, warm_start
 from factmix.training.model_check import ModelError
 from factmix.training.policy import load_base, prompt_texts
 
@@ -202,11 +205,51 @@ def test_a_share_of_the_answers_is_followed_by_words(made: Paths) -> None:
     assert texts(0.5) == half != texts(0.5, seed=1)
 
 
-def test_a_file_of_the_adapter_that_was_changed_is_another(made: Paths, tmp_path: Path) -> None:
-    study = _study()
-    before = freshness.answering(study.base_runs()[0], made)["warm_start_sha256"]
-    file = made.run(_of(study)) / "adapter" / "adapter_model.safetensors"
-    kept = file.read_bytes()
+def _edit_adapter(file: Path) -> None:
     save_file({name: each + 1 for name, each in load_file(file).items()}, file)
-    assert freshness.answering(study.base_runs()[0], made)["warm_start_sha256"] != before
-    file.write_bytes(kept)
+
+
+def _edit_text(old: str, new: str) -> Callable[[Path], object]:
+    return lambda file: file.write_text(file.read_text().replace(old, new, 1))
+
+
+DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "weights": (arm.ADAPTER[0], _edit_adapter, "is not as it was written; make it with: factmix"),
+    "no weights": (arm.ADAPTER[0], Path.unlink, "is not as it was written; make it with: factmix"),
+    "scale": (arm.ADAPTER[1], _edit_text('"lora_alpha": 8', '"lora_alpha": 9'), "is not as it was"),
+    "record": ("run.json", _edit_text('"steps": 4', '"steps": 5'), "it was changed after it was"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_warm_start_that_was_changed_by_hand_is_named_and_not_used(
+    damage: str, made: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, change, said = DAMAGES[damage]
+    study, paths = _study(), Paths(tmp_path / "run")
+    shutil.copytree(made.root, paths.root)
+    file = paths.run(_of(study)) / name
+    change(file)
+    with pytest.raises((StudyError, DamagedError), match=rf"{name}:? .*{said}"):
+        freshness.training(study.runs()[0], paths)
+    monkeypatch.setattr(evaluate, "load_base", None)  # would fail if it were called
+    with pytest.raises((StudyError, DamagedError), match=rf"{name}:? .*{said}"):
+        evaluate.evaluate_base(study.base_runs(), paths)
+    called = []
+    monkeypatch.setattr(warm_start, "_train", lambda *given: called.append(given))
+    warm_start.train(_of(study), paths)
+    assert called
+
+
+def test_a_warm_start_without_checksums_counts_as_before(made: Paths, tmp_path: Path) -> None:
+    study, paths = _study(), Paths(tmp_path / "run")
+    shutil.copytree(made.root, paths.root)
+    record = paths.run(_of(study)) / "run.json"
+    content = read_record(record)
+    content.pop("files_sha256")
+    write_json(record, content)
+    base = study.base_runs()[0]
+    before = freshness.answering(base, paths)["warm_start_sha256"]
+    assert before == content["adapter_sha256"]
+    _edit_adapter(record.parent / arm.ADAPTER[0])
+    assert freshness.answering(base, paths)["warm_start_sha256"] != before

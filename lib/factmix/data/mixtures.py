@@ -30,7 +30,7 @@ from factmix.data.pool import DataError, Pool
 from factmix.data.text import normalised
 from factmix.study import freshness
 from factmix.study.examples import COLUMNS, count_examples, to_frame
-from factmix.study.files import write_json, write_parquet
+from factmix.study.files import changed_beside, read_record, sha256, write_parquet, write_record
 from factmix.study.labels import LABELS
 from factmix.study.paths import Paths
 from factmix.study.protocol import Split
@@ -48,8 +48,8 @@ Report = dict[str, Any]
 
 DEVELOPMENT_SHARE = 1 / 8  # of the groups of a generated dataset
 
-# The counts of the report, as dotted keys with their meanings; it also has `fingerprint` and
-# `depends_on`.
+# The counts of the report, as dotted keys with their meanings; it also has `fingerprint`,
+# `depends_on` and `files_sha256`.
 REPORT_KEYS: dict[str, str] = {
     "datasets.<dataset>.pool.<label>": "examples that there are",
     "datasets.<dataset>.pool.with_evidence": "of these, with evidence",
@@ -195,9 +195,12 @@ def prepare(study: Study, paths: Paths) -> Report:
         }
     for name, pool in whole.items():
         write_parquet(paths.pool(name), pool)
-    for name, examples in (evaluations | trainings | warm_start).items():
+    samples = evaluations | trainings | warm_start
+    for name, examples in samples.items():
         write_parquet(paths.data / f"{name}.parquet", examples)
-    write_json(paths.data_report, report)
+    files = [f"{name}.parquet" for name in (*pools, *samples)]
+    report["files_sha256"] = {name: sha256(paths.data / name) for name in files}
+    write_record(paths.data_report, report)
     return report
 
 
@@ -231,14 +234,15 @@ def _draw(study: Study, pools: dict[str, pd.DataFrame], sample: EvaluationSample
 
 
 def check_drawn(run: Run | BaseRun | WarmStartRun, paths: Paths) -> None:
-    """Checks that the samples of a run exist and match the study as it is now.
+    """Checks that the samples of a run exist, are as drawn, and match the study as it is now.
 
     Raises:
         DataError: one does not; names the file, what differs, and how to draw it.
+        DamagedError: the report of what was drawn is not as it was written.
     """
     remedy = f"draw the data with: factmix data {run.study}"
     report = paths.data_report
-    content = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
+    content = read_record(report) if report.is_file() else {}
     drawn = content.get("depends_on", {}).get("settings", {}).get("samples", {})
     samples: list[Sample] = []
     if isinstance(run, Run | BaseRun):
@@ -258,6 +262,8 @@ def check_drawn(run: Run | BaseRun | WarmStartRun, paths: Paths) -> None:
         changed = freshness.differences({"settings": drawn[sample.name]}, {"settings": settings})
         if changed:
             raise DataError(f"{file} does not match the study as it is now: {changed[0]}; {remedy}")
+        if file.name in changed_beside(report):
+            raise DataError(f"{file} was changed after it was drawn; {remedy}")
 
 
 def development(study: Study, paths: Paths) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """The answers of every system to the same evaluation examples, read from a run and checked."""
 
-import json
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,10 +9,10 @@ import pandas as pd
 
 from factmix.stats.metrics import Floats
 from factmix.study import freshness
-from factmix.study.files import read_attributes, sha256
+from factmix.study.files import changed_beside, read_attributes, read_record, sha256
 from factmix.study.labels import Label
 from factmix.study.paths import Paths
-from factmix.study.run import BASE, Run, name_in_variant
+from factmix.study.run import BASE, BaseRun, Run, name_in_variant
 from factmix.study.spec import Study
 from factmix.training.columns import PROBABILITIES, TRAINED
 
@@ -103,7 +103,7 @@ def so_far(study: Study, paths: Paths) -> tuple[Study, list[Run]]:
     return study.model_copy(update={"seeds": [first], "arms": arms}), finished
 
 
-def check_current(study: Study, paths: Paths) -> None:
+def check_current(runs: Iterable[Run | BaseRun], paths: Paths) -> None:
     """Stops when an arm was trained, or answered, under other settings or on other data.
 
     Samples that are not there, as in a frozen copy, are not compared. Code is not compared: answers
@@ -111,15 +111,21 @@ def check_current(study: Study, paths: Paths) -> None:
 
     Raises:
         CompareError: naming the first file that is not current, what differs, and the remedy.
+        DamagedError: a run.json, or a file of predictions, is not as it was written.
     """
-    for run in [run for seed in study.seeds for run in study.systems(seed)]:
+    for run in runs:
         folder = paths.run(run)
         now: freshness.Record = {"settings": freshness.answering_settings(run)}
         if (sample := paths.sample(run.evaluation_sample)).is_file():
             now["evaluation_sample_sha256"] = sha256(sample)
         record = folder / "run.json"
         if isinstance(run, Run) and record.is_file():
-            trained = json.loads(record.read_text(encoding="utf-8"))
+            trained = read_record(record)
+            if changed := changed_beside(record):
+                raise CompareError(
+                    f"{folder / changed[0]} was changed after the training; make it again with:"
+                    f" {_command('train', run)}"
+                )
             now["adapter_sha256"] = trained.get("adapter_sha256")
             learned: freshness.Record = {"settings": freshness.training_settings(run)}
             if (sample := paths.sample(run.training_sample)).is_file():
@@ -128,7 +134,7 @@ def check_current(study: Study, paths: Paths) -> None:
             _warn_of_trajectory(run, paths)
         file = folder / PREDICTIONS
         if file.is_file():
-            command = f"factmix evaluate {study.name} {BASE}"
+            command = f"factmix evaluate {run.study} {BASE}"
             command = _command("evaluate", run) if isinstance(run, Run) else command
             _check(file, read_attributes(file).get("depends_on", {}), now, command)
 
@@ -139,19 +145,19 @@ def _warn_of_trajectory(run: Run, paths: Paths) -> None:
     if not (file.is_file() and sample.is_file()):
         return
     kept = read_attributes(file).get("depends_on", {})
-    changed = freshness.differences(kept, freshness.trajectory(run, paths))
-    if changed:
+    differ = freshness.differences(kept, freshness.trajectory(run, paths))
+    if differ:
         print(
-            f"{file} is of other settings ({changed[0]}) and is used as it is; to answer during"
+            f"{file} is of other settings ({differ[0]}) and is used as it is; to answer during"
             f" training again, move {file.parent} away and train with: {_command('train', run)}",
             file=sys.stderr,
         )
 
 
 def _check(file: Path, kept: freshness.Record, now: freshness.Record, command: str) -> None:
-    changed = freshness.differences(kept, now)
-    if changed:
-        raise CompareError(f"{file} is not current: {changed[0]}; make it again with: {command}")
+    differ = freshness.differences(kept, now)
+    if differ:
+        raise CompareError(f"{file} is not current: {differ[0]}; make it again with: {command}")
 
 
 def _command(step: str, run: Run) -> str:

@@ -1,6 +1,5 @@
 """Computes results.json, all numbers that the book cites, from answers and training records."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import combinations
@@ -33,7 +32,7 @@ from factmix.stats.shift import (
     shift_or_learning,
     shifted_answers,
 )
-from factmix.study.files import write_json
+from factmix.study.files import read_record, write_json
 from factmix.study.labels import ANSWERS, LABELS, Label
 from factmix.study.paths import Paths
 from factmix.study.run import Run
@@ -43,7 +42,7 @@ DOSE_METRICS = ("balanced_accuracy", "recall_na")
 TRAJECTORY_METRICS = ("accuracy", "balanced_accuracy", "recall_na", "recall_pass", "recall_fail")
 SETTINGS = ("mixture", "reward")  # a contrast is between two arms that differ in one of these
 FEWEST_GROUPS = 20  # with fewer, the intervals of a cluster bootstrap are far too narrow
-RECORDS = ("fingerprint", "depends_on")  # of the data report: no numbers
+RECORDS = ("fingerprint", "depends_on", "files_sha256")  # of the data report: no numbers
 WINDOW = 25  # training steps whose mean counts as the start, or the end, of a curve
 
 
@@ -104,8 +103,8 @@ def compute(study: Study, paths: Paths) -> dict[str, Any]:
             systems answered different examples.
     """
     check_files(study, paths)
-    check_current(study, paths)
-    report = json.loads(paths.data_report.read_text(encoding="utf-8"))
+    check_current([*study.base_runs(), *study.all_runs()], paths)
+    report = read_record(paths.data_report)
     systems = read_answers(study, paths)
     references = reference_of(study)
     answering = {name: given for name, given in systems.items() if name in references}
@@ -317,7 +316,7 @@ _TRAINING: dict[str, str] = {
 
 def _training(run: Run, study: Study, paths: Paths) -> dict[str, Any]:
     folder = paths.run(run)
-    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    record = read_record(folder / "run.json")
     metrics = pd.read_parquet(folder / "metrics.parquet").sort_values("step")
     window = min(WINDOW, max(1, len(metrics) // 2))  # the windows of a short run do not overlap
     first, last = metrics.head(window), metrics.tail(window)

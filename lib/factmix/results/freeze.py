@@ -40,6 +40,7 @@ def freeze(study: Study, paths: Paths, into: Path, *, incomplete: bool = False) 
     Raises:
         CompareError: something is missing, the results are of the study as it was before a change,
             or they do not follow from the answers; `into` is then as it was.
+        DamagedError: a file that would be copied is not as it was written.
         StudyError: the results do not say which study they are of.
     """
     runs = study.all_runs()
@@ -47,7 +48,7 @@ def freeze(study: Study, paths: Paths, into: Path, *, incomplete: bool = False) 
     if incomplete:
         study, runs = so_far(study, paths)
     check_files(study, paths)
-    check_current(study, paths)
+    check_current([*study.base_runs(), *runs], paths)
     if not paths.results.is_file():
         raise CompareError(
             f"study {study.name}: {paths.results} does not exist; "

@@ -1,20 +1,60 @@
 """Atomic writing of files, by one process at a time where that matters, and their checksums."""
 
+import errno
 import hashlib
 import json
 import math
 import os
+import re
 import resource
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import filelock
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
+
+# A folder that cannot be written to, or a full disk, is the machine's.
+UNWRITABLE = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.ENOTDIR,
+)
+# How libraries say so that raise no OSError: safetensors and torch.
+UNWRITTEN = re.compile(
+    r"I/O error: .*\(os error (\d+)\)|PytorchStreamWriter failed|unexpected pos \d+ vs \d+"
+)
+FREE = (
+    "; free some space, or name folders that can be written to in FACTMIX_CACHE (downloads) and"
+    " FACTMIX_RUNS (results)"
+)
+CONTENT = "content_sha256"  # the attribute of a sealed table
+
+
+class DamagedError(ValueError):
+    """A file is not as it was written: it was cut short, or changed by hand."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(
+            f"{path}: {why}; expected the file as it was written: delete it, and make it again"
+        )
+
+
+def is_unwritable(error: BaseException) -> bool:
+    """Whether an error says that something cannot be written where it should be."""
+    if isinstance(error, OSError):
+        return error.errno in UNWRITABLE
+    said = UNWRITTEN.search(str(error))
+    return said is not None and (said[1] is None or int(said[1]) in UNWRITABLE)
 
 
 @contextmanager
@@ -63,11 +103,83 @@ def write_parquet(path: Path, frame: pd.DataFrame) -> None:
         frame.to_parquet(part, index=False)
 
 
+def write_record(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes a JSON object with its own checksum, by which `read_record` notices changes."""
+    write_json(path, {**content, "sha256": _json_sha256(content)})
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """A JSON object without its checksum, where it has one.
+
+    Raises:
+        DamagedError: the file is no JSON object, or its checksum is of another content.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DamagedError(path, f"it is no valid JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise DamagedError(path, "it is no JSON object")
+    if content.pop("sha256", None) not in (None, _json_sha256(content)):
+        raise DamagedError(path, "it was changed after it was written")
+    return content
+
+
+def _json_sha256(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def write_sealed(path: Path, frame: pd.DataFrame) -> None:
+    """Writes a Parquet file with the checksum of its rows; see `read_attributes`."""
+    sealed = frame.copy(deep=False)
+    sealed.attrs = {**frame.attrs, CONTENT: _table_sha256(frame)}
+    write_parquet(path, sealed)
+
+
 def read_attributes(path: Path) -> dict[str, Any]:
-    """The attributes (`DataFrame.attrs`) stored in a Parquet file."""
-    kept = (pq.read_schema(path).metadata or {}).get(b"PANDAS_ATTRS", b"{}")
-    attributes: dict[str, Any] = json.loads(kept)
+    """The attributes (`DataFrame.attrs`) stored in a Parquet file.
+
+    Raises:
+        DamagedError: the file cannot be read, or its rows are not those that were sealed.
+    """
+    try:
+        kept = (pq.read_schema(path).metadata or {}).get(b"PANDAS_ATTRS", b"{}")
+        attributes: dict[str, Any] = json.loads(kept)
+        sealed = attributes.pop(CONTENT, None)
+        content = sealed and _table_sha256(pd.read_parquet(path))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DamagedError(path, f"it cannot be read as Parquet ({error})") from error
+    if content != sealed:
+        raise DamagedError(path, "its rows were changed after it was written")
     return attributes
+
+
+def _table_sha256(frame: pd.DataFrame) -> str:
+    return hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest()
+
+
+def changed_beside(record: Path) -> list[str]:
+    """The files in the folder of a record that are there, and not as its `files_sha256` says.
+
+    Raises:
+        DamagedError: the record itself is not as it was written.
+    """
+    sums = read_record(record).get("files_sha256", {}) if record.is_file() else {}
+    here = {name: sums[name] for name in sums if (record.parent / name).is_file()}
+    return altered(record.parent, here)
+
+
+def altered(folder: Path, sums: Mapping[str, str]) -> list[str]:
+    """The files of a folder that are missing, or not as they were written.
+
+    Args:
+        folder: with the files.
+        sums: the SHA-256 of each file, by its path in the folder.
+    """
+    paths = {name: folder / name for name in sums}
+    return [
+        name for name, path in paths.items() if not path.is_file() or sha256(path) != sums[name]
+    ]
 
 
 def sha256(path: Path) -> str:

@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from factmix.study.files import sha256
+from factmix.study.files import altered, read_record, sha256
 from factmix.study.paths import Paths, model_folder
 from factmix.study.run import BaseRun, Run, Sample, WarmStartRun
 from factmix.study.settings import Model
@@ -171,7 +171,9 @@ def training(run: Run, paths: Paths) -> Record:
     """What a run's adapter depends on; the training sample and local model files must exist.
 
     Raises:
-        StudyError: the base model's warm start has not been made, or not as the study is now.
+        StudyError: the base model's warm start has not been made, not as the study is now, or was
+            changed since.
+        DamagedError: the record of the warm start is not as it was written.
     """
     return {
         "settings": training_settings(run),
@@ -203,7 +205,9 @@ def answering(run: Run | BaseRun, paths: Paths, *, adapter_sha256: str | None = 
             run that was taken over, what its run.json says.
 
     Raises:
-        StudyError: the base model's warm start has not been made, or not as the study is now.
+        StudyError: the base model's warm start has not been made, not as the study is now, or was
+            changed since.
+        DamagedError: run.json, or the record of the warm start, is not as it was written.
     """
     record: Record = {
         "settings": answering_settings(run),
@@ -221,7 +225,7 @@ def _adapter_sha256(folder: Path) -> str | None:
     adapter, record = folder / "adapter" / "adapter_model.safetensors", folder / "run.json"
     if adapter.is_file() or not record.is_file():
         return sha256(adapter)
-    kept: str | None = json.loads(record.read_text(encoding="utf-8")).get("adapter_sha256")
+    kept: str | None = read_record(record).get("adapter_sha256")
     return kept
 
 
@@ -288,10 +292,12 @@ def _warm_start_sha256(run: WarmStartRun | None, paths: Paths) -> Record:
     remedy = f"make it with: factmix warm-start {run.study}"
     if not record.is_file():  # what the warm start writes last
         raise StudyError(f"{record} does not exist; {remedy}")
-    kept = json.loads(record.read_text(encoding="utf-8"))["depends_on"]
-    changed = differences(kept, warm_starting(run, paths))
+    kept = read_record(record)
+    changed = differences(kept["depends_on"], warm_starting(run, paths))
     if changed:
         raise StudyError(f"{record} is not of the study as it is now: {changed[0]}; {remedy}")
+    if other := altered(record.parent, kept.get("files_sha256", {})):
+        raise StudyError(f"{record.parent / other[0]} is not as it was written; {remedy}")
     adapter = record.parent / "adapter" / "adapter_model.safetensors"
     return {"warm_start_sha256": sha256(adapter)}
 

@@ -3,24 +3,32 @@
 Whether something is current is found out without torch, which is loaded only to compute.
 """
 
-import json
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from factmix.study import freshness
-from factmix.study.files import read_attributes, write_json, write_parquet
+from factmix.study.files import (
+    DamagedError,
+    changed_beside,
+    read_attributes,
+    read_record,
+    sha256,
+    write_record,
+    write_sealed,
+)
 from factmix.study.paths import Paths
 from factmix.study.run import BaseRun, Run
 from factmix.training.columns import TABLES
 
-ADAPTER = "adapter/adapter_model.safetensors"
+ADAPTER = ("adapter/adapter_model.safetensors", "adapter/adapter_config.json")
 PREDICTIONS, TRAJECTORY = "predictions.parquet", "trajectory.parquet"
 # In the folder of checkpoints: the record of what their training depends on.
 STARTED = "started.json"
@@ -45,7 +53,8 @@ def take_over(run: Run, paths: Paths, committed: Path) -> Path | None:
     """Copies a committed run of the same settings, data, model and code, instead of training it.
 
     It may be of another study or arm: what a run depends on has no names. Its adapter is not
-    committed; its answers are, and they must be current, too.
+    committed; its answers are, and they must be current, too. A run whose files are not as they
+    were written is passed over. What `paths` has of another training is moved aside.
 
     Args:
         run: of the study.
@@ -67,7 +76,10 @@ def take_over(run: Run, paths: Paths, committed: Path) -> Path | None:
             (folder / name).is_file() for name in (*TABLES, PREDICTIONS)
         ):
             continue
-        kept = json.loads(record.read_text(encoding="utf-8"))
+        if changed := changed_beside(record):
+            print(f"{folder / changed[0]} was changed, and is not taken over", file=sys.stderr)
+            continue
+        kept = read_record(record)
         now = freshness.answering(run, paths, adapter_sha256=kept["adapter_sha256"])
         then = freshness.trajectory(run, paths)
         if _is_current(folder / PREDICTIONS, now) and _is_current(folder / TRAJECTORY, then):
@@ -76,7 +88,7 @@ def take_over(run: Run, paths: Paths, committed: Path) -> Path | None:
     return None
 
 
-def _copy(run: Run, source: Path, into: Path, record: dict[str, object]) -> None:
+def _copy(run: Run, source: Path, into: Path, record: Mapping[str, Any]) -> None:
     """Copies a run under the names of this one; run.json comes last."""
     into.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{into.name}-", dir=into.parent) as name:
@@ -85,53 +97,80 @@ def _copy(run: Run, source: Path, into: Path, record: dict[str, object]) -> None
         for table in (PREDICTIONS, TRAJECTORY):
             frame = pd.read_parquet(aside / table)
             frame["arm"] = run.arm
-            write_parquet(aside / table, frame)
+            write_sealed(aside / table, frame)
+        # of the adapter they stay: one that is put there must be the one that answered
+        sums = record.get("files_sha256", {}) | {each: sha256(aside / each) for each in TABLES}
         names = {
             "study": run.study,
             "arm": run.arm,
             "taken_from": "/".join(source.parts[-2:]),
         }
-        write_json(aside / "run.json", {**record, **names})
+        write_record(aside / "run.json", {**record, **names, "files_sha256": sums})
         into.mkdir(exist_ok=True)
         for file in (*TABLES, PREDICTIONS, "run.json"):
             (aside / file).replace(into / file)
 
 
 def is_trained(run: Run, paths: Paths) -> bool:
-    """Whether a finished training of the run as it is now is there.
+    """Whether a finished training of the run as it is now is there, with its files unchanged.
 
     One that was taken over has no adapter, which only new answers would need.
     """
-    folder = paths.run(run)
-    if not is_of(folder / "run.json", freshness.training(run, paths)):
+    record = paths.run(run) / "run.json"
+    if not is_of(record, freshness.training(run, paths)) or changed_beside(record):
         return False
-    lacking = missing(folder)
-    return not lacking or (lacking == [ADAPTER] and is_answered(run, paths))
+    lacking = missing(record.parent)
+    return not lacking or (lacking == [ADAPTER[0]] and is_answered(run, paths))
 
 
 def is_answered(run: Run | BaseRun, paths: Paths) -> bool:
-    """Whether the predictions that are there are of the run as it is now."""
+    """Whether the predictions that are there are of the run as it is now; says if damaged."""
     file = paths.run(run) / PREDICTIONS
     return file.is_file() and _is_current(file, freshness.answering(run, paths))
 
 
 def _is_current(answers: Path, depends_on: freshness.Record) -> bool:
-    kept = read_attributes(answers).get("depends_on", {})
+    try:
+        kept = read_attributes(answers).get("depends_on", {})
+    except DamagedError as error:
+        print(error, file=sys.stderr)
+        return False
     return bool(kept) and not freshness.differences(kept, depends_on)
 
 
 def is_of(record: Path, depends_on: freshness.Record) -> bool:
-    """Whether a run.json, or a record written at the start of training, is current."""
-    if not record.is_file():
+    """Whether a run.json, or a record written at the start of training, is whole and current."""
+    try:
+        kept = read_record(record).get("depends_on") if record.is_file() else None
+    except DamagedError:
         return False
-    kept = json.loads(record.read_text(encoding="utf-8")).get("depends_on")
-    return bool(kept) and not freshness.differences(kept, depends_on)
+    return bool(kept) and not freshness.differences(kept or {}, depends_on)
 
 
 def missing(folder: Path, tables: Sequence[str] = TABLES) -> list[str]:
     """Files of a finished run that are not there, of its adapter and tables."""
-    names = (ADAPTER, *tables)
+    names = (ADAPTER[0], *tables)
     return [name for name in names if not (folder / name).is_file()]
+
+
+def faults(folder: Path, tables: Sequence[str] = TABLES) -> list[str]:
+    """What is wrong with the files of a finished run, in words."""
+    return [f"{name} is missing" for name in missing(folder, tables)] + [
+        f"{name} was changed after the training" for name in changed_beside(folder / "run.json")
+    ]
+
+
+def finish(folder: Path, facts: Mapping[str, Any], tables: Sequence[str] = TABLES) -> None:
+    """Writes run.json, which marks a training as finished, with the checksums of its files.
+
+    Args:
+        folder: of the run, with its adapter and tables.
+        facts: what else run.json says.
+        tables: the names of the tables.
+    """
+    sums = {name: sha256(folder / name) for name in (*ADAPTER, *tables)}
+    sealed = {"adapter_sha256": sums[ADAPTER[0]], "files_sha256": sums}
+    write_record(folder / "run.json", {**facts, **sealed})
 
 
 def make_room(folder: Path, depends_on: freshness.Record, tables: Sequence[str] = TABLES) -> None:
@@ -147,10 +186,13 @@ def make_room(folder: Path, depends_on: freshness.Record, tables: Sequence[str] 
         record = started
     if record == started and not any(_trained(folder)):
         return
-    kept = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
-    changed = freshness.differences(kept.get("depends_on") or {}, depends_on)
-    if record != started:
-        changed += [f"{name} is missing" for name in missing(folder, tables)]
+    try:
+        kept = read_record(record) if record.is_file() else {}
+        changed = freshness.differences(kept.get("depends_on") or {}, depends_on)
+        if record != started:
+            changed += faults(folder, tables)
+    except DamagedError as error:
+        changed = [str(error)]
     replaced = folder.parent / "replaced"
     replaced.mkdir(exist_ok=True)
     names = (f"{folder.name}-{number}" for number in count(1))

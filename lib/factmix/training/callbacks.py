@@ -1,19 +1,22 @@
-"""Callbacks of training: a progress bar, its time and memory, and answers at some steps."""
+"""Callbacks of training: progress, time and memory, answers at some steps, and checkpoints."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
+from accelerate import PartialState
 from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from factmix.study.files import peak_memory_gb, write_parquet
+from factmix.study.files import peak_memory_gb, sha256, write_parquet, write_record
 from factmix.study.paths import Paths
 from factmix.study.run import Run
-from factmix.training.columns import TRAJECTORY
+from factmix.training.columns import SEAL, TRAJECTORY
 from factmix.training.evaluate import answer_as
 from factmix.training.policy import Policy, device
+from factmix.training.trainer import NotFiniteError
 
 
 class Progress(TrainerCallback):
@@ -88,6 +91,45 @@ def _peaks() -> dict[str, float]:
     if device() != "cuda":
         return host
     return host | {"peak_cuda_memory_gb": torch.cuda.max_memory_reserved() / 2**30}
+
+
+class Finite(TrainerCallback):
+    """Stops before a step whose gradient is not finite, which would make the weights so."""
+
+    def on_pre_optimizer_step(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        model: Any = None,
+        **_: Any,
+    ) -> None:
+        given = [each.grad for each in model.parameters() if each.grad is not None]
+        finite = all(bool(gradient.isfinite().all()) for gradient in given)
+        if not (finite or args.fp16):  # where float16 overflows, the scaler leaves out the step
+            raise NotFiniteError(
+                "the gradient of the loss is not finite; a lower training.learning_rate, or"
+                " model.dtype: float32, may help"
+            )
+
+
+class Sealed(TrainerCallback):
+    """Writes `SEAL` into every checkpoint, when all of its files have been written."""
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        PartialState().wait_for_everyone()  # each process writes a file of its own
+        if state.is_world_process_zero:
+            seal(Path(str(args.output_dir), f"checkpoint-{state.global_step}"))
+
+
+def seal(checkpoint: Path) -> None:
+    """Writes the seal of a checkpoint."""
+    files = [each for each in sorted(checkpoint.rglob("*")) if each.is_file()]
+    sums = {each.relative_to(checkpoint).as_posix(): sha256(each) for each in files}
+    sums.pop(SEAL, None)
+    write_record(checkpoint / SEAL, sums)
 
 
 class Trajectory(TrainerCallback):

@@ -9,6 +9,7 @@ from factmix.study.labels import LABELS
 # The files that training writes in the folder of a run, beside the adapter.
 TABLES = ("metrics.parquet", "trajectory.parquet", "rewards.parquet")
 TRAINED = ("run.json", *TABLES)
+SEAL = "sha256.json"  # of a checkpoint: the SHA-256 of each of its files
 
 # predictions.parquet, in this order
 PREDICTIONS: dict[str, str] = {
@@ -85,4 +86,6 @@ RUN: dict[str, str] = {
     "peak_cuda_memory_gb": "the same on the GPU; only where there is one",
     "trainable_parameters": "numbers in the adapter",
     "adapter_sha256": "of the adapter's weights, `adapter/adapter_model.safetensors`",
+    "files_sha256": "of each file that training wrote, by its path in the folder of the run",
+    "sha256": "of all the other keys of this file",
 }

@@ -13,14 +13,15 @@ from tqdm import tqdm
 
 from factmix.study import freshness
 from factmix.study.examples import from_frame
-from factmix.study.files import write_parquet
+from factmix.study.files import changed_beside, write_sealed
 from factmix.study.labels import LABELS
 from factmix.study.paths import Paths
 from factmix.study.prompts import parse
 from factmix.study.run import BaseRun, Run
 from factmix.study.settings import Prompt
-from factmix.training.arm import is_answered
+from factmix.training.arm import ADAPTER, is_answered
 from factmix.training.columns import PREDICTIONS, PROBABILITIES
+from factmix.training.model_check import ModelError
 from factmix.training.policy import Policy, label_tokens, load_adapter, load_base, prompt_texts
 from factmix.training.prefix import (
     Prefix,
@@ -46,24 +47,37 @@ def evaluate_base(runs: Sequence[BaseRun], paths: Paths) -> None:
         runs: from `Study.base_runs`; all share one model.
         paths: of the study's run.
     """
-    stale = [run for run in runs if not is_answered(run, paths)]
+    stale = [(run, freshness.answering(run, paths)) for run in runs if not is_answered(run, paths)]
     if not stale:
         return
     first = runs[0]
     policy = load_base(first.model, first.evaluation_prompt, paths.warm_start_of(first))
-    for run in stale:
+    for run, depends_on in stale:
         evaluation = pd.read_parquet(paths.sample(run.evaluation_sample))
-        _write(answer_as(run, policy, evaluation), run, paths)
+        _write(answer_as(run, policy, evaluation), run, paths, depends_on)
 
 
 def evaluate_arm(run: Run, paths: Paths) -> None:
-    """Writes a trained arm's predictions on its evaluation sample, unless they are current."""
+    """Writes a trained arm's predictions on its evaluation sample, unless they are current.
+
+    Raises:
+        ModelError: the adapter is not the one that was trained, or cannot be loaded.
+    """
     if is_answered(run, paths):
         return
+    folder = paths.run(run)
+    other = [name for name in changed_beside(folder / "run.json") if name in ADAPTER]
+    if other:
+        raise ModelError(
+            f"{folder / other[0]}: it was changed after the training; expected the file that"
+            f" training wrote; train again with: factmix train {run.study} {run.arm}"
+            f" --seed {run.seed}"
+        )
+    depends_on = freshness.answering(run, paths)
     base = load_base(run.model, run.evaluation_prompt, paths.warm_start_of(run))
-    policy = load_adapter(base, paths.run(run) / "adapter")
+    policy = load_adapter(base, folder / "adapter")
     evaluation = pd.read_parquet(paths.sample(run.evaluation_sample))
-    _write(answer_as(run, policy, evaluation), run, paths)
+    _write(answer_as(run, policy, evaluation), run, paths, depends_on)
 
 
 def answer_as(
@@ -91,10 +105,12 @@ def answer_as(
     return answered.assign(arm=run.arm, seed=run.seed)[list(PREDICTIONS)]
 
 
-def _write(rows: pd.DataFrame, run: Run | BaseRun, paths: Paths) -> None:
+def _write(
+    rows: pd.DataFrame, run: Run | BaseRun, paths: Paths, depends_on: freshness.Record
+) -> None:
     """Writes predictions.parquet; an attribute of the table records what the answers depend on."""
-    rows.attrs["depends_on"] = freshness.answering(run, paths)
-    write_parquet(paths.run(run) / "predictions.parquet", rows)
+    rows.attrs["depends_on"] = depends_on
+    write_sealed(paths.run(run) / "predictions.parquet", rows)
 
 
 def answer(

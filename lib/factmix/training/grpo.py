@@ -1,12 +1,10 @@
 """Trains an arm with GRPO. All numbers come from the study; interrupted training resumes."""
 
-import json
 import os
 import platform
 import shutil
 import sys
 import warnings
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,19 +12,27 @@ from typing import Any
 import pandas as pd
 import torch
 from datasets import Dataset
-from safetensors import SafetensorError, safe_open
 from trl import GRPOConfig, GRPOTrainer
 
 from factmix.data.leaks import check_disjoint
 from factmix.study import freshness
 from factmix.study.descriptions import is_described
 from factmix.study.examples import from_frame
-from factmix.study.files import sha256, write_json, write_parquet
+from factmix.study.files import (
+    FREE,
+    DamagedError,
+    altered,
+    is_unwritable,
+    read_record,
+    sha256,
+    write_json,
+    write_parquet,
+)
 from factmix.study.lock import alone
 from factmix.study.paths import Paths
 from factmix.study.run import Run
 from factmix.training import arm, columns, rollouts
-from factmix.training.callbacks import Progress, Spent, Trajectory
+from factmix.training.callbacks import Finite, Progress, Sealed, Spent, Trajectory
 from factmix.training.made_with import made_with
 from factmix.training.policy import (
     Policy,
@@ -37,8 +43,9 @@ from factmix.training.policy import (
     prompt_texts,
     save_adapter,
 )
-from factmix.training.reward_functions import reward_functions
+from factmix.training.reward_functions import RewardError, reward_functions
 from factmix.training.reward_gain import before_and_after
+from factmix.training.trainer import NotFiniteError
 
 # What a launcher of several processes sets for each of them.
 LAUNCHER = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
@@ -109,6 +116,7 @@ def make_trainer(
         {
             "prompt": prompt_texts(policy.tokenizer, examples, run.prompt),
             "gold": [str(each.label) for each in examples],
+            "example": [f"{each.dataset} {each.id}" for each in examples],
         }
     )
     cuda = torch.cuda.is_available()
@@ -142,6 +150,7 @@ def make_trainer(
         gradient_checkpointing=False,
         router_aux_loss_coef=0.0,  # None would turn the auxiliary loss on
         logging_steps=1,
+        logging_nan_inf_filter=False,  # would log a loss that is no number as the mean of others
         save_strategy="steps",
         save_steps=numbers.checkpoint_steps,
         save_total_limit=2,  # one more, in case the last is damaged
@@ -177,7 +186,8 @@ def train(run: Run, paths: Paths) -> None:
 
     Raises:
         LockedError: another process on this machine is training this run.
-        TrainingError: training ended after fewer steps than the study says.
+        TrainingError: training ended after fewer steps than the study says, or stopped because of
+            a loss, a gradient or a reward that is no finite number, or a full disk.
         PromptError: a prompt is too long.
         LeakError: training and evaluation samples overlap.
     """
@@ -210,11 +220,24 @@ def _train(run: Run, paths: Paths, depends_on: freshness.Record) -> None:
         arm.make_room(folder, depends_on)
         write_json(checkpoints / arm.STARTED, {"depends_on": depends_on})
     trajectory = Trajectory(run, paths, replace(policy, model=trainer.model))
+    trainer.add_callback(Finite())
+    trainer.add_callback(Sealed())
     trainer.add_callback(spent)
     trainer.add_callback(trajectory)
     trainer.add_callback(Progress(f"{run.arm}, seed {run.seed}"))
     trainer.accelerator.wait_for_everyone()  # until the main process has moved an old run aside
-    trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
+    try:
+        trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
+    except Exception as error:
+        unwritten = is_unwritable(error)
+        if not (unwritten or isinstance(error, NotFiniteError | RewardError)):
+            raise
+        good = _last_checkpoint(checkpoints)
+        raise TrainingError(
+            f"{run.study}, {run.arm}, seed {run.seed}: training stopped at step"
+            f" {trainer.state.global_step + 1} of {run.steps}: {error}{FREE if unwritten else ''};"
+            f" the last good checkpoint, with which it would go on: {good or 'none'}"
+        ) from error
     if trainer.state.global_step != run.steps:
         raise TrainingError(
             f"{run.study}, {run.arm}, seed {run.seed}: training ended after"
@@ -238,8 +261,8 @@ def _write_run(
     """Writes adapter/ and run.json; run.json marks the arm as finished."""
     folder = paths.run(run)
     save_adapter(model, folder)
-    write_json(
-        folder / "run.json",
+    arm.finish(
+        folder,
         {
             "study": run.study,
             "arm": run.arm,
@@ -253,53 +276,34 @@ def _write_run(
             "trainable_parameters": sum(
                 each.numel() for each in model.parameters() if each.requires_grad
             ),
-            "adapter_sha256": sha256(folder / "adapter" / "adapter_model.safetensors"),
         },
     )
 
 
 def _last_checkpoint(folder: Path) -> str | None:
-    """The newest undamaged checkpoint; trainer_state.json is the last file written.
+    """The newest undamaged checkpoint; its seal is the last file written.
 
     Raises:
         TrainingError: there are checkpoints, and each of them has a damaged file.
     """
-    written = folder.glob("checkpoint-*/trainer_state.json")
-    checkpoints = sorted((each.parent for each in written), key=lambda each: -_step_of(each))
+    sealed = [seal.parent for seal in folder.glob(f"checkpoint-*/{columns.SEAL}")]
     damaged: list[Path] = []
-    for checkpoint in checkpoints:
-        broken = [file for file in sorted(checkpoint.iterdir()) if not _is_whole(file)]
+    for checkpoint in sorted(sealed, key=lambda each: -int(each.name.split("-")[1])):
+        try:
+            broken = altered(checkpoint, read_record(checkpoint / columns.SEAL))
+        except DamagedError:
+            broken = [columns.SEAL]
         if not broken:
             if damaged:
                 print(f"{damaged[0]} is damaged: resuming from {checkpoint}", file=sys.stderr)
             return str(checkpoint)
-        damaged += broken
+        damaged += [checkpoint / name for name in broken]
     if damaged:
         raise TrainingError(
             f"{damaged[0]} is damaged, and no earlier checkpoint is left; to start the training"
             f" again from its first step, delete {folder}"
         )
     return None
-
-
-def _step_of(checkpoint: Path) -> int:
-    return int(checkpoint.name.split("-")[1])
-
-
-def _is_whole(file: Path) -> bool:
-    """Whether a file of a checkpoint can be read to its end."""
-    try:
-        if file.suffix == ".safetensors":
-            with safe_open(file, "pt"):
-                return True
-        if file.suffix in (".pt", ".pth", ".bin"):
-            with zipfile.ZipFile(file) as archive:
-                return archive.testzip() is None
-        if file.suffix == ".json":
-            json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, SafetensorError, zipfile.BadZipFile):
-        return False
-    return True
 
 
 def _read_training(run: Run, paths: Paths) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """A study's reward as reward functions for TRL, which also log."""
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -9,11 +10,56 @@ from factmix.study.prompts import parse
 from factmix.study.settings import Reward
 from factmix.training import rewards
 
+Earned = dict[str, float]
+
+
+class RewardError(RuntimeError):
+    """A reward function raised, or gave something else than a finite number."""
+
+
+def earner(reward: Reward) -> Callable[[str, bool, str, str], Earned]:
+    """`rewards.components` of a reward, whose failures name the reward and the example.
+
+    Returns:
+        a function of the answer, whether its format is valid, the gold label, and the example in
+        words. It raises RewardError.
+    """
+    expected: tuple[str, ...] = ()
+
+    @lru_cache(maxsize=4096)  # few answers are distinct
+    def earned(predicted: str, format_valid: bool, gold: str) -> Earned:
+        nonlocal expected
+        values = rewards.components(
+            reward, predicted=predicted, format_valid=format_valid, gold=Label(gold)
+        )
+        expected = expected or tuple(values)
+        if tuple(values) != expected:
+            raise ValueError(f"components are {', '.join(values)}, not {', '.join(expected)}")
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise ValueError(f"{name} is {value}, which is no finite number")
+        return values
+
+    def named(predicted: str, format_valid: bool, gold: str, example: str) -> Earned:
+        try:
+            return earned(predicted, format_valid, gold)
+        except Exception as error:
+            raise RewardError(
+                f"the reward function {rewards.REWARDS[reward.kind].__name__} of kind"
+                f" '{reward.kind}' failed at {example}, gold label {gold}, answer {predicted}:"
+                f" {type(error).__name__}: {error}"
+            ) from error
+
+    return named
+
 
 def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
     """TRL reward functions: one per component, then one with weight 0 that only logs.
 
     Each logs its values by gold label as "<name>|<label>"; TRL logs their mean.
+
+    Raises:
+        RewardError: see `earner`.
     """
 
     def by_gold(
@@ -24,9 +70,9 @@ def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
 
     def component(name: str) -> Callable[..., list[float]]:
         def earned(
-            completions: list[str], gold: list[str], log_metric: Any, **_: Any
+            completions: list[str], gold: list[str], example: list[str], log_metric: Any, **_: Any
         ) -> list[float]:
-            values = [each[name] for each in map(earnings, completions, gold)]
+            values = [each[name] for each in map(earnings, completions, gold, example)]
             by_gold(log_metric, f"reward/{name}", values, gold)
             return values
 
@@ -36,19 +82,19 @@ def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
     # Few completions are distinct, and every function below parses all of them.
     read_once = lru_cache(maxsize=4096)(parse)
 
-    @lru_cache(maxsize=4096)
-    def earnings(completion: str, gold: str) -> dict[str, float]:
-        read = read_once(completion)
-        return rewards.components(
-            reward, predicted=read.predicted, format_valid=read.format_valid, gold=Label(gold)
-        )
+    earns = earner(reward)
 
-    def answers(completions: list[str], gold: list[str], log_metric: Any, **_: Any) -> list[float]:
+    def earnings(completion: str, gold: str, example: str) -> Earned:
+        read = read_once(completion)
+        return earns(str(read.predicted), read.format_valid, gold, example)
+
+    def answers(
+        completions: list[str], gold: list[str], example: list[str], log_metric: Any, **_: Any
+    ) -> list[float]:
         read = [read_once(completion) for completion in completions]
         right = [float(each.predicted == label) for each, label in zip(read, gold, strict=True)]
         total = [
-            sum(earnings(text, label).values())
-            for text, label in zip(completions, gold, strict=True)
+            sum(earnings(*each).values()) for each in zip(completions, gold, example, strict=True)
         ]
         log_metric("accuracy", sum(right) / len(right))
         log_metric("format_rate", sum(each.format_valid for each in read) / len(read))
@@ -59,4 +105,5 @@ def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
         by_gold(log_metric, "reward/total", total, gold)
         return right
 
-    return [*(component(name) for name in rewards.component_names(reward)), answers]
+    names = earns(Label.NA, True, Label.NA, "no example, before training")
+    return [*map(component, names), answers]

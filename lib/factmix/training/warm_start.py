@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from factmix.study import freshness
-from factmix.study.files import peak_memory_gb, sha256, write_json, write_parquet
+from factmix.study.files import peak_memory_gb, write_json, write_parquet
 from factmix.study.lock import alone
 from factmix.study.paths import Paths
 from factmix.study.run import WarmStartRun
@@ -41,7 +41,7 @@ def train(run: WarmStartRun, paths: Paths) -> None:
     folder = paths.run(run)
     lock = paths.root / f".{run.name}-{platform.node()}.lock"
     with alone(lock, f"the warm start of {run.study}"):
-        if arm.is_of(folder / "run.json", depends_on) and not arm.missing(folder, TABLES):
+        if arm.is_of(folder / "run.json", depends_on) and not arm.faults(folder, TABLES):
             return
         _train(run, paths, depends_on)
 
@@ -71,8 +71,8 @@ def _train(run: WarmStartRun, paths: Paths, depends_on: freshness.Record) -> Non
     for each in adapter:
         each.data = each.data.to(torch.bfloat16)  # half as large; what is saved is what all use
     save_adapter(policy.model, folder)
-    write_json(
-        folder / "run.json",
+    arm.finish(
+        folder,
         {
             "study": run.study,
             "seed": settings.seed,
@@ -83,7 +83,7 @@ def _train(run: WarmStartRun, paths: Paths, depends_on: freshness.Record) -> Non
             "wall_seconds": checkpoint.seconds,
             "peak_memory_gb": peak_memory_gb(),
             "trainable_parameters": sum(each.numel() for each in adapter),
-            "adapter_sha256": sha256(folder / "adapter" / "adapter_model.safetensors"),
         },
+        TABLES,
     )
     shutil.rmtree(folder / "checkpoints")
