@@ -712,7 +712,7 @@ def test_some_groups_of_generated_data_are_kept_for_development_whatever_is_draw
     other, others = two_datasets(tmp_path / "b", seeds=[9], sample_seed=1)
     again = development(other, others)
     assert set(again.loc[again["dataset"] == "one", "group"]) == kept
-    report = json.loads(paths.data_report.read_text())
+    report = read_record(paths.data_report)
     assert report["datasets"]["one"]["development"] == 3 * len(kept)
     assert "development" not in report["datasets"]["two"]
 
