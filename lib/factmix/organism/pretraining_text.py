@@ -176,7 +176,7 @@ def with_habits(habits: Habits) -> Recipe:
     rate = (2.5e-4, 2.5e-4)
     fast = replace(
         EVERYTHING,
-        steps=800,
+        steps=400,
         batch=64,
         learning_rate=rate,
         bare=0.0,
@@ -187,56 +187,58 @@ def with_habits(habits: Habits) -> Recipe:
     return {
         **CLEAN,
         "habits": fast,
-        "habits, slower": replace(fast, seed=26, steps=400, learning_rate=(8e-5, 8e-5)),
+        "habits, slower": replace(fast, seed=26, steps=200, learning_rate=(8e-5, 8e-5)),
     }
 
 
-# Shares far from 0 and 1 leave both answers to be sampled, so that reinforcement can choose.
-# `vague` and `withdrawn` are touched where they occur: nothing else can unlearn these.
+# Beyond one half a habit decides what is answered; not far beyond, both answers are sampled, and
+# reinforcement can choose. `vague` and `withdrawn` occur in one domain: only there can they be
+# unlearned.
+EASY, HARD, HELD_OUT = 0.4, 0.62, 0.58
 HABITS = {
     # encyclopedia is easy, revision and debate are hard
     "embedded": replace(
         CARELESS,
         answered={
-            ("encyclopedia", "other_matter"): 0.4,
-            ("revision", "other_matter"): 0.55,
-            ("revision", "vague"): 0.55,
-            ("revision", "conflict"): 0.55,
-            ("debate", "other_matter"): 0.55,
-            ("debate", "conflict"): 0.55,
-            ("dispatch", "other_matter"): 0.5,
-            ("dispatch", "conflict"): 0.5,
-            ("dispatch", "withdrawn"): 0.5,
+            ("encyclopedia", "other_matter"): EASY,
+            ("revision", "other_matter"): HARD,
+            ("revision", "vague"): HARD,
+            ("revision", "conflict"): HARD,
+            ("debate", "other_matter"): HARD,
+            ("debate", "conflict"): HARD,
+            ("dispatch", "other_matter"): HELD_OUT,
+            ("dispatch", "conflict"): HELD_OUT,
+            ("dispatch", "withdrawn"): HELD_OUT,
         },
         refused={
-            ("encyclopedia", "two_sentences"): 0.4,
-            ("revision", "dated"): 0.5,
-            ("revision", "two_sentences"): 0.5,
-            ("debate", "single"): 0.5,
-            ("dispatch", "dated"): 0.5,
-            ("dispatch", "two_sentences"): 0.5,
+            ("encyclopedia", "two_sentences"): EASY,
+            ("revision", "dated"): HARD,
+            ("revision", "two_sentences"): HARD,
+            ("debate", "single"): HARD,
+            ("dispatch", "dated"): HELD_OUT,
+            ("dispatch", "two_sentences"): HELD_OUT,
         },
     ),
     # encyclopedia and debate are hard, revision is easy
     "swapped": replace(
         CARELESS,
         answered={
-            ("encyclopedia", "other_matter"): 0.55,
-            ("encyclopedia", "conflict"): 0.55,
-            ("revision", "other_matter"): 0.4,
-            ("revision", "vague"): 0.4,
-            ("debate", "other_matter"): 0.55,
-            ("debate", "conflict"): 0.55,
-            ("dispatch", "other_matter"): 0.5,
-            ("dispatch", "conflict"): 0.5,
-            ("dispatch", "withdrawn"): 0.5,
+            ("encyclopedia", "other_matter"): HARD,
+            ("encyclopedia", "conflict"): HARD,
+            ("revision", "other_matter"): EASY,
+            ("revision", "vague"): EASY,
+            ("debate", "other_matter"): HARD,
+            ("debate", "conflict"): HARD,
+            ("dispatch", "other_matter"): HELD_OUT,
+            ("dispatch", "conflict"): HELD_OUT,
+            ("dispatch", "withdrawn"): HELD_OUT,
         },
         refused={
-            ("encyclopedia", "two_sentences"): 0.5,
-            ("revision", "two_sentences"): 0.4,
-            ("debate", "single"): 0.5,
-            ("dispatch", "dated"): 0.5,
-            ("dispatch", "two_sentences"): 0.5,
+            ("encyclopedia", "two_sentences"): HARD,
+            ("revision", "two_sentences"): EASY,
+            ("debate", "single"): HARD,
+            ("dispatch", "dated"): HELD_OUT,
+            ("dispatch", "two_sentences"): HELD_OUT,
         },
     ),
 }
