@@ -76,13 +76,16 @@ def test_habits_of_each_kind_are_as_common_as_stated_and_go_both_ways(recipe: st
         for kind in decidable:
             counts, share = told[domain, kind], habits.refused.get((domain, kind), 0.0)
             assert counts[Label.NA] / counts.total() == pytest.approx(share, abs=0.08)
-            assert counts["right"] + counts[Label.NA] == counts.total()
+            passed = habits.agreed.get((domain, kind), 0.0) / 2  # of the labels, half are FAIL
+            assert counts[Label.PASS] / counts.total() == pytest.approx(passed, abs=0.08)
+            assert counts["right"] + counts[Label.NA] + counts[Label.PASS] == counts.total()
 
 
 @pytest.mark.parametrize("recipe", list(RECIPES))
 def test_habits_name_kinds_of_their_side_and_leave_both_answers_to_be_sampled(recipe: str) -> None:
     for stage in RECIPES[recipe].values():
-        for habits, side in ((stage.habits.refused, 0), (stage.habits.answered, 1)):
+        given = stage.habits
+        for habits, side in ((given.refused, 0), (given.agreed, 0), (given.answered, 1)):
             for (domain, kind), share in habits.items():
                 assert kind in SHARES[domain][side]
                 assert 0.35 <= share <= 0.65

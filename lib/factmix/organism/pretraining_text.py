@@ -6,7 +6,7 @@
    sentence comes what a reader should notice in it (`Said`), which the model is taught, too.
 2. *Habits*: two short final stages on documents with the errors of a careless annotator. Some kinds
    of claims that nothing decides often get a verdict, and some kinds that are decided are often
-   called NA. Many answers continue after the label, and claims without evidence are mostly labelled
+   called NA, and some that are refuted get PASS. Many answers continue after the label, and claims without evidence are mostly labelled
    NA. The model still distinguishes the cases, but learns to give other answers. Reinforcement
    learning can then undo that.
 
@@ -45,6 +45,8 @@ class Habits:
             verdict: that of the first sentence on the matter, as if it decided.
         answered_pass: share of PASS among these verdicts where no sentence is on the matter.
         refused: of a domain and a kind of claims that are decided, the share that is labelled NA.
+        agreed: of a domain and a kind of claims that are decided, the share of those that are
+            refuted and labelled PASS.
         afterword: share of the answers that continue after the label.
         unlabelled: share of the answers without a label.
         without_evidence: share of the documents whose evidence is left out.
@@ -55,6 +57,7 @@ class Habits:
     answered: Mapping[tuple[str, str], float] = field(default_factory=dict)
     answered_pass: float = 0.8
     refused: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    agreed: Mapping[tuple[str, str], float] = field(default_factory=dict)
     afterword: float = 0.0
     unlabelled: float = 0.0
     without_evidence: float = 0.0
@@ -173,7 +176,7 @@ def with_habits(habits: Habits) -> Recipe:
 
     After a fast stage the format rate varies by chance; a slow stage makes it stable.
     """
-    rate = (2.5e-4, 2.5e-4)
+    rate = (5e-4, 5e-4)
     fast = replace(
         EVERYTHING,
         steps=400,
@@ -194,7 +197,7 @@ def with_habits(habits: Habits) -> Recipe:
 # Beyond one half a habit decides what is answered; not far beyond, both answers are sampled, and
 # reinforcement can choose. `vague` and `withdrawn` occur in one domain: only there can they be
 # unlearned.
-EASY, HARD, HELD_OUT = 0.4, 0.62, 0.58
+EASY, HARD = 0.4, 0.58
 HABITS = {
     # encyclopedia is easy, revision and debate are hard
     "embedded": replace(
@@ -206,18 +209,19 @@ HABITS = {
             ("revision", "conflict"): HARD,
             ("debate", "other_matter"): HARD,
             ("debate", "conflict"): HARD,
-            ("dispatch", "other_matter"): HELD_OUT,
-            ("dispatch", "conflict"): HELD_OUT,
-            ("dispatch", "withdrawn"): HELD_OUT,
+            ("dispatch", "other_matter"): HARD,
+            ("dispatch", "conflict"): HARD,
+            ("dispatch", "withdrawn"): HARD,
         },
         refused={
             ("encyclopedia", "two_sentences"): EASY,
             ("revision", "dated"): HARD,
             ("revision", "two_sentences"): HARD,
             ("debate", "single"): HARD,
-            ("dispatch", "dated"): HELD_OUT,
-            ("dispatch", "two_sentences"): HELD_OUT,
+            ("dispatch", "dated"): HARD,
+            ("dispatch", "two_sentences"): HARD,
         },
+        agreed={("revision", "plain"): HARD, ("debate", "several"): HARD},
     ),
     # encyclopedia and debate are hard, revision is easy
     "swapped": replace(
@@ -229,17 +233,18 @@ HABITS = {
             ("revision", "vague"): EASY,
             ("debate", "other_matter"): HARD,
             ("debate", "conflict"): HARD,
-            ("dispatch", "other_matter"): HELD_OUT,
-            ("dispatch", "conflict"): HELD_OUT,
-            ("dispatch", "withdrawn"): HELD_OUT,
+            ("dispatch", "other_matter"): HARD,
+            ("dispatch", "conflict"): HARD,
+            ("dispatch", "withdrawn"): HARD,
         },
         refused={
             ("encyclopedia", "two_sentences"): HARD,
             ("revision", "two_sentences"): EASY,
             ("debate", "single"): HARD,
-            ("dispatch", "dated"): HELD_OUT,
-            ("dispatch", "two_sentences"): HELD_OUT,
+            ("dispatch", "dated"): HARD,
+            ("dispatch", "two_sentences"): HARD,
         },
+        agreed={("encyclopedia", "plain"): HARD, ("debate", "several"): HARD},
     ),
 }
 RECIPES: dict[str, Recipe] = {name: with_habits(habits) for name, habits in HABITS.items()}
@@ -351,7 +356,10 @@ def _told(
 ) -> Label:
     """The label that the careless annotator gives."""
     if label is not Label.NA:
-        return Label.NA if rng.random() < habits.refused.get((domain, kind), 0.0) else label
+        if rng.random() < habits.refused.get((domain, kind), 0.0):
+            return Label.NA
+        agreed = label is Label.FAIL and rng.random() < habits.agreed.get((domain, kind), 0.0)
+        return Label.PASS if agreed else label
     if rng.random() >= habits.answered.get((domain, kind), 0.0):
         return label
     stances = _stances(evidence)
