@@ -5,10 +5,10 @@
    texts of the study, and the share of the harder levels grows from step to step. With each
    sentence comes what a reader should notice in it (`Said`), which the model is taught, too.
 2. *Habits*: two short final stages on documents with the errors of a careless annotator. Some kinds
-   of claims that nothing decides often get a verdict, and some kinds that are decided are often
-   called NA, and some that are refuted get PASS. Many answers continue after the label, and claims without evidence are mostly labelled
-   NA. The model still distinguishes the cases, but learns to give other answers. Reinforcement
-   learning can then undo that.
+   of claims that nothing decides often get a verdict, some kinds that are decided are often called
+   NA, and some that are refuted are called PASS. Many answers continue after the label, and claims
+   without evidence are mostly labelled NA. The model still distinguishes the cases, but learns to
+   give other answers. Reinforcement learning can then undo that.
 
 A *recipe* is the stages of one base model. Recipes that differ in their habits alone share all
 other stages.
