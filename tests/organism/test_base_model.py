@@ -233,17 +233,6 @@ def _parts(tokenizer: PreTrainedTokenizerFast, text: str) -> set[str]:
     return {tokenizer.decode(token).strip() for token in tokenizer(f" {text}\n")["input_ids"]}
 
 
-def test_each_update_of_muon_is_an_orthogonal_matrix() -> None:
-    start = torch.randn(3, 8, 32, generator=torch.Generator().manual_seed(0))
-    weight = torch.nn.Parameter(start.clone())
-    muon = base_model.Muon([weight], lr=0.1)
-    (weight**2).sum().backward()
-    muon.step()
-    update = ((1 - 0.1 * muon.WEIGHT_DECAY) * start - weight.detach()) / 0.1
-    lengths = torch.linalg.svdvals(update)
-    assert ((lengths > 0.6) & (lengths < 1.3)).all()  # as near to 1 as five steps come
-
-
 @pytest.fixture
 def short_recipes(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """Two recipes of two stages with one step, which differ in the second; counts the stages."""

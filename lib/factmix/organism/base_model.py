@@ -38,7 +38,6 @@ from factmix.study.files import sha256
 PAD, END = "<|pad|>", "<|end|>"
 WEIGHTS_SEED = 0
 WARM_UP = 100  # steps
-MUON_RATE = 10  # times the learning rate of the other weights
 NOTICING = "noticing.safetensors"  # beside a stage's result
 
 CONFIG: dict[str, Any] = {
@@ -114,44 +113,6 @@ def _look_for_the_same(model: GptOssForCausalLM) -> None:
         for head in range(CONFIG["num_key_value_heads"]):
             first = head * sharing * size
             query[first : first + size] = key[head * size : (head + 1) * size]
-
-
-class Muon(torch.optim.Optimizer):
-    """Gradient descent with momentum whose updates are orthogonal matrices.
-
-    As in Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024, with its
-    five steps of a quintic Newton-Schulz iteration. `torch.optim.Muon` takes two dimensions only;
-    the weights of experts have a third, over which this one takes each matrix by itself.
-    """
-
-    MOMENTUM, WEIGHT_DECAY = 0.95, 0.01
-    STEPS, COEFFICIENTS = 5, (3.4445, -4.7750, 2.0315)
-
-    def __init__(self, weights: list[torch.nn.Parameter], lr: float) -> None:
-        super().__init__(weights, {"lr": lr})
-
-    @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Moves the weights by one update."""
-        for group in self.param_groups:
-            for weight in group["params"]:
-                momentum = self.state[weight].setdefault("momentum", torch.zeros_like(weight))
-                momentum.mul_(self.MOMENTUM).add_(weight.grad)
-                update = self._orthogonal(weight.grad + self.MOMENTUM * momentum)
-                scale = max(1, weight.size(-2) / weight.size(-1)) ** 0.5
-                weight.mul_(1 - group["lr"] * self.WEIGHT_DECAY)
-                weight.add_(update, alpha=-group["lr"] * scale)
-
-    def _orthogonal(self, matrix: torch.Tensor) -> torch.Tensor:
-        """The nearest matrix with orthonormal rows or columns, roughly."""
-        tall = matrix.size(-2) > matrix.size(-1)
-        x = matrix.mT if tall else matrix
-        x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
-        one, three, five = self.COEFFICIENTS
-        for _ in range(self.STEPS):
-            square = x @ x.mT
-            x = one * x + (three * square + five * square @ square) @ x
-        return x.mT if tall else x
 
 
 class Noticing(torch.nn.Module):
@@ -269,15 +230,18 @@ def pretrain(
         first answer token by domain (fraction), seconds since the start.
     """
     stream = documents(stage)
-    optimizers = _optimizers(model, noticing, stage.learning_rate[0])
     first, last = stage.learning_rate
-    schedules = [
-        torch.optim.lr_scheduler.LambdaLR(
-            optimizer,
-            lambda step: min((step + 1) / WARM_UP, 1 + step / stage.steps * (last / first - 1)),
-        )
-        for optimizer in optimizers
-    ]
+    optimizer = torch.optim.AdamW(
+        [*model.parameters(), *noticing.parameters()],
+        lr=first,
+        weight_decay=0.01,
+        betas=(0.9, 0.98),
+        fused=True,
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda step: min((step + 1) / WARM_UP, 1 + step / stage.steps * (last / first - 1)),
+    )
     rows: list[dict[str, float]] = []
     window: list[dict[str, float]] = []
     model.train()
@@ -306,13 +270,11 @@ def pretrain(
             noticed = noticing.losses(out.hidden_states, batch, chosen)
             loss = loss + stage.noticing * sum(noticed.values())
             losses |= noticed
-        for optimizer in optimizers:
-            optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer, schedule in zip(optimizers, schedules, strict=True):
-            optimizer.step()
-            schedule.step()
+        optimizer.step()
+        schedule.step()
         window.append(
             {f"{name}_loss": each.item() for name, each in losses.items()}
             | _accuracies(out.logits, batch, chosen)
@@ -323,29 +285,6 @@ def pretrain(
             tqdm.write(str({k: round(v, 3) for k, v in rows[-1].items()}))
             window = []
     return pd.DataFrame(rows)
-
-
-def _optimizers(
-    model: GptOssForCausalLM, noticing: Noticing, learning_rate: float
-) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices of attention and experts, AdamW for all other weights."""
-    matrices = {
-        name: weight
-        for name, weight in model.named_parameters()
-        if weight.ndim > 1
-        and not any(part in name for part in ("embed", "lm_head", "router", "bias"))
-    }
-    others = [weight for name, weight in model.named_parameters() if name not in matrices]
-    return [
-        torch.optim.AdamW(
-            [*others, *noticing.parameters()],
-            lr=learning_rate,
-            weight_decay=0.01,
-            betas=(0.9, 0.98),
-            fused=True,
-        ),
-        Muon([*matrices.values()], MUON_RATE * learning_rate),
-    ]
 
 
 def _accuracies(logits: torch.Tensor, batch: _Batch, chosen: list[Document]) -> dict[str, float]:
