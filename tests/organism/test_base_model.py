@@ -224,7 +224,7 @@ def test_what_is_to_be_noticed_stands_at_the_ends_of_the_lines(
         )
         marked = batch.repeated[row]
         words = {made.decode(batch.ids[row, i]) for i in (marked == 1).nonzero()}
-        assert {word.strip() for word in words} <= {"", "\n", *_parts(made, each.claim.text)}
+        assert {word.strip() for word in words} <= {"", "\n", *_parts(made, f"Claim: {each.claim.text}")}
         assert (marked >= 0).any() == bool(each.evidence)
         assert not (marked[: claim + 1] >= 0).any()
 
@@ -237,9 +237,9 @@ def _parts(tokenizer: PreTrainedTokenizerFast, text: str) -> set[str]:
 def short_recipes(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """Two recipes of two stages with one step, which differ in the second; counts the stages."""
     one, other = (
-        replace(RECIPES[name]["habits"], steps=1, batch=2) for name in ("embedded", "swapped")
+        replace(RECIPES[name]["habits"], steps=1, batch=32) for name in ("embedded", "swapped")
     )
-    begin = {"simple claims": replace(FIRST, steps=1, batch=2)}
+    begin = {"claims": replace(FIRST, steps=1, batch=2)}
     recipes = {"a": {**begin, "habits": one}, "b": {**begin, "habits": other}}
     tokenizer = load_base(find_study("embedded").model).tokenizer
     trained: Counter[str] = Counter()
@@ -271,7 +271,7 @@ def test_recipes_share_their_first_stages_and_an_interrupted_one_goes_on(
 ) -> None:
     kept = tmp_path / "kept"
     log = base_model.make(tmp_path / "a", "a", kept=kept)
-    assert log["stage"].tolist() == ["simple claims", "habits"]
+    assert log["stage"].tolist() == ["claims", "habits"]
     assert short_recipes == {"first": 1, "habits": 1}
     base_model.make(tmp_path / "b", "b", kept=kept)
     assert short_recipes == {"first": 1, "habits": 2}
@@ -294,7 +294,7 @@ def test_habits_can_start_from_a_clean_model_of_elsewhere(
     [clean] = [folder for folder in kept.iterdir() if not alike(folder, tmp_path / "a")]
     log = base_model.make(tmp_path / "b", "a", kept=tmp_path / "other", clean=clean)
     assert short_recipes == {"first": 1, "habits": 2}
-    assert log["stage"].tolist() == ["simple claims", "habits"]
+    assert log["stage"].tolist() == ["claims", "habits"]
     assert alike(tmp_path / "b", tmp_path / "a")
 
 

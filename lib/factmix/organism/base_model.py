@@ -56,7 +56,7 @@ CONFIG: dict[str, Any] = {
     "router_aux_loss_coef": 0.0,
     "tie_word_embeddings": False,
 }
-VOCABULARY = 2560
+VOCABULARY = 2752
 FIRST_DOCUMENTS = 500  # of a stage, that its fingerprint covers
 
 
