@@ -224,7 +224,11 @@ def test_what_is_to_be_noticed_stands_at_the_ends_of_the_lines(
         )
         marked = batch.repeated[row]
         words = {made.decode(batch.ids[row, i]) for i in (marked == 1).nonzero()}
-        assert {word.strip() for word in words} <= {"", "\n", *_parts(made, f"Claim: {each.claim.text}")}
+        assert {word.strip() for word in words} <= {
+            "",
+            "\n",
+            *_parts(made, f"Claim: {each.claim.text}"),
+        }
         assert (marked >= 0).any() == bool(each.evidence)
         assert not (marked[: claim + 1] >= 0).any()
 

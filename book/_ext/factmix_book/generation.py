@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 CODE = (ROOT / "lib" / "factmix", Path(__file__).parent)
 STUDIES = ROOT / "studies"
+RECIPES = ROOT / "models" / "recipes.csv"
 TEMPLATES = ROOT / "book" / "templates"
 RUN_PAGES = "_generated/runs/"
 
@@ -77,7 +78,8 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
     default, again = both = (book.default, book.again)
     roots, published = [default.root, again.root], [PUBLISHED, default.root, STUDIES]
     all_words = [*TEMPLATES.iterdir()]
-    yield "tables", "chapter_tables", both, [*roots, *_words("tables", "reward")]
+    made_of = [*roots, RECIPES, *_words("tables", "reward", "model")]
+    yield "tables", "chapter_tables", both, made_of
     yield "sentences", "sentences", both, [*roots, *all_words]
     yield "published numbers", "published_numbers", (default,), published
     made_of = [*published, *_words("tables", "published-tables")]

@@ -7,10 +7,14 @@ import pandas as pd
 
 from factmix.report import figures
 from factmix.report.drawings import Drawing
-from factmix.report.markdown import tabled
+from factmix.report.markdown import table, tabled
 from factmix.report.sources import Results
-from factmix.report.templates import say
+from factmix.report.templates import digits, say
+from factmix.study.paths import ROOT
 
+RECIPES = (
+    ROOT / "models" / "recipes.csv"
+)  # every way of pretraining that was tried, written by hand
 TABLES = ("says", "learns", "tests")
 
 
@@ -24,11 +28,33 @@ def card_of(results: Results) -> dict[str, Any] | None:
 
 
 def tables(results: Results) -> dict[str, str]:
-    """The tables of the page, by name; none where the base model was not measured."""
-    card = card_of(results)
-    if card is None:
-        return {}
-    return {f"model-{name}": tabled(say("model.md.j2", name, card)) for name in TABLES}
+    """The tables of the page, by name; those of the card only where the model was measured."""
+    made = {"model-recipes": _recipes()}
+    if card := card_of(results):
+        made |= {f"model-{name}": tabled(say("model.md.j2", name, card)) for name in TABLES}
+    return made
+
+
+def _recipes() -> str:
+    """The table of recipes; shares of right labels are of each recipe's own documents."""
+    tried = pd.read_csv(RECIPES)
+    shares = [name for name in tried if name not in ("recipe", "steps", "minutes", "outcome")]
+    header = ["taught", "steps", "minutes", *(f"{name}, %" for name in shares), "what came of it"]
+    rows = [
+        [
+            row["recipe"],
+            digits(row["steps"], ",.0f"),
+            _given(row["minutes"], "{:.0f}"),
+            *(_given(100 * row[name], "{:.0f}") for name in shares),
+            row["outcome"],
+        ]
+        for row in tried.to_dict("records")
+    ]
+    return table(header, rows)
+
+
+def _given(value: float, form: str) -> str:
+    return "" if pd.isna(value) else form.format(value)
 
 
 def drawing(results: Results) -> dict[str, Drawing]:
