@@ -16,6 +16,7 @@ from sphinx.util import logging
 from factmix.report.sources import (
     BENCHMARKS,
     PUBLISHED,
+    RECIPES,
     SEEDS_NOTEBOOK,
     SEEDS_PAGE,
     Results,
@@ -31,7 +32,6 @@ logger = logging.getLogger(__name__)
 
 CODE = (ROOT / "lib" / "factmix", Path(__file__).parent)
 STUDIES = ROOT / "studies"
-RECIPES = ROOT / "models" / "recipes.csv"
 TEMPLATES = ROOT / "book" / "templates"
 RUN_PAGES = "_generated/runs/"
 

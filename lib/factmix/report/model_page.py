@@ -8,13 +8,9 @@ import pandas as pd
 from factmix.report import figures
 from factmix.report.drawings import Drawing
 from factmix.report.markdown import table, tabled
-from factmix.report.sources import Results
+from factmix.report.sources import RECIPES, Results
 from factmix.report.templates import digits, say
-from factmix.study.paths import ROOT
 
-RECIPES = (
-    ROOT / "models" / "recipes.csv"
-)  # every way of pretraining that was tried, written by hand
 TABLES = ("says", "learns", "tests")
 
 

@@ -20,6 +20,7 @@ SEEDS_PAGE = "appendix/seeds"
 SEEDS_NOTEBOOK = "seeds_compare"  # the comparison of these seeds, among the notebooks' pages
 PUBLISHED = ROOT / "results" / "published"
 BENCHMARKS = ROOT / "results" / "benchmarks"
+RECIPES = ROOT / "models" / "recipes.csv"  # ways of pretraining that were tried, written by hand
 TWO_READINGS = ("predicted", "gold")  # whose label's weight a weighted reward takes
 
 
