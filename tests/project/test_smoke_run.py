@@ -193,7 +193,8 @@ def test_an_interrupted_study_ends_at_once_leaves_nothing_in_half_and_goes_on(
     for table in run.rglob("*.parquet"):
         pd.read_parquet(table)
     for record in run.rglob("*.json"):
-        json.loads(record.read_text())
+        if "checkpoints" not in record.parts or (record.parent / SEAL).is_file():
+            json.loads(record.read_text())
     said = snakemake(project, target, study="longer")
     assert "was killed before" not in said
     assert pd.read_parquet(run / "long-s0/metrics.parquet")["step"].tolist() == [*range(1, 41)]
