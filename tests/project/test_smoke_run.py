@@ -54,7 +54,13 @@ def start(root: Path, study: str, *targets: str, **variables: str) -> subprocess
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=listens_to_ctrl_c,
     )
+
+
+def listens_to_ctrl_c() -> None:
+    """What a shell starts in the background ignores SIGINT, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def snakemake(root: Path, *targets: str, study: str = "smallest") -> str:

@@ -777,7 +777,7 @@ def test_a_finished_run_without_one_of_its_files_is_moved_aside(
     now, folder = freshness.training(run, paths), paths.run(run)
     write_json(folder / "run.json", {"depends_on": now})
     (folder / "adapter").mkdir()
-    for name in ("adapter/adapter_model.safetensors", "trajectory.parquet", "rewards.parquet"):
+    for name in (*arm.ADAPTER, "trajectory.parquet", "rewards.parquet"):
         (folder / name).write_bytes(b"")
     (tmp_path / "replaced" / "hard_only-s0-2").mkdir(parents=True)
     for number in (1, 3):  # the first that is free
