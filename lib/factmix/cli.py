@@ -412,8 +412,9 @@ def main() -> None:
     except Exception as error:
         from factmix.study.files import FREE, is_unwritable
 
-        unwritable = is_unwritable(error)
-        if not (unwritable or type(error).__module__.startswith("factmix.")):
+        ours = type(error).__module__.startswith("factmix.")
+        unwritable = not ours and is_unwritable(error)  # ours say themselves what to do
+        if not (ours or unwritable):
             raise
         print(f"factmix: {error}{FREE if unwritable else ''}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -166,6 +166,8 @@ def test_an_interrupted_notebook_ends_at_once_with_its_kernel(tmp_path: Path) ->
     running = subprocess.Popen(
         [*command, str(source(tmp_path, cell, "time.sleep(600)")), str(output)],
         start_new_session=True,
+        # what a shell starts in the background ignores SIGINT, and so would this
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         while not (begun.is_file() and begun.read_text()):

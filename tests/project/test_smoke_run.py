@@ -54,7 +54,13 @@ def start(root: Path, study: str, *targets: str, **variables: str) -> subprocess
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=listens_to_ctrl_c,
     )
+
+
+def listens_to_ctrl_c() -> None:
+    """What a shell starts in the background ignores SIGINT, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def snakemake(root: Path, *targets: str, study: str = "smallest") -> str:
@@ -193,7 +199,8 @@ def test_an_interrupted_study_ends_at_once_leaves_nothing_in_half_and_goes_on(
     for table in run.rglob("*.parquet"):
         pd.read_parquet(table)
     for record in run.rglob("*.json"):
-        json.loads(record.read_text())
+        if "checkpoints" not in record.parts or (record.parent / SEAL).is_file():
+            json.loads(record.read_text())
     said = snakemake(project, target, study="longer")
     assert "was killed before" not in said
     assert pd.read_parquet(run / "long-s0/metrics.parquet")["step"].tolist() == [*range(1, 41)]

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from factmix.study.files import (
@@ -62,7 +63,6 @@ def test_a_record_that_was_changed_by_hand_is_refused(
     tmp_path: Path, old: str | None, new: str, said: str
 ) -> None:
     path = tmp_path / "run.json"
-    path.write_text(json.dumps({"steps": 2}))
     write_record(path, {"steps": 2, "loss": [1]})
     text = path.read_text()
     changed = new if old is None else text.replace(old, new) if old in text else text[:-9]
@@ -99,6 +99,16 @@ def test_a_sealed_table_that_was_changed_by_hand_is_refused(
     change(path)
     with pytest.raises(DamagedError, match=r"t\.parquet: it(s rows were changed| cannot be read)"):
         read_attributes(path)
+
+
+def test_the_seal_of_a_table_is_the_same_with_every_version_of_the_libraries(
+    tmp_path: Path,
+) -> None:
+    """If this fails after an update, sealed tables of before would all count as changed."""
+    path = tmp_path / "t.parquet"
+    write_sealed(path, TABLE)
+    kept = json.loads(pq.read_schema(path).metadata[b"PANDAS_ATTRS"])["content_sha256"]
+    assert kept == "ec0ce6f26b7295e4ee946d636c163f133207b9236f601d0c62a8dbfaeedabc48"
 
 
 def test_altered_files_are_those_that_are_missing_or_other(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from factmix.study.load import find_study
 from factmix.study.paths import ROOT, Paths
 from factmix.study.spec import Study, StudyError
 from factmix.training import learning_rate
+from factmix.training.model_check import NotFiniteError
 
 CURVES = {1e-4: [0.7] * 20, 5e-4: [0.7] * 10 + [0.98] * 10, 1e-3: [1.0] * 20}
 
@@ -33,6 +34,20 @@ def test_the_smallest_rate_that_is_enough_at_the_end(study: Study, tmp_path: Pat
 def test_no_rate_is_enough(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learning_rate, "format_rates", lambda study, rate, paths: [0.8] * 20)
     with pytest.raises(StudyError, match=r"the best reaches 0\.800; add larger ones"):
+        learning_rate.choose(study, Paths(tmp_path))
+
+
+def test_a_rate_at_which_training_fails_ends_the_search_with_its_name(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_high(study: Study, rate: float, paths: Paths) -> list[float]:
+        if rate > 1e-4:
+            raise NotFiniteError("the loss is none")
+        return [0.8] * 20
+
+    monkeypatch.setattr(learning_rate, "format_rates", too_high)
+    message = "with the learning rate 0.0005 the loss is none; no smaller rate"
+    with pytest.raises(StudyError, match=message):
         learning_rate.choose(study, Paths(tmp_path))
 
 

@@ -1,6 +1,7 @@
 """Fitting an adapter to labelled examples."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -10,6 +11,7 @@ from factmix.study.examples import Example, from_frame, to_frame
 from factmix.study.labels import LABELS
 from factmix.study.load import find_study
 from factmix.training import supervised
+from factmix.training.model_check import NotFiniteError
 from factmix.training.policy import Policy, add_adapter, label_tokens, load_base, prompt_texts
 
 STUDY = find_study("embedded")
@@ -82,6 +84,20 @@ def test_the_rate_falls_linearly_to_zero(
     monkeypatch.setattr(torch.optim.AdamW, "step", noted)
     fitted(fresh(), examples, steps=4)
     assert rates == pytest.approx([5e-3, 3.75e-3, 2.5e-3, 1.25e-3])
+
+
+def test_a_training_that_fails_stops_and_keeps_the_checkpoint_before(
+    examples: pd.DataFrame, tmp_path: Path
+) -> None:
+    policy, kept = fresh(), supervised.Checkpoint(tmp_path / "checkpoint.safetensors", every=1)
+    how: dict[str, Any] = {"batch": 3, "learning_rate": 5e-3, "seed": 0, "checkpoint": kept}
+    supervised.fit(policy, examples, STUDY.prompt, steps=1, **how)
+    before = kept.file.read_bytes()
+    weight = next(each for each in policy.model.parameters() if not each.requires_grad)
+    weight.data.fill_(float("nan"))
+    with pytest.raises(NotFiniteError, match=r"step 2 of 2: the loss is nan, .*: lower the learn"):
+        supervised.fit(policy, examples, STUDY.prompt, steps=2, **how)
+    assert kept.file.read_bytes() == before
 
 
 def test_a_checkpoint_holds_no_code_and_the_whole_state(

@@ -216,6 +216,7 @@ def _edit_text(old: str, new: str) -> Callable[[Path], object]:
 DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "weights": (arm.ADAPTER[0], _edit_adapter, "is not as it was written; make it with: factmix"),
     "no weights": (arm.ADAPTER[0], Path.unlink, "is not as it was written; make it with: factmix"),
+    "no scale": (arm.ADAPTER[1], Path.unlink, "is not as it was written; make it with: factmix"),
     "scale": (arm.ADAPTER[1], _edit_text('"lora_alpha": 8', '"lora_alpha": 9'), "is not as it was"),
     "record": ("run.json", _edit_text('"steps": 4', '"steps": 5'), "it was changed after it was"),
 }

@@ -30,7 +30,7 @@ from factmix.data.pool import DataError, Pool
 from factmix.data.text import normalised
 from factmix.study import freshness
 from factmix.study.examples import COLUMNS, count_examples, to_frame
-from factmix.study.files import changed_beside, read_record, sha256, write_parquet, write_record
+from factmix.study.files import read_record, sha256, write_parquet, write_record
 from factmix.study.labels import LABELS
 from factmix.study.paths import Paths
 from factmix.study.protocol import Split
@@ -198,7 +198,7 @@ def prepare(study: Study, paths: Paths) -> Report:
     samples = evaluations | trainings | warm_start
     for name, examples in samples.items():
         write_parquet(paths.data / f"{name}.parquet", examples)
-    files = [f"{name}.parquet" for name in (*pools, *samples)]
+    files = [f"{name}.parquet" for name in samples]
     report["files_sha256"] = {name: sha256(paths.data / name) for name in files}
     write_record(paths.data_report, report)
     return report
@@ -262,7 +262,7 @@ def check_drawn(run: Run | BaseRun | WarmStartRun, paths: Paths) -> None:
         changed = freshness.differences({"settings": drawn[sample.name]}, {"settings": settings})
         if changed:
             raise DataError(f"{file} does not match the study as it is now: {changed[0]}; {remedy}")
-        if file.name in changed_beside(report):
+        if sha256(file) != content.get("files_sha256", {}).get(file.name, sha256(file)):
             raise DataError(f"{file} was changed after it was drawn; {remedy}")
 
 

@@ -44,6 +44,7 @@ class DamagedError(ValueError):
     """A file is not as it was written: it was cut short, or changed by hand."""
 
     def __init__(self, path: Path, why: str) -> None:
+        self.why = why
         super().__init__(
             f"{path}: {why}; expected the file as it was written: delete it, and make it again"
         )
@@ -155,7 +156,8 @@ def read_attributes(path: Path) -> dict[str, Any]:
 
 
 def _table_sha256(frame: pd.DataFrame) -> str:
-    return hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest()
+    text = frame.to_csv(index=False, lineterminator="\n")
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def changed_beside(record: Path) -> list[str]:

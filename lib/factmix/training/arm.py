@@ -72,6 +72,11 @@ def take_over(run: Run, paths: Paths, committed: Path) -> Path | None:
         return None
     for record in sorted(committed.glob("*/*/run.json")):
         folder = record.parent
+        try:
+            kept = read_record(record)
+        except DamagedError as error:
+            print(f"{record}: {error.why}, and is not taken over", file=sys.stderr)
+            continue
         if not is_of(record, wanted) or not all(
             (folder / name).is_file() for name in (*TABLES, PREDICTIONS)
         ):
@@ -79,7 +84,6 @@ def take_over(run: Run, paths: Paths, committed: Path) -> Path | None:
         if changed := changed_beside(record):
             print(f"{folder / changed[0]} was changed, and is not taken over", file=sys.stderr)
             continue
-        kept = read_record(record)
         now = freshness.answering(run, paths, adapter_sha256=kept["adapter_sha256"])
         then = freshness.trajectory(run, paths)
         if _is_current(folder / PREDICTIONS, now) and _is_current(folder / TRAJECTORY, then):
@@ -120,7 +124,7 @@ def is_trained(run: Run, paths: Paths) -> bool:
     if not is_of(record, freshness.training(run, paths)) or changed_beside(record):
         return False
     lacking = missing(record.parent)
-    return not lacking or (lacking == [ADAPTER[0]] and is_answered(run, paths))
+    return not lacking or (set(lacking) <= set(ADAPTER) and is_answered(run, paths))
 
 
 def is_answered(run: Run | BaseRun, paths: Paths) -> bool:
@@ -133,7 +137,7 @@ def _is_current(answers: Path, depends_on: freshness.Record) -> bool:
     try:
         kept = read_attributes(answers).get("depends_on", {})
     except DamagedError as error:
-        print(error, file=sys.stderr)
+        print(f"{answers}: {error.why}, and does not count", file=sys.stderr)
         return False
     return bool(kept) and not freshness.differences(kept, depends_on)
 
@@ -149,7 +153,7 @@ def is_of(record: Path, depends_on: freshness.Record) -> bool:
 
 def missing(folder: Path, tables: Sequence[str] = TABLES) -> list[str]:
     """Files of a finished run that are not there, of its adapter and tables."""
-    names = (ADAPTER[0], *tables)
+    names = (*ADAPTER, *tables)
     return [name for name in names if not (folder / name).is_file()]
 
 
@@ -192,7 +196,7 @@ def make_room(folder: Path, depends_on: freshness.Record, tables: Sequence[str] 
         if record != started:
             changed += faults(folder, tables)
     except DamagedError as error:
-        changed = [str(error)]
+        changed = [f"{record.name}: {error.why}"]
     replaced = folder.parent / "replaced"
     replaced.mkdir(exist_ok=True)
     names = (f"{folder.name}-{number}" for number in count(1))

@@ -15,8 +15,8 @@ from factmix.study.paths import Paths
 from factmix.study.run import Run
 from factmix.training.columns import SEAL, TRAJECTORY
 from factmix.training.evaluate import answer_as
+from factmix.training.model_check import NotFiniteError
 from factmix.training.policy import Policy, device
-from factmix.training.trainer import NotFiniteError
 
 
 class Progress(TrainerCallback):
@@ -94,7 +94,10 @@ def _peaks() -> dict[str, float]:
 
 
 class Finite(TrainerCallback):
-    """Stops before a step whose gradient is not finite, which would make the weights so."""
+    """Stops before a step whose gradient is not finite, which would make the weights so.
+
+    Processes have reduced their gradients by then, so all of them stop.
+    """
 
     def on_pre_optimizer_step(
         self,
@@ -105,11 +108,11 @@ class Finite(TrainerCallback):
         **_: Any,
     ) -> None:
         given = [each.grad for each in model.parameters() if each.grad is not None]
-        finite = all(bool(gradient.isfinite().all()) for gradient in given)
+        finite = bool(torch.stack([each.isfinite().all() for each in given]).all())
         if not (finite or args.fp16):  # where float16 overflows, the scaler leaves out the step
             raise NotFiniteError(
-                "the gradient of the loss is not finite; a lower training.learning_rate, or"
-                " model.dtype: float32, may help"
+                "the loss or its gradient is no finite number; a lower training.learning_rate, or"
+                " model.dtype: float32, may help, and starts the training again"
             )
 
 

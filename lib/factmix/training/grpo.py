@@ -34,6 +34,7 @@ from factmix.study.run import Run
 from factmix.training import arm, columns, rollouts
 from factmix.training.callbacks import Finite, Progress, Sealed, Spent, Trajectory
 from factmix.training.made_with import made_with
+from factmix.training.model_check import NotFiniteError
 from factmix.training.policy import (
     Policy,
     add_adapter,
@@ -43,9 +44,8 @@ from factmix.training.policy import (
     prompt_texts,
     save_adapter,
 )
-from factmix.training.reward_functions import RewardError, reward_functions
+from factmix.training.reward_functions import reward_functions
 from factmix.training.reward_gain import before_and_after
-from factmix.training.trainer import NotFiniteError
 
 # What a launcher of several processes sets for each of them.
 LAUNCHER = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
@@ -116,7 +116,6 @@ def make_trainer(
         {
             "prompt": prompt_texts(policy.tokenizer, examples, run.prompt),
             "gold": [str(each.label) for each in examples],
-            "example": [f"{each.dataset} {each.id}" for each in examples],
         }
     )
     cuda = torch.cuda.is_available()
@@ -150,7 +149,6 @@ def make_trainer(
         gradient_checkpointing=False,
         router_aux_loss_coef=0.0,  # None would turn the auxiliary loss on
         logging_steps=1,
-        logging_nan_inf_filter=False,  # would log a loss that is no number as the mean of others
         save_strategy="steps",
         save_steps=numbers.checkpoint_steps,
         save_total_limit=2,  # one more, in case the last is damaged
@@ -173,6 +171,7 @@ def make_trainer(
     for callback in list(trainer.callback_handler.callbacks):
         if type(callback).__name__ == "PrinterCallback":
             trainer.remove_callback(type(callback))
+    trainer.add_callback(Finite())
     return trainer
 
 
@@ -187,7 +186,8 @@ def train(run: Run, paths: Paths) -> None:
     Raises:
         LockedError: another process on this machine is training this run.
         TrainingError: training ended after fewer steps than the study says, or stopped because of
-            a loss, a gradient or a reward that is no finite number, or a full disk.
+            a gradient that is no finite number, or a full disk.
+        RewardError: the reward fails for some answer.
         PromptError: a prompt is too long.
         LeakError: training and evaluation samples overlap.
     """
@@ -220,7 +220,6 @@ def _train(run: Run, paths: Paths, depends_on: freshness.Record) -> None:
         arm.make_room(folder, depends_on)
         write_json(checkpoints / arm.STARTED, {"depends_on": depends_on})
     trajectory = Trajectory(run, paths, replace(policy, model=trainer.model))
-    trainer.add_callback(Finite())
     trainer.add_callback(Sealed())
     trainer.add_callback(spent)
     trainer.add_callback(trajectory)
@@ -230,13 +229,14 @@ def _train(run: Run, paths: Paths, depends_on: freshness.Record) -> None:
         trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
     except Exception as error:
         unwritten = is_unwritable(error)
-        if not (unwritten or isinstance(error, NotFiniteError | RewardError)):
+        if not (unwritten or isinstance(error, NotFiniteError)):
             raise
-        good = _last_checkpoint(checkpoints)
+        good, _ = _newest_checkpoint(checkpoints)
         raise TrainingError(
-            f"{run.study}, {run.arm}, seed {run.seed}: training stopped at step"
-            f" {trainer.state.global_step + 1} of {run.steps}: {error}{FREE if unwritten else ''};"
-            f" the last good checkpoint, with which it would go on: {good or 'none'}"
+            f"{run.study}, {run.arm}, seed {run.seed}: training stopped after step"
+            f" {trainer.state.global_step} of {run.steps}: {error}"
+            f"{f'{FREE}, and it goes on' if unwritten else ''};"
+            f" the last good checkpoint: {good or 'none'}"
         ) from error
     if trainer.state.global_step != run.steps:
         raise TrainingError(
@@ -281,10 +281,26 @@ def _write_run(
 
 
 def _last_checkpoint(folder: Path) -> str | None:
-    """The newest undamaged checkpoint; its seal is the last file written.
+    """The checkpoint to resume from; says which newer one is damaged.
 
     Raises:
         TrainingError: there are checkpoints, and each of them has a damaged file.
+    """
+    good, damaged = _newest_checkpoint(folder)
+    if good and damaged:
+        print(f"{damaged[0]} is damaged: resuming from {good}", file=sys.stderr)
+    if damaged and not good:
+        raise TrainingError(
+            f"{damaged[0]} is damaged, and no earlier checkpoint is left; to start the training"
+            f" again from its first step, delete {folder}"
+        )
+    return str(good) if good else None
+
+
+def _newest_checkpoint(folder: Path) -> tuple[Path | None, list[Path]]:
+    """The newest undamaged checkpoint, and the damaged files of newer ones.
+
+    Its seal is the last file of a checkpoint that is written; one without is not whole.
     """
     sealed = [seal.parent for seal in folder.glob(f"checkpoint-*/{columns.SEAL}")]
     damaged: list[Path] = []
@@ -294,16 +310,9 @@ def _last_checkpoint(folder: Path) -> str | None:
         except DamagedError:
             broken = [columns.SEAL]
         if not broken:
-            if damaged:
-                print(f"{damaged[0]} is damaged: resuming from {checkpoint}", file=sys.stderr)
-            return str(checkpoint)
+            return checkpoint, damaged
         damaged += [checkpoint / name for name in broken]
-    if damaged:
-        raise TrainingError(
-            f"{damaged[0]} is damaged, and no earlier checkpoint is left; to start the training"
-            f" again from its first step, delete {folder}"
-        )
-    return None
+    return None, damaged
 
 
 def _read_training(run: Run, paths: Paths) -> pd.DataFrame:

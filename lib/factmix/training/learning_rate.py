@@ -17,6 +17,7 @@ from factmix.study.paths import Paths
 from factmix.study.spec import Study, StudyError
 from factmix.training import grpo
 from factmix.training.callbacks import Progress
+from factmix.training.model_check import NotFiniteError
 from factmix.training.policy import add_adapter, load_base
 
 ENOUGH = 0.98  # share of the sampled completions in the right format
@@ -30,7 +31,7 @@ def choose(study: Study, paths: Paths) -> float:
     rate tried with its format rate by step.
 
     Raises:
-        StudyError: the grid is empty, or no rate of it reaches `ENOUGH`.
+        StudyError: the grid is empty, or no rate of it reaches `ENOUGH` before training fails.
     """
     grid = sorted(study.training.learning_rate_grid)
     if not grid:
@@ -41,7 +42,13 @@ def choose(study: Study, paths: Paths) -> float:
         mixtures.prepare(study, paths)
     tried: list[dict[str, Any]] = []
     for rate in grid:
-        curve = format_rates(study, rate, paths)
+        try:
+            curve = format_rates(study, rate, paths)
+        except NotFiniteError as error:
+            raise StudyError(
+                f"study {study.name}: with the learning rate {rate:g} {error}; no smaller rate of"
+                " training.learning_rate_grid is enough"
+            ) from error
         tried.append(
             {
                 "learning_rate": rate,

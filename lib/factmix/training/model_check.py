@@ -48,6 +48,10 @@ class ModelError(OSError):
     """A model or its tokenizer cannot be loaded."""
 
 
+class NotFiniteError(ArithmeticError):
+    """The gradient of a loss is no finite number, as it is where the loss is none."""
+
+
 def source_of(model: Model) -> str:
     """The source a model is loaded from: a folder, or a hub id.
 

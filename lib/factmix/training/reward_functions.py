@@ -3,54 +3,39 @@
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import product
 from typing import Any
 
-from factmix.study.labels import ANSWERS, Label
+from factmix.study.labels import ANSWERS, INVALID, LABELS, Label
 from factmix.study.prompts import parse
 from factmix.study.settings import Reward
 from factmix.training import rewards
 
-Earned = dict[str, float]
+
+class RewardError(ValueError):
+    """A reward function raises, or gives something else than finite numbers."""
 
 
-class RewardError(RuntimeError):
-    """A reward function raised, or gave something else than a finite number."""
+def check(reward: Reward) -> None:
+    """Asks a reward for all that an answer can be: few things, since it sees no texts.
 
-
-def earner(reward: Reward) -> Callable[[str, bool, str, str], Earned]:
-    """`rewards.components` of a reward, whose failures name the reward and the example.
-
-    Returns:
-        a function of the answer, whether its format is valid, the gold label, and the example in
-        words. It raises RewardError.
+    Raises:
+        RewardError: it fails for one of them; names the function, the answer and the gold label.
     """
-    expected: tuple[str, ...] = ()
-
-    @lru_cache(maxsize=4096)  # few answers are distinct
-    def earned(predicted: str, format_valid: bool, gold: str) -> Earned:
-        nonlocal expected
-        values = rewards.components(
-            reward, predicted=predicted, format_valid=format_valid, gold=Label(gold)
-        )
-        expected = expected or tuple(values)
-        if tuple(values) != expected:
-            raise ValueError(f"components are {', '.join(values)}, not {', '.join(expected)}")
-        for name, value in values.items():
-            if not math.isfinite(value):
-                raise ValueError(f"{name} is {value}, which is no finite number")
-        return values
-
-    def named(predicted: str, format_valid: bool, gold: str, example: str) -> Earned:
+    names = rewards.component_names(reward)
+    answers = [*product(map(str, LABELS), (True, False)), (INVALID, False)]
+    for (predicted, valid), gold in product(answers, LABELS):
         try:
-            return earned(predicted, format_valid, gold)
+            values = rewards.components(reward, predicted=predicted, format_valid=valid, gold=gold)
+            if values.keys() != set(names) or not all(map(math.isfinite, values.values())):
+                raise ValueError(f"got {values}; expected a finite number for each of {names}")
         except Exception as error:
+            form = "valid" if valid else "no valid"
             raise RewardError(
                 f"the reward function {rewards.REWARDS[reward.kind].__name__} of kind"
-                f" '{reward.kind}' failed at {example}, gold label {gold}, answer {predicted}:"
-                f" {type(error).__name__}: {error}"
+                f" '{reward.kind}' fails for the answer {predicted} in {form} format where the gold"
+                f" label is {gold}: {type(error).__name__}: {error}"
             ) from error
-
-    return named
 
 
 def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
@@ -59,8 +44,9 @@ def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
     Each logs its values by gold label as "<name>|<label>"; TRL logs their mean.
 
     Raises:
-        RewardError: see `earner`.
+        RewardError: see `check`.
     """
+    check(reward)
 
     def by_gold(
         log: Callable[[str, float], None], name: str, values: list[float], gold: list[str]
@@ -70,9 +56,9 @@ def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
 
     def component(name: str) -> Callable[..., list[float]]:
         def earned(
-            completions: list[str], gold: list[str], example: list[str], log_metric: Any, **_: Any
+            completions: list[str], gold: list[str], log_metric: Any, **_: Any
         ) -> list[float]:
-            values = [each[name] for each in map(earnings, completions, gold, example)]
+            values = [each[name] for each in map(earnings, completions, gold)]
             by_gold(log_metric, f"reward/{name}", values, gold)
             return values
 
@@ -82,19 +68,19 @@ def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
     # Few completions are distinct, and every function below parses all of them.
     read_once = lru_cache(maxsize=4096)(parse)
 
-    earns = earner(reward)
-
-    def earnings(completion: str, gold: str, example: str) -> Earned:
+    @lru_cache(maxsize=4096)
+    def earnings(completion: str, gold: str) -> dict[str, float]:
         read = read_once(completion)
-        return earns(str(read.predicted), read.format_valid, gold, example)
+        return rewards.components(
+            reward, predicted=read.predicted, format_valid=read.format_valid, gold=Label(gold)
+        )
 
-    def answers(
-        completions: list[str], gold: list[str], example: list[str], log_metric: Any, **_: Any
-    ) -> list[float]:
+    def answers(completions: list[str], gold: list[str], log_metric: Any, **_: Any) -> list[float]:
         read = [read_once(completion) for completion in completions]
         right = [float(each.predicted == label) for each, label in zip(read, gold, strict=True)]
         total = [
-            sum(earnings(*each).values()) for each in zip(completions, gold, example, strict=True)
+            sum(earnings(text, label).values())
+            for text, label in zip(completions, gold, strict=True)
         ]
         log_metric("accuracy", sum(right) / len(right))
         log_metric("format_rate", sum(each.format_valid for each in read) / len(read))
@@ -105,5 +91,4 @@ def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
         by_gold(log_metric, "reward/total", total, gold)
         return right
 
-    names = earns(Label.NA, True, Label.NA, "no example, before training")
-    return [*map(component, names), answers]
+    return [*(component(name) for name in rewards.component_names(reward)), answers]

@@ -8,12 +8,13 @@ from functools import partial
 
 import pandas as pd
 
+from factmix.study.labels import Label
 from factmix.study.run import Run
 from factmix.study.settings import Reward
+from factmix.training import rewards
 from factmix.training.columns import REWARDS
 from factmix.training.evaluate import answer
 from factmix.training.policy import Policy
-from factmix.training.reward_functions import earner
 
 
 def before_and_after(policy: Policy, training: pd.DataFrame, run: Run) -> pd.DataFrame:
@@ -44,12 +45,13 @@ def before_and_after(policy: Policy, training: pd.DataFrame, run: Run) -> pd.Dat
 
 
 def totals(answered: pd.DataFrame, reward: Reward) -> list[float]:
-    """What each answer earns, all components together; columns of `columns.PREDICTIONS`.
-
-    Raises:
-        RewardError: the reward function fails.
-    """
-    earns = earner(reward)
-    names = answered["dataset"] + " " + answered["id"]
-    columns = (answered["predicted"], answered["format_valid"], answered["gold"], names)
-    return [sum(earns(*each).values()) for each in zip(*columns, strict=True)]
+    """What each answer earns, all components together; columns of `columns.PREDICTIONS`."""
+    columns = (answered[name] for name in ("predicted", "format_valid", "gold"))
+    return [
+        sum(
+            rewards.components(
+                reward, predicted=predicted, format_valid=valid, gold=Label(gold)
+            ).values()
+        )
+        for predicted, valid, gold in zip(*columns, strict=True)
+    ]

@@ -18,7 +18,7 @@ from factmix.study.examples import Example, from_frame
 from factmix.study.files import written_whole
 from factmix.study.labels import LABELS
 from factmix.study.settings import Prompt
-from factmix.training.model_check import ModelError
+from factmix.training.model_check import ModelError, NotFiniteError
 from factmix.training.policy import Policy, following_tokens, label_tokens, prompt_texts
 
 # What a checkpoint has beside the state of the optimizer for each weight.
@@ -76,6 +76,7 @@ def fit(
 
     Raises:
         ModelError: the file of the checkpoint is damaged.
+        NotFiniteError: a gradient is no finite number; the checkpoint before it stays.
         PromptError: a prompt is too long, or its tokens change when an answer follows.
     """
     asked = from_frame(examples)
@@ -100,7 +101,12 @@ def fit(
             loss = _loss(policy, [rows[next(order)] for _ in range(batch)])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(weights, 1.0)
+            if not torch.nn.utils.clip_grad_norm_(weights, 1.0).isfinite():
+                raise NotFiniteError(
+                    f"step {len(losses) + 1} of {steps}: the loss is {loss.item():.4g}, and its"
+                    f" gradient no finite number; expected one: lower the learning rate,"
+                    f" {learning_rate:g}"
+                )
             optimizer.param_groups[0]["lr"] = learning_rate * (1 - len(losses) / steps)
             optimizer.step()
             losses.append(float(loss.detach()))

@@ -60,10 +60,6 @@ class UnsharedTermError(ValueError):
     """An option of TRL's whose part of the loss would be lost or wrong with shared prompts."""
 
 
-class NotFiniteError(ArithmeticError):
-    """The loss, or its gradient, is no finite number."""
-
-
 class ResumableRepeatSampler(Sampler[int]):
     """TRL's sampler, resumed with the order of prompts of the current epoch.
 
@@ -95,7 +91,6 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
     Raises:
         GroupError: the completions of a process are not whole groups.
         UnsharedTermError: the configuration has a term that sharing loses.
-        NotFiniteError: the loss of a step is no finite number.
     """
 
     samples_current_weights = True
@@ -238,8 +233,6 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         self._given = take_sampled(inputs)
         loss: Tensor = super()._compute_loss(model, inputs)
         self._kept = None
-        if not loss.isfinite():
-            raise NotFiniteError(f"the loss is {loss.item()}; expected a finite number")
         return loss
 
     def _get_per_token_logps_and_entropies(
