@@ -950,6 +950,9 @@ def test_a_training_stops_where_a_number_is_none_and_says_where(
 
 
 @pytest.mark.parametrize(
+    ("case", "form"), [(("PASS", False, "FAIL"), "no valid"), (("FAIL", True, "NA"), "valid")]
+)
+@pytest.mark.parametrize(
     ("earned", "said"),
     [
         (lambda: {"right": float("inf")}, r"ValueError: got \{'right': inf\}; expected a finite"),
@@ -961,14 +964,18 @@ def test_a_training_stops_where_a_number_is_none_and_says_where(
     ],
 )
 def test_a_reward_that_fails_for_some_answer_is_refused_before_training(
-    earned: Callable[[], dict[str, float]], said: str, monkeypatch: pytest.MonkeyPatch
+    case: tuple[str, bool, str],
+    form: str,
+    earned: Callable[[], dict[str, float]],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def of_one_answer(reward: Any, predicted: str, valid: bool, gold: str) -> dict[str, float]:
-        return earned() if (predicted, valid, gold) == ("PASS", False, "FAIL") else {"right": 1.0}
+        return earned() if (predicted, valid, gold) == case else {"right": 1.0}
 
     monkeypatch.setitem(rewards.REWARDS, "weighted", of_one_answer)
-    named = "of_one_answer of kind 'weighted' fails for the answer PASS in no valid format where"
-    with pytest.raises(RewardError, match=f"{named} the gold label is FAIL: {said}"):
+    named = f"of_one_answer of kind 'weighted' fails for the answer {case[0]} in {form} format"
+    with pytest.raises(RewardError, match=f"{named} where the gold label is {case[2]}: {said}"):
         reward_functions(STUDY.rewards["published"])
 
 

@@ -46,7 +46,7 @@ def test_a_rate_at_which_training_fails_ends_the_search_with_its_name(
         return [0.8] * 20
 
     monkeypatch.setattr(learning_rate, "format_rates", too_high)
-    message = "with the learning rate 0.0005 the loss is none; no smaller rate"
+    message = r"with the learning rate 0\.0005 a gradient is no .*, and no smaller rate"
     with pytest.raises(StudyError, match=message):
         learning_rate.choose(study, Paths(tmp_path))
 

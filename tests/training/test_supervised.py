@@ -95,7 +95,8 @@ def test_a_training_that_fails_stops_and_keeps_the_checkpoint_before(
     before = kept.file.read_bytes()
     weight = next(each for each in policy.model.parameters() if not each.requires_grad)
     weight.data.fill_(float("nan"))
-    with pytest.raises(NotFiniteError, match=r"step 2 of 2: the loss is nan, .*: lower the learn"):
+    message = r"step 2 of 2: the gradient .* \(the loss is nan\); lower the learning rate, 0\.005$"
+    with pytest.raises(NotFiniteError, match=message):
         supervised.fit(policy, examples, STUDY.prompt, steps=2, **how)
     assert kept.file.read_bytes() == before
 

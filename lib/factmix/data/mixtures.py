@@ -262,7 +262,8 @@ def check_drawn(run: Run | BaseRun | WarmStartRun, paths: Paths) -> None:
         changed = freshness.differences({"settings": drawn[sample.name]}, {"settings": settings})
         if changed:
             raise DataError(f"{file} does not match the study as it is now: {changed[0]}; {remedy}")
-        if sha256(file) != content.get("files_sha256", {}).get(file.name, sha256(file)):
+        kept = content.get("files_sha256", {}).get(file.name)
+        if kept and kept != sha256(file):
             raise DataError(f"{file} was changed after it was drawn; {remedy}")
 
 

@@ -46,8 +46,9 @@ def choose(study: Study, paths: Paths) -> float:
             curve = format_rates(study, rate, paths)
         except NotFiniteError as error:
             raise StudyError(
-                f"study {study.name}: with the learning rate {rate:g} {error}; no smaller rate of"
-                " training.learning_rate_grid is enough"
+                f"study {study.name}: with the learning rate {rate:g} a gradient is no finite"
+                " number, and no smaller rate of training.learning_rate_grid is enough; add rates"
+                " between them"
             ) from error
         tried.append(
             {

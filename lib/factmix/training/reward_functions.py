@@ -22,13 +22,15 @@ def check(reward: Reward) -> None:
     Raises:
         RewardError: it fails for one of them; names the function, the answer and the gold label.
     """
-    names = rewards.component_names(reward)
+    names: set[str] = set()
     answers = [*product(map(str, LABELS), (True, False)), (INVALID, False)]
     for (predicted, valid), gold in product(answers, LABELS):
         try:
             values = rewards.components(reward, predicted=predicted, format_valid=valid, gold=gold)
-            if values.keys() != set(names) or not all(map(math.isfinite, values.values())):
-                raise ValueError(f"got {values}; expected a finite number for each of {names}")
+            names = names or set(values)
+            if values.keys() != names or not all(map(math.isfinite, values.values())):
+                expected = ", ".join(sorted(names))
+                raise ValueError(f"got {values}; expected a finite number for each of {expected}")
         except Exception as error:
             form = "valid" if valid else "no valid"
             raise RewardError(

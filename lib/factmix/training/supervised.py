@@ -103,9 +103,8 @@ def fit(
             loss.backward()
             if not torch.nn.utils.clip_grad_norm_(weights, 1.0).isfinite():
                 raise NotFiniteError(
-                    f"step {len(losses) + 1} of {steps}: the loss is {loss.item():.4g}, and its"
-                    f" gradient no finite number; expected one: lower the learning rate,"
-                    f" {learning_rate:g}"
+                    f"step {len(losses) + 1} of {steps}: the gradient is no finite number (the"
+                    f" loss is {loss.item():.4g}); lower the learning rate, {learning_rate:g}"
                 )
             optimizer.param_groups[0]["lr"] = learning_rate * (1 - len(losses) / steps)
             optimizer.step()
