@@ -2,7 +2,7 @@
 # make study STUDY=smoke    another study of studies/
 # make help                 everything else
 
-STUDY ?= embedded
+STUDY ?= quick
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 
@@ -40,7 +40,7 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-study: $(INSTALLED) ## run a study (STUDY=embedded) and build its book
+study: $(INSTALLED) ## run a study (STUDY=quick) and build its book
 	@$(SNAKEMAKE)
 	@echo "The book: $(CURDIR)/$(BOOK)"
 
@@ -55,7 +55,7 @@ book: $(INSTALLED) ## build the book from the committed results and the runs the
 screenshot: book ## take the picture of the book that the README shows (needs Chromium)
 	$(BIN)/python tests/screenshot.py
 
-freeze: $(INSTALLED) ## copy the small results of a study (STUDY=embedded) to results/
+freeze: $(INSTALLED) ## copy the small results of a study (STUDY=quick) to results/
 	$(BIN)/factmix freeze $(STUDY)
 
 lint: $(INSTALLED) ## check style, types and dependencies

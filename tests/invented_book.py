@@ -210,8 +210,8 @@ def build_with_runs(folder: Path) -> None:
         invent_run(study, Paths(folder / "runs" / study.name), seed=1)
     printed = nbformat.v4.new_output("stream", name="stdout", text="trained")
     progress = nbformat.v4.new_output("stream", name="stderr", text="99%|#########9|")
-    notebooks = folder / "results" / "embedded" / "notebooks"
-    shutil.copytree(ROOT / "results" / "embedded" / "notebooks", notebooks)
+    notebooks = folder / "results" / "main" / "notebooks"
+    shutil.copytree(ROOT / "results" / "main" / "notebooks", notebooks)
     write_notebook(notebooks / "hard_only-s0.ipynb", printed, progress)
     done = build(folder, variables)
     assert done.returncode == 0, done.stdout + done.stderr

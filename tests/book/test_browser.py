@@ -241,7 +241,7 @@ def open_explorer(html: Path, page: Page) -> None:
 
 
 def test_explorer_begins_with_the_settings_of_the_study(html: Path, page: Page) -> None:
-    reward = find_study("embedded").rewards["published"]
+    reward = find_study("main").rewards["published"]
     assert isinstance(reward, WeightedReward)
     open_explorer(html, page)
     for name, value in reward.weights.items():
@@ -389,7 +389,7 @@ def open_examples(html: Path, page: Page, chosen: str = "") -> str:
 
 
 def answers(built: Path, arm: str) -> pd.DataFrame:
-    return pd.read_parquet(built / "results" / "embedded" / arm / "predictions.parquet")
+    return pd.read_parquet(built / "results" / "main" / arm / "predictions.parquet")
 
 
 def test_examples_are_filtered_by_keyboard_and_the_address_says_how(
@@ -418,7 +418,7 @@ def test_examples_are_filtered_by_keyboard_and_the_address_says_how(
 def test_examples_are_selected_by_what_the_arms_agree_on(
     built: Path, html: Path, page: Page, show: str
 ) -> None:
-    arms = [answers(built, f"{arm}-s0") for arm in find_study("embedded").arms]
+    arms = [answers(built, f"{arm}-s0") for arm in find_study("main").arms]
     rights = np.array([arm["predicted"] == arm["gold"] for arm in arms])
     given = np.array([arm["predicted"] for arm in arms])
     due = {
@@ -435,7 +435,7 @@ def test_examples_are_selected_by_what_the_arms_agree_on(
 def test_one_arm_meets_all_that_is_asked_of_any(
     built: Path, html: Path, page: Page, answer: str, show: str
 ) -> None:
-    study = find_study("embedded")
+    study = find_study("main")
     before = answers(built, f"{study.baseline}-s0")
     was_right = before["predicted"] == before["gold"]
     due = np.zeros(len(before), dtype=bool)
@@ -496,7 +496,7 @@ def test_claim_with_markup_is_shown_as_text(html: Path, page: Page, tmp_path: Pa
     text = "<b>bold</b> &amp; </script><script>document.title = 'taken'</script>"
     answer = {"dataset": "debate", "id": "marked", "gold": "NA", "predicted": "NA"}
     answer |= {"p_na": 1.0, "p_pass": 0.0, "p_fail": 0.0}
-    arms = ["base", *find_study("embedded").arms]
+    arms = ["base", *find_study("main").arms]
     marked = Example("marked", "marked", "debate", text, (text,), Label.NA)
     shown = interactive.columns(dict.fromkeys(arms, pd.DataFrame([answer])), {"debate": [marked]})
     shutil.copytree(html, tmp_path / "html")
@@ -510,7 +510,7 @@ def test_claim_with_markup_is_shown_as_text(html: Path, page: Page, tmp_path: Pa
 
 
 def test_browser_of_examples_shows_ten_of_thousands(html: Path, page: Page, tmp_path: Path) -> None:
-    shown = interactive.data(committed_results("embedded"))
+    shown = interactive.data(committed_results("main"))
     shutil.copytree(html, tmp_path / "html")
     data = tmp_path / "html" / "_static" / "examples_data.js"
     data.write_text(interactive.script(shown), encoding="utf-8")

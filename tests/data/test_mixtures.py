@@ -718,7 +718,7 @@ def test_some_groups_of_generated_data_are_kept_for_development_whatever_is_draw
 
 
 def test_each_invented_domain_keeps_enough_groups_for_the_model_card(tmp_path):
-    study = find_study("embedded")
+    study = find_study("main")
     prepare(study, Paths(tmp_path))
     left = development(study, Paths(tmp_path))
     assert left.groupby("dataset")["group"].nunique().reindex(list(study.datasets)).min() >= 300

@@ -185,7 +185,7 @@ def made() -> PreTrainedTokenizerFast:
 def test_the_committed_tokenizer_is_the_one_that_the_code_makes(
     made: PreTrainedTokenizerFast,
 ) -> None:
-    assert made.get_vocab() == load_base(find_study("embedded").model).tokenizer.get_vocab()
+    assert made.get_vocab() == load_base(find_study("main").model).tokenizer.get_vocab()
 
 
 def test_every_part_of_a_name_is_one_token(made: PreTrainedTokenizerFast) -> None:
@@ -194,7 +194,7 @@ def test_every_part_of_a_name_is_one_token(made: PreTrainedTokenizerFast) -> Non
 
 
 def test_two_steps_of_pretraining_move_the_weights_and_are_logged() -> None:
-    tokenizer = load_base(find_study("embedded").model).tokenizer
+    tokenizer = load_base(find_study("main").model).tokenizer
     models = [base_model.make_model(tokenizer, seed=0) for _ in range(2)]
     stage = replace(FIRST, steps=2, batch=4)
     noticing = base_model.Noticing()
@@ -245,7 +245,7 @@ def short_recipes(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     )
     begin = {"claims": replace(FIRST, steps=1, batch=2)}
     recipes = {"a": {**begin, "habits": one}, "b": {**begin, "habits": other}}
-    tokenizer = load_base(find_study("embedded").model).tokenizer
+    tokenizer = load_base(find_study("main").model).tokenizer
     trained: Counter[str] = Counter()
 
     def counted(model: object, tokens: object, noticing: object, stage: Stage) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from factmix.study.paths import ROOT
 pytestmark = pytest.mark.slow
 
 STEPS = Path(__file__).parent / "workflow_steps.py"
-ARMS = 5  # of studies/embedded.yaml
+ARMS = 5  # of studies/main.yaml
 RUNS = "my 'runs' [x]"  # what a folder may be called
 
 
@@ -142,16 +142,16 @@ def test_code_that_training_uses_trains_every_arm_again(project: Project, module
 
 
 def test_settings_of_the_evaluation_alone_train_nothing_again(project: Project) -> None:
-    project.edit("studies/embedded.yaml", "  temperature: 0.1", "  temperature: 0.2")
+    project.edit("studies/main.yaml", "  temperature: 0.1", "  temperature: 0.2")
     planned = project.planned()
     assert "train" not in planned and planned["evaluate"] == ARMS and planned["base"] == 1
 
 
 def test_a_failed_evaluation_costs_no_training(project: Project) -> None:
-    project.edit("studies/embedded.yaml", "  temperature: 0.1", "  temperature: 0.2")
+    project.edit("studies/main.yaml", "  temperature: 0.1", "  temperature: 0.2")
     (project.root / "fail").write_text("factmix evaluate")
     kept = {
-        path: path.read_bytes() for path in (project.root / RUNS / "embedded").glob("*/run.json")
+        path: path.read_bytes() for path in (project.root / RUNS / "main").glob("*/run.json")
     }
     with pytest.raises(AssertionError, match=r"rule (base|evaluate)"):
         project.snakemake()
@@ -181,47 +181,47 @@ def test_data_that_come_out_differently_train_every_arm_again(project: Project) 
 
 def test_a_new_mixture_and_its_arm_train_only_that_arm(project: Project) -> None:
     project.edit(
-        "studies/embedded.yaml", "mixtures:", "mixtures:\n  easy: {encyclopedia: {NA: 40}}"
+        "studies/main.yaml", "mixtures:", "mixtures:\n  easy: {encyclopedia: {NA: 40}}"
     )
     assert project.trained() == []
     project.edit(
-        "studies/embedded.yaml", "\narms:", "\narms:\n  e: {mixture: easy, reward: accuracy}"
+        "studies/main.yaml", "\narms:", "\narms:\n  e: {mixture: easy, reward: accuracy}"
     )
     assert project.trained() == ["factmix train embedded e --seed 0"]
 
 
 def test_a_setting_of_training_trains_again_and_a_description_does_not(project: Project) -> None:
-    project.edit("studies/embedded.yaml", "description: The", "description: Again the")
+    project.edit("studies/main.yaml", "description: The", "description: Again the")
     assert project.planned() == {"compare": 1, "book": 1}
-    project.edit("studies/embedded.yaml", "weight_decay: 0.01", "weight_decay: 0.02")
+    project.edit("studies/main.yaml", "weight_decay: 0.01", "weight_decay: 0.02")
     assert project.planned()["train"] == ARMS
 
 
 def test_a_warm_start_comes_first_and_its_settings_train_every_arm_again(project: Project) -> None:
     started = "warm_start: {counts: {debate: {NA: 4}}, steps: 2, batch: 2, learning_rate: 1.0e-3,"
     started += " seed: 0, afterwords: 0.4}"
-    project.edit("studies/embedded.yaml", "\nprompt:", f"\n{started}\n\nprompt:")
+    project.edit("studies/main.yaml", "\nprompt:", f"\n{started}\n\nprompt:")
     begun = len((project.root / "steps.log").read_text().splitlines())
     assert len(project.trained()) == ARMS
     again = (project.root / "steps.log").read_text().splitlines()[begun:]
     made = [line for line in again if line.startswith("factmix") and "notebook" not in line]
     assert made[0] == "factmix warm-start embedded" and made[1] == "factmix evaluate embedded base"
     assert "Nothing to be done" in project.snakemake()
-    project.edit("studies/embedded.yaml", "afterwords: 0.4", "afterwords: 0.5")
+    project.edit("studies/main.yaml", "afterwords: 0.4", "afterwords: 0.5")
     planned = project.planned()
     assert planned["warm_start"] == planned["base"] == 1 and planned["train"] == ARMS
 
 
 def test_results_are_made_again_to_keep_the_study_that_they_are_of(project: Project) -> None:
-    (project.root / RUNS / "embedded/study.json").unlink()
+    (project.root / RUNS / "main/study.json").unlink()
     assert project.planned() == {"compare": 1, "book": 1}
     project.snakemake()
-    project.edit("studies/embedded.yaml", "\n  steps: 200", "\n  steps: 200\n  prompts_per_pass: 8")
+    project.edit("studies/main.yaml", "\n  steps: 200", "\n  steps: 200\n  prompts_per_pass: 8")
     assert project.planned() == {"compare": 1, "book": 1}
 
 
 def test_data_survive_a_failed_drawing(project: Project) -> None:
-    evaluation = project.root / RUNS / "embedded/data/evaluation.parquet"
+    evaluation = project.root / RUNS / "main/data/evaluation.parquet"
     before = evaluation.read_bytes()
     project.edit("notebooks/data.md")
     (project.root / "fail").write_text("notebooks/data.md")
@@ -233,7 +233,7 @@ def test_data_survive_a_failed_drawing(project: Project) -> None:
 
 
 def test_one_run_at_a_time_and_a_killed_one_is_no_hindrance(project: Project) -> None:
-    project.edit("studies/embedded.yaml", "weight_decay: 0.01", "weight_decay: 0.02")
+    project.edit("studies/main.yaml", "weight_decay: 0.01", "weight_decay: 0.02")
     (project.root / "wait").write_text("factmix train")
     begun = (project.root / "steps.log").read_text().count("factmix train")
     first = project.start()

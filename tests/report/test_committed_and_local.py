@@ -35,7 +35,7 @@ def studies(tmp_path: Path, both: list[Results], monkeypatch: pytest.MonkeyPatch
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.setattr("factmix.study.load.ROOT", tmp_path)
     monkeypatch.setattr(sources, "ROOT", tmp_path)
-    file = tmp_path / "studies" / "embedded.yaml"
+    file = tmp_path / "studies" / "main.yaml"
     text = file.read_text()
     for key, entry in (
         ("mixtures", "easy_only:\n    encyclopedia: {NA: 30, PASS: 30, FAIL: 25}"),
@@ -44,7 +44,7 @@ def studies(tmp_path: Path, both: list[Results], monkeypatch: pytest.MonkeyPatch
         (line,) = [line for line in text.splitlines() if line.startswith(f"{key}:")]
         text = text.replace(f"\n{line}", f"\n{line}\n  {entry}", 1)
     file.write_text(text)
-    assert "easy_only" in find_study("embedded").arms
+    assert "easy_only" in find_study("main").arms
     return tmp_path / "studies"
 
 
@@ -83,13 +83,13 @@ def test_the_banner_says_when_the_study_has_changed_since(
     said = " · the study has been changed since"
     for results in both:  # the second extends the study that was changed
         assert provenance.head(results).endswith(said)
-    shutil.copy(ROOT / "studies" / "embedded.yaml", studies)
-    assert said not in provenance.head(sources.committed_results("embedded"))
-    (studies / "embedded.yaml").write_text("model: [")
-    assert provenance.head(sources.committed_results("embedded")).endswith(said)
-    (studies / "embedded.yaml").unlink()
-    gone = sources.committed_results("embedded")
-    assert provenance.head(gone).endswith(" · studies/embedded.yaml is gone")
+    shutil.copy(ROOT / "studies" / "main.yaml", studies)
+    assert said not in provenance.head(sources.committed_results("main"))
+    (studies / "main.yaml").write_text("model: [")
+    assert provenance.head(sources.committed_results("main")).endswith(said)
+    (studies / "main.yaml").unlink()
+    gone = sources.committed_results("main")
+    assert provenance.head(gone).endswith(" · studies/main.yaml is gone")
 
 
 def test_results_that_keep_no_study_are_refused_with_the_remedy(
@@ -140,12 +140,12 @@ def test_a_run_of_either_committed_study_is_compared_with_it(both: list[Results]
 def test_downloads_leave_out_arms_that_the_study_no_longer_has(
     both: list[Results], tmp_path: Path
 ) -> None:
-    root = tmp_path / "embedded"
+    root = tmp_path / "main"
     for name in ("study.json", "results.json"):
         root.mkdir(exist_ok=True)
-        shutil.copy(ROOT / "results" / "embedded" / name, root)
+        shutil.copy(ROOT / "results" / "main" / name, root)
     for run in ("base", "hard_only-s0"):
-        shutil.copytree(ROOT / "results" / "embedded" / run, root / run)
+        shutil.copytree(ROOT / "results" / "main" / run, root / run)
     shutil.copytree(root / "hard_only-s0", root / "easy_only-s0")
     table = downloads.csv(sources.read(root), "predictions")
     assert "\nbase," in table and "\nhard_only-s0," in table and "easy_only" not in table
@@ -154,16 +154,16 @@ def test_downloads_leave_out_arms_that_the_study_no_longer_has(
 def test_local_results_of_older_code_are_left_out_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    committed = sources.committed_results("embedded")
+    committed = sources.committed_results("main")
     content = {name: part for name, part in committed.content.items() if name != "learning"}
-    write_json(tmp_path / "embedded" / "results.json", content)
-    shutil.copyfile(committed.paths.study, tmp_path / "embedded" / "study.json")
+    write_json(tmp_path / "main" / "results.json", content)
+    shutil.copyfile(committed.paths.study, tmp_path / "main" / "study.json")
     monkeypatch.setenv("FACTMIX_RUNS", str(tmp_path))
     told: list[str] = []
     assert sources.local_runs(told.append) == []
     [line] = told
     assert "results.json lacks learning, as results of older code do" in line
-    assert line.endswith("make it again with: factmix results embedded")
+    assert line.endswith("make it again with: factmix results main")
 
 
 def test_the_foot_says_how_near_a_rerun_came(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_the_foot_says_how_near_a_rerun_came(tmp_path: Path) -> None:
         return paths
 
     def line() -> str:
-        results = sources.read(tmp_path / "embedded")
+        results = sources.read(tmp_path / "main")
         return provenance.foot(results, [results])
 
     committed = write("embedded", 1, 0.5)
@@ -188,7 +188,7 @@ def test_the_foot_says_how_near_a_rerun_came(tmp_path: Path) -> None:
     rerun_diff.freeze(rerun_diff.rerun_diff(committed, write("fresh", 2, 0.48)), committed)
     assert "1 of 2 numbers are the same" in line()
     assert line().endswith("difference of a share is \u22122.0\u00a0points (metrics.a)")
-    shown = downloads.rerun(sources.read(tmp_path / "embedded"))
+    shown = downloads.rerun(sources.read(tmp_path / "main"))
     assert "| fraction | `metrics.a` | 0.5 | 0.48 | -0.02 |" in shown
     rerun_diff.freeze(rerun_diff.rerun_diff(committed, write("fresh", 2, 0.49999)), committed)
     assert line().endswith("1 of 2 numbers are the same; no share differs by as much as 0.1 points")

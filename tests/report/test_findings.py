@@ -14,7 +14,7 @@ MIXTURES = ("hard_only", "hard_weighted", "balanced")
 
 @pytest.fixture
 def results() -> Results:
-    found = committed_results("embedded")
+    found = committed_results("main")
     return replace(found, content=copy.deepcopy(found.content))
 
 

@@ -112,7 +112,7 @@ def test_both_studies_answer_the_same_claims_and_differ_in_their_seeds() -> None
     assert {each["seed"] for each in facts} == set(range(1, 1 + SEEDS))
     assert len({each["adapter_sha256"] for each in facts}) == len(facts) == 25
     assert len({each["evaluation_sample_sha256"] for each in facts}) == 1
-    default = json.loads((ROOT / "results/embedded/balanced-s0/run.json").read_text())
+    default = json.loads((ROOT / "results/main/balanced-s0/run.json").read_text())
     assert default["evaluation_sample_sha256"] == facts[0]["evaluation_sample_sha256"]
     assert default["depends_on"]["model_sha256"] == facts[0]["depends_on"]["model_sha256"]
 

@@ -6,7 +6,7 @@ from factmix.results.numbers import NOT_COMPUTED, show
 
 
 def test_each_gain_stands_beside_its_groups_its_correction_and_the_margin() -> None:
-    results = committed_results("embedded")
+    results = committed_results("main")
     lines = of_study(results)["robustness"].splitlines()[2:]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     content = results.content

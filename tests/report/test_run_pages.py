@@ -15,8 +15,8 @@ from invented_book import invent_run
 
 
 def test_run_on_an_invented_dataset_is_not_called_one_on_real_data() -> None:
-    committed = sources.committed_results("embedded")
-    run = sources.committed_results("embedded")
+    committed = sources.committed_results("main")
+    run = sources.committed_results("main")
     standing_for_none = run.study.datasets["debate"].model_copy(update={"stands_for": None})
     for name, real in (("boxes", False), ("fever", True)):
         datasets = run.study.datasets | {name: standing_for_none}

@@ -32,7 +32,7 @@ SHARE_RIGHT = {"base": 0.4, "format_only": 0.5, "hard_only": 0.9}  # of the othe
 
 
 def few_resamples():
-    full = find_study("embedded")
+    full = find_study("main")
     fewer = full.statistics.model_copy(update={"resamples": 200})
     return full.model_copy(update={"statistics": fewer})
 

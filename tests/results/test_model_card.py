@@ -108,7 +108,7 @@ def test_groups_must_have_something_to_choose_from(card: pd.DataFrame, kinds: pd
 
 @pytest.mark.slow
 def test_the_committed_model_is_measured(tmp_path: Path) -> None:
-    study, paths = find_study("embedded"), Paths(tmp_path)
+    study, paths = find_study("main"), Paths(tmp_path)
     mixtures.prepare(study, paths)
     development = mixtures.development(study, paths)
     some = development.groupby("dataset").head(150)

@@ -16,7 +16,7 @@ from factmix.study.labels import LABELS
 from factmix.study.paths import ROOT
 from factmix.training.columns import PROBABILITIES
 
-EMBEDDED, SEEDS = ROOT / "results" / "embedded", ROOT / "results" / "embedded_seeds"
+EMBEDDED, SEEDS = ROOT / "results" / "main", ROOT / "results" / "embedded_seeds"
 
 
 def _split(gold: np.ndarray, before: np.ndarray, after: np.ndarray) -> tuple[float, float, float]:

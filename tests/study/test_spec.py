@@ -10,7 +10,7 @@ from factmix.study.spec import Study, StudyError
 
 
 def test_the_published_mixtures_hold_the_published_counts():
-    mixtures = find_study("embedded").mixtures
+    mixtures = find_study("main").mixtures
     totals = {
         name: [sum(part[label] for part in parts.values()) for label in Label]
         for name, parts in mixtures.items()
@@ -26,7 +26,7 @@ def test_the_published_mixtures_hold_the_published_counts():
 
 
 def test_an_arm_may_have_its_own_number_of_steps():
-    study = find_study("embedded")
+    study = find_study("main")
     assert study.run("format_only").steps == 100
     assert study.run("hard_only").steps == 200
 

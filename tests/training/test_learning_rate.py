@@ -70,7 +70,7 @@ def test_a_rate_is_tried_on_the_baseline_arm(smoke: Study, tmp_path: Path) -> No
 
 
 def test_the_embedded_study_trains_at_the_rate_that_was_chosen() -> None:
-    study = find_study("embedded")
+    study = find_study("main")
     frozen = Paths(ROOT / "results" / study.name)
     report = json.loads(frozen.learning_rate.read_text(encoding="utf-8"))
     assert report["chosen"] == study.training.learning_rate

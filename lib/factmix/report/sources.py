@@ -52,7 +52,7 @@ class Results:
 
     @property
     def place(self) -> str:
-        """The folder as it is called in the repository, such as results/embedded."""
+        """The folder as it is called in the repository, such as results/main."""
         return f"{'runs' if self.fresh else 'results'}/{self.name}"
 
     @property

@@ -14,7 +14,7 @@ def draw_summary(frozen: Paths) -> list[Path]:
     """Draws the gains of frozen results, for light and for dark pages.
 
     Args:
-        frozen: such as `Paths(ROOT / "results" / "embedded")`.
+        frozen: such as `Paths(ROOT / "results" / "main")`.
 
     Returns:
         The paths of summary.svg, on white for pages of any colour, and of summary-dark.svg.

@@ -30,7 +30,7 @@ def freeze(study: Study, paths: Paths, into: Path, *, incomplete: bool = False) 
     Args:
         study: the study.
         paths: its finished run.
-        into: the folder that receives the copy, such as results/embedded.
+        into: the folder that receives the copy, such as results/main.
         incomplete: whether to copy what is finished of a study that is not. Its results are those
             of `compare` with the same argument, and all its finished runs are copied.
 

@@ -50,7 +50,7 @@ class Origin:
 
 
 def origin(root: Path) -> Origin:
-    """The origin of the arms in a folder such as results/embedded."""
+    """The origin of the arms in a folder such as results/main."""
     runs = list(run_records(root).values())
 
     def each(key: str) -> tuple[str, ...]:
@@ -83,8 +83,8 @@ def rerun_diff(committed: Paths, fresh: Paths) -> dict[str, Any]:
     """Compares two folders of results of one study.
 
     Args:
-        committed: such as results/embedded.
-        fresh: such as runs/embedded.
+        committed: such as results/main.
+        fresh: such as runs/main.
 
     Returns:
         study; committed_sha256, of the committed results.json; committed and fresh, their `Origin`;
@@ -173,7 +173,7 @@ def as_text(compared: Mapping[str, Any]) -> str:
 
 
 def run_records(root: Path) -> dict[str, dict[str, Any]]:
-    """run.json of every arm of a folder such as results/embedded, by the name of its run.
+    """run.json of every arm of a folder such as results/main, by the name of its run.
 
     Where the folder keeps its study, an arm that the study no longer has is left out.
     """

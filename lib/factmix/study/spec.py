@@ -50,7 +50,7 @@ class StudyFieldError(ValueError):
 
 
 class Study(Part):
-    """Everything that defines a study; see studies/embedded.yaml for what each number means."""
+    """Everything that defines a study; see studies/main.yaml for what each number means."""
 
     name: Name
     description: str
