@@ -100,3 +100,54 @@ def test_one_seed_has_no_spread():
         gains([GOLD])
     with pytest.raises(ValueError, match="2 seeds of the arm and 1 of the baseline"):
         gains([GOLD, GOLD], baseline=[GOLD])
+
+
+def right(answers):
+    return np.array(
+        [[given == gold for given, gold in zip(each, GOLD, strict=True)] for each in answers]
+    )
+
+
+def test_a_contrast_of_two_systems_is_their_gain_in_balanced_accuracy():
+    random = rng(4)
+    answers = [[[g if x else "NA" for g, x in zip(GOLD, random.random(200) < share, strict=True)]
+                for _ in range(3)] for share in (0.5, 0.7)]  # fmt: skip
+    gain = gains(answers[1], answers[0], resamples=4000)["balanced_accuracy"]
+    difference = right(answers[1]).astype(float) - right(answers[0])
+    found = seeds.crossed_contrast([seeds.Part(GOLD, difference)], confidence=0.95)
+    assert found.crossed.value == pytest.approx(gain.crossed.value)
+    assert found.crossed.interval == pytest.approx(gain.crossed.interval, abs=0.005)
+    assert np.mean(found.by_seed) == pytest.approx(found.crossed.value)
+    assert found.variances[0] == pytest.approx((gain.seed_variance, 2))
+
+
+def test_parts_that_share_no_example_add_their_means_and_variances():
+    random = rng(5)
+    parts = [seeds.Part(GOLD, random.normal(size=(4, 200))) for _ in range(2)]
+    both, *each = (
+        seeds.crossed_contrast(some, confidence=0.95) for some in (parts, parts[:1], parts[1:])
+    )
+    assert both.crossed.value == pytest.approx(sum(one.crossed.value for one in each))
+    assert both.variances[1][0] == pytest.approx(sum(one.variances[1][0] for one in each))
+
+
+def test_an_effect_that_can_be_detected_is_found_as_often_as_promised():
+    random, found, draws = rng(6), 0, 400
+
+    def drawn(effect):
+        noise = random.normal(size=(5, 1)) * 0.1 + random.normal(size=(5, 200))
+        return seeds.crossed_contrast([seeds.Part(GOLD, effect + noise)], confidence=0.95)
+
+    effect = np.mean([drawn(0).detectable(0.05, 0.8) for _ in range(draws)])
+    for _ in range(draws):
+        found += drawn(effect).crossed.p < 0.05
+    assert 0.75 < found / draws < 0.9
+
+
+def test_a_contrast_needs_seeds_and_examples():
+    with pytest.raises(ValueError, match="at least two"):
+        seeds.crossed_contrast([seeds.Part(GOLD, np.zeros((1, 200)))], confidence=0.95)
+    with pytest.raises(ValueError, match="1 example of gold FAIL"):
+        seeds.crossed_contrast(
+            [seeds.Part(["NA", "NA", "FAIL"], np.zeros((2, 3)))], confidence=0.95
+        )

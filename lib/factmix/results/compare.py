@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from factmix.results import statements
 from factmix.results.answers import (
     Answers,
     CompareError,
@@ -33,7 +34,7 @@ from factmix.stats.shift import (
     shifted_answers,
 )
 from factmix.study.files import read_record, write_json
-from factmix.study.labels import ANSWERS, LABELS, Label
+from factmix.study.labels import ANSWERS, INVALID, LABELS, Label
 from factmix.study.paths import Paths
 from factmix.study.run import Run
 from factmix.study.spec import Study
@@ -56,7 +57,9 @@ _STUDY: dict[str, str] = {
     "study.resamples": "of each bootstrap",
     "study.confidence": "of each interval",
     "study.alpha": "with a p below this, corrected by Holm, a difference counts as established",
-    "seeds": "of the trainings; numbers below are of the first, if they do not say otherwise",
+    "seeds": "of the trainings; with several, metrics of arms, gains, contrasts, and total, shift "
+    "and learning are means over them, with intervals and tests for other seeds and examples; all "
+    "other numbers are of the first, if they do not say otherwise",
     "missing": "runs of the study that are not there yet; only where there are some",
 }
 
@@ -86,8 +89,8 @@ def compare(study: Study, paths: Paths, *, incomplete: bool = False) -> dict[str
 def compute(study: Study, paths: Paths) -> dict[str, Any]:
     """All results of a study, from the answers and the training records of its arms.
 
-    With several seeds, the numbers are those of the first seed; `across_seeds` and
-    `contrasts_across_seeds` have the gains and contrasts over all seeds.
+    With several seeds, `metrics` of arms, `gains`, `contrasts` and the parts of `learning` are
+    means over seeds, tested for other seeds and examples; other sections are of the first seed.
 
     Gains, contrasts, `learning` and `mcnemar` have a p value and one corrected by Holm (`p_holm`).
     A family of tests is one metric, one part of a change, or McNemar's test, on all datasets and
@@ -161,10 +164,34 @@ def compute(study: Study, paths: Paths) -> dict[str, Any]:
         "data": counts({part: report[part] for part in report if part not in RECORDS}),
     }
     if len(study.seeds) > 1:
-        results |= across_seeds(study, paths)
+        results |= (found := across_seeds(study, paths))
+        _take_means(results, found)
     for section in ("gains", "contrasts", "mcnemar", "learning"):
         add_holm(results[section], lambda path: path.rsplit(".", 1)[1])
     return results
+
+
+def _take_means(results: dict[str, Any], found: dict[str, Any]) -> None:
+    """Puts means over seeds, with their tests, in the places of the first seed's numbers."""
+    for section, of_means in (
+        ("metrics", found["metrics_across_seeds"]),
+        ("gains", found["across_seeds"]),
+        ("learning", found["learning_across_seeds"]),
+        *(
+            (("contrasts", setting), pairs)
+            for setting, pairs in found["contrasts_across_seeds"].items()
+        ),
+    ):
+        numbers = results[section] if isinstance(section, str) else results[section[0]][section[1]]
+        for arm, datasets in of_means.items():
+            for dataset, metrics in datasets.items():
+                for metric, spread in metrics.items():
+                    numbers[arm][dataset][metric] = spread["crossed"]
+    for arm, datasets in found["learning_across_seeds"].items():
+        for dataset, parts in datasets.items():
+            of_arm = results["learning"][arm][dataset]
+            reached = of_arm["before"]["value"] + parts["total"]["crossed"]["value"]
+            of_arm["after"] = of_arm["after"] | {"value": reached, "run": arm}
 
 
 def training_metrics(study: Study, paths: Paths) -> pd.DataFrame:
@@ -621,9 +648,12 @@ def contrasted(study: Study) -> dict[str, dict[str, tuple[str, str]]]:
 
 
 _SEEDS: dict[str, str] = {
-    "across_seeds.<arm>.<dataset>.<metric>.<spread>": "gain over the baseline of the same seed; "
+    "across_seeds.<system>.<dataset>.<metric>.<spread>": "gain over the baseline of the same seed; "
     "only where a study has several seeds",
-    "across_seeds.<arm>.<dataset>.<metric>.by_seed.seed_<number>": "the gain of one seed",
+    "across_seeds.<system>.<dataset>.<metric>.by_seed.seed_<number>": "the gain of one seed",
+    "metrics_across_seeds.<arm>.<dataset>.<metric>.<spread>": "of the answers of each seed; only "
+    "where a study has several seeds",
+    "metrics_across_seeds.<arm>.<dataset>.<metric>.by_seed.seed_<number>": "that of one seed",
     "contrasts_across_seeds.<setting>.<pair>.<dataset>.<metric>.<spread>": "contrasts of arms of "
     "the same seed; only where a study has several seeds",
     "contrasts_across_seeds.<setting>.<pair>.<dataset>.<metric>.by_seed.seed_<number>": "the "
@@ -649,11 +679,10 @@ def across_seeds(study: Study, paths: Paths) -> dict[str, Any]:
             for dataset in study.datasets
         }
 
+    compared = {name: of for name, of in reference_of(study).items() if name != of}
     found = {
         "across_seeds": {
-            result_key(run.arm): of_pair(run.baseline, run.arm)
-            for run in study.runs()
-            if run.arm != run.baseline
+            result_key(name): of_pair(baseline, name) for name, baseline in compared.items()
         },
         "contrasts_across_seeds": {
             setting: {name: of_pair(*pair) for name, pair in pairs.items()}
@@ -674,6 +703,27 @@ def across_seeds(study: Study, paths: Paths) -> dict[str, Any]:
     }
     for section in found.values():
         add_holm(section, lambda path: path.rsplit(".", 2)[1])
+    reached = {
+        result_key(run.arm): {
+            result_key(dataset): _metrics_over_seeds(
+                study, [systems[run.arm][dataset] for systems in by_seed], run.arm
+            )
+            for dataset in study.datasets
+        }
+        for run in study.runs()
+    }
+    said = statements.statements(study, paths, by_seed)
+    return found | {"metrics_across_seeds": reached, "statements": said}
+
+
+def _metrics_over_seeds(study: Study, given: list[Answers], arm: str) -> dict[str, Any]:
+    """For each metric, its mean: the gain over a system all of whose answers are invalid."""
+    nothing = [replace(each, predicted=[str(INVALID)] * len(each.gold)) for each in given]
+    found = _over_seeds(study, nothing, given, arm)
+    for spread in found.values():
+        spread["crossed"].pop("p", None)  # of being 0
+        for number in (spread["crossed"], *spread["by_seed"].values()):
+            number["unit"] = "fraction"
     return found
 
 
@@ -749,6 +799,6 @@ KEYS: dict[str, str] = (
     | _TRAJECTORY
     | _DOSE
 )
-CONTRAST_KEYS: dict[str, str] = _CONTRASTS | _SEEDS
+CONTRAST_KEYS: dict[str, str] = _CONTRASTS | _SEEDS | statements.KEYS
 # What every results.json has.
 SECTIONS = frozenset(key.partition(".")[0] for key in (*KEYS, *_CONTRASTS)) - {"missing"}

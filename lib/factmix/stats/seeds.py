@@ -127,19 +127,89 @@ def crossed_t(
     total = sum(part for part, _ in variances)
     if total == 0:
         return Estimate(mean, (mean, mean))
-
-    def critical(p: float) -> float:
-        return sum(part / total * float(student_t.isf(p / 2, df)) for part, df in variances)
-
     error = math.sqrt(total)
-    reach = critical(1 - confidence) * error
+    reach = _critical(1 - confidence, variances) * error
 
     def beyond(log_p: float) -> float:
-        return critical(math.exp(log_p)) - abs(mean) / error
+        return _critical(math.exp(log_p), variances) - abs(mean) / error
 
     smallest = math.log(SMALLEST)
     log_p = brentq(beyond, smallest, 0.0) if beyond(smallest) > 0 else smallest
     return Estimate(mean, (mean - reach, mean + reach), math.exp(log_p))
+
+
+def _critical(p: float, variances: Sequence[tuple[float, int]]) -> float:
+    """The value that a mean, in standard errors, exceeds on either side with this probability."""
+    total = sum(part for part, _ in variances)
+    return sum(part / total * float(student_t.isf(p / 2, df)) for part, df in variances)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What the examples of one dataset, or of a half of it, contribute to a contrast.
+
+    Attributes:
+        gold: the gold label of each example.
+        contributions: (S, N) of each seed and example, such as a difference of two systems' right
+            answers. The part is the mean over the labels that occur of the mean of each label.
+    """
+
+    gold: Sequence[str]
+    contributions: Floats
+
+
+@dataclass(frozen=True)
+class CrossedContrast:
+    """A contrast over several seeds.
+
+    Attributes:
+        crossed: as in `SeedGain`.
+        by_seed: its value for each seed.
+        variances: as `crossed_t` takes them.
+    """
+
+    crossed: Estimate
+    by_seed: list[float]
+    variances: list[tuple[float, int]]
+
+    def detectable(self, alpha: float, power: float) -> float:
+        """The smallest true value that a test at this level finds with this probability."""
+        if not any(part for part, _ in self.variances):
+            return 0.0
+        reach = _critical(alpha, self.variances) + _critical(2 * (1 - power), self.variances)
+        return reach * math.sqrt(sum(part for part, _ in self.variances))
+
+
+def crossed_contrast(parts: Sequence[Part], *, confidence: float) -> CrossedContrast:
+    """The sum of parts that share no example, with the test of `seed_gains` for it.
+
+    Every part is linear in its examples, so that what they contribute to the variance has a closed
+    form, which resampling would approach.
+
+    Raises:
+        ValueError: fewer than two seeds, or fewer than two examples of a label.
+    """
+    seeds = {len(part.contributions) for part in parts}
+    if len(seeds) != 1 or min(seeds) < 2:
+        raise ValueError(f"got {sorted(seeds)} seeds; expected the same number, at least two")
+    by_seed_S, of_examples, examples = np.zeros(min(seeds)), 0.0, 0
+    for part in parts:
+        gold_N = np.asarray(part.gold, dtype=str)
+        labels = sorted(set(part.gold))
+        for label in labels:
+            values_SN = part.contributions[:, gold_N == label]
+            n = values_SN.shape[1]
+            if n < 2:
+                raise ValueError(f"{n} example of gold {label}; expected at least two")
+            by_seed_S += values_SN.mean(axis=1) / len(labels)
+            of_examples += _variance(values_SN.mean(axis=0), ddof=1) / n / len(labels) ** 2
+            examples += n
+    variances = [
+        (_variance(by_seed_S, ddof=1) / len(by_seed_S), len(by_seed_S) - 1),
+        (of_examples, examples - 1),
+    ]
+    crossed = crossed_t(float(by_seed_S.mean()), variances, confidence=confidence)
+    return CrossedContrast(crossed, by_seed_S.tolist(), variances)
 
 
 def _gains(cells_SN: npt.NDArray[np.intp], weights_BN: Floats) -> dict[str, Floats]:
