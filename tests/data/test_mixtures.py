@@ -370,7 +370,7 @@ def test_development_examples_share_nothing_with_training_or_evaluation(tmp_path
     assert ("x" in set(left["group"])) == ("one 7" in unused)
 
 
-@pytest.mark.parametrize("name", ["smoke", "embedded"])
+@pytest.mark.parametrize("name", ["smoke", "quick"])
 def test_the_studies_on_embedded_data_can_be_prepared(name, tmp_path):
     study = find_study(name)
     report = prepare(study, Paths(tmp_path))

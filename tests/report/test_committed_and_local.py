@@ -18,12 +18,12 @@ from factmix.study.files import write_json
 from factmix.study.load import find_study, load_kept
 from factmix.study.paths import ROOT, Paths
 
-COMMITTED = ("embedded", "embedded_seeds")
+COMMITTED = ("main", "swapped")
 
 
 @pytest.fixture
 def both() -> list[Results]:
-    """The committed results: of the default study, and of the same with other seeds."""
+    """The committed results: of the default study, and on a second base model."""
     return [sources.committed_results(name) for name in COMMITTED]
 
 
@@ -38,13 +38,13 @@ def studies(tmp_path: Path, both: list[Results], monkeypatch: pytest.MonkeyPatch
     file = tmp_path / "studies" / "main.yaml"
     text = file.read_text()
     for key, entry in (
-        ("mixtures", "easy_only:\n    encyclopedia: {NA: 30, PASS: 30, FAIL: 25}"),
-        ("arms", "easy_only: {mixture: easy_only, reward: published}"),
+        ("mixtures", "debate_only:\n    debate: {NA: 30, PASS: 30, FAIL: 25}"),
+        ("arms", "debate_only: {mixture: debate_only, reward: published}"),
     ):
         (line,) = [line for line in text.splitlines() if line.startswith(f"{key}:")]
         text = text.replace(f"\n{line}", f"\n{line}\n  {entry}", 1)
     file.write_text(text)
-    assert "easy_only" in find_study("main").arms
+    assert "debate_only" in find_study("main").arms
     return tmp_path / "studies"
 
 
@@ -64,10 +64,10 @@ def test_an_arm_that_was_added_since_leaves_what_the_book_says_of_the_results_as
     both: list[Results], studies: Path
 ) -> None:
     default, again = both
-    assert "easy_only" not in {arm for group in baseline_groups(default) for arm in group.arms}
+    assert "debate_only" not in {arm for group in baseline_groups(default) for arm in group.arms}
     made = pages.chapter_tables(default, again) | pages.sentences(default, again)
     written = "".join(map(str, made.values()))
-    assert "hard_only" in written and "easy_only" not in written
+    assert "hard_only" in written and "debate_only" not in written
     judged = published_study.read(default).judged["ours"]
     assert set(judged) == set(load_ledger().claims)
 
@@ -122,10 +122,10 @@ def test_the_foot_of_a_page_agrees_with_its_head_about_where_numbers_are_from(
         head, foot = provenance.head(both[0], page), provenance.foot(both[0], both, page)
         assert head.startswith(f"Numbers on this page: {elsewhere.what}")
         assert foot.lower().startswith(elsewhere.what.lower())
-        assert ("study “embedded”" in head) == elsewhere.beside
-        assert ("Study “embedded”" in foot) == elsewhere.beside
+        assert ("study “main”" in head) == elsewhere.beside
+        assert ("Study “main”" in foot) == elsewhere.beside
         assert ("compared with a rerun (" in foot) == elsewhere.beside
-    assert provenance.foot(both[0], both).startswith("Study “embedded”, committed")
+    assert provenance.foot(both[0], both).startswith("Study “main”, committed")
 
 
 def test_a_run_of_either_committed_study_is_compared_with_it(both: list[Results]) -> None:
@@ -170,7 +170,7 @@ def test_the_foot_says_how_near_a_rerun_came(tmp_path: Path) -> None:
     def write(folder: str, day: int, share: float) -> Paths:
         paths = Paths(tmp_path / folder)
         metrics = {"a": {"value": share, "unit": "fraction"}, "b": {"value": 1, "unit": "count"}}
-        write_json(paths.results, {"study": {"name": "embedded"}, "metrics": metrics})
+        write_json(paths.results, {"study": {"name": "main"}, "metrics": metrics})
         run = {"git_commit": f"commit{day}", "finished": f"2026-01-0{day}T00:00:00+00:00"}
         write_json(paths.root / "easy-s0" / "run.json", run)
         return paths
@@ -179,7 +179,7 @@ def test_the_foot_says_how_near_a_rerun_came(tmp_path: Path) -> None:
         results = sources.read(tmp_path / "main")
         return provenance.foot(results, [results])
 
-    committed = write("embedded", 1, 0.5)
+    committed = write("main", 1, 0.5)
     assert line().endswith("not yet compared with a rerun")
     rerun_diff.freeze(rerun_diff.rerun_diff(committed, write("fresh", 2, 0.5)), committed)
     assert line().endswith(
@@ -192,5 +192,5 @@ def test_the_foot_says_how_near_a_rerun_came(tmp_path: Path) -> None:
     assert "| fraction | `metrics.a` | 0.5 | 0.48 | -0.02 |" in shown
     rerun_diff.freeze(rerun_diff.rerun_diff(committed, write("fresh", 2, 0.49999)), committed)
     assert line().endswith("1 of 2 numbers are the same; no share differs by as much as 0.1 points")
-    write("embedded", 1, 0.25)  # frozen anew: the record is of other results
+    write("main", 1, 0.25)  # frozen anew: the record is of other results
     assert line().endswith("not yet compared with a rerun")

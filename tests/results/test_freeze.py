@@ -16,7 +16,7 @@ from invented_book import invent_run
 
 @pytest.fixture(scope="module")
 def study():
-    full = find_study("main")
+    full = find_study("quick")
     fewer = full.statistics.model_copy(update={"resamples": 200})
     return full.model_copy(update={"statistics": fewer})
 
@@ -81,7 +81,7 @@ def test_results_that_do_not_follow_from_the_answers_are_not_frozen(study, paths
 
 def test_freeze_asks_for_the_comparison_first(study, paths, tmp_path):
     paths.results.unlink()
-    with pytest.raises(CompareError, match="make it with: factmix results main"):
+    with pytest.raises(CompareError, match="make it with: factmix results quick"):
         freeze(study, paths, tmp_path / "results")
     assert not (tmp_path / "results").exists()
 

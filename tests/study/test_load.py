@@ -47,7 +47,7 @@ def test_a_mixture_may_not_hold_a_dataset_that_is_held_out(broken):
 
 
 def test_an_unknown_study_is_answered_with_the_known_ones():
-    with pytest.raises(StudyError, match=r"nothing\.yaml: no such study; .*embedded.*smoke"):
+    with pytest.raises(StudyError, match=r"nothing\.yaml: no such study; .*main.*smoke"):
         find_study("nothing")
 
 
@@ -361,7 +361,7 @@ def test_a_mixture_is_not_called_as_the_variant_of_another():
 
 @pytest.mark.parametrize("name", ["studies/smoke.yaml", "smoke.yaml", "studies/smoke", "../smoke"])
 def test_a_file_instead_of_a_name_is_answered_with_the_names(name):
-    with pytest.raises(StudyError, match=r"without folder and \.yaml.*: embedded, .*smoke"):
+    with pytest.raises(StudyError, match=r"without folder and \.yaml.*: main, .*smoke"):
         find_study(name)
 
 

@@ -9,19 +9,17 @@ from factmix.study.protocol import PROTOCOLS
 from factmix.study.spec import Study, StudyError
 
 
-def test_the_published_mixtures_hold_the_published_counts():
+def test_the_mixtures_have_one_size():
     mixtures = find_study("main").mixtures
     totals = {
         name: [sum(part[label] for part in parts.values()) for label in Label]
         for name, parts in mixtures.items()
     }
     assert totals == {
-        "hard_only": [360, 360, 300],
+        "easy_only": [460, 460, 380],
+        "hard_only": [460, 460, 380],
         "hard_weighted": [460, 460, 380],
-        "balanced": [360, 360, 300],
-        "hard_only_matched": [460, 460, 380],
-        "hard_weighted_matched": [460, 460, 380],
-        "balanced_matched": [460, 460, 380],
+        "balanced": [460, 460, 380],
     }
 
 

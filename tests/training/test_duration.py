@@ -54,7 +54,7 @@ def test_a_step_of_smollm2_took_33_seconds(smoke: Study, monkeypatch: pytest.Mon
 
 
 def test_the_arms_of_the_default_study_took_two_minutes(tmp_path: object) -> None:
-    study, paths = find_study("main"), Paths(tmp_path)  # type: ignore[arg-type]
+    study, paths = find_study("quick"), Paths(tmp_path)  # type: ignore[arg-type]
     mixtures.prepare(study, paths)
     shape = configuration(study.model)
     assert shape is not None

@@ -66,13 +66,13 @@ def csv(results: Results, name: str) -> str:
 
 
 def tables(
-    default: Results, again: Results, made: Mapping[str, bytes], up: str = "../"
+    default: Results, second: Results, made: Mapping[str, bytes], up: str = "../"
 ) -> dict[str, str]:
     """What the page of downloads includes: files, checksums, and the data dictionary; by name.
 
     Args:
         default: the committed results.
-        again: those of other seeds.
+        second: those on the second base model.
         made: what `of_study` gave for both.
         up: from the page to the root of the built book.
     """
@@ -88,9 +88,9 @@ def tables(
         described[name] = ("column", first | columns)
     return {
         "downloads": files(default, made, up),
-        "downloads-seeds": files(again, made, up),
+        "downloads-second": files(second, made, up),
         "adapters": adapters(default),
-        "adapters-seeds": adapters(again),
+        "adapters-second": adapters(second),
         "rerun": rerun(default),
         **{f"dictionary-{name}": _meanings(*about) for name, about in described.items()},
     }

@@ -20,18 +20,19 @@ WIDTH = 7.0  # inches; with the style's dpi, the width of the book's text
 ARM_COLOURS = {
     "base": "#a6761d",
     "format_only": "#7f7f7f",
+    "easy_only": "#8c8c00",
     "hard_only": "#d55e00",
     "hard_weighted": "#c8719f",
     "balanced": "#0072b2",
+    "easy_only_accuracy": "#8172c6",
+    "hard_only_accuracy": "#c2556b",
+    "hard_weighted_accuracy": "#2f96c4",
     "balanced_accuracy": "#009e73",
-    "hard_only_matched": "#8c8c00",
-    "hard_weighted_matched": "#8172c6",
-    "balanced_matched": "#2f96c4",
 }
 # An arm of the released protocol has the colour of the arm it is named after: the two have
 # different baselines, and no figure shows two baselines.
 TWIN = "_released"
-SPARE_COLOURS = ("#c2556b", "#3f9142", "#5b7f95")  # for other arms, by name
+SPARE_COLOURS = ("#b5651d", "#3f9142", "#5b7f95")  # for other arms, by name
 MARKERS = "osD^vPX<>ph*d"  # for colour-blind readers; in the order of the arms above
 ANSWER_COLOURS = {
     Label.NA: "#b07d00",

@@ -16,8 +16,8 @@ from factmix.study.paths import ROOT, Paths, folder_in, model_folder, runs
 from factmix.study.settings import Reward, WeightedReward
 from factmix.study.spec import Study, StudyError
 
-SEEDS_PAGE = "appendix/seeds"
-SEEDS_NOTEBOOK = "seeds_compare"  # the comparison of these seeds, among the notebooks' pages
+SECOND_PAGE = "appendix/second_base"
+SECOND_NOTEBOOK = "second_compare"  # its comparison of arms, among the notebooks' pages
 PUBLISHED = ROOT / "results" / "published"
 BENCHMARKS = ROOT / "results" / "benchmarks"
 RECIPES = ROOT / "models" / "recipes.csv"  # ways of pretraining that were tried, written by hand

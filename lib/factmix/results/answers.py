@@ -51,10 +51,9 @@ def check_files(study: Study, paths: Paths) -> None:
     made_by = {paths.data_report: f"factmix data {study.name}"}
     for base in study.base_runs():
         made_by[paths.run(base) / PREDICTIONS] = f"factmix evaluate {study.name} {BASE}"
-    for run in study.runs():
+    for run in study.all_runs():
         for name in TRAINED:
             made_by[paths.run(run) / name] = _command("train", run)
-    for run in study.all_runs():
         made_by[paths.run(run) / PREDICTIONS] = _command("evaluate", run)
     absent = [path for path in made_by if not path.is_file()]
     if absent:
@@ -63,11 +62,6 @@ def check_files(study: Study, paths: Paths) -> None:
         raise CompareError(
             f"study {study.name}: {paths.root} lacks {files}; make what is missing with: {commands}"
         )
-
-
-def _needed(records: bool) -> tuple[str, ...]:
-    """The files of a run that results take; of its training only those of the first seed."""
-    return (*(TRAINED if records else ()), PREDICTIONS)
 
 
 def so_far(study: Study, paths: Paths) -> tuple[Study, list[Run]]:
@@ -84,7 +78,7 @@ def so_far(study: Study, paths: Paths) -> tuple[Study, list[Run]]:
     finished = [
         run
         for run in study.all_runs()
-        if all((paths.run(run) / name).is_file() for name in _needed(run.seed == first))
+        if all((paths.run(run) / name).is_file() for name in (*TRAINED, PREDICTIONS))
     ]
     done = {(run.arm, run.seed) for run in finished}
     seeds = [seed for seed in study.seeds if all((arm, seed) in done for arm in study.arms)]

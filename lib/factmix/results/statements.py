@@ -30,6 +30,7 @@ from factmix.training.columns import PROBABILITIES
 
 # Mixtures, by their names in the plan.
 DIVERSE, EASY, HARD = "balanced", "easy_only", "hard_only"
+DECIDING = "accuracy"  # the reward that decides; the published one is the replication
 POWER = 0.8  # with which the smallest detectable effect would be found
 PER = 1000  # prompts, of a slope
 

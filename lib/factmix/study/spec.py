@@ -298,7 +298,7 @@ class Study(Part):
             for seed in self.seeds
         ]
         used = [run.training_sample for run in self.all_runs()]
-        return list({sample.name: sample for sample in (*usual, *used)}.values())
+        return list({(each.mixture, each.name): each for each in (*usual, *used)}.values())
 
     def _training_sample(self, mixture: str, protocol: Protocol, seed: int) -> TrainingSample:
         """A mixture's sample for runs with a seed, which matters only for generated datasets."""
