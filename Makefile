@@ -20,6 +20,8 @@ ifneq ($(shell test -w "$$HOME" && echo writable),writable)
 export HOME := $(CURDIR)/.home
 endif
 
+# Tests of one file run one after another, in one process.
+WORKERS = --numprocesses $(CORES) --dist loadfile
 SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES) --config study=$(STUDY)
 BOOK = _build/html/index.html
 
@@ -66,10 +68,10 @@ lint: $(INSTALLED) ## check style, types and dependencies
 	$(BIN)/deptry lib book/_ext benchmarks tests
 
 test: lint ## lint, and run the tests that cover every module
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" $(WORKERS)
 
 test-all: test ## run the slow tests too
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow $(WORKERS)
 
 audit: $(INSTALLED) ## ask pypi.org for known vulnerabilities of the pinned packages
 	test -x .venv/audit/bin/pip-audit || ($(BIN)/python -m venv .venv/audit && .venv/audit/bin/pip install --quiet pip-audit)

@@ -19,7 +19,7 @@ def right_on(*indices):
 
 
 def gains(arm, baseline=None, **changes):
-    settings = {"resamples": 1000, "confidence": 0.95, "rng": rng()} | changes
+    settings = {"confidence": 0.95} | changes
     return seeds.seed_gains(GOLD, baseline or [WRONG] * len(arm), arm, **settings)
 
 
@@ -46,7 +46,7 @@ def test_the_p_value_holds_its_level_for_other_seeds_and_other_examples(seeds_ea
             for seed in range(seeds_each):
                 score = sign * (of_example + of_seed[seed]) + random.normal(0, 1, len(GOLD))
                 system.append([g if x > 0 else "INVALID" for g, x in zip(GOLD, score, strict=True)])
-        crossed = gains(answers[1], answers[0], resamples=100)["accuracy"].crossed
+        crossed = gains(answers[1], answers[0])["accuracy"].crossed
         rejected += crossed.p < 0.05
     assert 0.005 <= rejected / draws <= 0.09  # of a true null hypothesis, at 5 %
 
@@ -60,7 +60,7 @@ def test_gains_are_means_of_those_of_each_seed_over_the_baseline_of_that_seed():
 
 def test_seeds_that_agree_leave_the_variance_of_examples():
     arm = [right_on(*range(50))] * 3  # half of NA, the same half with every seed
-    gain = gains(arm, resamples=4000)["recall_na"]
+    gain = gains(arm)["recall_na"]
     assert gain.seed_variance == 0
     assert gain.example_variance == pytest.approx(0.25 / 100, rel=0.1)
     one = bootstrap_gains(
@@ -89,10 +89,21 @@ def test_of_two_equal_sources_the_critical_values_are_averaged():
     assert far.p == pytest.approx(seeds.SMALLEST)
 
 
-def test_same_seed_same_intervals():
-    arm = [right_on(*range(50)), right_on(*range(30, 120))]
-    assert gains(arm) == gains(arm)
-    assert gains(arm) != gains(arm, rng=rng(1))
+@pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "macro_f1", "f1_fail"])
+def test_what_examples_contribute_is_what_resampling_them_gives(metric):
+    random = rng(8)
+    answers = [
+        [
+            gold if random.random() < share else random.choice(["NA", "PASS", "FAIL"])
+            for gold in GOLD
+        ]
+        for share in (0.4, 0.6)
+    ]
+    gain = gains([answers[1]] * 2, [answers[0]] * 2)[metric]
+    assert gain.seed_variance == 0
+    one = bootstrap_gains(contingency(GOLD, *answers), resamples=4000, confidence=0.95, rng=rng())
+    low, high = one[metric].interval
+    assert 2 * 1.96 * gain.example_variance**0.5 == pytest.approx(high - low, rel=0.05)
 
 
 def test_one_seed_has_no_spread():
@@ -112,7 +123,7 @@ def test_a_contrast_of_two_systems_is_their_gain_in_balanced_accuracy():
     random = rng(4)
     answers = [[[g if x else "NA" for g, x in zip(GOLD, random.random(200) < share, strict=True)]
                 for _ in range(3)] for share in (0.5, 0.7)]  # fmt: skip
-    gain = gains(answers[1], answers[0], resamples=4000)["balanced_accuracy"]
+    gain = gains(answers[1], answers[0])["balanced_accuracy"]
     difference = right(answers[1]).astype(float) - right(answers[0])
     found = seeds.crossed_contrast([seeds.Part(GOLD, difference)], confidence=0.95)
     assert found.crossed.value == pytest.approx(gain.crossed.value)

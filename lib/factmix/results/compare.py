@@ -766,7 +766,7 @@ def _over_seeds(
         gold,
         [one.predicted for one in first],
         [two.predicted for two in second],
-        **bootstrap_settings(study),
+        confidence=study.statistics.confidence,
     )
     n = examples_of(gold)
     return {

@@ -284,6 +284,9 @@ def _robustness(study: Study, runs: Mapping[str, Run], claims: Mapping[str, _Cla
         groups = sorted(set(each.groups))
         first = set(rng.permutation(groups)[: len(groups) // 2].tolist())
         half[name] = np.array([group in first for group in each.groups])
+        gold_N = np.asarray(each.gold, dtype=str)
+        if min((gold_N[half[name] == s] == g).sum() for s in (True, False) for g in LABELS) < 2:
+            return {}  # too few to choose on one half and compare on the other
 
     def mean(measure: str, mixture: str, name: str, chosen_N: Any) -> float:
         gold_N = np.asarray(claims[name].gold, dtype=str)
