@@ -8,6 +8,7 @@ from factmix.stats.metrics import contingency
 
 GOLD = ["NA"] * 100 + ["PASS"] * 50 + ["FAIL"] * 50
 WRONG = ["INVALID"] * 200
+EACH = [str(i) for i in range(200)]  # a group of its own
 
 
 def rng(seed=0):
@@ -19,7 +20,7 @@ def right_on(*indices):
 
 
 def gains(arm, baseline=None, **changes):
-    settings = {"confidence": 0.95} | changes
+    settings = {"confidence": 0.95, "groups": EACH} | changes
     return seeds.seed_gains(GOLD, baseline or [WRONG] * len(arm), arm, **settings)
 
 
@@ -125,7 +126,7 @@ def test_a_contrast_of_two_systems_is_their_gain_in_balanced_accuracy():
                 for _ in range(3)] for share in (0.5, 0.7)]  # fmt: skip
     gain = gains(answers[1], answers[0])["balanced_accuracy"]
     difference = right(answers[1]).astype(float) - right(answers[0])
-    found = seeds.crossed_contrast([seeds.Part(GOLD, difference)], confidence=0.95)
+    found = seeds.crossed_contrast([seeds.Part(GOLD, EACH, difference)], confidence=0.95)
     assert found.crossed.value == pytest.approx(gain.crossed.value)
     assert found.crossed.interval == pytest.approx(gain.crossed.interval, abs=0.005)
     assert np.mean(found.by_seed) == pytest.approx(found.crossed.value)
@@ -134,7 +135,7 @@ def test_a_contrast_of_two_systems_is_their_gain_in_balanced_accuracy():
 
 def test_parts_that_share_no_example_add_their_means_and_variances():
     random = rng(5)
-    parts = [seeds.Part(GOLD, random.normal(size=(4, 200))) for _ in range(2)]
+    parts = [seeds.Part(GOLD, EACH, random.normal(size=(4, 200))) for _ in range(2)]
     both, *each = (
         seeds.crossed_contrast(some, confidence=0.95) for some in (parts, parts[:1], parts[1:])
     )
@@ -147,7 +148,7 @@ def test_an_effect_that_can_be_detected_is_found_as_often_as_promised():
 
     def drawn(effect):
         noise = random.normal(size=(5, 1)) * 0.1 + random.normal(size=(5, 200))
-        return seeds.crossed_contrast([seeds.Part(GOLD, effect + noise)], confidence=0.95)
+        return seeds.crossed_contrast([seeds.Part(GOLD, EACH, effect + noise)], confidence=0.95)
 
     effect = np.mean([drawn(0).detectable(0.05, 0.8) for _ in range(draws)])
     for _ in range(draws):
@@ -157,8 +158,39 @@ def test_an_effect_that_can_be_detected_is_found_as_often_as_promised():
 
 def test_a_contrast_needs_seeds_and_examples():
     with pytest.raises(ValueError, match="at least two"):
-        seeds.crossed_contrast([seeds.Part(GOLD, np.zeros((1, 200)))], confidence=0.95)
+        seeds.crossed_contrast([seeds.Part(GOLD, EACH, np.zeros((1, 200)))], confidence=0.95)
     with pytest.raises(ValueError, match="1 example of gold FAIL"):
         seeds.crossed_contrast(
-            [seeds.Part(["NA", "NA", "FAIL"], np.zeros((2, 3)))], confidence=0.95
+            [seeds.Part(["NA", "NA", "FAIL"], ["a", "b", "c"], np.zeros((2, 3)))], confidence=0.95
         )
+
+
+def test_groups_of_one_are_examples_and_alike_ones_count_once():
+    arm = [right_on(*range(50)), right_on(*range(60))]
+    alone = gains(arm)["recall_na"]
+    assert alone.grouped.interval == pytest.approx(alone.crossed.interval, rel=0.01)
+    pairs = [str(i // 2) for i in range(200)]  # of which both are right, or neither
+    paired = gains(arm, groups=pairs)["recall_na"]
+    assert paired.crossed == alone.crossed and paired.example_variance == alone.example_variance
+    part = seeds.Part(GOLD, pairs, right(arm).astype(float))
+    found = seeds.crossed_contrast([part], confidence=0.95)
+    reach = [np.ptp(each.interval) for each in (found.crossed, found.grouped)]
+    assert reach[1] > reach[0]
+    same = [[arm[0]] * 2, [arm[1]] * 2]
+    by_pairs = [gains(each, groups=pairs)["recall_na"] for each in same]
+    for (
+        each
+    ) in by_pairs:  # no seed varies: the variance of the mean of half as many is twice as large
+        assert np.ptp(each.grouped.interval) == pytest.approx(
+            2**0.5 * np.ptp(each.crossed.interval), rel=0.03
+        )
+
+
+def test_a_loss_below_the_margin_is_tested_on_one_side():
+    arm = [right_on(*range(50)), right_on(*range(52))]
+    baseline = [right_on(*range(51))] * 2
+    gain = gains(arm, baseline, margin=0.2)["recall_na"].crossed
+    assert gain.p_noninferior < 0.001 < gain.p
+    worse = gains(baseline, [GOLD] * 2, margin=0.2)["recall_na"].crossed
+    assert worse.p_noninferior > 0.99
+    assert gains(arm, baseline)["recall_na"].crossed.p_noninferior is None

@@ -9,7 +9,6 @@ from factmix.report import figure_data
 from factmix.report.baselines import (
     BaselineGroup,
     baseline_groups,
-    compared_mixtures,
     contrasts_of,
 )
 from factmix.report.sources import Results, in_both_readings
@@ -108,10 +107,9 @@ def _above_zero(leaf: Leaf) -> bool:
 
 def headlines(results: Results) -> str:
     """Findings as a Markdown list: the statements of the plan, NA, the levers, and learning."""
-    arms = compared_mixtures(results)
     return render(
         "headlines.md.j2",
-        levers=_levers(results, arms) if arms else [],
+        levers=_levers(results),
         recall_na=_recall_of_na(results),
         learned=_learned(results),
         least=_least_alike(results),
@@ -140,10 +138,10 @@ def _recall_of_na(results: Results) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _levers(results: Results, arms: list[str]) -> list[dict[str, Any]]:
+def _levers(results: Results) -> list[dict[str, Any]]:
     """For mixture and reward, the pair of arms whose balanced accuracy differs most."""
     found = []
-    for setting, contrasts in contrasts_of(results, arms).items():
+    for setting, contrasts in contrasts_of(results).items():
         content = results.content["contrasts"][setting]
         leaves = [content[each.pair][each.dataset]["balanced_accuracy"] for each in contrasts]
         at = max(range(len(leaves)), key=lambda i: abs(leaves[i]["value"]))
@@ -249,15 +247,28 @@ def _statements(results: Results) -> dict[str, Any]:
     """The statements under each reward, and which reward decides about them."""
     section = results.content.get("statements", {})
     alpha = results.study.statistics.alpha
-    verdicts = {
-        reward: {name: statements.verdict(name, each, alpha) for name, each in found.items()}
-        for reward, found in section.items()
-    }
+    verdicts, with_groups = (
+        {
+            reward: {
+                name: statements.verdict(name, each, alpha, test) for name, each in found.items()
+            }
+            for reward, found in section.items()
+        }
+        for test in ("crossed", "grouped")
+    )
     return {
         "section": section,
         "verdicts": verdicts,
+        "other_with_groups": {
+            name: {
+                reward: of[name]
+                for reward, of in with_groups.items()
+                if name in of and of[name] != verdicts[reward][name]
+            }
+            for name in statements.MEASURE
+        },
+        "sure": results.established,
         "deciding": statements.DECIDING,
-        "measure": statements.MEASURE,
         "per": f"{statements.PER:,}",
         "power": amount(statements.POWER, "fraction"),
     }
@@ -278,15 +289,16 @@ def _carried(results: Results) -> dict[str, Any]:
 def seeds(results: Results) -> str:
     """How far one run is from another, beside what the choice of examples does; medians."""
     content = results.content
-    of_seeds, of_examples = [], []
-    for datasets in content["across_seeds"].values():
-        for spread in datasets.values():
+    of_mean, of_examples = [], []
+    for arm in baseline_groups(results)[0].compared:
+        for spread in content["across_seeds"][arm].values():
             found = spread["balanced_accuracy"]
-            of_seeds.append((len(content["seeds"]) * found["seed_variance"]["value"]) ** 0.5)
+            of_mean.append(found["seed_variance"]["value"] ** 0.5)
             of_examples.append(found["example_variance"]["value"] ** 0.5)
     return render(
         "seeds.md.j2",
-        of_seeds=float(np.median(of_seeds)),
+        of_seeds=float(np.median(of_mean)) * len(content["seeds"]) ** 0.5,
+        of_mean=float(np.median(of_mean)),
         of_examples=float(np.median(of_examples)),
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from factmix.published.released import DATASETS
-from factmix.report.baselines import arm_name, compared_mixtures, contrasts_of
+from factmix.report.baselines import arm_name, contrasts_of
 from factmix.report.markdown import tabled
 from factmix.report.published_study import Published
 from factmix.report.sources import Results
@@ -114,7 +114,7 @@ def of_seeds(results: Results) -> dict[str, str]:
             each.dataset,
             content["contrasts_across_seeds"][setting][each.pair][each.dataset],
         )
-        for setting, found in contrasts_of(results, compared_mixtures(results)).items()
+        for setting, found in contrasts_of(results).items()
         for each in found
     ]
     made = {}

@@ -187,6 +187,9 @@ def _take_means(results: dict[str, Any], found: dict[str, Any]) -> None:
             for dataset, metrics in datasets.items():
                 for metric, spread in metrics.items():
                     numbers[arm][dataset][metric] = spread["crossed"]
+                    grouped = results["clustered"].get(section, {}).get(arm, {}).get(dataset, {})
+                    if metric in grouped:
+                        grouped[metric] = spread["grouped"]
     for arm, datasets in found["learning_across_seeds"].items():
         for dataset, parts in datasets.items():
             of_arm = results["learning"][arm][dataset]
@@ -665,7 +668,7 @@ _SEEDS: dict[str, str] = {
 
 
 def across_seeds(study: Study, paths: Paths) -> dict[str, Any]:
-    """Gains over the baseline and the base model, and contrasts of arms, of the same seed."""
+    """What is a mean over seeds, seed by seed; gains and contrasts are of runs with one seed."""
     by_seed = [read_answers(study, paths, seed) for seed in study.seeds]
 
     def of_pair(first: str, second: str) -> dict[str, Any]:
@@ -702,7 +705,7 @@ def across_seeds(study: Study, paths: Paths) -> dict[str, Any]:
         for arm, base in base_of(study).items()
     }
     for section in found.values():
-        add_holm(section, lambda path: path.rsplit(".", 2)[1])
+        add_holm(section, lambda path: ".".join(path.rsplit(".", 2)[1:]))
     reached = {
         result_key(run.arm): {
             result_key(dataset): _metrics_over_seeds(
@@ -721,8 +724,10 @@ def _metrics_over_seeds(study: Study, given: list[Answers], arm: str) -> dict[st
     nothing = [replace(each, predicted=[str(INVALID)] * len(each.gold)) for each in given]
     found = _over_seeds(study, nothing, given, arm)
     for spread in found.values():
-        spread["crossed"].pop("p", None)  # of being 0
-        for number in (spread["crossed"], *spread["by_seed"].values()):
+        for test in (spread["crossed"], spread["grouped"]):
+            test.pop("p", None)  # of being 0
+            test.pop("p_noninferior", None)
+        for number in (spread["crossed"], spread["grouped"], *spread["by_seed"].values()):
             number["unit"] = "fraction"
     return found
 
@@ -766,12 +771,15 @@ def _over_seeds(
         gold,
         [one.predicted for one in first],
         [two.predicted for two in second],
+        groups=second[0].groups,
         confidence=study.statistics.confidence,
+        margin=study.statistics.margin,
     )
     n = examples_of(gold)
     return {
         metric: {
             "crossed": leaf(gain.crossed, "points", seeds, arm),
+            "grouped": leaf(gain.grouped, "points", seeds, arm),
             "seed_variance": leaf(gain.seed_variance, "squared fraction", seeds, arm),
             "example_variance": leaf(gain.example_variance, "squared fraction", n[metric], arm),
             "by_seed": {

@@ -56,9 +56,9 @@ PLACES: dict[str, tuple[str, Collection[str]]] = {
     ),
     "spread": (
         "over seeds: `crossed` (their mean, with the interval and the test for other seeds and "
-        "other examples), `seed_variance` and `example_variance` (of the mean, from one choice of "
-        "seeds or of examples to another)",
-        ("crossed", "seed_variance", "example_variance"),
+        "other examples), `grouped` (the same for other groups of examples), `seed_variance` and "
+        "`example_variance` (of the mean, from one choice of seeds or of examples to another)",
+        ("crossed", "grouped", "seed_variance", "example_variance"),
     ),
 }
 _NAMES = {place: names for place, (_, names) in PLACES.items()}

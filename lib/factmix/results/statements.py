@@ -1,15 +1,15 @@
 """The statements of the plan (book/plan.md) as contrasts, tested over seeds and claims.
 
-Arms that differ in nothing but their mixture make a family for each statement. Every answer is the
-label of highest probability, so that the format of answers plays no part. A *change* is over the
-base model in balanced accuracy; *learning* is what is left of it without moved thresholds
+They are about arms that differ in nothing but their mixture. Every answer is the label of highest
+probability, so that the format of answers plays no part. A *change* is over the base model in
+balanced accuracy; *learning* is what is left of it without moved thresholds
 (`factmix.stats.shift`).
 
 Axis suffixes: S seed, N example.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import combinations
 from typing import Any
@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from factmix.results.answers import Answers
+from factmix.results.answers import Answers, CompareError
 from factmix.results.results_json import correct, established, leaf, result_key
 from factmix.stats.metrics import Floats
-from factmix.stats.seeds import CrossedContrast, Part, crossed_contrast
+from factmix.stats.seeds import FEWEST, CrossedContrast, Part, crossed_contrast
 from factmix.stats.shift import shifted_answers
 from factmix.study.labels import LABELS, Label
 from factmix.study.paths import Paths
@@ -30,7 +30,8 @@ from factmix.training.columns import PROBABILITIES
 
 # Mixtures, by their names in the plan.
 DIVERSE, EASY, HARD = "balanced", "easy_only", "hard_only"
-DECIDING = "accuracy"  # the reward that decides; the published one is the replication
+DECIDING = "accuracy"  # the reward that decides about the statements
+REPLICATION = "published"  # the other one, for which the mechanism is derived
 POWER = 0.8  # with which the smallest detectable effect would be found
 PER = 1000  # prompts, of a slope
 
@@ -44,7 +45,10 @@ MEASURE = {
 }
 KEYS: dict[str, str] = {  # of results.json
     "statements.<reward>.<statement>.<quantity>.<measure>.crossed": "mean over seeds, with the "
-    "interval and the test for other seeds and other examples; p is corrected over a statement",
+    "interval and the test for other seeds and other examples; p is corrected over the quantities "
+    "of a statement in one measure",
+    "statements.<reward>.<statement>.<quantity>.<measure>.grouped": "the same for other seeds and "
+    "other groups of examples",
     "statements.<reward>.<statement>.<quantity>.<measure>.detectable": "the smallest effect that "
     f"would be established with a probability of {POWER}",
     "statements.<reward>.<statement>.<quantity>.<measure>.by_seed.seed_<number>": "of one seed",
@@ -59,17 +63,16 @@ class _Claims:
 
     Attributes:
         gold, groups: of each example.
-        change: mixture -> (S, N), right after training minus right before.
-        learning: mixture -> (S, N), right after training minus right with moved thresholds.
+        differences: measure and mixture -> (S, N): right after training, minus right before it
+            (change) or minus right with moved thresholds (learning).
     """
 
     gold: list[str]
     groups: list[str]
-    change: Mapping[str, Floats]
-    learning: Mapping[str, Floats]
+    differences: Mapping[tuple[str, str], Floats]
 
-    def values(self, measure: str, mixture: str) -> Floats:
-        return {"change": self.change, "learning": self.learning}[measure][mixture]
+    def part(self, contrast_SN: Floats) -> Part:
+        return Part(self.gold, self.groups, contrast_SN)
 
 
 @dataclass(frozen=True)
@@ -77,12 +80,13 @@ class _Steps:
     """Answers of one dataset during training, from the evaluation examples that are answered then.
 
     Attributes:
-        gold: of each example.
+        gold, groups: of each example.
         prompts: mixture -> how many prompts of the dataset training had had at each step.
         right: mixture -> whether each answer is right, as 0 or 1, shape (steps, S, N).
     """
 
     gold: list[str]
+    groups: list[str]
     prompts: Mapping[str, list[float]]
     right: Mapping[str, Floats]
 
@@ -98,6 +102,8 @@ def statements(
         by_seed: for each seed what `read_answers` returns.
     """
     found: dict[str, Any] = {}
+    if min(study.evaluation.trajectory_counts.values()) < FEWEST:
+        return found
     for reward, runs in families(study).items():
         claims = {name: _claims(runs, by_seed, name) for name in study.datasets}
         steps = {name: _steps(study, paths, runs, name) for name in study.datasets}
@@ -106,7 +112,7 @@ def statements(
             "dose": _dose(study, runs, steps),
             "transfer": _transfer(study, runs, claims),
             "robustness": _robustness(study, runs, claims),
-            "mechanism": _mechanism(study, runs, steps),
+            "mechanism": _mechanism(study, runs, steps) if reward == REPLICATION else {},
         }
         section = {name: _tested(study, each) for name, each in made.items() if each}
         if section:
@@ -124,27 +130,32 @@ def families(study: Study) -> dict[str, dict[str, Run]]:
     return {reward: runs for reward, runs in found.items() if len(runs) > 1}
 
 
-def verdict(statement: str, found: Mapping[str, Any], alpha: float) -> str:
+def verdict(statement: str, found: Mapping[str, Any], alpha: float, test: str = "crossed") -> str:
     """What the plan calls the outcome of a statement under one reward.
 
     Args:
         statement: a key of `MEASURE`.
         found: its part of results.json.
         alpha: of a test, corrected.
+        test: "crossed", or "grouped" for the test with groups of examples.
 
     Returns:
         "supported", "contradicted" or "undecided".
     """
-    leaves = [quantity[MEASURE[statement]]["crossed"] for quantity in found.values()]
-    signs = [np.sign(each["value"]) * established(each, alpha) for each in leaves]
+    leaves = {name: quantity[MEASURE[statement]][test] for name, quantity in found.items()}
+    signs = {
+        name: int(np.sign(each["value"])) * established(each, alpha)
+        for name, each in leaves.items()
+    }
     if statement == "mechanism":
-        return "contradicted" if any(signs) else "undecided"
+        return "contradicted" if any(signs.values()) else "undecided"
     if statement == "transfer":
-        over, alone = signs
-        if over > 0:
-            return "undecided" if alone > 0 else "supported"
-        return "contradicted" if alone > 0 else "undecided"
-    return {1: "supported", -1: "contradicted", 0: "undecided"}[int(signs[0])]
+        over, alone = signs[f"{DIVERSE}_over_{HARD}"] > 0, signs[HARD] > 0
+        if over == alone:
+            return "undecided"
+        return "supported" if over else "contradicted"
+    first = next(iter(signs.values()))
+    return {1: "supported", -1: "contradicted", 0: "undecided"}[first]
 
 
 def _right(gold: Sequence[str], answers: Sequence[str]) -> Floats:
@@ -155,8 +166,7 @@ def _claims(
     runs: Mapping[str, Run], by_seed: Sequence[Mapping[str, Mapping[str, Answers]]], dataset: str
 ) -> _Claims:
     base = by_seed[0]["base"][dataset]
-    change: dict[str, Floats] = {}
-    learning: dict[str, Floats] = {}
+    values: dict[tuple[str, str], Floats] = {}
     for mixture, run in runs.items():
         changes, learned = [], []
         for systems in by_seed:
@@ -166,14 +176,15 @@ def _claims(
             right = {name: _right(base.gold, each) for name, each in answers.items()}
             changes.append(right["after"] - right["before"])
             learned.append(right["after"] - right["shifted"])
-        change[mixture], learning[mixture] = np.stack(changes), np.stack(learned)
-    return _Claims(base.gold, base.groups, change, learning)
+        values["change", mixture] = np.stack(changes)
+        values["learning", mixture] = np.stack(learned)
+    return _Claims(base.gold, base.groups, values)
 
 
 def _steps(study: Study, paths: Paths, runs: Mapping[str, Run], dataset: str) -> _Steps:
     right: dict[str, Floats] = {}
     prompts: dict[str, list[float]] = {}
-    gold: list[str] = []
+    answered: pd.DataFrame | None = None
     for mixture, run in runs.items():
         of_seeds = []
         for seed in study.seeds:
@@ -186,13 +197,21 @@ def _steps(study: Study, paths: Paths, runs: Mapping[str, Run], dataset: str) ->
                 )
             )
             steps = sorted(frame["step"].unique().tolist())
+            first = frame.loc[frame["step"] == steps[0], ["id", "gold", "group"]]
+            answered = first.reset_index(drop=True) if answered is None else answered
+            if frame["id"].tolist() != answered["id"].tolist() * len(steps):
+                raise CompareError(
+                    f"{paths.run(study.run(run.arm, seed)) / 'trajectory.parquet'} answers other"
+                    f" examples than those of other runs; train it again with: factmix train"
+                    f" {study.name} {run.arm} --seed {seed}"
+                )
             of_seeds.append(frame["right"].to_numpy().reshape(len(steps), -1))
-            gold = frame.loc[frame["step"] == steps[0], "gold"].tolist()
         sizes = {name: sum(counts.values()) for name, counts in run.training_sample.counts.items()}
         share = sizes.get(dataset, 0) / sum(sizes.values())
         prompts[mixture] = [share * step * run.training.prompts_per_step for step in steps]
         right[mixture] = np.stack(of_seeds, axis=1)
-    return _Steps(gold, prompts, right)
+    assert answered is not None
+    return _Steps(answered["gold"].tolist(), answered["group"].tolist(), prompts, right)
 
 
 def _diversity(study: Study, runs: Mapping[str, Run], claims: Mapping[str, _Claims]) -> Quantities:
@@ -203,16 +222,14 @@ def _diversity(study: Study, runs: Mapping[str, Run], claims: Mapping[str, _Clai
     made: Quantities = {}
     for name in away:
         for measure in ("learning", "change"):
-            values = [claims[name].values(measure, each) for each in (DIVERSE, EASY, HARD)]
+            values = [claims[name].differences[measure, each] for each in (DIVERSE, EASY, HARD)]
             contrast = values[0] - (values[1] + values[2]) / 2
-            made[result_key(name), measure] = [Part(claims[name].gold, contrast)]
+            made[result_key(name), measure] = [claims[name].part(contrast)]
     for mixture in (EASY, HARD):
         for name in (each for each in study.datasets if each not in study.mixtures[mixture]):
             for measure in ("learning", "change"):
-                values_SN = claims[name].values(measure, mixture)
-                made[result_key(f"{mixture}_on_{name}"), measure] = [
-                    Part(claims[name].gold, values_SN)
-                ]
+                values_SN = claims[name].differences[measure, mixture]
+                made[result_key(f"{mixture}_on_{name}"), measure] = [claims[name].part(values_SN)]
     return made
 
 
@@ -222,14 +239,15 @@ def _dose(study: Study, runs: Mapping[str, Run], steps: Mapping[str, _Steps]) ->
     for name, dataset in study.datasets.items():
         mixtures = [each for each in runs if name in study.mixtures[each]]
         if not dataset.held_out and mixtures and _from_the_start(steps[name], mixtures):
-            slopes[name] = Part(steps[name].gold, _slope(steps[name], mixtures))
+            of = steps[name]
+            slopes[name] = Part(of.gold, of.groups, _slope(of, mixtures))
     hard = [name for name in slopes if study.datasets[name].hard]
     easy = [name for name in slopes if not study.datasets[name].hard]
     if not (hard and easy):
         return {}
     both = [(1 / len(easy), easy), (-1 / len(hard), hard)]
     parts = [
-        Part(slopes[name].gold, weight * slopes[name].contributions)
+        replace(slopes[name], contributions=weight * slopes[name].contributions)
         for weight, names in both
         for name in names
     ]
@@ -261,20 +279,20 @@ def _transfer(study: Study, runs: Mapping[str, Run], claims: Mapping[str, _Claim
     for measure in ("learning", "change"):
         over, alone = [], []
         for name in easy:
-            hard_SN = claims[name].values(measure, HARD) / len(easy)
-            diverse_SN = claims[name].values(measure, DIVERSE) / len(easy)
-            over.append(Part(claims[name].gold, diverse_SN - hard_SN))
-            alone.append(Part(claims[name].gold, hard_SN))
+            hard_SN = claims[name].differences[measure, HARD] / len(easy)
+            diverse_SN = claims[name].differences[measure, DIVERSE] / len(easy)
+            over.append(claims[name].part(diverse_SN - hard_SN))
+            alone.append(claims[name].part(hard_SN))
         made[f"{DIVERSE}_over_{HARD}", measure] = over
         made[HARD, measure] = alone
     return made
 
 
 def _robustness(study: Study, runs: Mapping[str, Run], claims: Mapping[str, _Claims]) -> Quantities:
-    """On the worst dataset of each: the diverse mixture minus the better of the narrow ones.
+    """Where each improves least: the diverse mixture minus the better of the narrow ones.
 
-    The better mixture and the worst datasets are chosen on one half of the groups and compared on
-    the other, in both directions, so that the choice costs nothing.
+    The better mixture, and the dataset that each improves least, are chosen on one half of the
+    groups and compared on the other, in both directions. The seeds are the same on both sides.
     """
     if not {DIVERSE, EASY, HARD} <= set(runs):
         return {}
@@ -285,12 +303,15 @@ def _robustness(study: Study, runs: Mapping[str, Run], claims: Mapping[str, _Cla
         first = set(rng.permutation(groups)[: len(groups) // 2].tolist())
         half[name] = np.array([group in first for group in each.groups])
         gold_N = np.asarray(each.gold, dtype=str)
-        if min((gold_N[half[name] == s] == g).sum() for s in (True, False) for g in LABELS) < 2:
+        if (
+            min((gold_N[half[name] == s] == g).sum() for s in (True, False) for g in LABELS)
+            < FEWEST
+        ):
             return {}  # too few to choose on one half and compare on the other
 
     def mean(measure: str, mixture: str, name: str, chosen_N: Any) -> float:
         gold_N = np.asarray(claims[name].gold, dtype=str)
-        values_N = claims[name].values(measure, mixture).mean(axis=0)
+        values_N = claims[name].differences[measure, mixture].mean(axis=0)
         of_labels = [values_N[chosen_N & (gold_N == label)].mean() for label in set(gold_N)]
         return float(np.mean(of_labels))
 
@@ -302,19 +323,20 @@ def _robustness(study: Study, runs: Mapping[str, Run], claims: Mapping[str, _Cla
                 mixture: {n: mean(measure, mixture, n, half[n] == side) for n in claims}
                 for mixture in (DIVERSE, EASY, HARD)
             }
-            worst = {
-                mixture: min(value[mixture], key=value[mixture].__getitem__) for mixture in value
-            }
-            better = max((EASY, HARD), key=lambda mixture: value[mixture][worst[mixture]])
+            least = {mixture: min(of, key=of.__getitem__) for mixture, of in value.items()}
+            better = max((EASY, HARD), key=lambda mixture: min(value[mixture].values()))
             compared: dict[str, list[Floats]] = {}
             for sign, mixture in ((0.5, DIVERSE), (-0.5, better)):
-                name = worst[mixture]
-                values_SN = sign * claims[name].values(measure, mixture)
+                name = least[mixture]
+                values_SN = sign * claims[name].differences[measure, mixture]
                 compared.setdefault(name, []).append(values_SN[:, half[name] != side])
             for name, each in compared.items():
-                gold_N = np.asarray(claims[name].gold, dtype=str)[half[name] != side]
-                parts.append(Part(gold_N.tolist(), reduce(np.add, each)))
-        made["worst_dataset", measure] = parts
+                of_half = [
+                    np.asarray(of, dtype=str)[half[name] != side].tolist()
+                    for of in (claims[name].gold, claims[name].groups)
+                ]
+                parts.append(Part(*of_half, reduce(np.add, each)))
+        made["least_improved", measure] = parts
     return made
 
 
@@ -328,18 +350,22 @@ def _mechanism(study: Study, runs: Mapping[str, Run], steps: Mapping[str, _Steps
             common = min(each.prompts[first][-1], each.prompts[second][-1])
             contrast = _at(each, second, common) - _at(each, first, common)
             key = result_key(f"{second}_over_{first}_on_{name}")
-            made[key, "recall_na"] = [Part([str(Label.NA)] * int(na_N.sum()), contrast[:, na_N])]
+            groups = np.asarray(each.groups, dtype=str)[na_N].tolist()
+            made[key, "recall_na"] = [Part([Label.NA] * len(groups), groups, contrast[:, na_N])]
     return made
 
 
 def _at(steps: _Steps, mixture: str, prompts: float) -> Floats:
-    """(S, N): right answers after so many prompts, interpolated between two steps."""
-    places = np.interp(prompts, steps.prompts[mixture], np.arange(len(steps.prompts[mixture])))
-    low = min(int(places), len(steps.prompts[mixture]) - 2)
-    return np.asarray(
-        (low + 1 - places) * steps.right[mixture][low]
-        + (places - low) * steps.right[mixture][low + 1]
-    )
+    """(S, N): right answers after so many prompts, by the parabola through three steps near it.
+
+    A straight line would be above a falling curve that flattens, and more so where steps are wide.
+    """
+    seen = np.asarray(steps.prompts[mixture])
+    near = np.sort(np.argsort(np.abs(seen - prompts), kind="stable")[:3])
+    weights = [
+        np.prod([(prompts - seen[j]) / (seen[i] - seen[j]) for j in near if j != i]) for i in near
+    ]
+    return np.asarray(np.tensordot(weights, steps.right[mixture][near], axes=1))
 
 
 def _tested(study: Study, quantities: Quantities) -> dict[str, Any]:
@@ -350,21 +376,26 @@ def _tested(study: Study, quantities: Quantities) -> dict[str, Any]:
         for key, parts in quantities.items()
     }
     made: dict[str, Any] = {}
-    together: dict[str, list[dict[str, Any]]] = {}
+    together: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for (name, measure), contrast in contrasts.items():
-        of_family = sum(other == measure for _, other in quantities)
-        n = sum(len(part.gold) for part in quantities[name, measure])
-        crossed = leaf(contrast.crossed, "points", seeds, run)
-        if "p" in crossed:
-            together.setdefault(measure, []).append(crossed)
-        made.setdefault(name, {})[measure] = {
-            "crossed": crossed,
-            "detectable": leaf(contrast.detectable(alpha / of_family, POWER), "points", seeds, run),
-            "by_seed": {
-                f"seed_{seed}": leaf(value, "points", n, run)
-                for seed, value in zip(study.seeds, contrast.by_seed, strict=True)
-            },
+        parts = quantities[name, measure]
+        n = sum(len(part.gold) for part in parts)
+        tests = {
+            "crossed": leaf(contrast.crossed, "points", seeds, run),
+            "grouped": leaf(contrast.grouped, "points", seeds, run),
         }
-    for tested in together.values():
-        correct(tested)
+        for test, tested in tests.items():
+            if "p" in tested:
+                together.setdefault((measure, test), []).append(tested)
+        by_seed = {
+            f"seed_{seed}": leaf(value, "points", n, run)
+            for seed, value in zip(study.seeds, contrast.by_seed, strict=True)
+        }
+        made.setdefault(name, {})[measure] = tests | {"by_seed": by_seed}
+    for (name, measure), contrast in contrasts.items():
+        of_family = max(1, len(together.get((measure, "crossed"), ())))
+        smallest = contrast.detectable(alpha / of_family, POWER)
+        made[name][measure]["detectable"] = leaf(smallest, "points", seeds, run)
+    for family in together.values():
+        correct(family)
     return made

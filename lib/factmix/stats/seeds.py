@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.optimize import brentq
 from scipy.stats import t as student_t
 
@@ -38,6 +39,7 @@ from factmix.stats.metrics import (
 
 SMALLEST = 1e-300  # p value
 ROUNDING = 1e-12  # by which sums of the same fractions may differ
+FEWEST = 2  # examples of a label, for a variance
 STEP = 1e-3  # examples, of a numerical derivative
 
 
@@ -48,11 +50,13 @@ class SeedGain:
     Attributes:
         crossed: mean over seeds, with the interval and the p value of Student's t for other seeds
             and other examples. Where neither vary, the interval is the mean, and there is no p.
+        grouped: the same for other seeds and other groups of examples.
         seed_variance: variance of the mean due to the choice of seeds.
         example_variance: variance of the mean due to the choice of examples.
     """
 
     crossed: Estimate
+    grouped: Estimate
     seed_variance: float
     example_variance: float
 
@@ -62,7 +66,9 @@ def seed_gains(
     baseline: Sequence[Sequence[str]],
     arm: Sequence[Sequence[str]],
     *,
+    groups: Sequence[str],
     confidence: float,
+    margin: float | None = None,
 ) -> dict[str, SeedGain]:
     """Gains of an arm over the baseline of the same seed, for each of `METRICS`.
 
@@ -74,7 +80,9 @@ def seed_gains(
         gold: the gold label of each example.
         baseline: for each seed the baseline's answers, in the order of `gold`.
         arm: for each seed the arm's answers.
+        groups: the group of each example.
         confidence: coverage of the intervals.
+        margin: a loss below this does not count as one; whether it is below is tested, if given.
 
     Raises:
         ValueError: fewer than two seeds, or another number for the baseline than for the arm.
@@ -89,20 +97,40 @@ def seed_gains(
     counts_S = np.stack([contingency(gold, *pair) for pair in zip(baseline, arm, strict=True)])
     values, slopes = gains(counts_S), [_slopes(counts_LAA) for counts_LAA in counts_S]
     strata, n = strata_of(pairs[0][0]), examples_of(gold)
+    codes_N = np.unique(np.asarray(groups, dtype=str), return_inverse=True)[1]
     found = {}
     for name in METRICS:
         influence_SN = [of[name][cells] for of, cells in zip(slopes, pairs, strict=True)]
         influence_N = np.mean(influence_SN, axis=0)
-        of_examples = sum(
-            len(stratum) * _variance(influence_N[stratum]) for stratum in strata if len(stratum)
-        )
+        for stratum in strata:
+            if len(stratum):
+                influence_N[stratum] -= influence_N[stratum].mean()
+        of_examples = float(_negligible_to_0(influence_N) @ influence_N)
+        of_groups, of_how_many = _between_groups(influence_N, codes_N)
         of_seeds = _variance(values[name], ddof=1) / seeds
         mean = float(values[name].mean())
-        crossed = crossed_t(
-            mean, [(of_seeds, seeds - 1), (of_examples, n[name] - 1)], confidence=confidence
+        by_seed = (of_seeds, seeds - 1)
+        found[name] = SeedGain(
+            *(
+                crossed_t(mean, [by_seed, part], confidence=confidence, margin=margin)
+                for part in ((of_examples, n[name] - 1), (of_groups, of_how_many - 1))
+            ),
+            of_seeds,
+            of_examples,
         )
-        found[name] = SeedGain(crossed, of_seeds, of_examples)
     return found
+
+
+def _negligible_to_0(influence_N: Floats) -> Floats:
+    """The influence of each example; 0 where rounding alone makes a difference."""
+    return influence_N if np.abs(influence_N).max(initial=0) > ROUNDING else 0 * influence_N
+
+
+def _between_groups(influence_N: Floats, codes_N: npt.NDArray[np.intp]) -> tuple[float, int]:
+    """The variance of a sum of influences if groups are drawn, and how many groups there are."""
+    of_groups_G = np.bincount(codes_N, weights=_negligible_to_0(influence_N))
+    groups = len(of_groups_G)
+    return float(of_groups_G @ of_groups_G) * groups / max(1, groups - 1), groups
 
 
 def _slopes(counts_LAA: Counts) -> dict[str, Floats]:
@@ -120,7 +148,11 @@ def _variance(values: Floats, ddof: int = 0) -> float:
 
 
 def crossed_t(
-    mean: float, variances: Sequence[tuple[float, int]], *, confidence: float
+    mean: float,
+    variances: Sequence[tuple[float, int]],
+    *,
+    confidence: float,
+    margin: float | None = None,
 ) -> Estimate:
     """A mean whose variance is a sum, with the interval and the p value of "it is 0".
 
@@ -130,19 +162,28 @@ def crossed_t(
         mean: the estimate.
         variances: of the mean, from each independent source, with its degrees of freedom.
         confidence: coverage of the interval.
+        margin: a loss below this does not count as one; whether it is below is tested, if given.
     """
     total = sum(part for part, _ in variances)
     if total == 0:
         return Estimate(mean, (mean, mean))
     error = math.sqrt(total)
     reach = _critical(1 - confidence, variances) * error
+    no_loss = None
+    if margin is not None:
+        tail = _two_sided(mean + margin, error, variances) / 2
+        no_loss = tail if mean + margin > 0 else 1 - tail
+    return Estimate(mean, (mean - reach, mean + reach), _two_sided(mean, error, variances), no_loss)
+
+
+def _two_sided(mean: float, error: float, variances: Sequence[tuple[float, int]]) -> float:
+    """The p value of "it is 0"."""
 
     def beyond(log_p: float) -> float:
         return _critical(math.exp(log_p), variances) - abs(mean) / error
 
     smallest = math.log(SMALLEST)
-    log_p = brentq(beyond, smallest, 0.0) if beyond(smallest) > 0 else smallest
-    return Estimate(mean, (mean - reach, mean + reach), math.exp(log_p))
+    return math.exp(brentq(beyond, smallest, 0.0) if beyond(smallest) > 0 else smallest)
 
 
 def _critical(p: float, variances: Sequence[tuple[float, int]]) -> float:
@@ -156,12 +197,13 @@ class Part:
     """What the examples of one dataset, or of a half of it, contribute to a contrast.
 
     Attributes:
-        gold: the gold label of each example.
+        gold, groups: the gold label and the group of each example.
         contributions: (S, N) of each seed and example, such as a difference of two systems' right
             answers. The part is the mean over the labels that occur of the mean of each label.
     """
 
     gold: Sequence[str]
+    groups: Sequence[str]
     contributions: Floats
 
 
@@ -170,12 +212,13 @@ class CrossedContrast:
     """A contrast over several seeds.
 
     Attributes:
-        crossed: as in `SeedGain`.
+        crossed, grouped: as in `SeedGain`.
         by_seed: its value for each seed.
-        variances: as `crossed_t` takes them.
+        variances: those of `crossed`, as `crossed_t` takes them.
     """
 
     crossed: Estimate
+    grouped: Estimate
     by_seed: list[float]
     variances: list[tuple[float, int]]
 
@@ -199,21 +242,27 @@ def crossed_contrast(parts: Sequence[Part], *, confidence: float) -> CrossedCont
     seeds = {len(part.contributions) for part in parts}
     if len(seeds) != 1 or min(seeds) < 2:
         raise ValueError(f"got {sorted(seeds)} seeds; expected the same number, at least two")
-    by_seed_S, of_examples, examples = np.zeros(min(seeds)), 0.0, 0
+    by_seed_S = np.zeros(min(seeds))
+    of_examples, of_groups, examples, groups = 0.0, 0.0, 0, 0
     for part in parts:
-        gold_N = np.asarray(part.gold, dtype=str)
-        labels = sorted(set(part.gold))
+        gold_N, labels = np.asarray(part.gold, dtype=str), sorted(set(part.gold))
+        influence_N = np.zeros(len(part.gold))
         for label in labels:
-            values_SN = part.contributions[:, gold_N == label]
+            of_label = gold_N == label
+            values_SN = part.contributions[:, of_label]
             n = values_SN.shape[1]
-            if n < 2:
-                raise ValueError(f"{n} example of gold {label}; expected at least two")
+            if n < FEWEST:
+                raise ValueError(f"{n} example of gold {label}; expected at least {FEWEST}")
             by_seed_S += values_SN.mean(axis=1) / len(labels)
-            of_examples += _variance(values_SN.mean(axis=0), ddof=1) / n / len(labels) ** 2
+            mean_N = values_SN.mean(axis=0)
+            of_examples += _variance(mean_N, ddof=1) / n / len(labels) ** 2
+            influence_N[of_label] = (mean_N - mean_N.mean()) / n / len(labels)
             examples += n
-    variances = [
-        (_variance(by_seed_S, ddof=1) / len(by_seed_S), len(by_seed_S) - 1),
-        (of_examples, examples - 1),
-    ]
-    crossed = crossed_t(float(by_seed_S.mean()), variances, confidence=confidence)
-    return CrossedContrast(crossed, by_seed_S.tolist(), variances)
+        codes_N = np.unique(np.asarray(part.groups, dtype=str), return_inverse=True)[1]
+        variance, of_part = _between_groups(influence_N, codes_N)
+        of_groups, groups = of_groups + variance, groups + of_part
+    mean = float(by_seed_S.mean())
+    of_seeds = (_variance(by_seed_S, ddof=1) / len(by_seed_S), len(by_seed_S) - 1)
+    both = [[of_seeds, part] for part in ((of_examples, examples - 1), (of_groups, groups - 1))]
+    crossed, grouped = (crossed_t(mean, each, confidence=confidence) for each in both)
+    return CrossedContrast(crossed, grouped, by_seed_S.tolist(), both[0])
