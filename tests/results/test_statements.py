@@ -15,7 +15,7 @@ from factmix.study.spec import Study
 
 GOLD = ["NA"] * 40 + ["PASS"] * 20 + ["FAIL"] * 20  # tens, so that shares are alike
 WRONG = {"NA": "PASS", "PASS": "FAIL", "FAIL": "NA"}
-SEEDS = 2
+SEEDS = 3
 STEPS = (0, 100, 200)
 # How many of ten claims are answered right: by arm and dataset, after a share of the training.
 Skill = Callable[[str, str, float], float]
@@ -131,7 +131,6 @@ def test_a_dose_curve_is_no_effect_of_the_mixture(study: Study, tmp_path: Path) 
     assert len(mechanism) == 3 + 3 + 3  # pairs on three datasets
     for pair in mechanism.values():
         assert abs(pair["recall_na"]["crossed"]["value"]) < 0.08  # in steps of a tenth
-    assert verdicts(section["published"])["mechanism"] == "undecided"
 
     def by_mixture(arm: str, dataset: str, after: float) -> float:
         return 0.9 - (0.6 if arm == "hard_only" else 0.1) * after * (arm != "base")

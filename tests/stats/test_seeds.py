@@ -168,7 +168,7 @@ def test_a_contrast_needs_seeds_and_examples():
 def test_groups_of_one_are_examples_and_alike_ones_count_once():
     arm = [right_on(*range(50)), right_on(*range(60))]
     alone = gains(arm)["recall_na"]
-    assert alone.grouped.interval == pytest.approx(alone.crossed.interval, rel=0.01)
+    assert alone.grouped.interval == pytest.approx(alone.crossed.interval, rel=0.04)
     pairs = [str(i // 2) for i in range(200)]  # of which both are right, or neither
     paired = gains(arm, groups=pairs)["recall_na"]
     assert paired.crossed == alone.crossed and paired.example_variance == alone.example_variance
@@ -178,9 +178,7 @@ def test_groups_of_one_are_examples_and_alike_ones_count_once():
     assert reach[1] > reach[0]
     same = [[arm[0]] * 2, [arm[1]] * 2]
     by_pairs = [gains(each, groups=pairs)["recall_na"] for each in same]
-    for (
-        each
-    ) in by_pairs:  # no seed varies: the variance of the mean of half as many is twice as large
+    for each in by_pairs:  # half as many independent ones: twice the variance
         assert np.ptp(each.grouped.interval) == pytest.approx(
             2**0.5 * np.ptp(each.crossed.interval), rel=0.03
         )
@@ -190,7 +188,7 @@ def test_a_loss_below_the_margin_is_tested_on_one_side():
     arm = [right_on(*range(50)), right_on(*range(52))]
     baseline = [right_on(*range(51))] * 2
     gain = gains(arm, baseline, margin=0.2)["recall_na"].crossed
-    assert gain.p_noninferior < 0.001 < gain.p
+    assert gain.p_noninferior < 0.02 < gain.p
     worse = gains(baseline, [GOLD] * 2, margin=0.2)["recall_na"].crossed
     assert worse.p_noninferior > 0.99
     assert gains(arm, baseline)["recall_na"].crossed.p_noninferior is None
