@@ -42,6 +42,7 @@ def test_each_begins_with_a_finding(group: BaselineGroup) -> None:
         "dose": "Change of recall NA since the start, at the last step: from ",
         "confusion": "Recall of NA: encyclopedia from ",
         "reliability": "Expected calibration error: encyclopedia from ",
+        "seeds": "Mean gain in balanced accuracy of 5 seeds: from ",
         "risk": "Area under the curve of risk and coverage: encyclopedia from ",
         "mixtures": "From 1300 examples (easy_only) to 1300 (easy_only). ",
     }
@@ -86,14 +87,19 @@ def test_shift_and_learning_are_of_every_arm_over_the_untrained_model(group: Bas
 
 
 def test_transfer_has_only_what_was_not_trained_on(group: BaselineGroup) -> None:
+    for datasets in group.results.content["gains"].values():
+        for metrics in datasets.values():
+            metrics["balanced_accuracy"] |= {"value": 0.0, "p_holm": 1.0}
     gain = group.results.content["gains"]["hard_only"]["encyclopedia"]["balanced_accuracy"]
     gain |= {"value": 0.02, "p_holm": 0.001}
+    text = texts(group)["transfer"]
     assert (
-        "not trained on: +2.0\u00a0points (hard_only on encyclopedia); 1 of 1 differences are "
-        "established. " in texts(group)["transfer"]
+        "not trained on: from 0.0\u00a0points (easy_only on revision) to +2.0\u00a0points" in text
     )
+    assert "(hard_only on encyclopedia); 1 of 14 differences are established. " in text
     for mixture in group.results.study.mixtures.values():
-        mixture.setdefault("encyclopedia", {Label.NA: 1})
+        for dataset in group.results.datasets:
+            mixture.setdefault(dataset, {Label.NA: 1})
     assert texts(group)["transfer"].startswith("Every arm was trained on all datasets. ")
 
 
@@ -108,7 +114,7 @@ def test_seeds_are_established_by_the_test_over_seeds_and_claims() -> None:
     assert drawing is not None
     text = drawing.words
     assert text.startswith("Mean gain in balanced accuracy of 5 seeds: from 0.0\u00a0points (")
-    assert " to +5.0\u00a0points (balanced_accuracy on debate); 1 of 32 differences are" in text
+    assert " to +5.0\u00a0points (balanced_accuracy on dispatch); 1 of 32 differences are" in text
 
 
 def test_reward_counts_the_arms_that_earn_more(group: BaselineGroup) -> None:

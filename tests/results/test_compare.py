@@ -308,6 +308,8 @@ def test_label_probabilities_are_measured(paths, compared):
 
 def test_several_seeds_are_summarised_for_other_seeds_and_examples(study, paths):
     two = study.model_copy(update={"seeds": [0, 1]})
+    for sample in two.training_samples():
+        write_parquet(paths.sample(sample), pd.DataFrame({"claim": [sample.mixture]}))
     with pytest.raises(CompareError, match="factmix evaluate main hard_only --seed 1"):
         compare(two, paths)
     for arm in study.arms:

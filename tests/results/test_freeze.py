@@ -17,8 +17,9 @@ from invented_book import invent_run
 @pytest.fixture(scope="module")
 def study():
     full = find_study("quick")
-    fewer = full.statistics.model_copy(update={"resamples": 200})
-    return full.model_copy(update={"statistics": fewer})
+    fewer = full.statistics.model_copy(update={"resamples": 100})
+    arms = {name: full.arms[name] for name in ("format_only", "hard_only", "balanced")}
+    return full.model_copy(update={"statistics": fewer, "arms": arms})
 
 
 @pytest.fixture(scope="module")

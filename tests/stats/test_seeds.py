@@ -172,7 +172,7 @@ def test_groups_of_one_are_examples_and_alike_ones_count_once():
     pairs = [str(i // 2) for i in range(200)]  # of which both are right, or neither
     paired = gains(arm, groups=pairs)["recall_na"]
     assert paired.crossed == alone.crossed and paired.example_variance == alone.example_variance
-    part = seeds.Part(GOLD, pairs, right(arm).astype(float))
+    part = seeds.Part(GOLD, pairs, right([arm[0]] * 2).astype(float))
     found = seeds.crossed_contrast([part], confidence=0.95)
     reach = [np.ptp(each.interval) for each in (found.crossed, found.grouped)]
     assert reach[1] > reach[0]
