@@ -21,7 +21,8 @@ LAUNCHED = {
 def copy(default: Results, second: Results) -> dict[str, str]:
     """The executed notebooks of a study, and that of the published one, by path.
 
-    Of the study on a second base model it is the comparison alone. What belongs only to the terminal is left out.
+    Of the study on a second base model it is the comparison alone. What belongs only to the
+    terminal is left out.
 
     Raises:
         SourceError: when a notebook holds an error, naming the notebook, the cell and the error.

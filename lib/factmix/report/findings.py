@@ -245,7 +245,8 @@ def statement(results: Results, name: str) -> str:
 
 def _statements(results: Results) -> dict[str, Any]:
     """The statements under each reward, and which reward decides about them."""
-    section = results.content.get("statements", {})
+    found = results.content.get("statements", {})
+    section = dict(sorted(found.items(), key=lambda each: each[0] != statements.DECIDING))
     alpha = results.study.statistics.alpha
     verdicts, with_groups = (
         {
