@@ -26,7 +26,6 @@ PROSE_DIRECTIVES = ("drawn", "dropdown", "note", "warning", "tip", "important", 
 NAMES = re.compile(r"F1|(?=.*[a-f])[0-9a-f]{7,40}")  # the metric, and commits
 # What else may be typed since it is no result of a study: page -> number -> why.
 ALLOWED = {
-    "claim.md": {"4": "refers to an entry of the numbered list above it"},
     "compare_systems.md": {"UTF-8": "an encoding", "GSM8K": "a benchmark"},
     "methodology.md": {
         "+1": "defines the reward format_only",

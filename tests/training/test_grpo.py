@@ -66,7 +66,7 @@ EXPERTS = ["mlp.experts.gate_up_proj", "mlp.experts.down_proj"]
 
 def _policy(name: str, dtype: torch.dtype = torch.float32, experts: bool = False) -> Policy:
     base = load_base(STUDY.model)
-    model = small_models.build(small_models.config(name, vocabulary=2100), seed=1).to(dtype)
+    model = small_models.build(small_models.config(name, vocabulary=2800), seed=1).to(dtype)
     model.generation_config.eos_token_id = list(base.stop_ids)
     lora = STUDY.model.lora
     if name == "mamba":

@@ -113,7 +113,7 @@ def seed_gains(
         found[name] = SeedGain(
             *(
                 crossed_t(mean, [by_seed, part], confidence=confidence, margin=margin)
-                for part in ((of_examples, n[name] - 1), (of_groups, of_how_many - 1))
+                for part in ((of_examples, n[name] - 1), (of_groups, max(1, of_how_many - 1)))
             ),
             of_seeds,
             of_examples,
@@ -263,6 +263,8 @@ def crossed_contrast(parts: Sequence[Part], *, confidence: float) -> CrossedCont
         of_groups, groups = of_groups + variance, groups + of_part
     mean = float(by_seed_S.mean())
     of_seeds = (_variance(by_seed_S, ddof=1) / len(by_seed_S), len(by_seed_S) - 1)
-    both = [[of_seeds, part] for part in ((of_examples, examples - 1), (of_groups, groups - 1))]
+    both = [
+        [of_seeds, part] for part in ((of_examples, examples - 1), (of_groups, max(1, groups - 1)))
+    ]
     crossed, grouped = (crossed_t(mean, each, confidence=confidence) for each in both)
     return CrossedContrast(crossed, grouped, by_seed_S.tolist(), both[0])
