@@ -187,6 +187,7 @@ def test_an_interrupted_notebook_ends_at_once_with_its_kernel(tmp_path: Path) ->
         while not (begun.is_file() and begun.read_text()):
             assert running.poll() is None
             time.sleep(0.05)
+        assert held_by_its_kernel(begun)
         os.killpg(running.pid, signal.SIGINT)
         interrupted = time.monotonic()
         assert running.wait(60) != 0
