@@ -39,14 +39,6 @@ ALLOWED = {
         "1": "a level of a test",
         "5": "a level of a test",
     },
-    "appendix/model.md": {
-        "0.65": "an aim, set before the base model was made",
-        "0.40": "an aim, set before the base model was made",
-        "0.55": "an aim, set before the base model was made",
-        "0.10": "an aim, set before the base model was made",
-        "60": "an aim, set before the base model was made",
-        "80": "an aim, set before the base model was made",
-    },
     "appendix/published.md": {
         "95": "the confidence level that defines the intervals",
         "100": "what the shares of a row add up to, by definition",

@@ -661,7 +661,8 @@ def of_generated(study, *names, **changes):
 def two_datasets(folder, **changes):
     """A study of a generated and another dataset, drawn: the study and its paths."""
     mixture = {"m": {"one": counts(9, 9, 9), "two": counts(3, 3, 3)}}
-    study = study_of(mixture, counts(9, 9, 9), datasets=("one", "two"))
+    datasets = ("one", "two")
+    study = study_of(mixture, counts(9, 9, 9), trajectory=counts(3, 3, 3), datasets=datasets)
     study = of_generated(study, "one", **changes)
     fakes = {
         name: lambda name=name: [
@@ -725,7 +726,8 @@ def test_each_invented_domain_keeps_enough_groups_for_the_model_card(tmp_path):
 
 
 def test_a_dataset_that_is_read_from_files_is_not_generated():
-    study = study_of({"m": {"vitaminc": counts(1, 1, 1)}}, counts(1, 1, 1), datasets=("vitaminc",))
+    one = counts(1, 1, 1)
+    study = study_of({"m": {"vitaminc": one}}, one, trajectory=one, datasets=("vitaminc",))
     message = r"datasets\.vitaminc\.generated: its examples are read from files and too few"
     with pytest.raises(DataError, match=message):
         check_known(of_generated(study, "vitaminc"))

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from factmix.published import claim_evidence
@@ -14,7 +15,7 @@ from factmix.report.baselines import baseline_groups
 from factmix.report.sources import Results
 from factmix.results import rerun_diff
 from factmix.study import freshness
-from factmix.study.files import write_json
+from factmix.study.files import write_json, write_parquet
 from factmix.study.load import find_study, load_kept
 from factmix.study.paths import ROOT, Paths
 
@@ -81,8 +82,8 @@ def test_the_banner_says_when_the_study_has_changed_since(
     both: list[Results], studies: Path
 ) -> None:
     said = " · the study has been changed since"
-    for results in both:  # the second extends the study that was changed
-        assert provenance.head(results).endswith(said)
+    assert provenance.head(both[0]).endswith(said)
+    assert said not in provenance.head(both[1])  # it has its own arms and mixtures
     shutil.copy(ROOT / "studies" / "main.yaml", studies)
     assert said not in provenance.head(sources.committed_results("main"))
     (studies / "main.yaml").write_text("model: [")
@@ -124,7 +125,7 @@ def test_the_foot_of_a_page_agrees_with_its_head_about_where_numbers_are_from(
         assert foot.lower().startswith(elsewhere.what.lower())
         assert ("study “main”" in head) == elsewhere.beside
         assert ("Study “main”" in foot) == elsewhere.beside
-        assert ("compared with a rerun (" in foot) == elsewhere.beside
+        assert ("runs made again (" in foot) == elsewhere.beside
     assert provenance.foot(both[0], both).startswith("Study “main”, committed")
 
 
@@ -146,9 +147,9 @@ def test_downloads_leave_out_arms_that_the_study_no_longer_has(
         shutil.copy(ROOT / "results" / "main" / name, root)
     for run in ("base", "hard_only-s0"):
         shutil.copytree(ROOT / "results" / "main" / run, root / run)
-    shutil.copytree(root / "hard_only-s0", root / "easy_only-s0")
+    shutil.copytree(root / "hard_only-s0", root / "given_up-s0")
     table = downloads.csv(sources.read(root), "predictions")
-    assert "\nbase," in table and "\nhard_only-s0," in table and "easy_only" not in table
+    assert "\nbase," in table and "\nhard_only-s0," in table and "given_up" not in table
 
 
 def test_local_results_of_older_code_are_left_out_by_name(
@@ -194,3 +195,33 @@ def test_the_foot_says_how_near_a_rerun_came(tmp_path: Path) -> None:
     assert line().endswith("1 of 2 numbers are the same; no share differs by as much as 0.1 points")
     write("main", 1, 0.25)  # frozen anew: the record is of other results
     assert line().endswith("not yet compared with a rerun")
+
+
+def test_the_foot_and_the_downloads_say_which_runs_were_made_again(tmp_path: Path) -> None:
+    folder = tmp_path / "main"
+    folder.mkdir()
+    committed = Paths(ROOT / "results" / "main")
+    for name in ("study.json", "results.json"):
+        shutil.copy(committed.root / name, folder)
+    for run in ("base", "hard_only-s0", "hard_only-s1"):
+        shutil.copytree(committed.root / run, folder / run)
+    again = tmp_path / "again" / "hard_only-s1"
+    shutil.copytree(folder / "hard_only-s1", again)
+    record = json.loads((again / "run.json").read_text())
+    write_json(again / "run.json", record | {"finished": "2027-01-02T00:00:00+00:00"})
+
+    def keep() -> tuple[str, str]:
+        found = rerun_diff.answers_diff(Paths(folder), Paths(tmp_path / "again"))
+        rerun_diff.freeze_answers(found, Paths(folder))
+        results = sources.read(folder)
+        return provenance.foot(results, [results]), downloads.rerun(results)
+
+    foot, shown = keep()
+    assert "1 of its runs made again (" in foot
+    assert foot.endswith("all 4,000 answers are the same")
+    assert "1 of the 45 runs were made again" in shown
+    assert "| `hard_only-s1` | 4,000 | 4,000 | 0 |" in shown
+    answers = pd.read_parquet(again / "predictions.parquet")
+    answers.loc[0, "predicted"] = "INVALID"
+    write_parquet(again / "predictions.parquet", answers)
+    assert keep()[0].endswith("1 of 4,000 answers differ")

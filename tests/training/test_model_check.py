@@ -125,7 +125,8 @@ def test_a_path_from_home_is_a_folder(
 
 @pytest.mark.parametrize("path", ["~/no/model", "models/embeded", "/no/model", "./x", "a/b/c"])
 def test_a_folder_that_is_not_there_is_named(path: str, smoke: Study) -> None:
-    with pytest.raises(ModelError, match=r"there is no folder /.*checkout: models/embedded\)"):
+    there_are = r"checkout: models/embedded, models/swapped\)"
+    with pytest.raises(ModelError, match=rf"there is no folder /.*{there_are}"):
         source_of(_at(path, smoke))
 
 

@@ -29,6 +29,7 @@ FILES = {
     "data/shortcuts.json": "classifiers that read the words and nothing else",
     "learning_rate.json": "the search for the learning rate",
     rerun_diff.RECORD: "these results beside those of a rerun",
+    rerun_diff.ANSWERS_RECORD: "the answers of some runs beside those of the same runs made again",
 }
 
 
@@ -123,15 +124,28 @@ def adapters(results: Results) -> str:
 
 
 def rerun(results: Results) -> str:
-    """The committed results beside a rerun, as `factmix rerun-diff --freeze` has kept it."""
-    kept = rerun_diff.recorded(results.paths)
-    if kept is None:
-        return render("rerun.md.j2", kept=None)
-    sides = ("committed", "fresh", "difference")
-    rows = [
-        [unit or "none", f"`{row['key']}`", *(f"{row[side]:.6g}" for side in sides)]
-        for unit, row in kept["largest"].items()
-    ]
-    header = ["unit", "number", "committed", "rerun", "difference"]
-    kept["table"] = table(header, rows) if rows else ""
-    return render("rerun.md.j2", kept=kept, origin=rerun_diff.Origin(**kept["fresh"]))
+    """The committed results beside a rerun, as `factmix rerun-diff --freeze` has kept it.
+
+    The rerun may be of some runs only, which are compared by their answers.
+    """
+    kept, answers = rerun_diff.recorded(results.paths), rerun_diff.recorded_answers(results.paths)
+    if answers:
+        answers["origin"] = rerun_diff.Origin(**answers["fresh"])
+        answers["of"] = len(results.study.all_runs())
+        rows = [
+            [f"`{name}`", f"{run['examples']:,}", f"{run['same']:,}", f"{run['largest']:.2g}"]
+            for name, run in answers["runs"].items()
+        ]
+        answers["table"] = table(
+            ["run", "claims", "same answer", "largest difference of a probability"], rows
+        )
+    if kept:
+        kept["origin"] = rerun_diff.Origin(**kept["fresh"])
+        sides = ("committed", "fresh", "difference")
+        rows = [
+            [unit or "none", f"`{row['key']}`", *(f"{row[side]:.6g}" for side in sides)]
+            for unit, row in kept["largest"].items()
+        ]
+        header = ["unit", "number", "committed", "rerun", "difference"]
+        kept["table"] = table(header, rows) if rows else ""
+    return render("rerun.md.j2", kept=kept, answers=answers)

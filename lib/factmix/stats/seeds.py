@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from factmix.stats.bootstrap import Estimate, strata_of
 from factmix.stats.metrics import (
@@ -189,7 +189,7 @@ def _two_sided(mean: float, error: float, variances: Sequence[tuple[float, int]]
 def _critical(p: float, variances: Sequence[tuple[float, int]]) -> float:
     """The value that a mean, in standard errors, exceeds on either side with this probability."""
     total = sum(part for part, _ in variances)
-    return sum(part / total * float(student_t.isf(p / 2, df)) for part, df in variances)
+    return sum(part / total * -float(stdtrit(df, p / 2)) for part, df in variances)
 
 
 @dataclass(frozen=True)
