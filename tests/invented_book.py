@@ -151,7 +151,9 @@ def invent_book(folder: Path) -> dict[str, str]:
     for name in ("main", "swapped"):
         study = smaller(name)
         invent_run(study, Paths(folder / "invented" / name))
-        freeze(study, Paths(folder / "invented" / name), folder / "results" / name)
+        kept = Paths(folder / "results" / name)
+        freeze(study, Paths(folder / "invented" / name), kept.root)
+        shutil.copy(Paths(ROOT / "results" / name).card, kept.card)
     return environment(folder)
 
 

@@ -250,10 +250,9 @@ def _statements(results: Results) -> dict[str, Any]:
     alpha = results.study.statistics.alpha
     verdicts, with_groups = (
         {
-            reward: {
-                name: statements.verdict(name, each, alpha, test) for name, each in found.items()
-            }
-            for reward, found in section.items()
+            reward: dict.fromkeys(statements.MEASURE)
+            | {name: statements.verdict(name, each, alpha, test) for name, each in of.items()}
+            for reward, of in section.items()
         }
         for test in ("crossed", "grouped")
     )
@@ -264,21 +263,22 @@ def _statements(results: Results) -> dict[str, Any]:
             name: {
                 reward: of[name]
                 for reward, of in with_groups.items()
-                if name in of and of[name] != verdicts[reward][name]
+                if of[name] != verdicts[reward][name]
             }
             for name in statements.MEASURE
         },
         "sure": results.established,
         "deciding": statements.DECIDING,
         "per": f"{statements.PER:,}",
-        "power": amount(statements.POWER, "fraction"),
+        "power": f"{100 * statements.POWER:g}\u00a0%",
     }
 
 
 def _carried(results: Results) -> dict[str, Any]:
     """Whether the arms of the deciding reward learned: on datasets of their mixture, on others."""
     section, study = results.content["learning"], results.study
-    inside, outside = [], []
+    inside: list[bool] = []
+    outside: list[bool] = []
     for mixture, run in statements.families(study).get(statements.DECIDING, {}).items():
         for dataset in study.datasets:
             found = section[result_key(run.arm)][result_key(dataset)]["learning"]

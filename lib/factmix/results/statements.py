@@ -10,7 +10,6 @@ Axis suffixes: S seed, N example.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 from itertools import combinations
 from typing import Any
 
@@ -159,7 +158,7 @@ def verdict(statement: str, found: Mapping[str, Any], alpha: float, test: str = 
 
 
 def _right(gold: Sequence[str], answers: Sequence[str]) -> Floats:
-    return np.equal(np.asarray(gold, dtype=str), np.asarray(answers, dtype=str)).astype(float)
+    return np.array([right == answer for right, answer in zip(gold, answers, strict=True)], float)
 
 
 def _claims(
@@ -330,12 +329,12 @@ def _robustness(study: Study, runs: Mapping[str, Run], claims: Mapping[str, _Cla
                 name = least[mixture]
                 values_SN = sign * claims[name].differences[measure, mixture]
                 compared.setdefault(name, []).append(values_SN[:, half[name] != side])
-            for name, each in compared.items():
-                of_half = [
+            for name, contributions in compared.items():
+                gold, groups = (
                     np.asarray(of, dtype=str)[half[name] != side].tolist()
                     for of in (claims[name].gold, claims[name].groups)
-                ]
-                parts.append(Part(*of_half, reduce(np.add, each)))
+                )
+                parts.append(Part(gold, groups, np.sum(contributions, axis=0)))
         made["least_improved", measure] = parts
     return made
 

@@ -110,14 +110,11 @@ def seed_gains(
         of_seeds = _variance(values[name], ddof=1) / seeds
         mean = float(values[name].mean())
         by_seed = (of_seeds, seeds - 1)
-        found[name] = SeedGain(
-            *(
-                crossed_t(mean, [by_seed, part], confidence=confidence, margin=margin)
-                for part in ((of_examples, n[name] - 1), (of_groups, max(1, of_how_many - 1)))
-            ),
-            of_seeds,
-            of_examples,
+        crossed, grouped = (
+            crossed_t(mean, [by_seed, part], confidence=confidence, margin=margin)
+            for part in ((of_examples, n[name] - 1), (of_groups, max(1, of_how_many - 1)))
         )
+        found[name] = SeedGain(crossed, grouped, of_seeds, of_examples)
     return found
 
 
