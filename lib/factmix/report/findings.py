@@ -1,5 +1,6 @@
 """The facts of the sentences whose verdict depends on the results; their words are templates."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from factmix.report.baselines import (
 from factmix.report.sources import Results, in_both_readings
 from factmix.report.templates import render
 from factmix.results import statements
-from factmix.results.numbers import Leaf, amount
+from factmix.results.numbers import Leaf
 from factmix.results.results_json import result_key
 from factmix.study.settings import Dataset
 from factmix.study.spec import Study
@@ -110,7 +111,7 @@ def headlines(results: Results) -> str:
     return render(
         "headlines.md.j2",
         levers=_levers(results),
-        recall_na=_recall_of_na(results),
+        recall_na=_recall_of_na(results, results.datasets),
         learned=_learned(results),
         least=_least_alike(results),
         **_statements(results),
@@ -119,12 +120,12 @@ def headlines(results: Results) -> str:
     )
 
 
-def _recall_of_na(results: Results) -> dict[str, dict[str, Any]]:
+def _recall_of_na(results: Results, datasets: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Of the arms of each reward that differ in their mixture: where recall of NA changed."""
     gains, found = results.content["gains"], {}
     for reward, runs in statements.families(results.study).items():
         arms = [result_key(run.arm) for run in runs.values()]
-        where = [(arm, dataset) for arm in arms for dataset in results.datasets]
+        where = [(arm, dataset) for arm in arms for dataset in datasets]
         leaves = [gains[arm][dataset]["recall_na"] for arm, dataset in where]
         sure = [results.established(leaf) * np.sign(leaf["value"]) for leaf in leaves]
         values = [leaf["value"] for leaf in leaves]
@@ -230,7 +231,15 @@ def reward_verdict(study: Study) -> str:
 
 def answer(results: Results) -> str:
     """The answer to the title of the book, in a few sentences."""
-    return render("answer.md.j2", **_statements(results), **_carried(results))
+    new = [name for name, each in results.study.datasets.items() if each.held_out]
+    return render(
+        "answer.md.j2",
+        new=new,
+        na=_recall_of_na(results, results.datasets).get(statements.DECIDING),
+        na_new=_recall_of_na(results, new).get(statements.DECIDING) if new else None,
+        **_statements(results),
+        **_carried(results),
+    )
 
 
 def statement(results: Results, name: str) -> str:
@@ -271,6 +280,8 @@ def _statements(results: Results) -> dict[str, Any]:
         "deciding": statements.DECIDING,
         "per": f"{statements.PER:,}",
         "power": f"{100 * statements.POWER:g}\u00a0%",
+        "level": f"{alpha:g}",
+        "confidence": f"{100 * results.study.statistics.confidence:g}\u00a0%",
     }
 
 

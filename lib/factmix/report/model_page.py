@@ -25,10 +25,21 @@ def card_of(results: Results) -> dict[str, Any] | None:
 
 def tables(results: Results) -> dict[str, str]:
     """The tables of the page, by name; those of the card only where the model was measured."""
-    made = {"model-recipes": _recipes()}
-    if card := card_of(results):
-        made |= {f"model-{name}": tabled(say("model.md.j2", name, card)) for name in TABLES}
-    return made
+    return {"model-recipes": _recipes(), **of_card(results, "model")}
+
+
+def of_card(results: Results, prefix: str) -> dict[str, str]:
+    """The tables of a base model's card, and which tests it failed, by name; none without it."""
+    card = card_of(results)
+    if card is None:
+        return {}
+    failed: dict[tuple[str, str, bool], list[str]] = {}
+    for each in card["tests"]:
+        if not each["passed"]:
+            key = each["test"], each["about"], each["blocking"]
+            failed.setdefault(key, []).append(each["dataset"])
+    made = {f"{prefix}-{name}": tabled(say("model.md.j2", name, card)) for name in TABLES}
+    return made | {f"{prefix}-failed": say("model.md.j2", "failed", failed)}
 
 
 def _recipes() -> str:

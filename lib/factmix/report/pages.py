@@ -36,6 +36,7 @@ def _json(tree: Any) -> str:
 
 def chapter_tables(default: Results, second: Results) -> Files:
     made = tables.of_study(default) | tables.of_seeds(default) | tables.of_second(second)
+    made |= model_page.of_card(second, "second-model")
     return _tables(made | model_page.tables(default))
 
 
