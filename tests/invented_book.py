@@ -90,6 +90,7 @@ def _answers(study: Study, arm: str, rng: np.random.Generator) -> pd.DataFrame:
         guess = rng.choice(ANSWERS, size=EXAMPLES)
         predicted = np.where(rng.random(EXAMPLES) < 0.5, gold, guess)
         predicted[0] = INVALID  # one example that no arm gets right
+        predicted[-1] = gold[-1]  # and one that all do
         chances = rng.dirichlet([1, 1, 1], size=EXAMPLES)
         frames.append(
             pd.DataFrame(

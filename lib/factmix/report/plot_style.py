@@ -74,8 +74,27 @@ def darkened(light: bytes) -> bytes:
 
 
 def _shortened(svg: bytes) -> bytes:
-    """The SVG with coordinates cut to two decimals, which saves a fifth of a figure of curves."""
-    return re.sub(rb' d="[^"]*"', lambda path: re.sub(rb"(\.\d\d)\d+", rb"\1", path[0]), svg)
+    """The SVG at a tenth of a point, curves by their steps, not indented: less than half of it."""
+    svg = re.sub(rb"\n +", b"\n", svg)
+    svg = re.sub(rb'(?<= )(x|y)="(-?\d+\.\d\d)\d+"', rb'\1="\2"', svg)
+    return re.sub(rb' d="(M [-\d.]+ [-\d.]+ (?:\nL [-\d.]+ [-\d.]+ )+)\n"', _by_steps, svg)
+
+
+def _by_steps(path: re.Match[bytes]) -> bytes:
+    """A line through points as one through rounded points, each from the one before."""
+    points = [round(10 * float(each)) for each in re.findall(rb"-?[\d.]+", path[1])]
+    xs, ys = points[::2], points[1::2]
+    steps = [
+        f"{_tenths(after - before)}"
+        for pair in zip(zip(xs, xs[1:], strict=False), zip(ys, ys[1:], strict=False), strict=True)
+        for before, after in pair
+    ]
+    return f' d="M{_tenths(xs[0])} {_tenths(ys[0])}l{" ".join(steps)}"'.encode()
+
+
+def _tenths(tenths: int) -> str:
+    """12 as 1.2, 30 as 3, and 5 as .5."""
+    return f"{tenths / 10:g}".replace("0.", ".", 1) if abs(tenths) < 10 else f"{tenths / 10:g}"
 
 
 def arm_colours(arms: Sequence[str]) -> dict[str, str]:
