@@ -220,6 +220,7 @@ def plot_dose(dose: pd.DataFrame, *, metric: str = "recall_na") -> Figure:
     datasets, arms = names(drawn, "dataset"), names(drawn, "arm")
     colours, markers = arm_colours(arms), arm_markers(arms)
     figure, axes = panels(datasets, 3)
+    most = max(1, drawn["prompts"].max())
     for ax, dataset in zip(axes, datasets, strict=True):
         for arm in arms:
             rows = drawn[(drawn["dataset"] == dataset) & (drawn["arm"] == arm)]
@@ -230,7 +231,8 @@ def plot_dose(dose: pd.DataFrame, *, metric: str = "recall_na") -> Figure:
                 linewidth=1, alpha=0.6,
             )  # fmt: skip
         ax.axhline(0, color=plt.rcParams["text.color"], linewidth=1)
-        ax.set_xlim(left=-0.04 * max(1, drawn["prompts"].max()))
+        ax.set_xlim(-0.04 * most, 1.04 * most)
+        ax.locator_params(axis="x", nbins=4)
     axes[0].set_ylabel(f"change of {words(metric)}, points")
     below(figure, "prompts of the domain in training so far")
     legend_above(figure, *axes[0].get_legend_handles_labels())
