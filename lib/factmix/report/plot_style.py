@@ -82,14 +82,10 @@ def _shortened(svg: bytes) -> bytes:
 
 def _by_steps(path: re.Match[bytes]) -> bytes:
     """A line through points as one through rounded points, each from the one before."""
-    points = [round(10 * float(each)) for each in re.findall(rb"-?[\d.]+", path[1])]
-    xs, ys = points[::2], points[1::2]
-    steps = [
-        f"{_tenths(after - before)}"
-        for pair in zip(zip(xs, xs[1:], strict=False), zip(ys, ys[1:], strict=False), strict=True)
-        for before, after in pair
-    ]
-    return f' d="M{_tenths(xs[0])} {_tenths(ys[0])}l{" ".join(steps)}"'.encode()
+    xy = [round(10 * float(each)) for each in re.findall(rb"-?[\d.]+", path[1])]
+    steps = [after - before for before, after in zip(xy, xy[2:], strict=False)]
+    start, rest = (" ".join(map(_tenths, each)) for each in (xy[:2], steps))
+    return f' d="M{start}l{rest}"'.encode()
 
 
 def _tenths(tenths: int) -> str:
