@@ -59,6 +59,29 @@ def test_gains_are_means_of_those_of_each_seed_over_the_baseline_of_that_seed():
     assert accuracy.seed_variance == pytest.approx(np.var([0.25, 1], ddof=1) / 2)
 
 
+def test_a_mean_over_datasets_has_the_variance_of_its_seeds_and_of_all_their_examples():
+    alike = gains([right_on(*range(50)), right_on(*range(100))])["accuracy"]  # 0.25, 0.5
+    apart = gains([right_on(*range(100, 150))] * 2)["accuracy"]  # 0.25 twice
+    assert alike.by_seed == pytest.approx([0.25, 0.5]) and alike.examples == 200
+    assert alike.example_variance == pytest.approx(100 * (0.25 / 200) ** 2, rel=1e-3)
+    assert apart.example_variance == 0  # all of PASS, whichever are drawn
+    mean = seeds.mean_gain([alike, apart], confidence=0.99, margin=0.05)
+    by_hand = seeds.crossed_t(
+        (0.25 + 0.375) / 2,  # of the seeds' means over datasets
+        [(0.0625**2, 1), (100 * (0.25 / 200) ** 2 / 4, 399)],
+        confidence=0.99,
+        margin=0.05,
+    )
+    assert mean.value == pytest.approx(by_hand.value)
+    assert mean.interval == pytest.approx(by_hand.interval, rel=1e-4)
+    assert (mean.p, mean.p_noninferior) == pytest.approx((by_hand.p, by_hand.p_noninferior))
+
+
+def test_the_mean_of_one_gain_is_that_gain():
+    gain = gains([right_on(*range(60)), right_on(*range(20))], margin=0.1)["macro_f1"]
+    assert seeds.mean_gain([gain], confidence=0.95, margin=0.1) == gain.crossed
+
+
 def test_seeds_that_agree_leave_the_variance_of_examples():
     arm = [right_on(*range(50))] * 3  # half of NA, the same half with every seed
     gain = gains(arm)["recall_na"]

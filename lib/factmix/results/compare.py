@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,6 @@ from factmix.stats.awareness import awareness
 from factmix.stats.bootstrap import Estimate
 from factmix.stats.constants import cross_fitted
 from factmix.stats.metrics import Counts, contingency, examples_of, grouped_contingency
-from factmix.stats.metrics import gains as gains_of
 from factmix.stats.metrics import metrics as metrics_of
 from factmix.stats.seeds import seed_gains
 from factmix.stats.shift import (
@@ -347,21 +347,20 @@ _TRAINING: dict[str, str] = {
 def _training(run: Run, study: Study, paths: Paths) -> dict[str, Any]:
     folder = paths.run(run)
     record = read_record(folder / "run.json")
-    metrics = pd.read_parquet(folder / "metrics.parquet").sort_values("step")
-    window = min(WINDOW, max(1, len(metrics) // 2))  # the windows of a short run do not overlap
-    first, last = metrics.head(window), metrics.tail(window)
+    metrics = logged(folder)
+    first, last = _ends(metrics)
     rewards = pd.read_parquet(folder / "rewards.parquet")
     gain = bootstrap.mean_by_t(
         rewards["after"] - rewards["before"], confidence=study.statistics.confidence
     )
     kl = last["kl"].dropna()
 
-    def of_run(value: Estimate | float, unit: str, n: int = window) -> dict[str, Any]:
+    def of_run(value: Estimate | float, unit: str, n: int = len(last)) -> dict[str, Any]:
         return leaf(value, unit, n, folder.name)
 
     return {
         "reward_start": of_run(float(first["reward/total"].mean()), ""),
-        "reward_end": of_run(float(last["reward/total"].mean()), ""),
+        "reward_end": of_run(reward_end(metrics), ""),
         "reward_before": of_run(float(rewards["before"].mean()), "", len(rewards)),
         "reward_after": of_run(float(rewards["after"].mean()), "", len(rewards)),
         "reward_gain": of_run(gain, "", len(rewards)),
@@ -373,6 +372,22 @@ def _training(run: Run, study: Study, paths: Paths) -> dict[str, Any]:
         "seconds": of_run(record["wall_seconds"], "seconds", len(metrics)),
         "peak_memory_gb": of_run(record["peak_memory_gb"], "GB", len(metrics)),
     }
+
+
+def logged(folder: Path) -> pd.DataFrame:
+    """metrics.parquet of a run, in the order of its steps."""
+    return pd.read_parquet(folder / "metrics.parquet").sort_values("step")
+
+
+def reward_end(metrics: pd.DataFrame) -> float:
+    """The mean reward of the last steps that `logged` gives."""
+    return float(_ends(metrics)[1]["reward/total"].mean())
+
+
+def _ends(metrics: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The first and the last steps; those of a short run do not overlap."""
+    window = min(WINDOW, max(1, len(metrics) // 2))
+    return metrics.head(window), metrics.tail(window)
 
 
 _TRAJECTORY: dict[str, str] = {
@@ -762,29 +777,24 @@ def _over_seeds(
     study: Study, first: list[Answers], second: list[Answers], arm: str
 ) -> dict[str, Any]:
     """For each metric, the gain of the second system, an arm, over the first on one dataset."""
-    gold, seeds = second[0].gold, len(study.seeds)
-    tables = [
-        gains_of(contingency(gold, one.predicted, two.predicted))
-        for one, two in zip(first, second, strict=True)
-    ]
+    seeds = len(study.seeds)
     gains = seed_gains(
-        gold,
+        second[0].gold,
         [one.predicted for one in first],
         [two.predicted for two in second],
         groups=second[0].groups,
         confidence=study.statistics.confidence,
         margin=study.statistics.margin,
     )
-    n = examples_of(gold)
     return {
         metric: {
             "crossed": leaf(gain.crossed, "points", seeds, arm),
             "grouped": leaf(gain.grouped, "points", seeds, arm),
             "seed_variance": leaf(gain.seed_variance, "squared fraction", seeds, arm),
-            "example_variance": leaf(gain.example_variance, "squared fraction", n[metric], arm),
+            "example_variance": leaf(gain.example_variance, "squared fraction", gain.examples, arm),
             "by_seed": {
-                f"seed_{seed}": leaf(float(table[metric]), "points", n[metric], two.run)
-                for seed, table, two in zip(study.seeds, tables, second, strict=True)
+                f"seed_{seed}": leaf(value, "points", gain.examples, two.run)
+                for seed, value, two in zip(study.seeds, gain.by_seed, second, strict=True)
             },
         }
         for metric, gain in gains.items()

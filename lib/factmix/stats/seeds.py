@@ -51,14 +51,18 @@ class SeedGain:
         crossed: mean over seeds, with the interval and the p value of Student's t for other seeds
             and other examples. Where neither vary, the interval is the mean, and there is no p.
         grouped: the same for other seeds and other groups of examples.
+        by_seed: its value for each seed.
         seed_variance: variance of the mean due to the choice of seeds.
         example_variance: variance of the mean due to the choice of examples.
+        examples: how many examples the metric is a share or a mean of.
     """
 
     crossed: Estimate
     grouped: Estimate
+    by_seed: list[float]
     seed_variance: float
     example_variance: float
+    examples: int
 
 
 def seed_gains(
@@ -107,15 +111,36 @@ def seed_gains(
                 influence_N[stratum] -= influence_N[stratum].mean()
         of_examples = float(_negligible_to_0(influence_N) @ influence_N)
         of_groups, of_how_many = _between_groups(influence_N, codes_N)
-        of_seeds = _variance(values[name], ddof=1) / seeds
+        of_seeds = _between_seeds(values[name])
         mean = float(values[name].mean())
-        by_seed = (of_seeds, seeds - 1)
         crossed, grouped = (
-            crossed_t(mean, [by_seed, part], confidence=confidence, margin=margin)
+            crossed_t(mean, [of_seeds, part], confidence=confidence, margin=margin)
             for part in ((of_examples, n[name] - 1), (of_groups, max(1, of_how_many - 1)))
         )
-        found[name] = SeedGain(crossed, grouped, of_seeds, of_examples)
+        by_seed = values[name].tolist()
+        found[name] = SeedGain(crossed, grouped, by_seed, of_seeds[0], of_examples, n[name])
     return found
+
+
+def mean_gain(
+    gains: Sequence[SeedGain], *, confidence: float, margin: float | None = None
+) -> Estimate:
+    """The mean of gains on datasets that share no example, with the test of `seed_gains` for it.
+
+    Args:
+        gains: on each dataset, of the same arm over the same baseline with the same seeds.
+        confidence, margin: as in `seed_gains`.
+    """
+    by_seed_S = np.mean([gain.by_seed for gain in gains], axis=0)
+    of_examples = sum(gain.example_variance for gain in gains) / len(gains) ** 2
+    examples = sum(gain.examples for gain in gains)
+    variances = [_between_seeds(by_seed_S), (of_examples, examples - 1)]
+    return crossed_t(float(by_seed_S.mean()), variances, confidence=confidence, margin=margin)
+
+
+def _between_seeds(by_seed_S: Floats) -> tuple[float, int]:
+    """The variance of a mean over seeds if seeds are drawn, and its degrees of freedom."""
+    return _variance(by_seed_S, ddof=1) / len(by_seed_S), len(by_seed_S) - 1
 
 
 def _negligible_to_0(influence_N: Floats) -> Floats:
@@ -259,7 +284,7 @@ def crossed_contrast(parts: Sequence[Part], *, confidence: float) -> CrossedCont
         variance, of_part = _between_groups(influence_N, codes_N)
         of_groups, groups = of_groups + variance, groups + of_part
     mean = float(by_seed_S.mean())
-    of_seeds = (_variance(by_seed_S, ddof=1) / len(by_seed_S), len(by_seed_S) - 1)
+    of_seeds = _between_seeds(by_seed_S)
     both = [
         [of_seeds, part] for part in ((of_examples, examples - 1), (of_groups, max(1, groups - 1)))
     ]
