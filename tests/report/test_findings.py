@@ -239,3 +239,20 @@ def test_what_constants_give_stands_beside_the_best_arm_on_every_dataset(results
     assert "How good can moved thresholds be" not in findings.learning(results)
     assert "Constants fitted" not in _line(results, "Shift or learning")
     assert "+ constants" not in tables.metrics(results, "debate")
+
+
+def test_the_second_base_model_is_told_beside_the_first_without_comparing_verdicts(results) -> None:
+    found = committed_results("swapped")
+    second = replace(found, content=copy.deepcopy(found.content))
+    text = findings.second(results, second)
+    assert "On this model the easy domain is revision, on the first encyclopedia." in text
+    for role in ("num", "second"):
+        for quantity in ("hard_only", "balanced_over_hard_only"):
+            key = f"{{{role}}}`statements.accuracy.transfer.{quantity}.learning.crossed|full`"
+            assert key in text
+        assert f"{{{role}}}`statements.accuracy.dose.easy_minus_hard.slope.crossed|full`" in text
+    _set(second, "transfer", {"hard_only": 0.0}, 0.5)
+    _set(results, "transfer", {"hard_only": 0.05}, 0.001)
+    assert "does not show that the models differ" in findings.second(results, second)
+    _set(results, "transfer", {"hard_only": 0.0}, 0.5)
+    assert "does not show that the models differ" not in findings.second(results, second)
