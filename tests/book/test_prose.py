@@ -36,6 +36,7 @@ ALLOWED = {
     "templates/alt_texts.j2": {"95": "the confidence level that defines the intervals"},
     "templates/tables.md.j2": {
         "95": "the confidence level that defines the intervals",
+        "0.1": "a level of a test",
         "1": "a level of a test",
         "5": "a level of a test",
     },

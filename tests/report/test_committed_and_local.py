@@ -1,6 +1,8 @@
 """Results that are reported: of which study they are, and what the head and foot of a page say."""
 
 import json
+import random
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -225,3 +227,11 @@ def test_the_foot_and_the_downloads_say_which_runs_were_made_again(tmp_path: Pat
     answers.loc[0, "predicted"] = "INVALID"
     write_parquet(again / "predictions.parquet", answers)
     assert keep()[0].endswith("1 of 4,000 answers differ")
+
+
+def test_the_runs_made_again_are_those_that_the_commit_of_the_plan_draws() -> None:
+    page = (ROOT / "book" / "appendix" / "rerun.md").read_text(encoding="utf-8")
+    (commit,) = re.findall(r"\b[0-9a-f]{40}\b", page)
+    runs = [run.name for run in find_study("main").all_runs()]
+    kept = json.loads((ROOT / "results" / "main" / rerun_diff.ANSWERS_RECORD).read_text())
+    assert set(kept["runs"]) == set(random.Random(int(commit, 16)).sample(runs, 3))

@@ -21,7 +21,7 @@ def test_run_on_an_invented_dataset_is_not_called_one_on_real_data() -> None:
     for name, real in (("boxes", False), ("fever", True)):
         datasets = run.study.datasets | {name: standing_for_none}
         run.__dict__["study"] = run.study.model_copy(update={"datasets": datasets})
-        about = run_pages.kind_of_model(run, committed)
+        about = run_pages.kind_of_model(run, [committed])
         assert about == {"toy": True, "real_text": real}
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from factmix.results import statements
 from factmix.results.answers import Answers
+from factmix.stats.paired_tests import holm_in_order
 from factmix.study.files import write_parquet
 from factmix.study.labels import LABELS
 from factmix.study.load import find_study
@@ -195,11 +196,13 @@ def test_a_family_is_corrected_and_says_what_it_could_have_found(
     tested = [
         each["learning"]["crossed"] for each in of.values() if "p" in each["learning"]["crossed"]
     ]
-    assert tested and all(leaf["p"] <= leaf["p_holm"] for leaf in tested)
+    assert len(tested) == len(of) == 6
+    assert [leaf["p_holm"] for leaf in tested] == holm_in_order([leaf["p"] for leaf in tested])
     for quantity in of.values():
         low, high = quantity["learning"]["crossed"]["interval"]
-        # a level of 1 % over a family, with a power of four in five: more than half an interval
-        assert quantity["learning"]["detectable"]["value"] >= (high - low) / 2
+        # In standard errors 2.8 to 4.6 at a corrected level of a sixth of a hundredth, and 0.84 to
+        # 0.94 for the power, over the 2 to 2.8 of half an interval.
+        assert quantity["learning"]["detectable"]["value"] > 1.7 * (high - low) / 2
 
 
 def test_a_study_without_the_mixtures_of_a_statement_says_nothing_of_it(tmp_path: Path) -> None:

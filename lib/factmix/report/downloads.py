@@ -28,6 +28,7 @@ FILES = {
     "data/report.json": "what was drawn, and what training and evaluation share",
     "data/shortcuts.json": "classifiers that read the words and nothing else",
     "learning_rate.json": "the search for the learning rate",
+    "base/card.json": "what the base model can tell and learn, and the tests that it had to pass",
     rerun_diff.RECORD: "these results beside those of a rerun",
     rerun_diff.ANSWERS_RECORD: "the answers of some runs beside those of the same runs made again",
 }

@@ -1,6 +1,6 @@
 """The facts of the sentences whose verdict depends on the results; their words are templates."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -111,21 +111,20 @@ def headlines(results: Results) -> str:
     return render(
         "headlines.md.j2",
         levers=_levers(results),
-        recall_na=_recall_of_na(results, results.datasets),
+        recall_na=_recall_of_na(results),
         learned=_learned(results),
         least=_least_alike(results),
         **_statements(results),
-        **_carried(results),
         **_thresholds(results),
     )
 
 
-def _recall_of_na(results: Results, datasets: Sequence[str]) -> dict[str, dict[str, Any]]:
+def _recall_of_na(results: Results) -> dict[str, dict[str, Any]]:
     """Of the arms of each reward that differ in their mixture: where recall of NA changed."""
     gains, found = results.content["gains"], {}
     for reward, runs in statements.families(results.study).items():
         arms = [result_key(run.arm) for run in runs.values()]
-        where = [(arm, dataset) for arm in arms for dataset in datasets]
+        where = [(arm, dataset) for arm in arms for dataset in results.datasets]
         leaves = [gains[arm][dataset]["recall_na"] for arm, dataset in where]
         sure = [results.established(leaf) * np.sign(leaf["value"]) for leaf in leaves]
         values = [leaf["value"] for leaf in leaves]
@@ -231,14 +230,8 @@ def reward_verdict(study: Study) -> str:
 
 def answer(results: Results) -> str:
     """The answer to the title of the book, in a few sentences."""
-    new = [name for name, each in results.study.datasets.items() if each.held_out]
     return render(
-        "answer.md.j2",
-        new=new,
-        na=_recall_of_na(results, results.datasets).get(statements.DECIDING),
-        na_new=_recall_of_na(results, new).get(statements.DECIDING) if new else None,
-        **_statements(results),
-        **_carried(results),
+        "answer.md.j2", na=_na_carried(results), learned=_carried(results), **_statements(results)
     )
 
 
@@ -265,6 +258,7 @@ def _statements(results: Results) -> dict[str, Any]:
         }
         for test in ("crossed", "grouped")
     )
+    verdicts.setdefault(statements.DECIDING, dict.fromkeys(statements.MEASURE))
     return {
         "section": section,
         "verdicts": verdicts,
@@ -285,22 +279,56 @@ def _statements(results: Results) -> dict[str, Any]:
     }
 
 
-def _carried(results: Results) -> dict[str, Any]:
+def _carried(results: Results) -> dict[str, list[bool]]:
     """Whether the arms of the deciding reward learned: on datasets of their mixture, on others."""
-    section, study = results.content["learning"], results.study
-    inside: list[bool] = []
-    outside: list[bool] = []
+    return _apart(results, lambda arm, dataset: _learned_on(results, arm, dataset))
+
+
+def _na_carried(results: Results) -> dict[str, Any]:
+    """The same of their recall of NA against the baseline; how often it fell, and rose most."""
+    gains = results.content["gains"]
+
+    def gain(arm: str, dataset: str) -> Leaf:
+        leaf: Leaf = gains[arm][dataset]["recall_na"]
+        return leaf
+
+    where = [
+        (result_key(run.arm), dataset)
+        for run in statements.families(results.study).get(statements.DECIDING, {}).values()
+        for dataset in results.datasets
+    ]
+    sure = [at for at in where if results.established(gain(*at))]
+    rose = [at for at in sure if gain(*at)["value"] > 0]
+    return _apart(results, lambda arm, dataset: (arm, dataset) in rose) | {
+        "fell": len(sure) - len(rose),
+        "most": max(rose, key=lambda at: gain(*at)["value"], default=None),
+    }
+
+
+def _learned_on(results: Results, arm: str, dataset: str) -> bool:
+    found = results.content["learning"][arm][dataset]["learning"]
+    return results.established(found) and bool(found["value"] > 0)
+
+
+def _apart(results: Results, holds: Callable[[str, str], bool]) -> dict[str, Any]:
+    """What holds of the deciding reward's arms, on datasets of their mixture and on others."""
+    study = results.study
+    found: dict[str, Any] = {"inside": [], "outside": []}
     for mixture, run in statements.families(study).get(statements.DECIDING, {}).items():
         for dataset in study.datasets:
-            found = section[result_key(run.arm)][result_key(dataset)]["learning"]
-            learned = results.established(found) and found["value"] > 0
-            (inside if dataset in study.mixtures[mixture] else outside).append(learned)
-    return {"inside": inside, "outside": outside}
+            side = "inside" if dataset in study.mixtures[mixture] else "outside"
+            found[side].append(holds(result_key(run.arm), result_key(dataset)))
+    return found
 
 
 def seeds(results: Results) -> str:
-    """How far one run is from another, beside what the choice of examples does; medians."""
+    """How far one run is from another, beside what the choice of examples does; medians.
+
+    Nothing where there is one seed.
+    """
     content = results.content
+    if len(content["seeds"]) == 1:
+        return ""
     of_mean, of_examples = [], []
     for arm in baseline_groups(results)[0].compared:
         for spread in content["across_seeds"][arm].values():

@@ -33,13 +33,13 @@ def of_card(results: Results, prefix: str) -> dict[str, str]:
     card = card_of(results)
     if card is None:
         return {}
-    failed: dict[tuple[str, str, bool], list[str]] = {}
+    failed: dict[tuple[str, str], list[str]] = {}
     for each in card["tests"]:
-        if not each["passed"]:
-            key = each["test"], each["about"], each["blocking"]
-            failed.setdefault(key, []).append(each["dataset"])
+        if not (each["passed"] or each["blocking"]):
+            failed.setdefault((each["test"], each["about"]), []).append(each["dataset"])
+    blocking = [each for each in card["tests"] if each["blocking"] and not each["passed"]]
     made = {f"{prefix}-{name}": tabled(say("model.md.j2", name, card)) for name in TABLES}
-    return made | {f"{prefix}-failed": say("model.md.j2", "failed", failed)}
+    return made | {f"{prefix}-failed": say("model.md.j2", "failed", failed, blocking)}
 
 
 def _recipes() -> str:

@@ -125,7 +125,7 @@ def read(root: Path, *, fresh: bool = False) -> Results:
     if not file.is_file():
         raise SourceError(
             f"{file} does not exist, and the book takes its numbers from there. "
-            "`make study` followed by `make freeze` writes it."
+            f"`make study STUDY={root.name}` and then `make freeze STUDY={root.name}` write it."
         )
     return Results(root, json.loads(file.read_text(encoding="utf-8")), fresh)
 

@@ -154,6 +154,7 @@ def of_statistics(measured: dict[str, Any]) -> dict[str, str]:
     return {
         "coverage": _study("coverage", measured["coverage"]),
         "type-one": _study("type_one", measured["coverage"]),
+        "crossed": _study("crossed", measured["coverage"]),
         "benchmark-commands": "\n".join(["```bash", *commands, "```\n"]),
     }
 

@@ -107,6 +107,8 @@ def check_current(runs: Iterable[Run | BaseRun], paths: Paths) -> None:
         CompareError: naming the first file that is not current, what differs, and the remedy.
         DamagedError: a run.json, or a file of predictions, is not as it was written.
     """
+    runs = list(runs)
+    several = len({run.seed for run in runs if isinstance(run, Run)}) > 1
     for run in runs:
         folder = paths.run(run)
         now: freshness.Record = {"settings": freshness.answering_settings(run)}
@@ -125,7 +127,7 @@ def check_current(runs: Iterable[Run | BaseRun], paths: Paths) -> None:
             if (sample := paths.sample(run.training_sample)).is_file():
                 learned["training_sample_sha256"] = sha256(sample)
             _check(record, trained.get("depends_on", {}), learned, _command("train", run))
-            _warn_of_trajectory(run, paths)
+            _check_trajectory(run, paths, rests_on_it=several)
         file = folder / PREDICTIONS
         if file.is_file():
             command = f"factmix evaluate {run.study} {BASE}"
@@ -133,13 +135,21 @@ def check_current(runs: Iterable[Run | BaseRun], paths: Paths) -> None:
             _check(file, read_attributes(file).get("depends_on", {}), now, command)
 
 
-def _warn_of_trajectory(run: Run, paths: Paths) -> None:
-    """Warns if answers during training are of other settings; no other result depends on them."""
+def _check_trajectory(run: Run, paths: Paths, *, rests_on_it: bool) -> None:
+    """Whether answers during training are of other settings: statements over seeds rest on them.
+
+    With one seed nothing else does, and a warning is enough.
+    """
     file, sample = paths.run(run) / "trajectory.parquet", paths.sample(run.evaluation_sample)
     if not (file.is_file() and sample.is_file()):
         return
     kept = read_attributes(file).get("depends_on", {})
     differ = freshness.differences(kept, freshness.trajectory(run, paths))
+    if differ and rests_on_it:
+        raise CompareError(
+            f"{file} is not current: {differ[0]}; the statements over seeds rest on it: move"
+            f" {file.parent} away, and train with: {_command('train', run)}"
+        )
     if differ:
         print(
             f"{file} is of other settings ({differ[0]}) and is used as it is; to answer during"

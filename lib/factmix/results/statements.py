@@ -124,7 +124,7 @@ def families(study: Study) -> dict[str, dict[str, Run]]:
     found: dict[str, dict[str, Run]] = {}
     for run in study.runs():
         plain = {key for key, value in study.arms[run.arm].model_dump().items() if value}
-        if plain == {"mixture", "reward"}:
+        if plain == {"mixture", "reward"} and run.arm != run.baseline:
             found.setdefault(study.arms[run.arm].reward, {})[run.mixture] = run
     return {reward: runs for reward, runs in found.items() if len(runs) > 1}
 
