@@ -38,6 +38,18 @@ def test_number_in_prose_is_that_of_the_results(built: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_page_of_the_second_base_model_has_the_numbers_of_the_first_beside(built: Path) -> None:
+    text = BeautifulSoup(page(built, "appendix/second_base"), "html.parser").get_text()
+    shown = []
+    for study in ("main", "swapped"):
+        results = json.loads((built / f"results/{study}/results.json").read_text())
+        transfer = results["statements"]["accuracy"]["transfer"]
+        shown.append(show(transfer["hard_only"]["learning"]["crossed"], "full"))
+    assert shown[0] != shown[1]
+    assert all(number in text for number in shown)
+
+
+@pytest.mark.slow
 def test_worked_rewards_are_computed_from_the_study(built: Path) -> None:
     text = page(built, "reward")
     assert "7.925" in text  # gold NA, answer PASS, weights by gold label: 8 - 0.5 * 0.15
