@@ -15,7 +15,7 @@ from factmix.published.released import DATASETS
 from factmix.report.provenance import ELSEWHERE
 from factmix.results import dictionary
 from factmix.results.numbers import show
-from factmix.study.load import find_study
+from factmix.study.load import find_study, load_kept
 from factmix.study.paths import ROOT, Paths
 from invented_book import build, copy_book, smaller, write_notebook
 
@@ -204,8 +204,8 @@ def test_every_claim_has_a_verdict_on_the_book_s_own_results(built: Path, tables
     assert [row[0] for row in whole] == [claim.text for claim in ledger.claims.values()]
     published = [claim.verdicts["published"] for claim in ledger.claims.values()]
     assert [row[2].strip("*") for row in whole] == published
-    study = find_study("main")
-    invented = claim_evidence.study_evidence(study, Paths(built / "results" / study.name))
+    kept = Paths(built / "results" / "main")
+    invented = claim_evidence.study_evidence(load_kept(kept.study), kept)
     ours = claims.judge_all(ledger, invented)
     assert [row[3].strip("*") for row in whole] == [found.verdict for found in ours.values()]
 
