@@ -15,7 +15,7 @@ from factmix.published.released import DATASETS
 from factmix.report.provenance import ELSEWHERE
 from factmix.results import dictionary
 from factmix.results.numbers import show
-from factmix.study.load import find_study, load_kept
+from factmix.study.load import load_kept
 from factmix.study.paths import ROOT, Paths
 from invented_book import build, copy_book, smaller, write_notebook
 

@@ -168,7 +168,7 @@ def test_training_curves_draw_where_they_are_told(metrics):
 def test_seeds_are_curves_of_their_own_and_one_entry_of_the_legend(metrics):
     seeds = pd.concat([metrics.assign(seed=0), metrics.assign(seed=1)])
     ax = figures.plot_training_curves(seeds)
-    assert len(ax.get_lines()) == 8
+    assert len(ax.get_lines()) == 4
     assert len(ax.get_legend().get_texts()) == 2
 
 
