@@ -95,7 +95,7 @@ ROLES: dict[str, Callable[[Book, str, str], Source]] = {
     # book does not have
     "num": lambda book, page, key: _numbers(of := book.of_page(page), page if of.fresh else ""),
     # of the study of the chapters, also on the page of another
-    "first": lambda book, page, key: _numbers(book.default),
+    "first": lambda book, page, key: _numbers(book.default, ""),
     # of the study on a second base model
     "second": lambda book, page, key: _numbers(book.second, SECOND_PAGE),
     # a setting of the study that the page's results are of
