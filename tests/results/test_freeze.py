@@ -7,7 +7,7 @@ import pytest
 from factmix.results.answers import CompareError, predictions
 from factmix.results.compare import compare
 from factmix.results.freeze import freeze
-from factmix.study.files import DamagedError, write_parquet, write_sealed
+from factmix.study.files import DamagedError, write_json, write_parquet, write_sealed
 from factmix.study.load import find_study, load_kept
 from factmix.study.paths import Paths
 from factmix.study.spec import StudyError
@@ -65,6 +65,25 @@ def test_freeze_removes_runs_that_the_study_no_longer_has_and_nothing_else(study
     assert not (into / "given_up-s0").exists()
     assert (into / "learning_rate.json").exists()
     assert (into / "notes" / "mine.txt").exists()
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_card_of_other_weights_is_not_frozen_and_none_is_left_beside_new_results(
+    study, paths, tmp_path, kept
+):
+    into = Paths(tmp_path / "results")
+    base = paths.root / "base" / "predictions.parquet"
+    answers = pd.read_parquet(base)
+    for weights in ("old", "new"):
+        answers.attrs = {"depends_on": {"model_sha256": {"model.safetensors": weights}}}
+        write_parquet(base, answers)
+        if weights == "old":
+            card = into.card if kept else paths.card
+            write_json(card, {"model_sha256": {"model.safetensors": "old"}})
+            freeze(study, paths, into.root)
+    remedy = r"is of another model .*notebooks/base_model\.md .*base_model\.ipynb -p study=quick"
+    with pytest.raises(CompareError, match=remedy):
+        freeze(study, paths, into.root)
 
 
 def test_results_that_do_not_follow_from_the_answers_are_not_frozen(study, paths, tmp_path):

@@ -31,6 +31,8 @@ def card() -> pd.DataFrame:
         "auroc_na": 0.7,
         "auroc_pass_fail": 0.8,
         "format_rate": 0.7,
+        "bare_PASS": 0.0,
+        "bare_FAIL": 0.0,
     }
     frame = pd.DataFrame([row] * 4, index=pd.Index(DATASETS, name="dataset"))
     frame.loc["encyclopedia", ["balanced_accuracy", "auroc_na"]] = [0.6, 0.8]
@@ -63,7 +65,7 @@ def failed(card: pd.DataFrame, kinds: pd.DataFrame, **changes: object) -> set[tu
     tests = model_card.acceptance(
         card, kinds=kinds, hard=HARD, easy=EASY, touched=TOUCHED, **(facts | changes)
     )  # type: ignore[arg-type]
-    assert list(tests["test"].unique()) == ["A1", "A2", "A3", "A4", "A5", "A6", "A7"]
+    assert list(tests["test"].unique()) == ["A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8"]
     assert set(tests["test"][tests["blocking"]]) == {"A1", "A4", "A6"}
     lost = tests[~tests["passed"]]
     return set(zip(lost["test"], lost["dataset"], strict=True))
@@ -83,6 +85,7 @@ def test_a_model_that_can_learn_passes(card: pd.DataFrame, kinds: pd.DataFrame) 
         ("with_constants", "debate", 0.52, "A4"),
         ("format_rate", "debate", 0.9, "A5"),
         ("instructed", "encyclopedia", 0.44, "A7"),
+        ("bare_FAIL", "revision", 0.001, "A8"),
     ],
 )
 def test_each_test_of_the_card_can_fail(

@@ -15,8 +15,10 @@ from factmix.results.answers import (
 )
 from factmix.results.compare import compute
 from factmix.results.results_json import differences
+from factmix.study.files import read_attributes
 from factmix.study.load import load_kept
 from factmix.study.paths import Paths
+from factmix.study.run import BASE
 from factmix.study.spec import Study
 from factmix.training.columns import TRAINED
 
@@ -39,7 +41,8 @@ def freeze(study: Study, paths: Paths, into: Path, *, incomplete: bool = False) 
 
     Raises:
         CompareError: something is missing, the results are of the study as it was before a change,
-            or they do not follow from the answers; `into` is then as it was.
+            they do not follow from the answers, or the card of the base model is of other weights;
+            `into` is then as it was.
         DamagedError: a file that would be copied is not as it was written.
         StudyError: the results do not say which study they are of.
     """
@@ -69,6 +72,7 @@ def freeze(study: Study, paths: Paths, into: Path, *, incomplete: bool = False) 
     sources += [paths.run(run) / PREDICTIONS for run in study.base_runs()]
     sources += [folder / name for folder in folders for name in names if (folder / name).is_file()]
     sources += [page for page in _pages(paths) if page.stem in kept or not _of_arm(page)]
+    _check_card(study, paths, Paths(into))
     optional = (paths.learning_rate, paths.shortcuts, paths.card)
     sources += [source for source in optional if source.is_file()]
     into.parent.mkdir(parents=True, exist_ok=True)
@@ -107,6 +111,22 @@ def _check_results(study: Study, copied: Paths, run: Paths) -> None:
         raise CompareError(
             f"{run.results}: {len(other)} numbers, such as {other[0]}, do not follow from the"
             f" answers in {run.root}; make them again with: factmix results {study.name}"
+        )
+
+
+def _check_card(study: Study, paths: Paths, kept: Paths) -> None:
+    """Raises CompareError if the card that would be kept is of other weights than the answers."""
+    card = next((each for each in (paths.card, kept.card) if each.is_file()), None)
+    if card is None:
+        return
+    (base,) = [run for run in study.base_runs() if run.name == BASE]
+    answered = read_attributes(paths.run(base) / PREDICTIONS).get("depends_on", {})
+    measured = json.loads(card.read_text(encoding="utf-8")).get("model_sha256")
+    if measured != answered.get("model_sha256"):
+        raise CompareError(
+            f"{card} is of another model than the one that the runs start from; measure that with:"
+            f" factmix notebook notebooks/base_model.md"
+            f" {paths.root / 'notebooks' / 'base_model.ipynb'} -p study={study.name}"
         )
 
 

@@ -257,6 +257,8 @@ def acceptance(
     ask("A6", "groups with spread in a kind that habits touch", spread, 0.2)
     cost = {name: value - of("instructed")[name] for name, value in of("most_probable").items()}
     ask("A7", "cost of instructions", cost, -inf, 0.05)
+    decided = {name: of("bare_PASS")[name] + of("bare_FAIL")[name] for name in card.index}
+    ask("A8", "PASS or FAIL without evidence", decided, -inf, 0.0)
     columns = ["test", "about", "dataset", "value", "low", "high"]
     found = pd.DataFrame(rows, columns=columns)
     found.insert(1, "blocking", found["test"].isin(BLOCKING))

@@ -149,7 +149,7 @@ def warm_starting(run: WarmStartRun, paths: Paths) -> Record:
         "settings": warm_start_settings(run),
         "code_sha256": code_sha256("warm_start"),
         "training_sample_sha256": sha256(paths.sample(run.sample)),
-        "model_sha256": _model_sha256(run.model),
+        "model_sha256": model_sha256(run.model),
     }
 
 
@@ -179,7 +179,7 @@ def training(run: Run, paths: Paths) -> Record:
         "settings": training_settings(run),
         "code_sha256": code_sha256("train"),
         "training_sample_sha256": sha256(paths.sample(run.training_sample)),
-        "model_sha256": _model_sha256(run.model),
+        "model_sha256": model_sha256(run.model),
         **_warm_start_sha256(run.warm_start, paths),
     }
 
@@ -213,7 +213,7 @@ def answering(run: Run | BaseRun, paths: Paths, *, adapter_sha256: str | None = 
         "settings": answering_settings(run),
         "code_sha256": code_sha256("evaluate"),
         "evaluation_sample_sha256": sha256(paths.sample(run.evaluation_sample)),
-        "model_sha256": _model_sha256(run.model),
+        "model_sha256": model_sha256(run.model),
         **_warm_start_sha256(run.warm_start, paths),
     }
     if isinstance(run, Run):
@@ -302,7 +302,8 @@ def _warm_start_sha256(run: WarmStartRun | None, paths: Paths) -> Record:
     return {"warm_start_sha256": sha256(adapter)}
 
 
-def _model_sha256(model: Model) -> dict[str, str]:
+def model_sha256(model: Model) -> dict[str, str]:
+    """The checksum of each file of a base model, by its name."""
     return {file.name: sha256(file) for file in model_files(model)}
 
 
