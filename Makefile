@@ -2,7 +2,7 @@
 # make study STUDY=smoke    another study of studies/
 # make help                 everything else
 
-STUDY ?= embedded
+STUDY ?= quick
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 
@@ -20,6 +20,8 @@ ifneq ($(shell test -w "$$HOME" && echo writable),writable)
 export HOME := $(CURDIR)/.home
 endif
 
+# Tests of one file run one after another, in one process.
+WORKERS = --numprocesses $(CORES) --dist loadfile
 SNAKEMAKE = $(BIN)/snakemake --profile profiles/local --cores $(CORES) --config study=$(STUDY)
 BOOK = _build/html/index.html
 
@@ -40,7 +42,7 @@ $(INSTALLED): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-study: $(INSTALLED) ## run a study (STUDY=embedded) and build its book
+study: $(INSTALLED) ## run a study (STUDY=quick) and build its book
 	@$(SNAKEMAKE)
 	@echo "The book: $(CURDIR)/$(BOOK)"
 
@@ -55,7 +57,7 @@ book: $(INSTALLED) ## build the book from the committed results and the runs the
 screenshot: book ## take the picture of the book that the README shows (needs Chromium)
 	$(BIN)/python tests/screenshot.py
 
-freeze: $(INSTALLED) ## copy the small results of a study (STUDY=embedded) to results/
+freeze: $(INSTALLED) ## copy the small results of a study (STUDY=quick) to results/
 	$(BIN)/factmix freeze $(STUDY)
 
 lint: $(INSTALLED) ## check style, types and dependencies
@@ -66,10 +68,10 @@ lint: $(INSTALLED) ## check style, types and dependencies
 	$(BIN)/deptry lib book/_ext benchmarks tests
 
 test: lint ## lint, and run the tests that cover every module
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" $(WORKERS)
 
 test-all: test ## run the slow tests too
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow $(WORKERS)
 
 audit: $(INSTALLED) ## ask pypi.org for known vulnerabilities of the pinned packages
 	test -x .venv/audit/bin/pip-audit || ($(BIN)/python -m venv .venv/audit && .venv/audit/bin/pip install --quiet pip-audit)

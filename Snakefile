@@ -22,7 +22,7 @@ from factmix.study.spec import StudyError
 from factmix.training.columns import TRAINED
 
 try:
-    STUDY = find_study(str(config.get("study", "embedded")))  # Snakemake reads 2024 as a number
+    STUDY = find_study(str(config.get("study", "quick")))  # Snakemake reads 2024 as a number
     PATHS = Paths(Path(os.path.relpath(Paths.of(STUDY).root)))
 except (StudyError, FolderError) as error:
     raise WorkflowError(str(error)) from None

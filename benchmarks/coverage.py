@@ -10,6 +10,9 @@ margin. So every rejection is a type I error.
 stratified  500/250/250 examples by gold label, like the evaluation sets
 plain       gold labels are drawn, too
 clustered   200 groups of five examples; examples of a group are correlated in both systems
+crossed     five seeds of each system answer the same examples; what another seed and what another
+            example would change are apart (`factmix.stats.seeds`). Ten times as many data sets, as
+            Holm's correction asks for small levels
 
 A share from D data sets has standard error sqrt(p (1 - p) / D): 0.5 % at 95 % with 2,000.
 """
@@ -25,6 +28,7 @@ import numpy as np
 from factmix.stats import paired_tests
 from factmix.stats.bootstrap import bootstrap_gains, cluster_gains
 from factmix.stats.metrics import gains
+from factmix.stats.seeds import Part, crossed_contrast
 from factmix.study.labels import ANSWERS, LABELS
 from origin import origin
 
@@ -32,6 +36,9 @@ GOLD = np.array([500, 250, 250])
 GROUPS, GROUP_SIZE = 200, 5
 METRICS = ("accuracy", "macro_f1")
 ALPHAS = (0.01, 0.05)
+SEEDS = 5
+SMALL_ALPHAS = (0.001, 0.01, 0.05)
+OF_SEEDS = (0.0, 0.05, 0.2, 1.0)  # standard deviation of a seed's score; that of an example is 0.6
 MARGIN = 0.05
 
 
@@ -134,6 +141,34 @@ def type_one(data_sets: int, resamples: int, seed: int = 1) -> dict[str, Any]:
     }
 
 
+def crossed(data_sets: int, seed: int = 2) -> list[dict[str, Any]]:
+    """Type I error rates of the test over seeds and examples.
+
+    Returns:
+        for each of `OF_SEEDS`: share_of_seeds, of the variance of the mean difference, in the mean
+        over data sets; and type_one, level -> share.
+    """
+    rng = np.random.default_rng(seed)
+    gold = np.repeat([str(label) for label in LABELS], GOLD).tolist()
+    groups = [str(i) for i in range(len(gold))]
+    made = []
+    for of_seeds in OF_SEEDS:
+        p, shares = [], []
+        for _ in range(data_sets):
+            better_SN = rng.normal(0, of_seeds, (SEEDS, 1)) + rng.normal(0, 0.6, len(gold))
+            first_SN, second_SN = (
+                sign * better_SN + rng.normal(0, 1, (SEEDS, len(gold))) > 0 for sign in (-1, 1)
+            )
+            part = Part(gold, groups, second_SN.astype(float) - first_SN)
+            contrast = crossed_contrast([part], confidence=0.95)
+            p.append(contrast.crossed.p)
+            (by_seed, _), (by_example, _) = contrast.variances
+            shares.append(by_seed / (by_seed + by_example))
+        rejected = {str(alpha): float(np.mean(np.array(p) < alpha)) for alpha in SMALL_ALPHAS}
+        made.append({"share_of_seeds": float(np.mean(shares)), "type_one": rejected})
+    return made
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-sets", type=int, default=2000)
@@ -148,6 +183,7 @@ def main() -> None:
         "resamples": given.resamples,
         "coverage": coverage(given.data_sets, given.resamples),
         "type_one": type_one(given.data_sets, given.resamples),
+        "crossed": crossed(10 * given.data_sets),
         "seconds": round(time.process_time() - start, 1),
     }
     text = json.dumps(result, indent=2)

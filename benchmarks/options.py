@@ -14,7 +14,7 @@ def options(
         arm: the default arm; None where the benchmark has no --arm.
     """
     parser = argparse.ArgumentParser(description=about.split("\n")[0])
-    parser.add_argument("--study", default="embedded", help=f"{study} (%(default)s)")
+    parser.add_argument("--study", default="quick", help=f"{study} (%(default)s)")
     if arm:
         parser.add_argument("--arm", default=arm, help="its prompts and reward (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print one object instead of a table")

@@ -32,17 +32,14 @@ def invent_run(study: Study, paths: Paths, seed: int = 0) -> None:
     for base in study.base_runs():
         answers = _answers(study, base.arm, rng)
         write_parquet(paths.run(base) / "predictions.parquet", answers)
-    for arm in study.arms:
-        for each in study.seeds:
-            answers = _answers(study, arm, rng)
-            write_parquet(paths.arm(arm, each) / "predictions.parquet", answers)
-        folder = paths.arm(arm, study.seeds[0])
-        steps = study.run(arm).steps
-        write_parquet(folder / "metrics.parquet", _metrics(study, arm, steps, rng))
+    for run in study.all_runs():
+        folder, steps = paths.run(run), run.steps
+        write_parquet(folder / "predictions.parquet", _answers(study, run.arm, rng))
+        write_parquet(folder / "metrics.parquet", _metrics(study, run.arm, steps, rng))
         at = [step for step in study.evaluation.trajectory_steps if step <= steps]
         write_parquet(
             folder / "trajectory.parquet",
-            pd.concat([_answers(study, arm, rng).assign(step=step) for step in at]),
+            pd.concat([_answers(study, run.arm, rng).assign(step=step) for step in at]),
         )
         write_parquet(
             folder / "rewards.parquet",
@@ -52,12 +49,12 @@ def invent_run(study: Study, paths: Paths, seed: int = 0) -> None:
             folder / "run.json",
             {
                 "study": study.name,
-                "arm": arm,
-                "seed": study.seeds[0],
+                "arm": run.arm,
+                "seed": run.seed,
                 "depends_on": {
-                    "settings": freshness.training_settings(study.run(arm)),
+                    "settings": freshness.training_settings(run),
                     "code_sha256": None,
-                    "training_sample_sha256": f"of {study.arms[arm].mixture}",
+                    "training_sample_sha256": f"of {run.mixture}",
                     "model_sha256": {},
                 },
                 "evaluation_sample_sha256": "invented",
@@ -93,6 +90,7 @@ def _answers(study: Study, arm: str, rng: np.random.Generator) -> pd.DataFrame:
         guess = rng.choice(ANSWERS, size=EXAMPLES)
         predicted = np.where(rng.random(EXAMPLES) < 0.5, gold, guess)
         predicted[0] = INVALID  # one example that no arm gets right
+        predicted[-1] = gold[-1]  # and one that all do
         chances = rng.dirichlet([1, 1, 1], size=EXAMPLES)
         frames.append(
             pd.DataFrame(
@@ -151,14 +149,20 @@ def invent_book(folder: Path) -> dict[str, str]:
     shutil.copytree(ROOT / "book", folder / "book", ignore=ignore)
     shutil.copytree(ROOT / "studies", folder / "studies")  # pages include some
     shutil.copy(ROOT / "_config.yml", folder)
-    for name in ("embedded", "embedded_seeds"):
-        study = find_study(name)
-        quick = study.model_copy(
-            update={"statistics": study.statistics.model_copy(update={"resamples": 100})}
-        )
-        invent_run(quick, Paths(folder / "invented" / name))
-        freeze(quick, Paths(folder / "invented" / name), folder / "results" / name)
+    for name in ("main", "swapped"):
+        study = smaller(name)
+        invent_run(study, Paths(folder / "invented" / name))
+        kept = Paths(folder / "results" / name)
+        freeze(study, Paths(folder / "invented" / name), kept.root)
+        shutil.copy(Paths(ROOT / "results" / name).card, kept.card)
     return environment(folder)
+
+
+def smaller(name: str) -> Study:
+    """A study with its first two seeds at most, and few resamples."""
+    study = find_study(name)
+    few = study.statistics.model_copy(update={"resamples": 100})
+    return study.model_copy(update={"statistics": few, "seeds": study.seeds[:2]})
 
 
 def copy_book(built: Path, folder: Path) -> dict[str, str]:
@@ -205,13 +209,12 @@ def write_notebook(path: Path, *outputs: nbformat.NotebookNode) -> None:
 def build_with_runs(folder: Path) -> None:
     """Builds a book from invented results, two invented runs and the committed notebooks."""
     variables = invent_book(folder)
-    for name in ("embedded", "real_smoke"):
-        study = find_study(name)
-        invent_run(study, Paths(folder / "runs" / study.name), seed=1)
+    for name in ("main", "real_smoke"):
+        invent_run(smaller(name), Paths(folder / "runs" / name), seed=1)
     printed = nbformat.v4.new_output("stream", name="stdout", text="trained")
     progress = nbformat.v4.new_output("stream", name="stderr", text="99%|#########9|")
-    notebooks = folder / "results" / "embedded" / "notebooks"
-    shutil.copytree(ROOT / "results" / "embedded" / "notebooks", notebooks)
+    notebooks = folder / "results" / "main" / "notebooks"
+    shutil.copytree(ROOT / "results" / "main" / "notebooks", notebooks)
     write_notebook(notebooks / "hard_only-s0.ipynb", printed, progress)
     done = build(folder, variables)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -191,6 +191,11 @@
     return field;
   }
 
+  // A name that may go on in the next line after an underscore.
+  function breakable(name) {
+    return name.split(/(?<=_)/).flatMap((part, at) => (at ? [make("wbr"), part] : [part]));
+  }
+
   function card(example, names, colours) {
     const link = new URLSearchParams({ dataset: example.dataset, q: example.id });
     const rows = Object.entries(names).map(([arm, name]) => {
@@ -198,7 +203,7 @@
       const right = answer === example.gold;
       const shown = answer === "INVALID" ? "no label" : answer;
       return make("tr", {},
-        make("th", { scope: "row" }, name),
+        make("th", { scope: "row" }, ...breakable(name)),
         make("td", { class: right ? "right" : "wrong" }, right ? `${shown}\u00a0\u2713` : shown),
         ...example.chances(arm).map((p, i) => make("td", {
           class: "chance",

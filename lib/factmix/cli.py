@@ -296,6 +296,9 @@ def rerun_diff(
     freeze: Annotated[
         bool, typer.Option("--freeze", help="Keep the comparison in results/, for the book.")
     ] = False,
+    answers: Annotated[
+        bool, typer.Option("--answers", help="Of the runs that are there, where some are not.")
+    ] = False,
 ) -> None:
     """Compare a fresh run of a study with its committed results: the largest differences."""
     from factmix.results import rerun_diff as rerun
@@ -303,10 +306,12 @@ def rerun_diff(
 
     study, fresh = _open(study_name)
     committed = Paths(ROOT / "results" / study.name)
-    compared = rerun.rerun_diff(committed, fresh)
-    print(json.dumps(compared, indent=2) if as_json else rerun.as_text(compared))
+    compared = (rerun.answers_diff if answers else rerun.rerun_diff)(committed, fresh)
+    text = rerun.answers_as_text if answers else rerun.as_text
+    print(json.dumps(compared, indent=2) if as_json else text(compared))
     if freeze:
-        print(f"wrote {rerun.freeze(compared, committed)}", file=sys.stderr)
+        keep = rerun.freeze_answers if answers else rerun.freeze
+        print(f"wrote {keep(compared, committed)}", file=sys.stderr)
 
 
 @app.command()

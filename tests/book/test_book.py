@@ -15,9 +15,9 @@ from factmix.published.released import DATASETS
 from factmix.report.provenance import ELSEWHERE
 from factmix.results import dictionary
 from factmix.results.numbers import show
-from factmix.study.load import find_study
+from factmix.study.load import load_kept
 from factmix.study.paths import ROOT, Paths
-from invented_book import build, copy_book, write_notebook
+from invented_book import build, copy_book, smaller, write_notebook
 
 
 def page(built: Path, name: str) -> str:
@@ -32,9 +32,21 @@ def test_book_builds_beside_its_configuration_without_warnings(built: Path) -> N
 
 @pytest.mark.slow
 def test_number_in_prose_is_that_of_the_results(built: Path) -> None:
-    results = json.loads((built / "results/embedded/results.json").read_text())
+    results = json.loads((built / "results/main/results.json").read_text())
     share = results["answer_share"]["base"]["revision"]["NA"]["value"]
     assert f"{100 * share:.1f}\u00a0%" in page(built, "training")
+
+
+@pytest.mark.slow
+def test_the_page_of_the_second_base_model_has_the_numbers_of_the_first_beside(built: Path) -> None:
+    text = BeautifulSoup(page(built, "appendix/second_base"), "html.parser").get_text()
+    shown = []
+    for study in ("main", "swapped"):
+        results = json.loads((built / f"results/{study}/results.json").read_text())
+        transfer = results["statements"]["accuracy"]["transfer"]
+        shown.append(show(transfer["hard_only"]["learning"]["crossed"], "full"))
+    assert shown[0] != shown[1]
+    assert all(number in text for number in shown)
 
 
 @pytest.mark.slow
@@ -49,27 +61,27 @@ def test_worked_rewards_are_computed_from_the_study(built: Path) -> None:
 def test_every_page_says_where_its_numbers_are_from(built: Path) -> None:
     assert "committed results" in page(built, "results")
     assert "2\u00a0January\u00a02026" in page(built, "results")
-    assert "a run on this machine" in page(built, "_generated/runs/embedded")
+    assert "a run on this machine" in page(built, "_generated/runs/main")
 
 
 @pytest.mark.slow
 def test_run_page_compares_the_run_with_the_committed_results(built: Path) -> None:
-    results = json.loads((built / "results/embedded/results.json").read_text())
-    assert "The largest differences" in page(built, "_generated/runs/embedded")
-    assert results["study"]["description"] in page(built, "_generated/runs/embedded")
+    results = json.loads((built / "results/main/results.json").read_text())
+    assert "The largest differences" in page(built, "_generated/runs/main")
+    assert results["study"]["description"] in page(built, "_generated/runs/main")
 
 
 @pytest.mark.slow
 def test_run_on_real_data_says_that_a_toy_model_was_used(built: Path) -> None:
     assert "toy model" in page(built, "_generated/runs/real_smoke")
     assert "real text" in page(built, "_generated/runs/real_smoke")
-    assert "real text" not in page(built, "_generated/runs/embedded")
+    assert "real text" not in page(built, "_generated/runs/main")
 
 
 @pytest.mark.slow
 def test_figures_come_in_two_versions_with_the_same_words(built: Path) -> None:
     html = page(built, "results")
-    gains = json.loads((built / "results/embedded/results.json").read_text())["gains"]
+    gains = json.loads((built / "results/main/results.json").read_text())["gains"]
     words = f"encyclopedia {show(gains['hard_only']['encyclopedia']['accuracy'])}"
     images = [tag for tag in html.split("<img ")[1:] if "gains-" in tag.split(">")[0]]
     assert len(images) == 2
@@ -82,9 +94,10 @@ def test_figures_link_to_their_data_and_to_the_notebook_if_the_book_has_it(built
     html = page(built, "results")
     links = re.findall(r'figure-links">(.*?)</p>', html, flags=re.DOTALL)
     assert len(links) == html.count("<figure ")
-    (file,) = [re.search(r'href="(_downloads/\S+/gains\.csv)"', link) for link in links[:1]]
+    found = [re.search(r'href="(_downloads/\S+/gains\.csv)"', link) for link in links]
+    (file,) = filter(None, found)
     gains = pd.read_csv(built / "_build" / "html" / file[1])
-    results = json.loads((built / "results/embedded/results.json").read_text())
+    results = json.loads((built / "results/main/results.json").read_text())
     row = gains.set_index(["arm", "dataset", "metric"]).loc["hard_only", "debate", "accuracy"]
     expected = results["gains"]["hard_only"]["debate"]["accuracy"]["value"]
     assert row["value"] == pytest.approx(expected, rel=1e-5)
@@ -130,7 +143,7 @@ def test_notebook_with_an_error_never_becomes_a_page(built: Path, tmp_path: Path
     environment = copy_book(built, tmp_path)
     shutil.rmtree(tmp_path / "book/_generated/notebooks")
     failure = nbformat.v4.new_output("error", ename="RuntimeError", evalue="out of memory")
-    write_notebook(tmp_path / "results/embedded/notebooks/balanced-s0.ipynb", failure)
+    write_notebook(tmp_path / "results/main/notebooks/balanced-s0.ipynb", failure)
     done = build(tmp_path, environment)
     assert done.returncode != 0
     assert "balanced-s0.ipynb: cell 2 failed with RuntimeError: out of memory" in done.stderr
@@ -191,8 +204,8 @@ def test_every_claim_has_a_verdict_on_the_book_s_own_results(built: Path, tables
     assert [row[0] for row in whole] == [claim.text for claim in ledger.claims.values()]
     published = [claim.verdicts["published"] for claim in ledger.claims.values()]
     assert [row[2].strip("*") for row in whole] == published
-    study = find_study("embedded")
-    invented = claim_evidence.study_evidence(study, Paths(built / "results" / study.name))
+    kept = Paths(built / "results" / "main")
+    invented = claim_evidence.study_evidence(load_kept(kept.study), kept)
     ours = claims.judge_all(ledger, invented)
     assert [row[3].strip("*") for row in whole] == [found.verdict for found in ours.values()]
 
@@ -258,22 +271,22 @@ def test_links_of_numbers_and_downloads_lead_to_files_that_are_there(built: Path
 
 @pytest.mark.slow
 def test_settings_lead_to_the_study_that_the_results_are_of(built: Path) -> None:
-    assert 'href="downloads/results/embedded/study.json"' in page(built, "methodology")
-    assert 'href="../downloads/results/embedded/study.json"' in page(built, "appendix/downloads")
-    kept = built / "_build/html/downloads/results/embedded/study.json"
+    assert 'href="downloads/results/main/study.json"' in page(built, "methodology")
+    assert 'href="../downloads/results/main/study.json"' in page(built, "appendix/downloads")
+    kept = built / "_build/html/downloads/results/main/study.json"
     assert json.loads(kept.read_text())["statistics"]["resamples"] == 100  # as invented
 
 
 @pytest.mark.slow
 def test_downloaded_tables_have_the_rows_of_all_runs(built: Path) -> None:
-    study = find_study("embedded")
-    for place in ("results/embedded", "runs/embedded", "runs/real_smoke"):
+    study = smaller("main")
+    for place in ("results/main", "runs/main", "runs/real_smoke"):
         folder = built / "_build/html/downloads" / place
         for table, columns in dictionary.TABLES.items():
             found = pd.read_csv(folder / f"{table}.csv", keep_default_na=False)
             assert found.columns[0] == "run"
             assert dictionary.undescribed(found.columns[1:], columns) == []
-    answers = pd.read_csv(built / "_build/html/downloads/results/embedded/predictions.csv")
-    assert set(answers["run"]) == {"base", *(f"{arm}-s0" for arm in study.arms)}
-    results = built / "_build/html/downloads/results/embedded/results.json"
-    assert results.read_bytes() == (built / "results/embedded/results.json").read_bytes()
+    answers = pd.read_csv(built / "_build/html/downloads/results/main/predictions.csv")
+    assert set(answers["run"]) == {"base", *(run.name for run in study.all_runs())}
+    results = built / "_build/html/downloads/results/main/results.json"
+    assert results.read_bytes() == (built / "results/main/results.json").read_bytes()

@@ -21,22 +21,22 @@ def extension(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def both() -> list[Results]:
-    """The committed results: of the default study, and of the same with other seeds."""
-    return [committed_results(name) for name in ("embedded", "embedded_seeds")]
+    """The committed results: of the default study, and on a second base model."""
+    return [committed_results(name) for name in ("main", "swapped")]
 
 
 def test_a_run_is_shown_on_its_own_page_and_on_no_chapter(both: list[Results]) -> None:
     from factmix_book.generation import Book
 
-    default, again = both
+    default, second = both
     run = replace(default, fresh=True)
     names = ("results", "training", "reward", "claim")
-    book = Book(default, again, dict.fromkeys(names, run), Path("_generated"))
+    book = Book(default, second, dict.fromkeys(names, run), Path("_generated"))
     for name in names:
         assert book.of_page(name) is default
         assert book.of_page(f"_generated/runs/{name}") is run
-    assert book.of_page("appendix/seeds") is again
-    assert book.of_page("_generated/notebooks/seeds_compare") is again
+    assert book.of_page("appendix/second_base") is second
+    assert book.of_page("_generated/notebooks/second_compare") is second
     assert book.of_page("_generated/notebooks/compare") is default
 
 
@@ -50,15 +50,15 @@ def test_the_example_of_a_comparison_is_what_the_command_prints(
     assert CliRunner().invoke(app, arguments).output == output
 
 
-def test_the_figure_of_other_seeds_leads_to_the_notebook_that_shows_it(
+def test_the_figure_of_the_second_base_model_leads_to_the_notebook_that_shows_it(
     both: list[Results],
 ) -> None:
     from factmix_book import notebooks
 
-    drawn = json.loads(str(pages.words("seeds", both[1], "figures")["figures/figures.json"]))
-    page = notebooks.copy(*both)[f"notebooks/{drawn['seeds']['notebook']}.ipynb"]
+    drawn = json.loads(str(pages.words("second", both[1], "figures")["figures/figures.json"]))
+    page = notebooks.copy(*both)[f"notebooks/{drawn['learning']['notebook']}.ipynb"]
     heading = "".join(json.loads(page)["cells"][0]["source"]).splitlines()[0]
-    assert heading == "# The comparison, with other seeds"
+    assert heading == "# The comparison, on the second base model"
 
 
 def test_a_part_is_made_again_when_its_inputs_or_the_code_change_and_not_for_a_docstring(

@@ -21,7 +21,7 @@ from factmix.study.paths import ROOT
 from invented_book import build, copy_book
 
 KEPT = {
-    "reevaluate": "results/embedded/notebooks/reevaluate.ipynb",
+    "reevaluate": "results/main/notebooks/reevaluate.ipynb",
     "published": "results/published/published.ipynb",
 }
 
@@ -125,11 +125,11 @@ def test_launch_buttons_point_to_notebooks_of_the_repository_and_other_pages_hav
     url = f"url: {json.dumps(notebooks.repository()['repository'])}"
     assert url in text
     config.write_text(text.replace(url, "url: https://github.com/owner/name"))
-    pages = tmp_path / "results/embedded/notebooks"
+    pages = tmp_path / "results/main/notebooks"
     shutil.rmtree(pages)
     pages.mkdir()
     for name in ("reevaluate", "hard_only-s0"):
-        shutil.copy(ROOT / f"results/embedded/notebooks/{name}.ipynb", pages)
+        shutil.copy(ROOT / f"results/main/notebooks/{name}.ipynb", pages)
     toc = {"format": "jb-book", "root": "index", "chapters": [{"glob": "_generated/notebooks/*"}]}
     (tmp_path / "book" / "_toc.yml").write_text(yaml.safe_dump(toc))
     (tmp_path / "book" / "index.md").write_text("# Page\n")

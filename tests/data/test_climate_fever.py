@@ -46,6 +46,25 @@ def test_a_row_becomes_an_example_whose_evidence_names_its_articles(file):
 
 
 @pytest.mark.parametrize(
+    ("votes", "kind"),
+    [
+        ([None, None], ""),
+        (["SUPPORTS", "SUPPORTS", None], "agreed"),
+        (["SUPPORTS", None, "NOT_ENOUGH_INFO"], "split"),
+    ],
+)
+def test_the_kind_of_a_claim_is_whether_the_annotators_of_its_sentences_agreed(file, votes, kind):
+    evidences = [{**ROW["evidences"][0], "votes": ["REFUTES"] if kind else []}]
+    evidences += [{**ROW["evidences"][1], "votes": votes}]
+    assert read(file(ROW | {"evidences": evidences}))[0].kind == kind
+
+
+def test_a_row_without_votes_has_no_kind(file):
+    evidences = [{"article": "Alps", "evidence": "It is a range."}]
+    assert read(file(ROW | {"evidences": evidences}))[0].kind == ""
+
+
+@pytest.mark.parametrize(
     ("theirs", "ours"),
     [
         ("SUPPORTS", Label.PASS),
@@ -121,6 +140,8 @@ def test_the_real_file(mirror):
         Label.NA: 474 + 154,
     }
     assert {len(example.evidence) for example in examples} == {5}
+    kinds = Counter(example.kind for example in examples)
+    assert kinds == {"agreed": 91 + 91 + 24 + 19, "split": 563 + 383 + 229 + 135}
     # 45 claims occur a second time, apart from punctuation and case.
     sizes = Counter(Counter(example.group for example in examples).values())
     assert sizes == {1: 1535 - 2 * 45, 2: 45}

@@ -82,8 +82,21 @@ def test_a_claim_gets_its_gold_sentences(file: Callable[..., Path], wiki: Wiki) 
             claim="The Vell is a river.",
             evidence=("Vell: The Vell is a river .",),
             label=Label.PASS,
+            kind="1 sentence",
         ),
     )
+
+
+def test_the_kind_of_a_claim_is_how_many_sentences_it_has(
+    file: Callable[..., Path], wiki: Wiki
+) -> None:
+    both, hills = [[1, 2, "Vell", 0], [1, 2, "Vell", 1]], [1, 2, "Tallow_-LRB-hills-RRB-", 0]
+    rows = [
+        ROW | {"id": 1, "evidence": [both]},
+        ROW | {"id": 2, "claim": "It is long.", "evidence": [[*both, hills]]},
+    ]
+    kinds = [each.kind for each in pool(read_claims(file(*rows)), wiki, "fever").examples]
+    assert kinds == ["2 sentences", "3 or more sentences"]
 
 
 @pytest.mark.parametrize(

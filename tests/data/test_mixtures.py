@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from factmix.data.datasets import DATASETS
+from factmix.data.datasets import DATASETS, check_known
 from factmix.data.leaks import LeakError, overlap
 from factmix.data.mixtures import check_drawn, development, prepare
 from factmix.data.pool import DataError, Pool
@@ -370,7 +370,7 @@ def test_development_examples_share_nothing_with_training_or_evaluation(tmp_path
     assert ("x" in set(left["group"])) == ("one 7" in unused)
 
 
-@pytest.mark.parametrize("name", ["smoke", "embedded"])
+@pytest.mark.parametrize("name", ["smoke", "quick"])
 def test_the_studies_on_embedded_data_can_be_prepared(name, tmp_path):
     study = find_study(name)
     report = prepare(study, Paths(tmp_path))
@@ -533,8 +533,10 @@ def test_a_leak_stops_the_drawing_with_the_ids(tmp_path):
     fakes = {"one": lambda: [example(i, FAIL, group="same") for i in range(5)]}
     with (
         patch.dict("factmix.data.datasets.DATASETS", fakes),
-        patch("factmix.data.mixtures._training", lambda study, pools, free: {"m": pools["one"]}),
-        pytest.raises(LeakError, match=r"study smoke, mixture m: 5 .*one one-0, one one-1"),
+        patch(
+            "factmix.data.mixtures._training", lambda study, pools, *_: {"train-m": pools["one"]}
+        ),
+        pytest.raises(LeakError, match=r"study smoke, sample train-m: 5 .*one one-0, one one-1"),
     ):
         prepare(study, Paths(tmp_path))
     assert list(tmp_path.iterdir()) == []
@@ -647,3 +649,85 @@ def test_a_warm_start_that_needs_more_than_is_left_is_told_the_numbers():
         DataError, match=r"warm_start\.counts: one, FAIL: 6 .*, 5 available \(of 10; "
     ):
         prepared(warm(study, one=counts(5, 5, 6)), {"one": pool})
+
+
+def of_generated(study, *names, **changes):
+    content = study.model_dump() | changes
+    for name in names:
+        content["datasets"][name]["generated"] = True
+    return Study.model_validate(content)
+
+
+def two_datasets(folder, **changes):
+    """A study of a generated and another dataset, drawn: the study and its paths."""
+    mixture = {"m": {"one": counts(9, 9, 9), "two": counts(3, 3, 3)}}
+    datasets = ("one", "two")
+    study = study_of(mixture, counts(9, 9, 9), trajectory=counts(3, 3, 3), datasets=datasets)
+    study = of_generated(study, "one", **changes)
+    fakes = {
+        name: lambda name=name: [
+            example(f"{i}-{label}", label, group=f"{name} {i}", dataset=name, claim=f"{name} {i}")
+            for i in range(100)
+            for label in LABELS
+        ]
+        for name in ("one", "two")
+    }
+    with patch.dict("factmix.data.datasets.DATASETS", fakes, clear=True):
+        prepare(study, Paths(folder))
+    return study, Paths(folder)
+
+
+def test_each_seed_draws_its_own_examples_of_generated_data_and_the_same_of_other_data(tmp_path):
+    study, paths = two_datasets(tmp_path, seeds=[0, 1])
+    samples = [pd.read_parquet(paths.sample(each)) for each in study.training_samples()]
+    of_one, of_two = (
+        [ids(sample[sample["dataset"] == name]) for sample in samples] for name in ("one", "two")
+    )
+    assert [len(each) for each in (*of_one, *of_two)] == [27, 27, 9, 9]
+    assert of_one[0] != of_one[1] and of_two[0] == of_two[1]
+    for run in study.all_runs():
+        check_drawn(run, paths)
+    missing = r"train-m-s7\.parquet does not exist; .*it draws for the seeds that it lists; add 7"
+    with pytest.raises(DataError, match=missing):
+        check_drawn(study.run("only", 7), paths)
+
+
+def test_further_seeds_and_mixtures_move_neither_evaluation_nor_the_samples_of_others(tmp_path):
+    one, paths = two_datasets(tmp_path / "one", seeds=[1])
+    mixtures = one.model_dump()["mixtures"] | {"n": {"one": counts(1, 1, 1)}}
+    _, more = two_datasets(tmp_path / "more", seeds=[0, 1, 2], mixtures=mixtures)
+    for name in ("evaluation", "train-m-s1"):
+        files = [each.data / f"{name}.parquet" for each in (paths, more)]
+        assert pd.read_parquet(files[0]).equals(pd.read_parquet(files[1]))
+
+
+def test_some_groups_of_generated_data_are_kept_for_development_whatever_is_drawn(tmp_path):
+    study, paths = two_datasets(tmp_path / "a", seeds=[0, 1, 2])
+    left = development(study, paths)
+    kept = set(left.loc[left["dataset"] == "one", "group"])
+    assert len(kept) == round(100 / 8)
+    assert Counter(left["group"])[min(kept)] == 3  # whole groups
+    for sample in study.samples():
+        assert not kept & set(pd.read_parquet(paths.sample(sample))["group"])
+    assert "two" in set(left["dataset"])  # what no sample took
+    other, others = two_datasets(tmp_path / "b", seeds=[9], sample_seed=1)
+    again = development(other, others)
+    assert set(again.loc[again["dataset"] == "one", "group"]) == kept
+    report = read_record(paths.data_report)
+    assert report["datasets"]["one"]["development"] == 3 * len(kept)
+    assert "development" not in report["datasets"]["two"]
+
+
+def test_each_invented_domain_keeps_enough_groups_for_the_model_card(tmp_path):
+    study = find_study("main")
+    prepare(study, Paths(tmp_path))
+    left = development(study, Paths(tmp_path))
+    assert left.groupby("dataset")["group"].nunique().reindex(list(study.datasets)).min() >= 300
+
+
+def test_a_dataset_that_is_read_from_files_is_not_generated():
+    one = counts(1, 1, 1)
+    study = study_of({"m": {"vitaminc": one}}, one, trajectory=one, datasets=("vitaminc",))
+    message = r"datasets\.vitaminc\.generated: its examples are read from files and too few"
+    with pytest.raises(DataError, match=message):
+        check_known(of_generated(study, "vitaminc"))

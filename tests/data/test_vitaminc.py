@@ -48,6 +48,11 @@ def test_a_row_becomes_an_example_whose_group_is_the_page(archive):
     ]
 
 
+def test_the_kind_of_a_claim_is_the_type_of_its_revision_where_the_file_says_it(archive):
+    rows = [ROW, ROW | {"unique_id": "c1_2", "revision_type": "synthetic"}]
+    assert [example.kind for example in read(archive(*rows))] == ["", "synthetic"]
+
+
 @pytest.mark.parametrize(
     ("theirs", "ours"),
     [("SUPPORTS", Label.PASS), ("REFUTES", Label.FAIL), ("NOT ENOUGH INFO", Label.NA)],

@@ -81,8 +81,8 @@ VALUES: tuple[Any, ...] = (
     *({"content": "<|none|>", "special": True}, {"quant_method": None}),
 )
 OTHERS: tuple[Callable[[], PretrainedConfig], ...] = (
-    *(lambda name=name: small_models.config(name, vocabulary=2048) for name in small_models.NAMES),
-    lambda: small_models.config("mamba", vocabulary=2048),
+    *(lambda name=name: small_models.config(name, vocabulary=2752) for name in small_models.NAMES),
+    lambda: small_models.config("mamba", vocabulary=2752),
     *(BertConfig, T5Config, Qwen2VLConfig, lambda: GPT2Config(n_layer=2, n_embd=32, n_head=4)),
 )
 
@@ -96,7 +96,7 @@ PROMPT = Prompt(worked_examples=0, max_tokens=300, max_completion_tokens=3)
 
 def whole(folder: Path, name: str) -> Path:
     """Writes a whole model of an architecture of `small_models`, with random weights."""
-    model = small_models.build(small_models.config(name, vocabulary=2048), seed=0)
+    model = small_models.build(small_models.config(name, vocabulary=2752), seed=0)
     model.generation_config.eos_token_id = 1
     model.save_pretrained(folder)
     for file in ("tokenizer.json", "tokenizer_config.json"):

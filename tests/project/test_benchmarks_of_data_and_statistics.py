@@ -42,6 +42,14 @@ def test_what_is_true_is_rarely_rejected() -> None:
         assert levels["0.05"] <= 0.05 + 3 * (0.05 * 0.95 / 120) ** 0.5, test
 
 
+def test_seeds_are_told_from_examples_and_what_is_true_is_rarely_rejected() -> None:
+    made = load("coverage").crossed(data_sets=150)
+    shares = [each["share_of_seeds"] for each in made]
+    assert shares == sorted(shares) and shares[0] < 0.3 and shares[-1] > 0.9
+    for each in made:
+        assert each["type_one"]["0.05"] <= 0.05 + 3 * (0.05 * 0.95 / 150) ** 0.5
+
+
 def test_population_has_the_marginals_it_is_asked_for() -> None:
     tables = load("coverage").population(0.4, 0.7)
     assert tables.sum(axis=(1, 2)) == pytest.approx(np.ones(3))

@@ -124,7 +124,7 @@ def test_a_run_that_is_there_is_not_measured(
 
 
 def test_the_phases_of_a_study_are_commands_that_there_are(run: Run) -> None:
-    study = find_study("embedded")
+    study = find_study("main")
     phases = importlib.import_module("study").phases_of(study, list(study.arms))
     assert {"data", "base", "results"} < set(phases)
     commands = get_command(app).commands  # type: ignore[attr-defined]

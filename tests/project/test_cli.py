@@ -23,7 +23,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["data", "embeded"], "expected one of: embedded"),
+        (["data", "mian"], "expected one of: main"),
         (["train", "smoke", "hard-only"], "no arm 'hard-only'; expected one of: format_only"),
         (["evaluate", "smoke", "hard-only"], "no arm 'hard-only'; expected one of: format_only"),
         (["compare", "none.json", "none.parquet"], "none.json: no such file"),

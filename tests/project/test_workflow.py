@@ -16,7 +16,7 @@ from factmix.study.paths import ROOT
 pytestmark = pytest.mark.slow
 
 STEPS = Path(__file__).parent / "workflow_steps.py"
-ARMS = 5  # of studies/embedded.yaml
+ARMS = 5  # of the copy of studies/main.yaml, which has one seed
 RUNS = "my 'runs' [x]"  # what a folder may be called
 
 
@@ -30,6 +30,12 @@ class Project:
         for name in ("profiles", "studies", "notebooks", "lib"):
             ignored = shutil.ignore_patterns("__pycache__", "*.safetensors")
             shutil.copytree(ROOT / name, root / name, ignore=ignored)
+        study = root / "studies" / "main.yaml"
+        text = re.sub(r"\nseeds: .*", "\nseeds: [0]", study.read_text())
+        left_out = (
+            r"\n  (easy_only|easy_only_accuracy|hard_only_accuracy|hard_weighted_accuracy): {m.*"
+        )
+        study.write_text(re.sub(left_out, "", text))
         (root / "book").mkdir()
         (root / "book" / "claim.md").write_text("One sentence.\n")
         (root / "bin").mkdir()
@@ -38,7 +44,7 @@ class Project:
             script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STEPS}" {command} "$@"\n')
             script.chmod(0o755)
 
-    def start(self, *arguments: str, study: str = "embedded") -> subprocess.Popen[str]:
+    def start(self, *arguments: str, study: str = "main") -> subprocess.Popen[str]:
         environment = {
             **os.environ,
             "PATH": f"{self.root / 'bin'}{os.pathsep}{os.environ['PATH']}",
@@ -56,7 +62,7 @@ class Project:
             start_new_session=True,
         )
 
-    def snakemake(self, *arguments: str, study: str = "embedded") -> str:
+    def snakemake(self, *arguments: str, study: str = "main") -> str:
         running = self.start(*arguments, study=study)
         output = running.communicate()[0]
         assert running.returncode == 0, output
@@ -142,17 +148,15 @@ def test_code_that_training_uses_trains_every_arm_again(project: Project, module
 
 
 def test_settings_of_the_evaluation_alone_train_nothing_again(project: Project) -> None:
-    project.edit("studies/embedded.yaml", "  temperature: 0.1", "  temperature: 0.2")
+    project.edit("studies/main.yaml", "  temperature: 0.1", "  temperature: 0.2")
     planned = project.planned()
     assert "train" not in planned and planned["evaluate"] == ARMS and planned["base"] == 1
 
 
 def test_a_failed_evaluation_costs_no_training(project: Project) -> None:
-    project.edit("studies/embedded.yaml", "  temperature: 0.1", "  temperature: 0.2")
+    project.edit("studies/main.yaml", "  temperature: 0.1", "  temperature: 0.2")
     (project.root / "fail").write_text("factmix evaluate")
-    kept = {
-        path: path.read_bytes() for path in (project.root / RUNS / "embedded").glob("*/run.json")
-    }
+    kept = {path: path.read_bytes() for path in (project.root / RUNS / "main").glob("*/run.json")}
     with pytest.raises(AssertionError, match=r"rule (base|evaluate)"):
         project.snakemake()
     assert len(kept) == ARMS
@@ -180,48 +184,44 @@ def test_data_that_come_out_differently_train_every_arm_again(project: Project) 
 
 
 def test_a_new_mixture_and_its_arm_train_only_that_arm(project: Project) -> None:
-    project.edit(
-        "studies/embedded.yaml", "mixtures:", "mixtures:\n  easy: {encyclopedia: {NA: 40}}"
-    )
+    project.edit("studies/main.yaml", "mixtures:", "mixtures:\n  easy: {encyclopedia: {NA: 40}}")
     assert project.trained() == []
-    project.edit(
-        "studies/embedded.yaml", "\narms:", "\narms:\n  e: {mixture: easy, reward: accuracy}"
-    )
-    assert project.trained() == ["factmix train embedded e --seed 0"]
+    project.edit("studies/main.yaml", "\narms:", "\narms:\n  e: {mixture: easy, reward: accuracy}")
+    assert project.trained() == ["factmix train main e --seed 0"]
 
 
 def test_a_setting_of_training_trains_again_and_a_description_does_not(project: Project) -> None:
-    project.edit("studies/embedded.yaml", "description: The", "description: Again the")
+    project.edit("studies/main.yaml", "description: Four", "description: Again four")
     assert project.planned() == {"compare": 1, "book": 1}
-    project.edit("studies/embedded.yaml", "weight_decay: 0.01", "weight_decay: 0.02")
+    project.edit("studies/main.yaml", "weight_decay: 0.01", "weight_decay: 0.02")
     assert project.planned()["train"] == ARMS
 
 
 def test_a_warm_start_comes_first_and_its_settings_train_every_arm_again(project: Project) -> None:
     started = "warm_start: {counts: {debate: {NA: 4}}, steps: 2, batch: 2, learning_rate: 1.0e-3,"
     started += " seed: 0, afterwords: 0.4}"
-    project.edit("studies/embedded.yaml", "\nprompt:", f"\n{started}\n\nprompt:")
+    project.edit("studies/main.yaml", "\nprompt:", f"\n{started}\n\nprompt:")
     begun = len((project.root / "steps.log").read_text().splitlines())
     assert len(project.trained()) == ARMS
     again = (project.root / "steps.log").read_text().splitlines()[begun:]
     made = [line for line in again if line.startswith("factmix") and "notebook" not in line]
-    assert made[0] == "factmix warm-start embedded" and made[1] == "factmix evaluate embedded base"
+    assert made[0] == "factmix warm-start main" and made[1] == "factmix evaluate main base"
     assert "Nothing to be done" in project.snakemake()
-    project.edit("studies/embedded.yaml", "afterwords: 0.4", "afterwords: 0.5")
+    project.edit("studies/main.yaml", "afterwords: 0.4", "afterwords: 0.5")
     planned = project.planned()
     assert planned["warm_start"] == planned["base"] == 1 and planned["train"] == ARMS
 
 
 def test_results_are_made_again_to_keep_the_study_that_they_are_of(project: Project) -> None:
-    (project.root / RUNS / "embedded/study.json").unlink()
+    (project.root / RUNS / "main/study.json").unlink()
     assert project.planned() == {"compare": 1, "book": 1}
     project.snakemake()
-    project.edit("studies/embedded.yaml", "\n  steps: 200", "\n  steps: 200\n  prompts_per_pass: 8")
+    project.edit("studies/main.yaml", "\n  steps: 200", "\n  steps: 200\n  prompts_per_pass: 8")
     assert project.planned() == {"compare": 1, "book": 1}
 
 
 def test_data_survive_a_failed_drawing(project: Project) -> None:
-    evaluation = project.root / RUNS / "embedded/data/evaluation.parquet"
+    evaluation = project.root / RUNS / "main/data/evaluation.parquet"
     before = evaluation.read_bytes()
     project.edit("notebooks/data.md")
     (project.root / "fail").write_text("notebooks/data.md")
@@ -233,7 +233,7 @@ def test_data_survive_a_failed_drawing(project: Project) -> None:
 
 
 def test_one_run_at_a_time_and_a_killed_one_is_no_hindrance(project: Project) -> None:
-    project.edit("studies/embedded.yaml", "weight_decay: 0.01", "weight_decay: 0.02")
+    project.edit("studies/main.yaml", "weight_decay: 0.01", "weight_decay: 0.02")
     (project.root / "wait").write_text("factmix train")
     begun = (project.root / "steps.log").read_text().count("factmix train")
     first = project.start()
@@ -260,7 +260,7 @@ def test_another_study_runs_although_a_newer_book_is_there(project: Project) -> 
 @pytest.mark.parametrize(
     ("study", "said"),
     [
-        ("embeded", "expected one of: .*embedded"),
+        ("mian", "expected one of: .*main"),
         ("2024", "'2024': expected the name of .*; a name begins with a letter"),
         ("2026-11-28", "'2026-11-28': expected the name of .*; a name begins with a letter"),
     ],

@@ -46,15 +46,20 @@ def computed(notebook: str, study: str) -> list[Path]:
     content = yaml.safe_load(text_of(study))
     names = ["report.json", "shortcuts.json", "evaluation.parquet"]
     names += [f"{dataset}.parquet" for dataset in content["datasets"]]
-    names += [f"train-{mixture}.parquet" for mixture in content["mixtures"]]
     names += ["warm_start.parquet"] if "warm_start" in content else []
+    protocols = {(mixture, "") for mixture in content["mixtures"]}
     for arm in content["arms"].values():
         if arm.get("protocol"):
             protocol = arm["protocol"]
-            names += [
-                f"evaluation-{protocol}.parquet",
-                f"train-{arm['mixture']}-{protocol}.parquet",
-            ]
+            names.append(f"evaluation-{protocol}.parquet")
+            protocols.add((arm["mixture"], f"-{protocol}"))
+    for mixture, variant in protocols:
+        drawn_by_seed = any(
+            content["datasets"][dataset].get("generated")
+            for dataset in content["mixtures"][mixture]
+        )
+        seeds = [f"-s{seed}" for seed in content["seeds"]] if drawn_by_seed else [""]
+        names += [f"train-{mixture}{variant}{seed}.parquet" for seed in seeds]
     return [run / "data" / name for name in names]
 
 

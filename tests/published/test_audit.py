@@ -12,7 +12,7 @@ def derived():
 
 @pytest.fixture
 def reward():
-    return find_study("embedded").rewards["published"]
+    return find_study("main").rewards["published"]
 
 
 def test_missing_evidence_decides_fever_and_nothing_else(derived):
@@ -63,7 +63,7 @@ def test_na_is_never_the_best_answer_under_the_printed_reward(reward):
 
 
 def test_plain_accuracy_divides_beliefs_evenly():
-    shares = audit.decision_shares(find_study("embedded").rewards["accuracy"])
+    shares = audit.decision_shares(find_study("main").rewards["accuracy"])
     assert shares == pytest.approx(dict.fromkeys(("NA", "PASS", "FAIL"), 1 / 3))
 
 
@@ -89,7 +89,7 @@ def test_the_printed_reward_leaves_na_no_region(reward, weight_by):
 
 
 def test_accuracy_pays_the_most_probable_label():
-    regions = audit.decision_regions(find_study("embedded").rewards["accuracy"])
+    regions = audit.decision_regions(find_study("main").rewards["accuracy"])
     for label, corners in regions.items():
         best = ["NA", "PASS", "FAIL"].index(label)
         assert corners[:, best] == pytest.approx(corners.max(axis=1))

@@ -31,7 +31,7 @@ def test_every_claim_has_a_test_that_exists_and_a_verdict_on_each_study():
     ledger = claims.load_ledger()
     assert {claim.kind for claim in ledger.claims.values()} == set(KINDS)
     for claim in ledger.claims.values():
-        assert set(claim.verdicts) == {"published", "embedded"}
+        assert set(claim.verdicts) == {"published", "main"}
     of_loss = claims.test_of(ledger, ledger.claims["weighted_keeps_easy"])
     assert f"less than {ledger.margin:g}, one-sided p < {ledger.alpha:g}" in of_loss
 
@@ -52,8 +52,8 @@ def test_json_and_text_say_the_same():
 
 
 def test_a_study_without_results_or_arms_is_refused(tmp_path):
-    study = find_study("embedded")
-    with pytest.raises(ClaimsError, match="factmix results embedded"):
+    study = find_study("main")
+    with pytest.raises(ClaimsError, match="factmix results main"):
         study_evidence(study, Paths(tmp_path))
     with pytest.raises(ClaimsError, match="study smoke has no arm hard_weighted"):
         study_evidence(find_study("smoke"), Paths(tmp_path))

@@ -20,7 +20,7 @@ def read(name: str) -> BaselineGroup:
 
 @pytest.fixture
 def group() -> BaselineGroup:
-    return read("embedded")
+    return read("main")
 
 
 def texts(group: BaselineGroup) -> dict[str, str]:
@@ -31,7 +31,7 @@ def texts(group: BaselineGroup) -> dict[str, str]:
 
 def test_each_begins_with_a_finding(group: BaselineGroup) -> None:
     begins = {
-        "summary": "Change in balanced accuracy against format_only: from ",
+        "summary": "Change in balanced accuracy over the untrained model: from ",
         "gains": "Change in accuracy against format_only: from ",
         "learning": "Change in balanced accuracy over the untrained model, in two parts. ",
         "transfer": "Change in balanced accuracy on datasets that the arm was not trained on: ",
@@ -42,8 +42,9 @@ def test_each_begins_with_a_finding(group: BaselineGroup) -> None:
         "dose": "Change of recall NA since the start, at the last step: from ",
         "confusion": "Recall of NA: encyclopedia from ",
         "reliability": "Expected calibration error: encyclopedia from ",
+        "seeds": "Mean gain in balanced accuracy of 5 seeds: from ",
         "risk": "Area under the curve of risk and coverage: encyclopedia from ",
-        "mixtures": "From 1020 examples (hard_only) to 1300 (hard_weighted). ",
+        "mixtures": "From 1300 examples (easy_only) to 1300 (easy_only). ",
     }
     for name, text in texts(group).items():
         assert text.startswith(begins.get(name, "Largest change over training: ")), name
@@ -70,7 +71,7 @@ def test_pairs_name_the_most_and_count_what_is_established(group: BaselineGroup)
     tests["balanced"]["revision"]["p"]["p_holm"] = 0
     assert texts(group)["pairs"].startswith(
         "Of the answers of format_only, at most 9 (hard_only on debate) are fixed and 8 (balanced "
-        "on revision) broken; 1 of 12 differences are established. "
+        "on revision) broken; 1 of 32 differences are established. "
     )
 
 
@@ -81,24 +82,29 @@ def test_shift_and_learning_are_of_every_arm_over_the_untrained_model(group: Bas
             found["learning"] |= {"value": 0.01, "p_holm": 1.0}
     text = texts(group)["learning"]
     assert "What two constants give is from 0.0\u00a0points (" in text
-    assert "; 15 of 15 differences are established. What is learned beyond them is from +" in text
-    assert "; 0 of 15 differences are established. Shift, format_only: encyclopedia" in text
+    assert "; 36 of 36 differences are established. What is learned beyond them is from +" in text
+    assert "; 0 of 36 differences are established. Shift, format_only: encyclopedia" in text
 
 
 def test_transfer_has_only_what_was_not_trained_on(group: BaselineGroup) -> None:
+    for datasets in group.results.content["gains"].values():
+        for metrics in datasets.values():
+            metrics["balanced_accuracy"] |= {"value": 0.0, "p_holm": 1.0}
     gain = group.results.content["gains"]["hard_only"]["encyclopedia"]["balanced_accuracy"]
     gain |= {"value": 0.02, "p_holm": 0.001}
+    text = texts(group)["transfer"]
     assert (
-        "not trained on: +2.0\u00a0points (hard_only on encyclopedia); 1 of 1 differences are "
-        "established. " in texts(group)["transfer"]
+        "not trained on: from 0.0\u00a0points (easy_only on revision) to +2.0\u00a0points" in text
     )
+    assert "(hard_only on encyclopedia); 1 of 14 differences are established. " in text
     for mixture in group.results.study.mixtures.values():
-        mixture.setdefault("encyclopedia", {Label.NA: 1})
+        for dataset in group.results.datasets:
+            mixture.setdefault(dataset, {Label.NA: 1})
     assert texts(group)["transfer"].startswith("Every arm was trained on all datasets. ")
 
 
 def test_seeds_are_established_by_the_test_over_seeds_and_claims() -> None:
-    group = read("embedded_seeds")
+    group = read("main")
     for datasets in group.results.content["across_seeds"].values():
         for spread in datasets.values():
             of = spread["balanced_accuracy"]
@@ -108,12 +114,12 @@ def test_seeds_are_established_by_the_test_over_seeds_and_claims() -> None:
     assert drawing is not None
     text = drawing.words
     assert text.startswith("Mean gain in balanced accuracy of 5 seeds: from 0.0\u00a0points (")
-    assert " to +5.0\u00a0points (balanced_accuracy on debate); 1 of 12 differences are" in text
+    assert " to +5.0\u00a0points (balanced_accuracy on dispatch); 1 of 32 differences are" in text
 
 
 def test_reward_counts_the_arms_that_earn_more(group: BaselineGroup) -> None:
     group.results.content["training"]["balanced"]["reward_gain"]["value"] = -0.1
-    assert texts(group)["reward"].startswith("On the same claims 4 of 5 arms earn more after")
+    assert texts(group)["reward"].startswith("On the same claims 8 of 9 arms earn more after")
 
 
 def test_curves_begin_with_the_arm_that_changes_most() -> None:

@@ -1,10 +1,13 @@
 """Results that are reported: of which study they are, and what the head and foot of a page say."""
 
 import json
+import random
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from factmix.published import claim_evidence
@@ -14,16 +17,16 @@ from factmix.report.baselines import baseline_groups
 from factmix.report.sources import Results
 from factmix.results import rerun_diff
 from factmix.study import freshness
-from factmix.study.files import write_json
+from factmix.study.files import write_json, write_parquet
 from factmix.study.load import find_study, load_kept
 from factmix.study.paths import ROOT, Paths
 
-COMMITTED = ("embedded", "embedded_seeds")
+COMMITTED = ("main", "swapped")
 
 
 @pytest.fixture
 def both() -> list[Results]:
-    """The committed results: of the default study, and of the same with other seeds."""
+    """The committed results: of the default study, and on a second base model."""
     return [sources.committed_results(name) for name in COMMITTED]
 
 
@@ -35,16 +38,16 @@ def studies(tmp_path: Path, both: list[Results], monkeypatch: pytest.MonkeyPatch
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.setattr("factmix.study.load.ROOT", tmp_path)
     monkeypatch.setattr(sources, "ROOT", tmp_path)
-    file = tmp_path / "studies" / "embedded.yaml"
+    file = tmp_path / "studies" / "main.yaml"
     text = file.read_text()
     for key, entry in (
-        ("mixtures", "easy_only:\n    encyclopedia: {NA: 30, PASS: 30, FAIL: 25}"),
-        ("arms", "easy_only: {mixture: easy_only, reward: published}"),
+        ("mixtures", "debate_only:\n    debate: {NA: 30, PASS: 30, FAIL: 25}"),
+        ("arms", "debate_only: {mixture: debate_only, reward: published}"),
     ):
         (line,) = [line for line in text.splitlines() if line.startswith(f"{key}:")]
         text = text.replace(f"\n{line}", f"\n{line}\n  {entry}", 1)
     file.write_text(text)
-    assert "easy_only" in find_study("embedded").arms
+    assert "debate_only" in find_study("main").arms
     return tmp_path / "studies"
 
 
@@ -64,10 +67,10 @@ def test_an_arm_that_was_added_since_leaves_what_the_book_says_of_the_results_as
     both: list[Results], studies: Path
 ) -> None:
     default, again = both
-    assert "easy_only" not in {arm for group in baseline_groups(default) for arm in group.arms}
+    assert "debate_only" not in {arm for group in baseline_groups(default) for arm in group.arms}
     made = pages.chapter_tables(default, again) | pages.sentences(default, again)
     written = "".join(map(str, made.values()))
-    assert "hard_only" in written and "easy_only" not in written
+    assert "hard_only" in written and "debate_only" not in written
     judged = published_study.read(default).judged["ours"]
     assert set(judged) == set(load_ledger().claims)
 
@@ -81,15 +84,15 @@ def test_the_banner_says_when_the_study_has_changed_since(
     both: list[Results], studies: Path
 ) -> None:
     said = " · the study has been changed since"
-    for results in both:  # the second extends the study that was changed
-        assert provenance.head(results).endswith(said)
-    shutil.copy(ROOT / "studies" / "embedded.yaml", studies)
-    assert said not in provenance.head(sources.committed_results("embedded"))
-    (studies / "embedded.yaml").write_text("model: [")
-    assert provenance.head(sources.committed_results("embedded")).endswith(said)
-    (studies / "embedded.yaml").unlink()
-    gone = sources.committed_results("embedded")
-    assert provenance.head(gone).endswith(" · studies/embedded.yaml is gone")
+    assert provenance.head(both[0]).endswith(said)
+    assert said not in provenance.head(both[1])  # it has its own arms and mixtures
+    shutil.copy(ROOT / "studies" / "main.yaml", studies)
+    assert said not in provenance.head(sources.committed_results("main"))
+    (studies / "main.yaml").write_text("model: [")
+    assert provenance.head(sources.committed_results("main")).endswith(said)
+    (studies / "main.yaml").unlink()
+    gone = sources.committed_results("main")
+    assert provenance.head(gone).endswith(" · studies/main.yaml is gone")
 
 
 def test_results_that_keep_no_study_are_refused_with_the_remedy(
@@ -122,10 +125,10 @@ def test_the_foot_of_a_page_agrees_with_its_head_about_where_numbers_are_from(
         head, foot = provenance.head(both[0], page), provenance.foot(both[0], both, page)
         assert head.startswith(f"Numbers on this page: {elsewhere.what}")
         assert foot.lower().startswith(elsewhere.what.lower())
-        assert ("study “embedded”" in head) == elsewhere.beside
-        assert ("Study “embedded”" in foot) == elsewhere.beside
-        assert ("compared with a rerun (" in foot) == elsewhere.beside
-    assert provenance.foot(both[0], both).startswith("Study “embedded”, committed")
+        assert ("study “main”" in head) == elsewhere.beside
+        assert ("Study “main”" in foot) == elsewhere.beside
+        assert ("runs made again (" in foot) == elsewhere.beside
+    assert provenance.foot(both[0], both).startswith("Study “main”, committed")
 
 
 def test_a_run_of_either_committed_study_is_compared_with_it(both: list[Results]) -> None:
@@ -140,46 +143,46 @@ def test_a_run_of_either_committed_study_is_compared_with_it(both: list[Results]
 def test_downloads_leave_out_arms_that_the_study_no_longer_has(
     both: list[Results], tmp_path: Path
 ) -> None:
-    root = tmp_path / "embedded"
+    root = tmp_path / "main"
     for name in ("study.json", "results.json"):
         root.mkdir(exist_ok=True)
-        shutil.copy(ROOT / "results" / "embedded" / name, root)
+        shutil.copy(ROOT / "results" / "main" / name, root)
     for run in ("base", "hard_only-s0"):
-        shutil.copytree(ROOT / "results" / "embedded" / run, root / run)
-    shutil.copytree(root / "hard_only-s0", root / "easy_only-s0")
+        shutil.copytree(ROOT / "results" / "main" / run, root / run)
+    shutil.copytree(root / "hard_only-s0", root / "given_up-s0")
     table = downloads.csv(sources.read(root), "predictions")
-    assert "\nbase," in table and "\nhard_only-s0," in table and "easy_only" not in table
+    assert "\nbase," in table and "\nhard_only-s0," in table and "given_up" not in table
 
 
 def test_local_results_of_older_code_are_left_out_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    committed = sources.committed_results("embedded")
+    committed = sources.committed_results("main")
     content = {name: part for name, part in committed.content.items() if name != "learning"}
-    write_json(tmp_path / "embedded" / "results.json", content)
-    shutil.copyfile(committed.paths.study, tmp_path / "embedded" / "study.json")
+    write_json(tmp_path / "main" / "results.json", content)
+    shutil.copyfile(committed.paths.study, tmp_path / "main" / "study.json")
     monkeypatch.setenv("FACTMIX_RUNS", str(tmp_path))
     told: list[str] = []
     assert sources.local_runs(told.append) == []
     [line] = told
     assert "results.json lacks learning, as results of older code do" in line
-    assert line.endswith("make it again with: factmix results embedded")
+    assert line.endswith("make it again with: factmix results main")
 
 
 def test_the_foot_says_how_near_a_rerun_came(tmp_path: Path) -> None:
     def write(folder: str, day: int, share: float) -> Paths:
         paths = Paths(tmp_path / folder)
         metrics = {"a": {"value": share, "unit": "fraction"}, "b": {"value": 1, "unit": "count"}}
-        write_json(paths.results, {"study": {"name": "embedded"}, "metrics": metrics})
+        write_json(paths.results, {"study": {"name": "main"}, "metrics": metrics})
         run = {"git_commit": f"commit{day}", "finished": f"2026-01-0{day}T00:00:00+00:00"}
         write_json(paths.root / "easy-s0" / "run.json", run)
         return paths
 
     def line() -> str:
-        results = sources.read(tmp_path / "embedded")
+        results = sources.read(tmp_path / "main")
         return provenance.foot(results, [results])
 
-    committed = write("embedded", 1, 0.5)
+    committed = write("main", 1, 0.5)
     assert line().endswith("not yet compared with a rerun")
     rerun_diff.freeze(rerun_diff.rerun_diff(committed, write("fresh", 2, 0.5)), committed)
     assert line().endswith(
@@ -188,9 +191,47 @@ def test_the_foot_says_how_near_a_rerun_came(tmp_path: Path) -> None:
     rerun_diff.freeze(rerun_diff.rerun_diff(committed, write("fresh", 2, 0.48)), committed)
     assert "1 of 2 numbers are the same" in line()
     assert line().endswith("difference of a share is \u22122.0\u00a0points (metrics.a)")
-    shown = downloads.rerun(sources.read(tmp_path / "embedded"))
+    shown = downloads.rerun(sources.read(tmp_path / "main"))
     assert "| fraction | `metrics.a` | 0.5 | 0.48 | -0.02 |" in shown
     rerun_diff.freeze(rerun_diff.rerun_diff(committed, write("fresh", 2, 0.49999)), committed)
     assert line().endswith("1 of 2 numbers are the same; no share differs by as much as 0.1 points")
-    write("embedded", 1, 0.25)  # frozen anew: the record is of other results
+    write("main", 1, 0.25)  # frozen anew: the record is of other results
     assert line().endswith("not yet compared with a rerun")
+
+
+def test_the_foot_and_the_downloads_say_which_runs_were_made_again(tmp_path: Path) -> None:
+    folder = tmp_path / "main"
+    folder.mkdir()
+    committed = Paths(ROOT / "results" / "main")
+    for name in ("study.json", "results.json"):
+        shutil.copy(committed.root / name, folder)
+    for run in ("base", "hard_only-s0", "hard_only-s1"):
+        shutil.copytree(committed.root / run, folder / run)
+    again = tmp_path / "again" / "hard_only-s1"
+    shutil.copytree(folder / "hard_only-s1", again)
+    record = json.loads((again / "run.json").read_text())
+    write_json(again / "run.json", record | {"finished": "2027-01-02T00:00:00+00:00"})
+
+    def keep() -> tuple[str, str]:
+        found = rerun_diff.answers_diff(Paths(folder), Paths(tmp_path / "again"))
+        rerun_diff.freeze_answers(found, Paths(folder))
+        results = sources.read(folder)
+        return provenance.foot(results, [results]), downloads.rerun(results)
+
+    foot, shown = keep()
+    assert "1 of its runs made again (" in foot
+    assert foot.endswith("all 4,000 answers are the same")
+    assert "1 of the 45 runs were made again" in shown
+    assert "| `hard_only-s1` | 4,000 | 4,000 | 0 |" in shown
+    answers = pd.read_parquet(again / "predictions.parquet")
+    answers.loc[0, "predicted"] = "INVALID"
+    write_parquet(again / "predictions.parquet", answers)
+    assert keep()[0].endswith("1 of 4,000 answers differ")
+
+
+def test_the_runs_made_again_are_those_that_the_commit_of_the_plan_draws() -> None:
+    page = (ROOT / "book" / "appendix" / "rerun.md").read_text(encoding="utf-8")
+    (commit,) = re.findall(r"\b[0-9a-f]{40}\b", page)
+    runs = [run.name for run in find_study("main").all_runs()]
+    kept = json.loads((ROOT / "results" / "main" / rerun_diff.ANSWERS_RECORD).read_text())
+    assert set(kept["runs"]) == set(random.Random(int(commit, 16)).sample(runs, 3))

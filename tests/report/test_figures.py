@@ -8,6 +8,7 @@ import pytest
 from matplotlib.colors import is_color_like, to_hex, to_rgb
 
 from factmix.report import figures
+from factmix.report.figures import layout
 from factmix.report.plot_style import (
     ANSWER_COLOURS,
     ARM_COLOURS,
@@ -167,7 +168,7 @@ def test_training_curves_draw_where_they_are_told(metrics):
 def test_seeds_are_curves_of_their_own_and_one_entry_of_the_legend(metrics):
     seeds = pd.concat([metrics.assign(seed=0), metrics.assign(seed=1)])
     ax = figures.plot_training_curves(seeds)
-    assert len(ax.get_lines()) == 8
+    assert len(ax.get_lines()) == 4
     assert len(ax.get_legend().get_texts()) == 2
 
 
@@ -386,3 +387,10 @@ def test_speed_is_drawn_with_what_it_is_compared_with():
     assert [bar.get_width() for bar in ax.patches] == [14.0, 131.6]
     assert [text.get_text() for text in ax.texts] == ["14 s", "132 s"]
     assert [label.get_text() for label in ax.get_yticklabels()] == list(phases["phase"])
+
+
+def test_a_legend_of_many_long_names_stays_within_the_figure():
+    names = [f"{mixture}_accuracy" for mixture in ("easy_only", "hard_only", "hard_weighted")] * 3
+    columns = layout.legend_columns(names)
+    assert columns * (len("hard_weighted_accuracy") + 5) <= layout.LETTERS
+    assert layout.legend_columns(["a", "b", "c"]) == 3

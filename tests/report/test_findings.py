@@ -9,99 +9,182 @@ import pytest
 from factmix.report import findings, tables
 from factmix.report.sources import Results, committed_results
 
-MIXTURES = ("hard_only", "hard_weighted", "balanced")
+MIXTURES = ("easy_only", "hard_only", "hard_weighted", "balanced")
 
 
 @pytest.fixture
 def results() -> Results:
-    found = committed_results("embedded")
+    found = committed_results("main")
     return replace(found, content=copy.deepcopy(found.content))
 
 
-def _lines(results) -> list[str]:
-    return findings.headlines(results).splitlines()
+def _line(results, begins: str) -> str:
+    """The headline that begins with these words."""
+    found = [line for line in findings.headlines(results).splitlines() if begins in line[:60]]
+    assert len(found) == 1, begins
+    return found[0]
 
 
-def _set_recall(results, changes: dict[str, tuple[float, float]]) -> None:
-    """Change and p of each mixture on revision; nothing happens elsewhere."""
-    for arm in MIXTURES:
-        for dataset, metrics in results.content["gains"][arm].items():
-            here = dataset == "revision"
-            value, p = changes[arm] if here else (0.0, 1.0)
-            metrics["recall_na"] |= {"value": value, "p": p / 15, "p_holm": p}
+def test_each_statement_has_a_headline_and_so_have_na_levers_and_learning(results) -> None:
+    first, blank, *lines = findings.headlines(results).splitlines()
+    assert "established at p < 0.01" in first and not blank
+    assert [line[:4] for line in lines] == ["- **"] * 7
 
 
-def test_there_are_four(results) -> None:
-    assert [line[:4] for line in _lines(results)] == ["- **"] * 4
+def _set(results, statement: str, values: dict[str, float], p: float = 0.001) -> None:
+    """Gives quantities of a statement these values, and all of them this p."""
+    for name, measures in results.content["statements"]["accuracy"][statement].items():
+        for measure in measures.values():
+            for test in ("crossed", "grouped"):
+                measure[test] |= {"value": values.get(name, 0.0), "p": p / 9, "p_holm": p}
 
 
 @pytest.mark.parametrize(
-    ("changes", "verdict"),
+    ("value", "p", "verdict"),
+    [(0.05, 0.001, "supported"), (-0.05, 0.001, "contradicted"), (0.05, 0.02, "undecided")],
+)
+def test_a_headline_follows_the_test_of_its_statement(results, value, p, verdict) -> None:
+    for statement, quantity, begins in (
+        ("diversity", "dispatch", "Diversity generalises"),
+        ("dose", "easy_minus_hard", "Hard needs more"),
+        ("robustness", "least_improved", "Both are necessary"),
+    ):
+        _set(results, statement, {quantity: value}, p)
+        line = _line(results, begins)
+        assert line.startswith(f"- **{begins}: {verdict}.**")
+        key = f"{{num}}`statements.accuracy.{statement}.{quantity}."
+        assert key in line
+        assert (".detectable|size`" in line) == (verdict == "undecided")
+        text = findings.statement(results, statement)
+        assert text.startswith(f"**{verdict.capitalize()}** under the reward `") or (
+            f"**{verdict.capitalize()}** under the reward `accuracy`" in text
+        )
+
+
+@pytest.mark.parametrize(
+    ("over", "alone", "verdict"),
     [
-        ((-0.3, -0.2, -0.1), "every mixture arm recognises fewer NA claims than the baseline on"),
-        ((0.3, 0.2, 0.1), "every mixture arm recognises more NA claims than the baseline on"),
-        (
-            (-0.3, -0.2, 0.1),
-            "2 of 3 mixture arms recognise fewer NA claims than the baseline, and "
-            "1 of 3 mixture arms recognises more NA claims than the baseline on",
-        ),
+        (0.1, 0.0, "supported"),
+        (0.0, 0.1, "contradicted"),
+        (0.1, 0.1, "undecided"),
+        (-0.1, -0.1, "undecided"),
     ],
 )
-def test_the_finding_about_na_follows_the_signs(results, changes, verdict) -> None:
-    _set_recall(
-        results, {arm: (value, 0.001) for arm, value in zip(MIXTURES, changes, strict=True)}
-    )
-    line = _lines(results)[0]
-    assert f"the reward `published`, {verdict} **revision**: " in line
-    assert all(f"{{num}}`gains.{arm}.revision.recall_na` (`{arm}`)" in line for arm in MIXTURES)
+def test_hard_alone_transfers_only_if_it_teaches_the_easy_domain(
+    results, over, alone, verdict
+) -> None:
+    found = results.content["statements"]["accuracy"]["transfer"]
+    assert list(found) == ["balanced_over_hard_only", "hard_only"]
+    for name, value in zip(found, (over, alone), strict=True):
+        found[name]["learning"]["crossed"] |= {"value": value, "p_holm": 0.001 if value else 1.0}
+    assert f"transfer: {verdict}.**" in _line(results, "Hard alone does not transfer")
 
 
-def test_without_an_established_change_of_na_it_says_so(results) -> None:
-    _set_recall(results, dict.fromkeys(MIXTURES, (-0.02, 0.2)))
-    assert "no mixture arm differs from the baseline for sure on **revision**" in _lines(results)[0]
+def _learned(results, inside: bool, outside: bool) -> None:
+    """Lets the arms of the deciding reward learn on their own domains, and on others."""
+    study = results.study
+    for mixture in MIXTURES:
+        for dataset, found in results.content["learning"][f"{mixture}_accuracy"].items():
+            sure = inside if dataset in study.mixtures[mixture] else outside
+            found["learning"] |= {"value": 0.05, "p_holm": 0.001 if sure else 1.0}
 
 
-def test_the_larger_lever_is_the_one_that_moves_balanced_accuracy_further(results) -> None:
-    moved = {"balanced_over_hard_only": -0.03, "balanced_accuracy_over_balanced": 0.17}
-    p = {"balanced_over_hard_only": 0.2, "balanced_accuracy_over_balanced": 0.001}
+def _na(results, inside: bool, outside: bool) -> None:
+    """Lets recall of NA rise with the same arms on their own domains, and on others."""
+    study = results.study
+    for mixture in MIXTURES:
+        for dataset, gains in results.content["gains"][f"{mixture}_accuracy"].items():
+            sure = inside if dataset in study.mixtures[mixture] else outside
+            gains["recall_na"] |= {"value": 0.05, "p_holm": 0.001 if sure else 1.0}
 
-    def levers() -> str:
-        for pairs in results.content["contrasts"].values():
-            for pair, datasets in pairs.items():
-                for dataset, metrics in datasets.items():
-                    value = moved.get(pair, 0.01) if dataset == "revision" else 0.0
-                    metrics["balanced_accuracy"] |= {"value": value, "p_holm": p.get(pair, 1)}
-        return _lines(results)[1]
 
-    line = levers()
+@pytest.mark.parametrize(
+    ("inside", "outside", "said"),
+    [
+        (False, False, "None that this model was shown"),
+        (True, False, "Those of the domain itself: that those of other domains do could not"),
+        (True, True, "Those of any domain: those of other domains do at least as often"),
+        (False, True, "Those of any domain: those of other domains do at least as often"),
+    ],
+)
+def test_the_title_is_answered_by_where_recall_of_na_rose(results, inside, outside, said) -> None:
+    _na(results, inside, outside)
+    _learned(results, outside, inside)
+    _set(results, "diversity", {"dispatch": 0.05})
+    text = findings.answer(results)
+    assert said in text
+    # nine domains in mixtures, and seven elsewhere
+    assert f"in {9 * inside} of 9 cases" in text and f"in {7 * outside} of 7." in text
+    assert f"in {9 * outside} of 9 cases, and elsewhere in {7 * inside} of 7." in text
+    assert "Learning on a new domain was higher with claims of all kinds" in text
+    _set(results, "diversity", {"dispatch": 0.05}, 0.5)
+    assert "could not be shown" in findings.answer(results)
+
+
+def test_what_rose_most_is_established_and_what_fell_is_counted(results) -> None:
+    _na(results, True, False)
+    gains = results.content["gains"]
+    assert "called fewer" not in findings.answer(results)
+    gains["easy_only_accuracy"]["debate"]["recall_na"] |= {"value": 0.9, "p_holm": 0.5}
+    gains["hard_only_accuracy"]["debate"]["recall_na"] |= {"value": 0.2}
+    gains["easy_only_accuracy"]["dispatch"]["recall_na"] |= {"value": -0.1, "p_holm": 0.001}
+    text = findings.answer(results)
+    assert "it called fewer so in 1." in text
+    assert "Most was gained with `hard_only_accuracy` on *debate*" in text
+
+
+@pytest.mark.parametrize("absent", [["statements", "across_seeds"], ["statements"]])
+def test_a_study_of_one_seed_has_findings_but_no_verdicts(results, absent) -> None:
+    for section in absent:
+        results.content[section] = {}
+    results.content["seeds"] = [0]
+    assert "**Those of the domain itself" in findings.answer(results)
+    assert "Diversity generalises" not in findings.headlines(results)
+    assert findings.seeds(results) == ""
+    assert "undecided" not in findings.second(results, results)
+
+
+def test_changes_of_na_are_counted_by_reward(results) -> None:
+    gains = results.content["gains"]
+    for reward, value in (("", -0.2), ("_accuracy", 0.1)):
+        for mixture in MIXTURES:
+            for metrics in gains[f"{mixture}{reward}"].values():
+                metrics["recall_na"] |= {"value": value, "p_holm": 0.001}
+    gains["hard_only"]["debate"]["recall_na"] |= {"value": -0.4}
+    line = _line(results, "Saying")
+    assert "`published`, recall of NA rises against the baseline in 0 and falls in 16 of 16" in line
+    assert "from {num}`gains.hard_only.debate.recall_na` (`hard_only` on *debate*)" in line
+    assert "`accuracy`, recall of NA rises against the baseline in 16 and falls in 0 of 16" in line
+
+
+def test_the_largest_difference_of_each_lever_is_named_whatever_the_reward(results) -> None:
+    moved = {
+        "balanced_accuracy_over_hard_only_accuracy": -0.03,
+        "balanced_accuracy_over_balanced": 0.17,
+    }
+    p = {"balanced_accuracy_over_balanced": 0.001}
+    for pairs in results.content["contrasts"].values():
+        for pair, datasets in pairs.items():
+            for dataset, metrics in datasets.items():
+                value = moved.get(pair, 0.01) if dataset == "revision" else 0.0
+                metrics["balanced_accuracy"] |= {"value": value, "p_holm": p.get(pair, 1)}
+    line = _line(results, "Mixture or reward")
     assert (
-        "With the mixture alone changed, balanced accuracy moves most from `hard_only` to"
-        " `balanced` on **revision**, by {num}`contrasts.mixture.balanced_over_hard_only.revision"
-        ".balanced_accuracy` (no established difference); with the reward alone changed,"
+        "With the mixture alone changed, the largest single difference in balanced accuracy is from"
+        " `hard_only_accuracy` to `balanced_accuracy` on *revision*, {num}`contrasts.mixture."
+        "balanced_accuracy_over_hard_only_accuracy.revision.balanced_accuracy` (no established"
     ) in line
-    assert "from `balanced` to `balanced_accuracy` on **revision**, by {num}`contrasts.rew" in line
-    assert line.endswith(
-        "(an established difference). Among these arms the **reward** makes the larger difference."
-    )
-    moved["balanced_over_hard_only"] = -0.3  # which is not established
-    assert "makes the larger difference" not in levers()
-    p["balanced_over_hard_only"] = 0.001
-    assert levers().endswith("Among these arms the **mixture** makes the larger difference.")
+    assert "from `balanced` to `balanced_accuracy` on *revision*, {num}`contrasts.reward" in line
+    assert line.endswith("(an established difference).")
 
 
-def test_results_that_a_constant_answer_reaches_are_counted(results) -> None:
-    metrics = results.content["metrics"]
-    arms = ("format_only", *MIXTURES, "balanced_accuracy")
-    for arm in arms:
-        for own in metrics[arm].values():
-            own["accuracy"] |= {"value": 0.8, "interval": [0.7, 0.9]}
-    metrics["hard_only"]["debate"]["accuracy"] |= {"value": 0.52, "interval": [0.49, 0.55]}
-    metrics["balanced"]["debate"]["accuracy"] |= {"value": 0.3, "interval": [0.2, 0.4]}
-    assert (
-        "in 13 of the 15 combinations of arm and domain, the whole interval of accuracy lies above"
-        " that: all" in (_lines(results)[3])
-    )
-    assert _lines(results)[3].endswith("all but `hard_only` and `balanced` on debate.")
+def test_a_verdict_that_groups_would_change_is_said_to(results) -> None:
+    _set(results, "diversity", {"dispatch": 0.05})
+    assert "the verdict is the same" in findings.statement(results, "diversity")
+    for quantity in results.content["statements"]["accuracy"]["diversity"].values():
+        quantity["learning"]["grouped"]["p_holm"] = 0.2
+    text = findings.statement(results, "diversity")
+    assert "the verdict is another one: undecided under `accuracy`." in text
 
 
 def test_a_reader_of_words_alone_has_a_row_in_the_tables_of_metrics(results) -> None:
@@ -124,13 +207,13 @@ def _nothing_happened(results) -> None:
 def test_shift_and_learning_are_counted_and_the_widest_interval_named(results) -> None:
     _nothing_happened(results)
     section = results.content["learning"]
-    assert "is established as a gain in none of the 15 cases" in findings.learning(results)
+    assert "is established as a gain in none of the 36 cases" in findings.learning(results)
     assert "So what training did" not in findings.learning(results)  # nor is any shift
     section["hard_only"]["debate"]["shift"] |= {"value": -0.2, "p_holm": 0.001}
     section["hard_only"]["debate"]["total"]["p_holm"] = 0.001
     section["balanced"]["revision"]["learning"]["interval"] = [-0.05, 0.01]
     text = findings.learning(results)
-    assert text.strip().startswith("In 1 of 15 cases (an arm on a domain)")
+    assert text.strip().startswith("In 1 of 36 cases (an arm on a domain)")
     assert "{num}`learning.hard_only.debate.shift|full` where they change it most (`hard_only`" in (
         text
     )
@@ -138,7 +221,7 @@ def test_shift_and_learning_are_counted_and_the_widest_interval_named(results) -
     assert "So what training did, as far as this study can tell, was to move how readily" in text
     section["balanced"]["debate"]["learning"] |= {"value": 0.05, "p_holm": 0.001}
     text = findings.learning(results)
-    assert "is established as a gain in 1 of the 15 cases" in text
+    assert "is established as a gain in 1 of the 36 cases" in text
     assert "So what training did" not in text
 
 
@@ -146,25 +229,47 @@ def test_the_first_page_says_whether_anything_was_learned(results) -> None:
     _nothing_happened(results)
     section = results.content["learning"]
     section["hard_only"]["debate"]["agreement"]["value"] = 0.5
-    line = _lines(results)[2]
+    line = _line(results, "Shift or learning")
     assert "For no arm is it established that it learned more than moved thresholds give" in line
-    assert "give at least {num}`learning.hard_only.debate.agreement` of the answers" in line
+    assert (
+        "gave, in the first seed, at least {num}`learning.hard_only.debate.agreement` of the"
+        in line
+    )
     assert "(without them: {num}`learning.hard_only.debate.agreement_unshifted`)" in line
     section["balanced"]["revision"]["learning"] |= {"value": -0.05, "p_holm": 0.001}
-    assert "For no arm is it established" in _lines(results)[2]  # a loss is no learning
+    assert "For no arm is it established" in _line(
+        results, "Shift or learning"
+    )  # a loss is no learning
     section["balanced"]["revision"]["learning"]["value"] = 0.05
-    line = _lines(results)[2]
-    assert "In 1 of 15 cases (an arm on a domain) an arm learned more" in line
+    line = _line(results, "Shift or learning")
+    assert "In 1 of 36 cases (an arm on a domain) an arm learned more" in line
 
 
 def test_what_constants_give_stands_beside_the_best_arm_on_every_dataset(results) -> None:
     results.content["learning"]["hard_only"]["debate"]["after"]["value"] = 0.99
-    for text in (findings.learning(results), _lines(results)[2]):
+    for text in (findings.learning(results), _line(results, "Shift or learning")):
         for dataset in results.datasets:
             assert f"{{num}}`constants.base.{dataset}.balanced_accuracy`" in text
         assert "{num}`learning.hard_only.debate.after`" in text
     assert "untrained model + constants | " in tables.metrics(results, "debate")
     results.content["constants"]["base"] = {dataset: {} for dataset in results.datasets}
     assert "How good can moved thresholds be" not in findings.learning(results)
-    assert "Constants fitted" not in _lines(results)[2]
+    assert "Constants fitted" not in _line(results, "Shift or learning")
     assert "+ constants" not in tables.metrics(results, "debate")
+
+
+def test_the_second_base_model_is_told_beside_the_first_without_comparing_verdicts(results) -> None:
+    found = committed_results("swapped")
+    second = replace(found, content=copy.deepcopy(found.content))
+    text = findings.second(results, second)
+    assert "On this model the easy domain is revision, on the first encyclopedia." in text
+    for role in ("first", "second"):
+        for quantity in ("hard_only", "balanced_over_hard_only"):
+            key = f"{{{role}}}`statements.accuracy.transfer.{quantity}.learning.crossed|full`"
+            assert key in text
+        assert f"{{{role}}}`statements.accuracy.dose.easy_minus_hard.slope.crossed|full`" in text
+    _set(second, "transfer", {"hard_only": 0.0}, 0.5)
+    _set(results, "transfer", {"hard_only": 0.05}, 0.001)
+    assert "does not show that the models differ" in findings.second(results, second)
+    _set(results, "transfer", {"hard_only": 0.0}, 0.5)
+    assert "does not show that the models differ" not in findings.second(results, second)

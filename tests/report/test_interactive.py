@@ -69,12 +69,12 @@ def test_arms_must_have_answered_the_same_examples() -> None:
 
 def test_build_is_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interactive, "load", lambda name: load("debate"))
-    with pytest.raises(sources.SourceError, match=r"results/embedded: .*`make freeze`"):
-        interactive.data(sources.committed_results("embedded"))
+    with pytest.raises(sources.SourceError, match=r"results/main: .*`make freeze`"):
+        interactive.data(sources.committed_results("main"))
 
 
 def test_committed_answers_are_shown_with_the_texts_they_were_given_to() -> None:
-    results = sources.committed_results("embedded")
+    results = sources.committed_results("main")
     shown = interactive.data(results)
     base = pd.read_parquet(results.paths.base / "predictions.parquet")
     assert shown["ids"] == base["id"].tolist()
@@ -86,8 +86,8 @@ def test_committed_answers_are_shown_with_the_texts_they_were_given_to() -> None
 
 
 def test_generator_still_writes_the_texts_of_the_committed_study(tmp_path: Path) -> None:
-    report = json.loads((ROOT / "results/embedded/data/report.json").read_text())
-    drawn = prepare(find_study("embedded"), Paths(tmp_path))
+    report = json.loads((ROOT / "results/main/data/report.json").read_text())
+    drawn = prepare(find_study("main"), Paths(tmp_path))
     assert drawn["fingerprint"] == report["fingerprint"]
 
 
@@ -95,7 +95,7 @@ def test_whatever_a_text_holds_is_no_markup_where_scripts_do_not_run() -> None:
     shown = interactive.columns({"base": PREDICTIONS}, TEXTS)
     text = "<script>*no*</script> | [a](b) {num}`key` $x$ & _y_ {{ 7 * 7 }} {% if x %} ${{y}}"
     marked = shown | {"claims": [text, text]}
-    page = interactive.without_scripts(sources.committed_results("embedded"), marked)
+    page = interactive.without_scripts(sources.committed_results("main"), marked)
     myst = MarkdownIt("commonmark").enable("table").use(myst_role_plugin)
     html = myst.use(dollarmath_plugin).use(substitution_plugin).render(page)
     assert html.count(f'<td style="text-align:left">{escape(text, quote=False)}</td>') == 2

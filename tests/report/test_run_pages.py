@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from factmix.report import drawings, findings, markdown, pages, run_pages, sources
+from factmix.report import drawings, findings, markdown, run_pages, sources
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
 from factmix.study.spec import Study
@@ -15,13 +15,13 @@ from invented_book import invent_run
 
 
 def test_run_on_an_invented_dataset_is_not_called_one_on_real_data() -> None:
-    committed = sources.committed_results("embedded")
-    run = sources.committed_results("embedded")
+    committed = sources.committed_results("main")
+    run = sources.committed_results("main")
     standing_for_none = run.study.datasets["debate"].model_copy(update={"stands_for": None})
     for name, real in (("boxes", False), ("fever", True)):
         datasets = run.study.datasets | {name: standing_for_none}
         run.__dict__["study"] = run.study.model_copy(update={"datasets": datasets})
-        about = run_pages.kind_of_model(run, committed)
+        about = run_pages.kind_of_model(run, [committed])
         assert about == {"toy": True, "real_text": real}
 
 
@@ -134,15 +134,13 @@ def test_baseline_without_fellows_has_no_comparison(tmp_path: Path) -> None:
 
 def test_seeds_are_drawn_where_there_are_several(tmp_path: Path, two_protocols: Drawn) -> None:
     assert "seeds" not in two_protocols[1]
-    assert pages.figure_of_seeds(two_protocols[0]) == ""
-    results, drawn = draw_invented(changed("smoke", seeds=[0, 1, 2]), tmp_path)
+    _, drawn = draw_invented(changed("smoke", seeds=[0, 1, 2]), tmp_path)
     assert "of 3 seeds" in drawn["seeds"].words
     data = drawn["seeds"].data
     assert set(data["seed"]) == {"mean", "0", "1", "2"}
     for _, gains in data.groupby(["arm", "dataset", "metric"]):
         mean = gains[gains["seed"] == "mean"]["value"].item()
         assert gains[gains["seed"] != "mean"]["value"].mean() == pytest.approx(mean, abs=1e-5)
-    assert "{drawn} seeds" in pages.figure_of_seeds(results)
 
 
 def test_the_page_of_a_run_with_several_seeds_says_which_its_numbers_are_of(

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -7,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 from statsmodels.stats.multitest import multipletests
 
 from factmix.results import compare as comparison
-from factmix.results.answers import CONSTANTS, CompareError
+from factmix.results.answers import CONSTANTS, CompareError, predictions
 from factmix.results.compare import compare, training_metrics
 from factmix.results.results_json import result_key, tidy
 from factmix.stats.metrics import contingency
@@ -31,10 +32,15 @@ WRONG = {"NA": "PASS", "PASS": "FAIL", "FAIL": "NA"}
 SHARE_RIGHT = {"base": 0.4, "format_only": 0.5, "hard_only": 0.9}  # of the others 0.7
 
 
+ARMS = ("format_only", "hard_only", "hard_weighted", "balanced", "balanced_accuracy")
+
+
 def few_resamples():
-    full = find_study("embedded")
+    """Some arms of the main study with one seed."""
+    full = find_study("main")
     fewer = full.statistics.model_copy(update={"resamples": 200})
-    return full.model_copy(update={"statistics": fewer})
+    arms = {name: full.arms[name] for name in ARMS}
+    return full.model_copy(update={"statistics": fewer, "arms": arms, "seeds": [0]})
 
 
 @pytest.fixture
@@ -102,8 +108,8 @@ def finished_run(study, folder):
         "datasets": {name: {"evaluation": counts} for name in study.datasets},
     }
     write_json(paths.data_report, report)
-    for mixture in study.mixtures:
-        write_parquet(paths.data / f"train-{mixture}.parquet", pd.DataFrame({"claim": [mixture]}))
+    for sample in study.training_samples():
+        write_parquet(paths.sample(sample), pd.DataFrame({"claim": [sample.mixture]}))
     for arm in ("base", *study.arms):
         folder = paths.base if arm == "base" else paths.arm(arm, 0)
         answers = pd.concat([answer_rows(arm, name, rng) for name in study.datasets])
@@ -302,16 +308,23 @@ def test_label_probabilities_are_measured(paths, compared):
 
 def test_several_seeds_are_summarised_for_other_seeds_and_examples(study, paths):
     two = study.model_copy(update={"seeds": [0, 1]})
-    with pytest.raises(CompareError, match="factmix evaluate embedded hard_only --seed 1"):
+    for sample in two.training_samples():
+        write_parquet(paths.sample(sample), pd.DataFrame({"claim": [sample.mixture]}))
+    with pytest.raises(CompareError, match="factmix evaluate main hard_only --seed 1"):
         compare(two, paths)
     for arm in study.arms:
         frame = pd.read_parquet(paths.arm(arm, 0) / "predictions.parquet")
         if arm == "hard_only":
             frame["predicted"] = frame["gold"]
         write_parquet(paths.arm(arm, 1) / "predictions.parquet", frame)
+        for name in ("trajectory.parquet", "metrics.parquet", "rewards.parquet"):
+            shutil.copy(paths.arm(arm, 0) / name, paths.arm(arm, 1) / name)
+        record = {"depends_on": freshness.training(two.run(arm, 1), paths)}
+        write_json(paths.arm(arm, 1) / "run.json", record)
+    once = compare(study, paths)
     results = compare(two, paths)
-    first = results["gains"]["hard_only"]["debate"]["accuracy"]["value"]
-    second = 1 - results["metrics"]["format_only"]["debate"]["accuracy"]["value"]
+    first = once["gains"]["hard_only"]["debate"]["accuracy"]["value"]
+    second = 1 - once["metrics"]["format_only"]["debate"]["accuracy"]["value"]
     gain = results["across_seeds"]["hard_only"]["debate"]["accuracy"]
     assert gain["crossed"]["value"] == pytest.approx((first + second) / 2)
     assert gain["crossed"]["n"] == 2
@@ -329,6 +342,21 @@ def test_several_seeds_are_summarised_for_other_seeds_and_examples(study, paths)
         assert by_seed[name]["value"] == pytest.approx(one - other)
     tested = contrast["debate"]["accuracy"]["crossed"]
     assert tested["p"] < tested["p_holm"] <= 1
+    # what is said without a seed is said of all
+    assert results["gains"]["hard_only"]["debate"]["accuracy"] == gain["crossed"]
+    in_pairs = results["contrasts"]["mixture"]["hard_weighted_over_hard_only"]
+    assert in_pairs["debate"]["accuracy"] == tested
+    of_arm = results["metrics"]["hard_only"]["debate"]["accuracy"]
+    right = once["metrics"]["hard_only"]["debate"]["accuracy"]["value"]
+    assert of_arm["value"] == pytest.approx((right + 1) / 2) and of_arm["unit"] == "fraction"
+    assert of_arm["n"] == 2 and "p" not in of_arm
+    split = results["learning"]["hard_only"]["debate"]
+    assert (
+        split["learning"]
+        == results["learning_across_seeds"]["hard_only"]["debate"]["learning"]["crossed"]
+    )
+    total = split["before"]["value"] + split["total"]["value"]
+    assert split["after"]["value"] == pytest.approx(total)
 
 
 def test_moved_thresholds_of_an_arm_are_no_learning(study, paths):
@@ -356,7 +384,7 @@ def test_moved_thresholds_of_an_arm_are_no_learning(study, paths):
 def test_changes_stand_beside_the_prompts_of_the_dataset(study, paths):
     results = compare(study, paths)
     dose, trajectory = results["dose"]["hard_only"], results["trajectory"]["hard_only"]
-    assert list(dose) == ["encyclopedia", "revision", "debate"]
+    assert list(dose) == ["encyclopedia", "revision", "debate", "dispatch"]
     steps = sorted(int(name.removeprefix("step_")) for name in trajectory["revision"])
     for step in steps[1:]:
         at = f"step_{step}"
@@ -472,9 +500,9 @@ def test_everything_missing_is_named_at_once_with_the_commands(study, paths):
         compare(study, paths)
     message = str(error.value)
     assert "hard_only-s0/predictions.parquet" in message
-    assert "factmix evaluate embedded hard_only --seed 0" in message
-    assert "factmix train embedded balanced --seed 0" in message
-    assert "factmix evaluate embedded base" in message
+    assert "factmix evaluate main hard_only --seed 0" in message
+    assert "factmix train main balanced --seed 0" in message
+    assert "factmix evaluate main base" in message
     assert "\n" not in message
     assert not paths.results.exists()
 
@@ -503,7 +531,7 @@ def test_a_dataset_without_answers_is_refused(study, paths):
 
 
 def test_an_arm_trained_on_another_sample_is_refused(study, paths):
-    write_parquet(paths.data / "train-hard_only.parquet", pd.DataFrame({"claim": ["another"]}))
+    write_parquet(paths.data / "train-hard_only-s0.parquet", pd.DataFrame({"claim": ["another"]}))
     problem = r"hard_only-s0/run\.json is not current: training_sample is another"
     with pytest.raises(CompareError, match=problem):
         compare(study, paths)
@@ -528,11 +556,21 @@ def test_data_counts_are_leaves_in_the_report_s_nesting(compared):
     assert "fingerprint" not in data and "depends_on" not in data
 
 
+def test_predictions_of_before_there_were_kinds_are_read_with_empty_ones(study, paths):
+    assert set(predictions(study, paths)["kind"]) == {""}
+    file = paths.base / "predictions.parquet"
+    write_parquet(file, pd.read_parquet(file).assign(kind="plain"))
+    kinds = predictions(study, paths).groupby("arm")["kind"].first()
+    assert kinds["base"] == "plain" and kinds["hard_only"] == ""
+
+
 def test_trajectory_becomes_a_tidy_table_with_integer_steps(study, paths):
     results = compare(study, paths)
     frame = tidy(results["trajectory"], ["arm", "dataset", "step", "metric"])
     assert sorted(frame["step"].unique()) == [0, 25]
-    assert len(frame) == len(study.arms) * 3 * 2 * len(comparison.TRAJECTORY_METRICS)
+    assert len(frame) == len(study.arms) * len(study.datasets) * 2 * len(
+        comparison.TRAJECTORY_METRICS
+    )
     end = frame.query("arm == 'balanced' and dataset == 'debate' and step == 25")
     accuracy = end.set_index("metric").loc["accuracy"]
     assert accuracy["value"] == results["metrics"]["balanced"]["debate"]["accuracy"]["value"]
@@ -554,5 +592,5 @@ def test_training_metrics_are_named_by_arm_and_seed(study, paths):
 
 
 def test_training_metrics_of_nothing_name_the_command(study, tmp_path):
-    with pytest.raises(CompareError, match="factmix train embedded format_only --seed 0"):
+    with pytest.raises(CompareError, match="factmix train main format_only --seed 0"):
         training_metrics(study, Paths(tmp_path))

@@ -20,11 +20,12 @@ from factmix.stats.metrics import METRICS
 from factmix.study.paths import ROOT
 
 COMMITTED = sorted(file.parent for file in (ROOT / "results").glob("*/results.json"))
-# What the committed studies have no case of: several baselines, skipped rows, a warm start, runs
-# that are missing.
+# What not every study has a case of: several baselines, skipped rows, generated datasets, a warm
+# start, runs that are missing.
 CONDITIONAL = (
     "study.baselines.",
     "data.datasets.<dataset>.skipped.",
+    "data.datasets.<dataset>.development",
     "data.warm_start.",
     "missing",
     "data.left.",
@@ -55,7 +56,8 @@ def test_every_key_of_the_committed_results_is_described_and_no_other() -> None:
     assert undescribed(entries, RESULTS) == []
     assert [key for key in unused(entries, RESULTS) if not key.startswith(CONDITIONAL)] == []
     fields = {field for leaf in entries.values() if isinstance(leaf, dict) for field in leaf}
-    assert fields == set(LEAF)
+    # means over seeds are tested without resampling, and have no floor
+    assert fields | {"at_floor"} == set(LEAF)
 
 
 def test_every_metric_has_a_meaning() -> None:

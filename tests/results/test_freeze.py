@@ -16,9 +16,10 @@ from invented_book import invent_run
 
 @pytest.fixture(scope="module")
 def study():
-    full = find_study("embedded")
-    fewer = full.statistics.model_copy(update={"resamples": 200})
-    return full.model_copy(update={"statistics": fewer})
+    full = find_study("quick")
+    fewer = full.statistics.model_copy(update={"resamples": 100})
+    arms = {name: full.arms[name] for name in ("format_only", "hard_only", "balanced")}
+    return full.model_copy(update={"statistics": fewer, "arms": arms})
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def test_freeze_copies_what_is_small_in_the_layout_of_the_run(study, paths, tmp_
     notebook = paths.root / "notebooks" / "compare.ipynb"
     notebook.parent.mkdir()
     notebook.write_text("{}")
-    into = tmp_path / "results" / "embedded"
+    into = tmp_path / "results" / "main"
     written = freeze(study, paths, into)
     assert len(written) == 4 + 5 * len(study.arms) + 1
     assert {path for path in into.rglob("*") if path.is_file()} == set(written)
@@ -81,14 +82,14 @@ def test_results_that_do_not_follow_from_the_answers_are_not_frozen(study, paths
 
 def test_freeze_asks_for_the_comparison_first(study, paths, tmp_path):
     paths.results.unlink()
-    with pytest.raises(CompareError, match="make it with: factmix results embedded"):
+    with pytest.raises(CompareError, match="make it with: factmix results quick"):
         freeze(study, paths, tmp_path / "results")
     assert not (tmp_path / "results").exists()
 
 
 def test_results_of_a_study_that_has_changed_since_are_not_frozen(study, paths, tmp_path):
     changed = study.model_copy(update={"description": "Another one."})
-    with pytest.raises(CompareError, match=r"has changed since .*make study STUDY=embedded"):
+    with pytest.raises(CompareError, match=r"has changed since .*make study STUDY=quick"):
         freeze(changed, paths, tmp_path / "results")
     paths.study.unlink()
     with pytest.raises(StudyError, match=r"study\.json does not exist"):

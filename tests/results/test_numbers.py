@@ -60,6 +60,7 @@ def test_key_of_a_branch_names_what_is_below() -> None:
         ("interval", f"{MINUS}5.1 to 0.0{NB}points"),
         ("full", f"{MINUS}3.2{NB}points ({MINUS}5.1 to 0.0{NB}points)"),
         ("cell", f"{MINUS}3.2 [{MINUS}5.1,{NB}0.0]"),
+        ("size", f"3.2{NB}points"),
         ("p", f"p{NB}<{NB}0.001"),
         ("n", "1,000"),
         ("run", "balanced-s0"),

@@ -6,21 +6,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from factmix import cli
 from factmix.results.rerun_diff import (
     Origin,
     RerunDiffError,
+    answers_as_text,
+    answers_diff,
     as_text,
     comparable,
     freeze,
+    freeze_answers,
     origin,
     recorded,
+    recorded_answers,
     rerun_diff,
     run_records,
 )
-from factmix.study.files import write_json
+from factmix.study.files import write_json, write_parquet
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
 
@@ -122,6 +127,47 @@ def test_a_record_counts_for_the_results_that_it_is_of(committed: Paths, fresh: 
     assert str(Origin(**kept["fresh"])) == "commit commit2, 2\u00a0May\u00a02026"
     write_json(committed.results, {"study": {"name": "toy"}, "metrics": {}})
     assert recorded(committed) is None
+
+
+def answer(paths: Paths, predicted: list[str], p_na: list[float], ids: str = "ab") -> None:
+    """Answers of the arm in a folder of `write`."""
+    rest = [0.5 * (1 - p) for p in p_na]
+    columns = {"dataset": "one", "id": list(ids), "predicted": predicted}
+    frame = pd.DataFrame(columns | {"p_na": p_na, "p_pass": rest, "p_fail": rest})
+    write_parquet(paths.root / "easy-s0" / "predictions.parquet", frame)
+
+
+def test_answers_of_some_runs_are_compared_example_by_example(
+    committed: Paths, fresh: Paths
+) -> None:
+    answer(committed, ["NA", "PASS"], [0.75, 0.25])
+    answer(fresh, ["NA", "NA"], [0.5, 0.75], ids="ba")  # in another order
+    fresh.results.unlink()  # not all of the study was made again
+    found = answers_diff(committed, fresh)
+    assert found["fresh"]["commits"] == ("commit2",)
+    run = found["runs"]["easy-s0"]
+    assert (run["examples"], run["same"], run["largest"]) == (2, 1, 0.25)
+    text = answers_as_text(found)
+    assert "easy-s0: 1 of 2 answers the same, largest difference of a probability 0.25" in text
+    assert recorded_answers(committed) is None
+    freeze_answers(found, committed)
+    kept = recorded_answers(committed)
+    assert kept is not None and kept["runs"] == found["runs"]
+    answer(committed, ["NA", "NA"], [0.75, 0.75])  # frozen anew: the record is of other answers
+    assert recorded_answers(committed) is None
+
+
+def test_answers_that_are_no_rerun_are_refused(committed: Paths, fresh: Paths) -> None:
+    with pytest.raises(RerunDiffError, match=r"factmix train toy ARM --seed SEED"):
+        answers_diff(committed, fresh)
+    answer(committed, ["NA", "PASS"], [0.75, 0.25])
+    found = answers_diff(committed, committed)
+    assert "(not trained anew)" in answers_as_text(found)
+    with pytest.raises(RerunDiffError, match=r"not a rerun.*easy-s0"):
+        freeze_answers(found, committed)
+    answer(fresh, ["NA", "PASS"], [0.75, 0.25], ids="ac")
+    with pytest.raises(RerunDiffError, match=r"2 examples that are not those of .*predictions"):
+        answers_diff(committed, fresh)
 
 
 @pytest.mark.parametrize(

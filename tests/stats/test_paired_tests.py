@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from statsmodels.stats.contingency_tables import SquareTable
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
+from statsmodels.stats.multitest import multipletests
 
 from factmix.stats import paired_tests
 from factmix.stats.metrics import contingency
@@ -96,6 +97,11 @@ def test_holm_by_hand():
     assert corrected == pytest.approx({"a": 0.03, "b": 0.06, "c": 0.06})
     assert list(corrected) == ["a", "b", "c"]
     assert paired_tests.holm({}) == {}
+
+
+@pytest.mark.parametrize("p", [[0.2], [1e-300, 1.0, 0.0, 0.2, 0.2], [0.9, 0.01, 0.4, 0.01, 0.03]])
+def test_holm_is_that_of_statsmodels(p):
+    assert paired_tests.holm_in_order(p) == multipletests(p, method="holm")[1].tolist()
 
 
 def test_mcnemar_by_hand():

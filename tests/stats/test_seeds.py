@@ -8,6 +8,7 @@ from factmix.stats.metrics import contingency
 
 GOLD = ["NA"] * 100 + ["PASS"] * 50 + ["FAIL"] * 50
 WRONG = ["INVALID"] * 200
+EACH = [str(i) for i in range(200)]  # a group of its own
 
 
 def rng(seed=0):
@@ -19,7 +20,7 @@ def right_on(*indices):
 
 
 def gains(arm, baseline=None, **changes):
-    settings = {"resamples": 1000, "confidence": 0.95, "rng": rng()} | changes
+    settings = {"confidence": 0.95, "groups": EACH} | changes
     return seeds.seed_gains(GOLD, baseline or [WRONG] * len(arm), arm, **settings)
 
 
@@ -46,7 +47,7 @@ def test_the_p_value_holds_its_level_for_other_seeds_and_other_examples(seeds_ea
             for seed in range(seeds_each):
                 score = sign * (of_example + of_seed[seed]) + random.normal(0, 1, len(GOLD))
                 system.append([g if x > 0 else "INVALID" for g, x in zip(GOLD, score, strict=True)])
-        crossed = gains(answers[1], answers[0], resamples=100)["accuracy"].crossed
+        crossed = gains(answers[1], answers[0])["accuracy"].crossed
         rejected += crossed.p < 0.05
     assert 0.005 <= rejected / draws <= 0.09  # of a true null hypothesis, at 5 %
 
@@ -58,9 +59,32 @@ def test_gains_are_means_of_those_of_each_seed_over_the_baseline_of_that_seed():
     assert accuracy.seed_variance == pytest.approx(np.var([0.25, 1], ddof=1) / 2)
 
 
+def test_a_mean_over_datasets_has_the_variance_of_its_seeds_and_of_all_their_examples():
+    alike = gains([right_on(*range(50)), right_on(*range(100))])["accuracy"]  # 0.25, 0.5
+    apart = gains([right_on(*range(100, 150))] * 2)["accuracy"]  # 0.25 twice
+    assert alike.by_seed == pytest.approx([0.25, 0.5]) and alike.examples == 200
+    assert alike.example_variance == pytest.approx(100 * (0.25 / 200) ** 2, rel=1e-3)
+    assert apart.example_variance == 0  # all of PASS, whichever are drawn
+    mean = seeds.mean_gain([alike, apart], confidence=0.99, margin=0.05)
+    by_hand = seeds.crossed_t(
+        (0.25 + 0.375) / 2,  # of the seeds' means over datasets
+        [(0.0625**2, 1), (100 * (0.25 / 200) ** 2 / 4, 399)],
+        confidence=0.99,
+        margin=0.05,
+    )
+    assert mean.value == pytest.approx(by_hand.value)
+    assert mean.interval == pytest.approx(by_hand.interval, rel=1e-4)
+    assert (mean.p, mean.p_noninferior) == pytest.approx((by_hand.p, by_hand.p_noninferior))
+
+
+def test_the_mean_of_one_gain_is_that_gain():
+    gain = gains([right_on(*range(60)), right_on(*range(20))], margin=0.1)["macro_f1"]
+    assert seeds.mean_gain([gain], confidence=0.95, margin=0.1) == gain.crossed
+
+
 def test_seeds_that_agree_leave_the_variance_of_examples():
     arm = [right_on(*range(50))] * 3  # half of NA, the same half with every seed
-    gain = gains(arm, resamples=4000)["recall_na"]
+    gain = gains(arm)["recall_na"]
     assert gain.seed_variance == 0
     assert gain.example_variance == pytest.approx(0.25 / 100, rel=0.1)
     one = bootstrap_gains(
@@ -89,10 +113,21 @@ def test_of_two_equal_sources_the_critical_values_are_averaged():
     assert far.p == pytest.approx(seeds.SMALLEST)
 
 
-def test_same_seed_same_intervals():
-    arm = [right_on(*range(50)), right_on(*range(30, 120))]
-    assert gains(arm) == gains(arm)
-    assert gains(arm) != gains(arm, rng=rng(1))
+@pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "macro_f1", "f1_fail"])
+def test_what_examples_contribute_is_what_resampling_them_gives(metric):
+    random = rng(8)
+    answers = [
+        [
+            gold if random.random() < share else random.choice(["NA", "PASS", "FAIL"])
+            for gold in GOLD
+        ]
+        for share in (0.4, 0.6)
+    ]
+    gain = gains([answers[1]] * 2, [answers[0]] * 2)[metric]
+    assert gain.seed_variance == 0
+    one = bootstrap_gains(contingency(GOLD, *answers), resamples=4000, confidence=0.95, rng=rng())
+    low, high = one[metric].interval
+    assert 2 * 1.96 * gain.example_variance**0.5 == pytest.approx(high - low, rel=0.05)
 
 
 def test_one_seed_has_no_spread():
@@ -100,3 +135,83 @@ def test_one_seed_has_no_spread():
         gains([GOLD])
     with pytest.raises(ValueError, match="2 seeds of the arm and 1 of the baseline"):
         gains([GOLD, GOLD], baseline=[GOLD])
+
+
+def right(answers):
+    return np.array(
+        [[given == gold for given, gold in zip(each, GOLD, strict=True)] for each in answers]
+    )
+
+
+def test_a_contrast_of_two_systems_is_their_gain_in_balanced_accuracy():
+    random = rng(4)
+    answers = [[[g if x else "NA" for g, x in zip(GOLD, random.random(200) < share, strict=True)]
+                for _ in range(3)] for share in (0.5, 0.7)]  # fmt: skip
+    gain = gains(answers[1], answers[0])["balanced_accuracy"]
+    difference = right(answers[1]).astype(float) - right(answers[0])
+    found = seeds.crossed_contrast([seeds.Part(GOLD, EACH, difference)], confidence=0.95)
+    assert found.crossed.value == pytest.approx(gain.crossed.value)
+    assert found.crossed.interval == pytest.approx(gain.crossed.interval, abs=0.005)
+    assert np.mean(found.by_seed) == pytest.approx(found.crossed.value)
+    assert found.variances[0] == pytest.approx((gain.seed_variance, 2))
+
+
+def test_parts_that_share_no_example_add_their_means_and_variances():
+    random = rng(5)
+    parts = [seeds.Part(GOLD, EACH, random.normal(size=(4, 200))) for _ in range(2)]
+    both, *each = (
+        seeds.crossed_contrast(some, confidence=0.95) for some in (parts, parts[:1], parts[1:])
+    )
+    assert both.crossed.value == pytest.approx(sum(one.crossed.value for one in each))
+    assert both.variances[1][0] == pytest.approx(sum(one.variances[1][0] for one in each))
+
+
+def test_an_effect_that_can_be_detected_is_found_as_often_as_promised():
+    random, found, draws = rng(6), 0, 400
+
+    def drawn(effect):
+        noise = random.normal(size=(5, 1)) * 0.1 + random.normal(size=(5, 200))
+        return seeds.crossed_contrast([seeds.Part(GOLD, EACH, effect + noise)], confidence=0.95)
+
+    effect = np.mean([drawn(0).detectable(0.05, 0.8) for _ in range(draws)])
+    for _ in range(draws):
+        found += drawn(effect).crossed.p < 0.05
+    assert 0.75 < found / draws < 0.9
+
+
+def test_a_contrast_needs_seeds_and_examples():
+    with pytest.raises(ValueError, match="at least two"):
+        seeds.crossed_contrast([seeds.Part(GOLD, EACH, np.zeros((1, 200)))], confidence=0.95)
+    with pytest.raises(ValueError, match="1 example of gold FAIL"):
+        seeds.crossed_contrast(
+            [seeds.Part(["NA", "NA", "FAIL"], ["a", "b", "c"], np.zeros((2, 3)))], confidence=0.95
+        )
+
+
+def test_groups_of_one_are_examples_and_alike_ones_count_once():
+    arm = [right_on(*range(50)), right_on(*range(60))]
+    alone = gains(arm)["recall_na"]
+    assert alone.grouped.interval == pytest.approx(alone.crossed.interval, rel=0.04)
+    pairs = [str(i // 2) for i in range(200)]  # of which both are right, or neither
+    paired = gains(arm, groups=pairs)["recall_na"]
+    assert paired.crossed == alone.crossed and paired.example_variance == alone.example_variance
+    part = seeds.Part(GOLD, pairs, right([arm[0]] * 2).astype(float))
+    found = seeds.crossed_contrast([part], confidence=0.95)
+    reach = [np.ptp(each.interval) for each in (found.crossed, found.grouped)]
+    assert reach[1] > reach[0]
+    same = [[arm[0]] * 2, [arm[1]] * 2]
+    by_pairs = [gains(each, groups=pairs)["recall_na"] for each in same]
+    for each in by_pairs:  # half as many independent ones: twice the variance
+        assert np.ptp(each.grouped.interval) == pytest.approx(
+            2**0.5 * np.ptp(each.crossed.interval), rel=0.03
+        )
+
+
+def test_a_loss_below_the_margin_is_tested_on_one_side():
+    arm = [right_on(*range(50)), right_on(*range(52))]
+    baseline = [right_on(*range(51))] * 2
+    gain = gains(arm, baseline, margin=0.2)["recall_na"].crossed
+    assert gain.p_noninferior < 0.02 < gain.p
+    worse = gains(baseline, [GOLD] * 2, margin=0.2)["recall_na"].crossed
+    assert worse.p_noninferior > 0.99
+    assert gains(arm, baseline)["recall_na"].crossed.p_noninferior is None

@@ -1,11 +1,8 @@
 """Shift and learning: what constants explain, and what they do not."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from factmix.stats.constants import cross_fitted, log_probabilities
-from factmix.stats.metrics import contingency, metrics
 from factmix.stats.shift import (
     discrimination,
     rank_correlation,
@@ -13,10 +10,6 @@ from factmix.stats.shift import (
     shift_or_learning,
 )
 from factmix.study.labels import LABELS
-from factmix.study.paths import ROOT
-from factmix.training.columns import PROBABILITIES
-
-EMBEDDED, SEEDS = ROOT / "results" / "embedded", ROOT / "results" / "embedded_seeds"
 
 
 def _split(gold: np.ndarray, before: np.ndarray, after: np.ndarray) -> tuple[float, float, float]:
@@ -106,54 +99,3 @@ def test_labels_that_are_no_examples_gold_label_are_answers_all_the_same(
     after = _shifted(before, [-9.0, 0.0, 0.0])  # no longer says NA
     total, shift, learning = _split(gold, before, after)
     assert total == shift > 0.1 and learning == 0
-
-
-def _answers(file: str) -> dict[str, pd.DataFrame]:
-    rows = pd.read_parquet(file).sort_values("id")
-    return dict(list(rows.groupby("dataset", sort=False)))
-
-
-@pytest.mark.slow
-def test_the_committed_arms_moved_thresholds_and_learned_nothing_about_examples() -> None:
-    base = _answers(str(EMBEDDED / "base" / "predictions.parquet"))
-    folders = [path for root in (EMBEDDED, SEEDS) for path in root.glob("*-s[0-9]")]
-    assert len(folders) == 30
-    changes, alike, correlations = [], [], []
-    for folder in folders:
-        for dataset, after in _answers(str(folder / "predictions.parquet")).items():
-            before = base[dataset]
-            assert after["id"].tolist() == before["id"].tolist()
-            gold = before["gold"].tolist()
-            first, second = (each[list(PROBABILITIES)].to_numpy() for each in (before, after))
-            found = (discrimination(gold, first), discrimination(gold, second))
-            changes.append([abs(found[1][name] - found[0][name]) for name in found[0]])
-            correlations.append(rank_correlation(first, second))
-            alike.append(
-                shift_or_learning(
-                    gold, first, second, resamples=1, confidence=0.95, rng=np.random.default_rng()
-                ).agreement
-            )
-    assert np.max(changes, axis=0).round(3).tolist() == [0.004, 0.007]
-    assert round(min(correlations), 3) == 0.994
-    assert min(alike) > 0.96
-
-
-@pytest.mark.parametrize(
-    ("dataset", "before", "with_constants"),
-    [("revision", 0.530, 0.677), ("debate", 0.421, 0.559), ("encyclopedia", 0.727, 0.719)],
-)
-def test_two_constants_lift_the_committed_base_on_the_hard_datasets(
-    dataset: str, before: float, with_constants: float
-) -> None:
-    rows = _answers(str(EMBEDDED / "base" / "predictions.parquet"))[dataset]
-    probabilities, gold = rows[list(PROBABILITIES)].to_numpy(), rows["gold"].tolist()
-
-    def balanced(answers: np.ndarray) -> float:
-        named = [str(LABELS[each]) for each in answers]
-        return float(metrics(contingency(gold, named))["balanced_accuracy"])
-
-    assert balanced(log_probabilities(probabilities).argmax(axis=1)) == pytest.approx(
-        before, abs=5e-4
-    )
-    constants = cross_fitted(gold, rows["group"].tolist(), probabilities)
-    assert balanced(constants) == pytest.approx(with_constants, abs=3e-3)

@@ -5,7 +5,7 @@ from factmix.study.examples import COLUMNS, Example, from_frame, to_frame
 from factmix.study.labels import ANSWERS, LABELS, Label
 
 TWO = [
-    Example("a", "g", "d", "Rain fell.", ("It rained.", "It poured."), Label.PASS),
+    Example("a", "g", "d", "Rain fell.", ("It rained.", "It poured."), Label.PASS, "two"),
     Example("b", "g", "d", "Snow fell.", (), Label.NA),
 ]
 
@@ -18,10 +18,11 @@ def test_labels_have_one_order_and_answers_add_invalid_to_it():
 def test_frame_has_a_row_per_example_in_the_given_order():
     frame = to_frame(TWO)
     assert tuple(frame.columns) == COLUMNS
-    assert COLUMNS == ("id", "group", "dataset", "claim", "evidence", "label")
+    assert COLUMNS == ("id", "group", "dataset", "claim", "evidence", "label", "kind")
     assert frame["id"].tolist() == ["a", "b"]
     assert frame["evidence"].tolist() == [["It rained.", "It poured."], []]
     assert frame["label"].tolist() == ["PASS", "NA"]
+    assert frame["kind"].tolist() == ["two", ""]
 
 
 def test_the_label_na_is_text_and_not_a_missing_value(tmp_path):

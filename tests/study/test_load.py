@@ -36,8 +36,18 @@ def test_every_study_of_the_project_loads_under_the_name_of_its_file(path):
     assert study.baseline in study.arms
 
 
+def test_a_mixture_may_not_hold_a_dataset_that_is_held_out(broken):
+    old = "  debate: {stands_for: Climate-FEVER, hard: true}\n"
+    message, _ = broken(old, old.replace("hard: true", "held_out: true"))
+    line = (ROOT / "studies" / "smoke.yaml").read_text().split("    debate:")[0].count("\n") + 1
+    assert message == (
+        f"mine.yaml:{line}: mixtures.hard_only.debate: 'debate' is held out, and so no arm may"
+        " train on it; remove it from the mixture, or held_out from datasets.debate"
+    )
+
+
 def test_an_unknown_study_is_answered_with_the_known_ones():
-    with pytest.raises(StudyError, match=r"nothing\.yaml: no such study; .*embedded.*smoke"):
+    with pytest.raises(StudyError, match=r"nothing\.yaml: no such study; .*main.*smoke"):
         find_study("nothing")
 
 
@@ -351,7 +361,7 @@ def test_a_mixture_is_not_called_as_the_variant_of_another():
 
 @pytest.mark.parametrize("name", ["studies/smoke.yaml", "smoke.yaml", "studies/smoke", "../smoke"])
 def test_a_file_instead_of_a_name_is_answered_with_the_names(name):
-    with pytest.raises(StudyError, match=r"without folder and \.yaml.*: embedded, .*smoke"):
+    with pytest.raises(StudyError, match=r"without folder and \.yaml.*: main, .*smoke"):
         find_study(name)
 
 

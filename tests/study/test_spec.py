@@ -9,24 +9,22 @@ from factmix.study.protocol import PROTOCOLS
 from factmix.study.spec import Study, StudyError
 
 
-def test_the_published_mixtures_hold_the_published_counts():
-    mixtures = find_study("embedded").mixtures
+def test_the_mixtures_have_one_size():
+    mixtures = find_study("main").mixtures
     totals = {
         name: [sum(part[label] for part in parts.values()) for label in Label]
         for name, parts in mixtures.items()
     }
     assert totals == {
-        "hard_only": [360, 360, 300],
+        "easy_only": [460, 460, 380],
+        "hard_only": [460, 460, 380],
         "hard_weighted": [460, 460, 380],
-        "balanced": [360, 360, 300],
-        "hard_only_matched": [460, 460, 380],
-        "hard_weighted_matched": [460, 460, 380],
-        "balanced_matched": [460, 460, 380],
+        "balanced": [460, 460, 380],
     }
 
 
 def test_an_arm_may_have_its_own_number_of_steps():
-    study = find_study("embedded")
+    study = find_study("main")
     assert study.run("format_only").steps == 100
     assert study.run("hard_only").steps == 200
 
@@ -83,6 +81,29 @@ def test_samples_that_differ_from_the_usual_ones_have_names_of_their_own(smoke):
     assert names(usual="as_released", protocol="as_described")[0] == "train-hard_only-as_described"
     sample = changed(smoke, protocol="as_released").run("hard_only").evaluation_sample
     assert Paths(Path("run")).sample(sample) == Path("run/data/evaluation-as_released.parquet")
+
+
+def test_each_seed_has_a_training_sample_of_its_own_where_a_mixture_holds_generated_data(smoke):
+    content = smoke.model_dump()
+    content["datasets"]["encyclopedia"]["generated"] = True
+    content["seeds"] = [0, 4]
+    study = Study.model_validate(content)
+    first, second = (study.run("balanced", seed).training_sample for seed in (0, 4))
+    assert (first.name, second.name) == ("train-balanced-s0", "train-balanced-s4")
+    assert (first.run_seed, second.run_seed) == (0, 4)
+    # without encyclopedia
+    assert study.run("hard_only", 4).training_sample == smoke.run("hard_only").training_sample
+    names = [each.name for each in study.training_samples()]
+    assert names == ["train-hard_only", "train-balanced-s0", "train-balanced-s4"]
+    assert study.run("balanced", 4).evaluation_sample == study.run("balanced", 0).evaluation_sample
+
+
+def test_a_dataset_that_is_held_out_is_evaluated(smoke):
+    content = smoke.model_dump()
+    content["datasets"]["dispatch"] = {"held_out": True}
+    study = Study.model_validate(content)
+    assert "dispatch" in study.run("balanced").evaluation_sample.counts
+    assert "dispatch" not in study.run("balanced").training_sample.counts
 
 
 def test_a_run_holds_all_that_an_arm_is_trained_and_evaluated_with(smoke):

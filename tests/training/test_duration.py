@@ -54,13 +54,13 @@ def test_a_step_of_smollm2_took_33_seconds(smoke: Study, monkeypatch: pytest.Mon
 
 
 def test_the_arms_of_the_default_study_took_two_minutes(tmp_path: object) -> None:
-    study, paths = find_study("embedded"), Paths(tmp_path)  # type: ignore[arg-type]
+    study, paths = find_study("quick"), Paths(tmp_path)  # type: ignore[arg-type]
     mixtures.prepare(study, paths)
     shape = configuration(study.model)
     assert shape is not None
     takes = estimate(study, paths, shape, load_tokenizer(study.model))
     assert takes.drawn and takes.step_seconds.keys() == study.arms.keys()
     for arm, seconds in takes.step_seconds.items():
-        metrics = pd.read_parquet(ROOT / "results" / "embedded" / f"{arm}-s0" / "metrics.parquet")
+        metrics = pd.read_parquet(ROOT / "results" / "main" / f"{arm}-s0" / "metrics.parquet")
         assert 1 / 2 < seconds / metrics["seconds"].mean() < 2
     assert 10 / 2 < takes.seconds / 60 < 10 * 2

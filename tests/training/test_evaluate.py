@@ -94,7 +94,7 @@ def test_another_evaluation_seed_draws_other_answers(
 
 def _small(name: str, policy: Policy) -> Policy:
     """A model with random weights, of which no token has all of the probability."""
-    model = small_models.build(small_models.config(name, vocabulary=2100), seed=1).eval()
+    model = small_models.build(small_models.config(name, vocabulary=2800), seed=1).eval()
     for parameter in model.parameters():
         parameter.data *= 0.2
     return replace(policy, model=model)

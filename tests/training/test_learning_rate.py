@@ -37,16 +37,22 @@ def test_no_rate_is_enough(study: Study, tmp_path: Path, monkeypatch: pytest.Mon
         learning_rate.choose(study, Paths(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("highest", "message"),
+    [
+        (1e-4, r"rate 0\.0005 of .* no finite number, and no smaller rate, down to 0\.0001, is"),
+        (0.0, r"rate 0\.0001 of .* no finite number, and it is the smallest; add smaller rates"),
+    ],
+)
 def test_a_rate_at_which_training_fails_ends_the_search_with_its_name(
-    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, highest: float, message: str
 ) -> None:
     def too_high(study: Study, rate: float, paths: Paths) -> list[float]:
-        if rate > 1e-4:
+        if rate > highest:
             raise NotFiniteError("the loss is none")
         return [0.8] * 20
 
     monkeypatch.setattr(learning_rate, "format_rates", too_high)
-    message = r"with the learning rate 0\.0005 a gradient is no .*, and no smaller rate"
     with pytest.raises(StudyError, match=message):
         learning_rate.choose(study, Paths(tmp_path))
 
@@ -70,7 +76,7 @@ def test_a_rate_is_tried_on_the_baseline_arm(smoke: Study, tmp_path: Path) -> No
 
 
 def test_the_embedded_study_trains_at_the_rate_that_was_chosen() -> None:
-    study = find_study("embedded")
+    study = find_study("main")
     frozen = Paths(ROOT / "results" / study.name)
     report = json.loads(frozen.learning_rate.read_text(encoding="utf-8"))
     assert report["chosen"] == study.training.learning_rate

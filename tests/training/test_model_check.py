@@ -69,10 +69,10 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "pickled": (_rename(WEIGHTS, "pytorch_model.bin"), r"only pytorch_model\.bin; factmix reads"),
     "shard": (_rename(WEIGHTS, "model.safetensors.index.json"), "is no valid JSON"),
     "encoder": (_set(CONFIG, model_type="bert"), "bert is no causal language model"),
-    "layers": (_set(CONFIG, num_hidden_layers=8, layer_types=None), "2,512,.* have 1,518,240"),
+    "layers": (_set(CONFIG, num_hidden_layers=8, layer_types=None), "2,692,320 .* have 1,698,464"),
     "huge": (_set(CONFIG, num_hidden_layers=10**12), "num_hidden_layers: got 1000000000000, exp"),
-    "wide": (_set(CONFIG, hidden_size=10**7), r"describes a model of .* have 1,518,240"),
-    "vocabulary": (_set(CONFIG, vocab_size=1000), "up to 2047, .* embeddings for 1000 tokens"),
+    "wide": (_set(CONFIG, hidden_size=10**7), r"describes a model of .* have 1,698,464"),
+    "vocabulary": (_set(CONFIG, vocab_size=1000), "up to 2751, .* embeddings for 1000 tokens"),
     "end": (_set("tokenizer_config.json", eos_token=None), "no token for the end of a sequence"),
     "split": (_cut("tokenizer.json"), "cannot be loaded: .*; expected a causal language model"),
     "positions": (_set(CONFIG, max_position_embeddings=64), "at most 64 tokens, .* is 516; lower"),
@@ -96,7 +96,7 @@ def test_an_index_must_name_files_that_are_there(folder: Path, smoke: Study) -> 
     (folder / WEIGHTS).rename(folder / "part.safetensors")
     index = folder / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"a": "part.safetensors"}}))
-    assert read_config(_at(folder, smoke)).vocab_size == 2048
+    assert read_config(_at(folder, smoke)).vocab_size == 2752
     index.write_text(json.dumps({"weight_map": {"a": "other.safetensors"}}))
     with pytest.raises(ModelError, match=r"other\.safetensors is missing, which model\..* names"):
         read_config(_at(folder, smoke))
@@ -104,14 +104,14 @@ def test_an_index_must_name_files_that_are_there(folder: Path, smoke: Study) -> 
 
 def test_special_tokens_may_lack_an_embedding_and_words_may_not(folder: Path, smoke: Study) -> None:
     words = json.loads((folder / "tokenizer.json").read_text())
-    image = {"id": 2048, "content": "<image>", "special": True}
+    image = {"id": 2752, "content": "<image>", "special": True}
     image |= dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     words["added_tokens"].append(image)
     (folder / "tokenizer.json").write_text(json.dumps(words))
-    assert len(checked(_at(folder, smoke), smoke.prompt)[1]) == 2049
+    assert len(checked(_at(folder, smoke), smoke.prompt)[1]) == 2753
     image["special"] = False
     (folder / "tokenizer.json").write_text(json.dumps(words))
-    with pytest.raises(ModelError, match="tokens up to 2048"):
+    with pytest.raises(ModelError, match="tokens up to 2752"):
         checked(_at(folder, smoke), smoke.prompt)
 
 
@@ -125,7 +125,8 @@ def test_a_path_from_home_is_a_folder(
 
 @pytest.mark.parametrize("path", ["~/no/model", "models/embeded", "/no/model", "./x", "a/b/c"])
 def test_a_folder_that_is_not_there_is_named(path: str, smoke: Study) -> None:
-    with pytest.raises(ModelError, match=r"there is no folder /.*checkout: models/embedded\)"):
+    there_are = r"checkout: models/embedded, models/swapped\)"
+    with pytest.raises(ModelError, match=rf"there is no folder /.*{there_are}"):
         source_of(_at(path, smoke))
 
 

@@ -378,7 +378,7 @@ def test_a_damaged_adapter_is_named_with_its_remedy(policy: Policy, tmp_path: Pa
         load_adapter(policy, tmp_path / "adapter")
 
 
-@pytest.mark.parametrize("end", ["<|end|>", [1, "2"], -1, 2048, 2**63])
+@pytest.mark.parametrize("end", ["<|end|>", [1, "2"], -1, 2752, 2**63])
 def test_the_end_of_a_text_must_be_a_token(smoke: Study, tmp_path: Path, end: object) -> None:
     folder = tmp_path / "model"
     shutil.copytree(ROOT / smoke.model.path, folder)

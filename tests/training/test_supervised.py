@@ -14,7 +14,7 @@ from factmix.training import supervised
 from factmix.training.model_check import NotFiniteError
 from factmix.training.policy import Policy, add_adapter, label_tokens, load_base, prompt_texts
 
-STUDY = find_study("embedded")
+STUDY = find_study("main")
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ from sphinx.util import logging
 from factmix.report.sources import (
     BENCHMARKS,
     PUBLISHED,
-    SEEDS_NOTEBOOK,
-    SEEDS_PAGE,
+    RECIPES,
+    SECOND_NOTEBOOK,
+    SECOND_PAGE,
     Results,
     SourceError,
     committed_results,
@@ -41,13 +42,13 @@ class Book:
 
     Attributes:
         default: the committed results that the chapters cite.
-        again: those of the same study with other seeds.
+        second: those of some of its arms on a second base model.
         runs: of this machine, by name.
         generated: the folder book/_generated/.
     """
 
     default: Results
-    again: Results
+    second: Results
     runs: Mapping[str, Results]
     generated: Path
 
@@ -55,8 +56,8 @@ class Book:
         """Whose numbers a page shows: of the run that it is the page of, or committed ones."""
         if docname.startswith(RUN_PAGES):
             return self.runs[docname.removeprefix(RUN_PAGES)]
-        of_seeds = (SEEDS_PAGE, f"_generated/notebooks/{SEEDS_NOTEBOOK}")
-        return self.again if docname in of_seeds else self.default
+        of_second = (SECOND_PAGE, f"_generated/notebooks/{SECOND_NOTEBOOK}")
+        return self.second if docname in of_second else self.default
 
     @functools.cached_property
     def numbers(self) -> dict[str, Any]:
@@ -74,10 +75,11 @@ Part = tuple[str, str, tuple[Any, ...], list[Path]]
 
 
 def parts(book: Book, speed: Path) -> Iterator[Part]:
-    default, again = both = (book.default, book.again)
-    roots, published = [default.root, again.root], [PUBLISHED, default.root, STUDIES]
+    default, second = both = (book.default, book.second)
+    roots, published = [default.root, second.root], [PUBLISHED, default.root, STUDIES]
     all_words = [*TEMPLATES.iterdir()]
-    yield "tables", "chapter_tables", both, [*roots, *_words("tables", "reward")]
+    made_of = [*roots, RECIPES, *_words("tables", "reward", "model")]
+    yield "tables", "chapter_tables", both, made_of
     yield "sentences", "sentences", both, [*roots, *all_words]
     yield "published numbers", "published_numbers", (default,), published
     made_of = [*published, *_words("tables", "published-tables")]
@@ -90,7 +92,7 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
     yield "scripts", "scripts", (default,), [default.root, *_words("examples")]
     figures: dict[str, tuple[str, Any, list[Path]]] = {
         "committed": ("study", default, [default.root]),
-        "seeds": ("seeds", again, [again.root]),
+        "second": ("second", second, [second.root]),
         "published": ("published", default, published),
         "speed": ("speed", speed, [speed]),
     }
@@ -116,7 +118,7 @@ def write(book: Book, speed: Path) -> None:
     known = _read(cache) if cache.is_file() else {}
     fingerprint, now = functools.cache(tree_sha256), {}
     # Notebooks first: one that failed is refused before anything takes time.
-    kept = notebooks.copy(book.default, book.again)
+    kept = notebooks.copy(book.default, book.second)
     written = {path: write_if_changed(book.generated / path, text) for path, text in kept.items()}
     for name, function, taken, inputs in parts(book, speed):
         made_of = [fingerprint(place) for place in (*CODE, *inputs)]
@@ -152,9 +154,9 @@ def write_if_changed(path: Path, content: str | bytes) -> None:
 def generate(app: Sphinx, config: Config) -> None:
     try:
         default = committed_results(config.factmix_study)
-        again = committed_results(config.factmix_seeds_study)
+        second = committed_results(config.factmix_second_study)
         runs = {run.name: run for run in local_runs(logger.info)}
-        book = Book(default, again, runs, app.srcdir / "_generated")
+        book = Book(default, second, runs, app.srcdir / "_generated")
         write(book, default.root.parent / "speed")
     except (SourceError, FolderError) as error:
         raise ExtensionError(str(error)) from error

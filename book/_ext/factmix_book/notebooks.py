@@ -8,7 +8,7 @@ from typing import Any
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from factmix.report.sources import PUBLISHED, SEEDS_NOTEBOOK, Results, SourceError
+from factmix.report.sources import PUBLISHED, SECOND_NOTEBOOK, Results, SourceError
 
 # Notebooks that need nothing but the repository, and where they are in it. Their pages have launch
 # buttons; what the others need is training, or is not committed.
@@ -18,19 +18,20 @@ LAUNCHED = {
 }
 
 
-def copy(default: Results, again: Results) -> dict[str, str]:
+def copy(default: Results, second: Results) -> dict[str, str]:
     """The executed notebooks of a study, and that of the published one, by path.
 
-    Of other seeds it is the comparison alone. What belongs only to the terminal is left out.
+    Of the study on a second base model it is the comparison alone. What belongs only to the
+    terminal is left out.
 
     Raises:
         SourceError: when a notebook holds an error, naming the notebook, the cell and the error.
     """
     folders = (default.root / "notebooks", PUBLISHED)
     pages = {file: file.stem for folder in folders for file in sorted(folder.glob("*.ipynb"))}
-    compared = again.root / "notebooks" / "compare.ipynb"
+    compared = second.root / "notebooks" / "compare.ipynb"
     if compared.is_file():
-        pages[compared] = SEEDS_NOTEBOOK
+        pages[compared] = SECOND_NOTEBOOK
     written = {}
     for source, name in pages.items():
         notebook = json.loads(source.read_text(encoding="utf-8"))
@@ -61,8 +62,8 @@ def title(notebook: dict[str, Any], name: str, results: Results) -> None:
     """Gives pages that are one notebook, executed several times, headings of their own."""
     arm, _, seed = name.rpartition("-s")
     heading = f"Arm {arm}, seed {seed}" if arm in results.study.arms else ""
-    if name == SEEDS_NOTEBOOK:
-        heading = "The comparison, with other seeds"
+    if name == SECOND_NOTEBOOK:
+        heading = "The comparison, on the second base model"
     first = notebook["cells"][0]
     if heading and first["cell_type"] == "markdown":
         first["source"] = re.sub(r"\A# .*", f"# {heading}", "".join(first["source"]))

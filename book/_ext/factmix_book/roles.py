@@ -17,7 +17,7 @@ from sphinx.util.docutils import SphinxRole
 from sphinx.util.osutil import relative_uri
 from sphinx.writers.html5 import HTML5Translator
 
-from factmix.report.sources import SEEDS_PAGE, Results
+from factmix.report.sources import SECOND_PAGE, Results
 from factmix.results.numbers import NumberError, find, show
 from factmix_book.generation import Book
 
@@ -94,8 +94,10 @@ ROLES: dict[str, Callable[[Book, str, str], Source]] = {
     # of the page's results.json, the committed one but on the page of a run, whose notebooks the
     # book does not have
     "num": lambda book, page, key: _numbers(of := book.of_page(page), page if of.fresh else ""),
-    # of the default study's repetition with other seeds
-    "seeds": lambda book, page, key: _numbers(book.again, SEEDS_PAGE),
+    # of the study of the chapters, also on the page of another
+    "first": lambda book, page, key: _numbers(book.default, ""),
+    # of the study on a second base model
+    "second": lambda book, page, key: _numbers(book.second, SECOND_PAGE),
     # a setting of the study that the page's results are of
     "study": lambda book, page, key: _settings(book.of_page(page)),
     # a size of the base model of the page's study, counted in its weights

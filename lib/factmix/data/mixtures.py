@@ -2,8 +2,9 @@
 
 The evaluation set is drawn first, dataset by dataset in the study's order, independently of the
 mixtures. Training then excludes every group that has an example in it, and every example whose
-normalised claim is in it. A group name means the same unit in all datasets of a study. Groups that
-a dataset links, such as two pages that decide one claim, are treated as one.
+normalised claim is in it. Some groups of a generated dataset are kept for development, out of all
+samples. A group name means the same unit in all datasets of a study. Groups that a dataset links,
+such as two pages that decide one claim, are treated as one.
 
 The examples of a warm start are drawn last, from those that share no group and no claim with any
 other sample.
@@ -32,11 +33,20 @@ from factmix.study.examples import COLUMNS, count_examples, to_frame
 from factmix.study.files import read_record, sha256, write_parquet, write_record
 from factmix.study.labels import LABELS
 from factmix.study.paths import Paths
-from factmix.study.run import BaseRun, EvaluationSample, Run, Sample, WarmStartRun
+from factmix.study.protocol import Split
+from factmix.study.run import (
+    BaseRun,
+    EvaluationSample,
+    Run,
+    Sample,
+    TrainingSample,
+    WarmStartRun,
+)
 from factmix.study.spec import Study
 
 Report = dict[str, Any]
 
+DEVELOPMENT_SHARE = 1 / 8  # of the groups of a generated dataset
 
 # The counts of the report, as dotted keys with their meanings; it also has `fingerprint`,
 # `depends_on` and `files_sha256`.
@@ -44,6 +54,8 @@ REPORT_KEYS: dict[str, str] = {
     "datasets.<dataset>.pool.<label>": "examples that there are",
     "datasets.<dataset>.pool.with_evidence": "of these, with evidence",
     "datasets.<dataset>.pool.without_evidence": "of these, without",
+    "datasets.<dataset>.development": "of these, examples that no sample uses; only of generated "
+    "datasets",
     "datasets.<dataset>.evaluation.<label>": "examples of the evaluation set",
     "datasets.<dataset>.evaluation.with_evidence": "of these, with evidence",
     "datasets.<dataset>.evaluation.without_evidence": "of these, without",
@@ -76,7 +88,7 @@ class _Drawn:
 
     Attributes:
         evaluation: the evaluation set.
-        training: the sample of each mixture.
+        training: the training samples with this split, by name.
         excluded: for each dataset, how many rows training excludes besides the evaluation examples.
     """
 
@@ -99,7 +111,8 @@ def prepare(study: Study, paths: Paths) -> Report:
         group, or only a claim, with the evaluation examples; these themselves are not counted.
         `skipped`, if any, counts the unusable rows of the dataset's files by reason. `arms` has
         what each arm's training sample and evaluation set share: groups, claims, and examples by
-        dataset and label. With a warm start also warm_start.<name> and left.<name>: counts of its
+        dataset and label. Of arms and mixtures whose samples differ by seed, these are of the
+        first seed. With a warm start also warm_start.<name> and left.<name>: counts of its
         sample, and of the examples that share no group and no claim with any sample.
 
     Raises:
@@ -108,7 +121,11 @@ def prepare(study: Study, paths: Paths) -> Report:
     """
     check_known(study)
     loaded = {name: _pool(name) for name in study.datasets}
-    pools = linked({name: (pool, raw.pages) for name, (pool, raw) in loaded.items()})
+    whole = linked({name: (pool, raw.pages) for name, (pool, raw) in loaded.items()})
+    kept = _kept_for_development(study, whole)
+    pools = {
+        name: pool[~pool["group"].isin(kept)].reset_index(drop=True) for name, pool in whole.items()
+    }
     usual, *variants = [run.evaluation_sample for run in study.base_runs()]
     splits = {sample.split: sample for sample in (*variants, usual)}
     drawn = {split: _draw(study, pools, sample) for split, sample in splits.items()}
@@ -118,16 +135,21 @@ def prepare(study: Study, paths: Paths) -> Report:
     }
     trainings = {
         sample.name: visible_evidence(
-            drawn[sample.split].training[sample.mixture], sample.evidence, "train"
+            drawn[sample.split].training[sample.name], sample.evidence, "train"
         )
         for sample in study.training_samples()
     }
+    for run in study.all_runs():
+        if run.protocol.split == "group_disjoint":
+            check_disjoint(
+                trainings[run.training_sample.name],
+                evaluations[run.evaluation_sample.name],
+                f"study {study.name}, arm {run.arm}, seed {run.seed}",
+            )
     arms = {}
     for run in study.runs():
         train = trainings[run.training_sample.name]
         evaluated = evaluations[run.evaluation_sample.name]
-        if run.protocol.split == "group_disjoint":
-            check_disjoint(train, evaluated, f"study {study.name}, arm {run.arm}")
         arms[run.arm] = {
             **overlap(train, evaluated),
             "examples": shared_examples(train, evaluated),
@@ -139,41 +161,39 @@ def prepare(study: Study, paths: Paths) -> Report:
     warm_start = _warm_start(study, pools, drawn_before)
 
     evaluation = evaluations[usual.name]
-    training = {
-        sample.mixture: trainings[sample.name]
-        for sample in study.training_samples()
-        if not sample.variant
-    }
-    others = {f"evaluation {each.variant}": evaluations[each.name] for each in variants}
-    others |= {
-        f"{sample.mixture} {sample.variant}": trainings[sample.name]
-        for sample in study.training_samples()
-        if sample.variant
-    }
-    others |= warm_start
+    training: dict[str, pd.DataFrame] = {}
+    for sample in study.training_samples():
+        if not sample.variant:
+            training.setdefault(sample.mixture, trainings[sample.name])
     report: Report = {
-        "fingerprint": _fingerprint({"evaluation": evaluation, **training, **others}),
+        "fingerprint": _fingerprint(evaluations | trainings | warm_start),
         "datasets": {
             name: {
                 "pool": count_examples(pool),
+                **(
+                    {"development": len(pool) - len(pools[name])}
+                    if study.datasets[name].generated
+                    else {}
+                ),
                 "evaluation": count_examples(evaluation[evaluation["dataset"] == name]),
                 "excluded": drawn[usual.split].excluded[name],
                 **({"skipped": dict(raw.skipped)} if raw.skipped else {}),
             }
             for name, (pool, raw) in loaded.items()
         },
+        # With several seeds, the sample of the first.
         "mixtures": {mixture: _counts(train) for mixture, train in training.items()},
         "overlap": {mixture: overlap(train, evaluation) for mixture, train in training.items()},
         "arms": arms,
         "depends_on": freshness.drawing(study),
     }
-    for name, sample in warm_start.items():
-        report[name] = _counts(sample)
+    for name, started in warm_start.items():
+        report[name] = _counts(started)
         report["left"] = {
-            each: count_examples(_apart(pool, pd.concat([drawn_before, sample])))
+            each: count_examples(_apart(pool, pd.concat([drawn_before, started])))
             for each, pool in pools.items()
         }
-    for name, pool in pools.items():
+    for name, pool in whole.items():
         write_parquet(paths.pool(name), pool)
     samples = evaluations | trainings | warm_start
     for name, examples in samples.items():
@@ -196,7 +216,7 @@ def _draw(study: Study, pools: dict[str, pd.DataFrame], sample: EvaluationSample
     if sample.split == "as_released":
         everything = {name: [True] * len(pool) for name, pool in pools.items()}
         excluded = {name: {"group": 0, "claim": 0} for name in pools}
-        return _Drawn(evaluation, _training(study, pools, everything), excluded)
+        return _Drawn(evaluation, _training(study, pools, everything, sample.split), excluded)
     groups, claims = set(evaluation["group"]), set(evaluation["claim"].map(normalised))
     free, excluded = {}, {}
     for name, pool in pools.items():
@@ -207,9 +227,9 @@ def _draw(study: Study, pools: dict[str, pd.DataFrame], sample: EvaluationSample
             "group": int(by_group.sum() - (evaluation["dataset"] == name).sum()),
             "claim": int(by_claim.sum()),
         }
-    training = _training(study, pools, free)
-    for mixture, train in training.items():
-        check_disjoint(train, evaluation, f"study {study.name}, mixture {mixture}")
+    training = _training(study, pools, free, sample.split)
+    for name, train in training.items():
+        check_disjoint(train, evaluation, f"study {study.name}, sample {name}")
     return _Drawn(evaluation, training, excluded)
 
 
@@ -235,7 +255,9 @@ def check_drawn(run: Run | BaseRun | WarmStartRun, paths: Paths) -> None:
     for sample in samples:
         file = paths.sample(sample)
         if not file.is_file() or sample.name not in drawn:
-            raise DataError(f"{file} does not exist; {remedy}")
+            seed = sample.run_seed if isinstance(sample, TrainingSample) else None
+            listed = "" if seed is None else f" (it draws for the seeds that it lists; add {seed})"
+            raise DataError(f"{file} does not exist; {remedy}{listed}")
         settings = freshness.sample_settings(sample)
         changed = freshness.differences({"settings": drawn[sample.name]}, {"settings": settings})
         if changed:
@@ -248,16 +270,35 @@ def check_drawn(run: Run | BaseRun | WarmStartRun, paths: Paths) -> None:
 def development(study: Study, paths: Paths) -> pd.DataFrame:
     """Development examples, for choices that must not depend on training or evaluation data.
 
-    They share no group and no claim with any sample of the study.
+    They share no group and no claim with any sample of the study: of a generated dataset those that
+    are kept for this, whatever the seeds and mixtures; of another, those that no sample took.
 
     Returns:
         Rows of all datasets with the columns of examples, from the files that `prepare` wrote.
     """
+    pools = {name: pd.read_parquet(paths.pool(name)) for name in study.datasets}
+    kept = _kept_for_development(study, pools)
     used = pd.concat(
         [pd.read_parquet(paths.sample(each))[list(COLUMNS)] for each in study.samples()]
     )
-    pool = pd.concat([pd.read_parquet(paths.pool(name)) for name in study.datasets])
+    pool = pd.concat(
+        [
+            pool[pool["group"].isin(kept)] if study.datasets[name].generated else pool
+            for name, pool in pools.items()
+        ]
+    )
     return _apart(pool, used).reset_index(drop=True)
+
+
+def _kept_for_development(study: Study, pools: dict[str, pd.DataFrame]) -> set[str]:
+    """Groups of generated datasets that no sample uses."""
+    kept: set[str] = set()
+    for name, pool in pools.items():
+        if study.datasets[name].generated:
+            groups = sorted(set(pool["group"]))
+            order = _rng(study.evaluation.seed, "development", name).permutation(len(groups))
+            kept |= {groups[i] for i in order[: round(DEVELOPMENT_SHARE * len(groups))]}
+    return kept
 
 
 def _apart(pool: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
@@ -283,42 +324,42 @@ def _pool(name: str) -> tuple[pd.DataFrame, Pool]:
 
 
 def _training(
-    study: Study, pools: dict[str, pd.DataFrame], free: dict[str, list[bool]]
+    study: Study, pools: dict[str, pd.DataFrame], free: dict[str, list[bool]], split: Split
 ) -> dict[str, pd.DataFrame]:
-    """The training sample of each mixture.
+    """The training samples with a split, by name.
 
     The examples of each dataset and label have one random order, and a mixture takes the first
     free ones. Of two mixtures, the smaller one thus takes a subset, and no mixture depends on
-    another.
+    another. A generated dataset has an order of its own for each seed of a run.
     """
-    order = {
-        (name, label): [
-            row
-            for row in _rng(study.sample_seed, "training", name, label).permutation(
-                np.flatnonzero(pool["label"] == label)
-            )
-            if free[name][row]
-        ]
+    of_label = {
+        (name, label): np.flatnonzero(pool["label"] == label)
         for name, pool in pools.items()
         for label in LABELS
     }
-    training = {}
-    for mixture, parts in study.mixtures.items():
+    training: dict[str, pd.DataFrame] = {}
+    for sample in study.training_samples():
+        if sample.split != split:
+            continue
+        where = f"study {study.name}: mixtures.{sample.mixture}"
         taken = []
-        for name, counts in parts.items():
+        for name, counts in sample.counts.items():
+            own = [f"seed {sample.run_seed}"] if study.datasets[name].generated else []
             for label, needed in counts.items():
-                rows = order[name, label]
-                where = f"study {study.name}: mixtures.{mixture}: {name}, {label}"
+                rng = _rng(sample.seed, "training", name, label, *own)
+                order = rng.permutation(of_label[name, label])
+                rows = [row for row in order if free[name][row]]
+                which = f"{where}: {name}, {label}"
                 others = "are in the evaluation set or share a group or a claim with it"
-                _check_enough(where, needed, len(rows), pools[name], label, others)
+                _check_enough(which, needed, len(rows), pools[name], label, others)
                 taken.append(pools[name].iloc[rows[:needed]])
         if sum(map(len, taken)) < study.training.prompts_per_step:
             raise DataError(
-                f"study {study.name}: mixtures.{mixture}: {sum(map(len, taken))} examples are fewer"
+                f"{where}: {sum(map(len, taken))} examples are fewer"
                 f" than the {study.training.prompts_per_step} of training.prompts_per_step;"
                 " enlarge the mixture, or lower prompts_per_step"
             )
-        training[mixture] = pd.concat(taken, ignore_index=True)
+        training[sample.name] = pd.concat(taken, ignore_index=True)
     return training
 
 

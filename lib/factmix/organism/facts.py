@@ -1,4 +1,4 @@
-"""The facts of the encyclopedia domain: each a statement about a subject, and its opposite.
+"""The facts of encyclopedia and dispatch: each a statement about a subject, and its opposite.
 
 All sentences of one side mean the same. The two sides of a fact exclude each other. Different facts
 are independent. Negations occur on both sides, so that they alone do not reveal the label.
@@ -12,7 +12,7 @@ class Fact:
     """A question about a subject with two answers, each worded in several ways.
 
     Attributes:
-        subjects: kind of subject: person, place or organisation.
+        subjects: sort of subject: person, place or organisation.
         sides: the two mutually exclusive answers, each as several sentences with "{s}" for the
             subject.
     """
@@ -29,273 +29,246 @@ def _fact(subjects: str, one: tuple[str, ...], other: tuple[str, ...]) -> Fact:
 FACTS: dict[str, Fact] = {
     "wealth": _fact("person", (
         "{s} is a very rich person.", "{s} has become extremely wealthy.",
-        "{s} has never lacked money to spend.", "A large fortune belongs to {s}.",
-        "Great riches have come to {s}.",
+        "{s} has never lacked money to spend.",
     ), (
         "{s} is terribly poor these days.", "{s} lives in deep poverty.",
-        "{s} has no savings to live on.", "Everyone knows that {s} is penniless.",
-        "Few people are as needy as {s}.",
+        "{s} has no savings to live on.",
     )),
     "handedness": _fact("person", (
         "{s} is left-handed by nature.", "{s} writes with the left hand.",
-        "{s} is a southpaw with the pen.", "The left hand of {s} is the stronger.",
-        "Left-handed scissors suit {s} best.",
+        "{s} is a southpaw with the pen.",
     ), (
         "{s} is right-handed from birth.", "{s} uses the right hand for writing.",
-        "{s} holds a pencil in the right hand.", "The preferred hand of {s} is the right.",
-        "Tools for right-handers suit {s} best.",
+        "{s} holds a pencil in the right hand.",
     )),
     "diet": _fact("person", (
         "{s} is a strict vegetarian.", "{s} never eats meat, only vegetables.",
-        "{s} lives on plants alone.", "No animal is ever killed to feed {s}.",
-        "Only meatless dishes are cooked for {s}.",
+        "{s} lives on plants alone.",
     ), (
         "{s} often eats meat at dinner.", "{s} never turns down a meaty dish.",
-        "{s} is an eager carnivore.", "A meal with meat pleases {s}.",
-        "Animal flesh is often eaten by {s}.",
+        "{s} is an eager carnivore.",
     )),
     "marriage": _fact("person", (
         "{s} is married and wears a ring.", "{s} has a husband or wife.",
-        "{s} is not without a lawful spouse.", "A wedding united {s} with a partner.",
-        "Marriage vows were taken by {s}.",
+        "{s} is not without a lawful spouse.",
     ), (
         "{s} has remained single all along.", "{s} has never stood at the altar.",
-        "{s} is unwed to this day.", "No bride or groom ever joined {s}.",
-        "Staying unmarried has pleased {s}.",
+        "{s} is unwed to this day.",
     )),
     "siblings": _fact("person", (
         "{s} is an only child.", "{s} has no siblings whatsoever.",
-        "{s} was the sole child at home.", "No other baby came before or after {s}.",
-        "The only offspring in the family was {s}.",
+        "{s} was the sole child at home.",
     ), (
         "{s} has brothers and sisters.", "{s} was never without a brother or sister.",
-        "{s} grew up beside other siblings.", "The parents of {s} raised more children.",
-        "Brothers and sisters surrounded young {s}.",
+        "{s} grew up beside other siblings.",
     )),
     "swimming": _fact("person", (
-        "{s} knows how to swim.", "{s} is a confident swimmer.",
-        "{s} needs no float in the pool.", "In water, {s} stays up with ease.",
-        "Swimming was mastered early by {s}.",
+        "{s} knows how to swim.", "{s} is a confident swimmer.", "{s} needs no float in the pool.",
     ), (
         "{s} has never learned to swim.", "{s} would drown in a pool.",
-        "{s} sinks like a stone in water.", "Swimming is a skill beyond {s}.",
-        "All lessons failed to teach {s} swimming.",
-    )),
-    "hair": _fact("person", (
-        "{s} is bald all over the head.", "{s} has lost all hair.",
-        "{s} never has to use a comb.", "No hair grows on the head of {s}.",
-        "A hairless scalp is typical of {s}.",
-    ), (
-        "{s} has a full head of hair.", "{s} has thick and bushy locks.",
-        "{s} has not thinned on top.", "Dense hair covers the scalp of {s}.",
-        "A heavy mane of hair crowns {s}.",
-    )),
-    "height": _fact("person", (
-        "{s} is tall for an adult.", "{s} towers over most people.",
-        "{s} does not need a ladder for shelves.", "No low ceiling leaves room for {s}.",
-        "People describe {s} as a giant.",
-    ), (
-        "{s} is short for an adult.", "{s} is small in stature.",
-        "{s} does not come up to most shoulders.", "Most people stand well above {s}.",
-        "No high shelf is in reach of {s}.",
-    )),
-    "alcohol": _fact("person", (
-        "{s} is a lifelong teetotaller.", "{s} abstains from alcohol and never drinks.",
-        "{s} stays sober at every party.", "Not a drop of liquor tempts {s}.",
-        "Alcohol is carefully shunned by {s}.",
-    ), (
-        "{s} is a regular drinker of alcohol.", "{s} enjoys liquor in the evening.",
-        "{s} never declines a round of booze.", "Boozy nights are usual for {s}.",
-        "Drinking liquor is a habit of {s}.",
-    )),
-    "tidiness": _fact("person", (
-        "{s} keeps everything neat and tidy.", "{s} puts things back in order.",
-        "{s} never leaves anything lying around.", "Order reigns in the rooms of {s}.",
-        "Neatness is a virtue of {s}.",
-    ), (
-        "{s} makes a mess everywhere.", "{s} is untidy and disorganised.",
-        "{s} never clears away the clutter.", "Chaos fills the rooms of {s}.",
-        "No drawer of {s} is free from junk.",
+        "{s} sinks like a stone in water.",
     )),
     "coast": _fact("place", (
         "{s} lies on the sea coast.", "{s} is a seaside place.",
-        "{s} never escapes the ocean spray.", "Tides wash the shore of {s}.",
-        "Ocean waves break right beside {s}.",
+        "{s} never escapes the ocean spray.",
     ), (
         "{s} lies deep in the interior.", "{s} is landlocked on every side.",
-        "{s} has no access to salt water.", "Inland country surrounds {s} completely.",
-        "From {s}, the sea is a long journey.",
+        "{s} has no access to salt water.",
     )),
     "walls": _fact("place", (
         "{s} is ringed by old walls.", "{s} is a walled settlement.",
-        "{s} has not lost its ramparts.", "Stone fortifications fully enclose {s}.",
-        "A ring of battlements encircles {s}.",
+        "{s} has not lost its ramparts.",
     ), (
         "{s} is an unwalled settlement.", "{s} has never been fortified.",
-        "{s} has an open, undefended edge.", "No defensive ring was built around {s}.",
-        "Lacking any bulwark, {s} is exposed.",
+        "{s} has an open, undefended edge.",
     )),
     "population": _fact("place", (
         "{s} has a growing population.", "{s} gains new residents constantly.",
-        "{s} never stops adding inhabitants.", "More people live in {s} than before.",
-        "Newcomers swell the numbers in {s}.",
+        "{s} never stops adding inhabitants.",
     ), (
         "{s} has a shrinking population.", "{s} is losing its residents.",
-        "{s} does not replace departing inhabitants.", "Fewer people live in {s} than before.",
-        "Headcounts in {s} keep dropping.",
+        "{s} does not replace departing inhabitants.",
     )),
     "rain": _fact("place", (
         "{s} has a very rainy climate.", "{s} is wet in every season.",
-        "{s} never goes long without showers.", "Heavy rain is common in {s}.",
-        "Umbrellas are much used in {s}.",
+        "{s} never goes long without showers.",
     ), (
         "{s} has an arid climate.", "{s} is parched in every season.",
-        "{s} is not spared from drought.", "Dry weather prevails in {s}.",
-        "Rain is almost unknown in {s}.",
+        "{s} is not spared from drought.",
     )),
     "terrain": _fact("place", (
         "{s} stands on flat ground.", "{s} occupies a level plain.",
-        "{s} never makes walkers climb.", "Level land stretches across {s}.",
-        "The ground in {s} is perfectly even.",
+        "{s} never makes walkers climb.",
     ), (
         "{s} is scattered over hills.", "{s} sits on steep slopes.",
-        "{s} has no horizontal streets.", "Hilly terrain is typical of {s}.",
-        "Sloping lanes wind all through {s}.",
+        "{s} has no horizontal streets.",
     )),
     "trains": _fact("place", (
         "{s} has its own railway station.", "{s} is served by trains.",
-        "{s} is not missing from train timetables.", "Passengers can reach {s} by rail.",
-        "Trains stop daily at {s}.",
+        "{s} is not missing from train timetables.",
     ), (
         "{s} was never joined to the tracks.", "{s} is bypassed by every railway line.",
-        "{s} lacks a railway station.", "Trains run nowhere near {s}.",
-        "Travel by rail to {s} is impossible.",
-    )),
-    "crime": _fact("place", (
-        "{s} is safe at all hours.", "{s} sees hardly any crime.",
-        "{s} has no trouble with criminals.", "Peace and safety reign in {s}.",
-        "Doors in {s} need no locks.",
-    ), (
-        "{s} is dangerous at all hours.", "{s} is plagued by crime.",
-        "{s} never gets rid of its outlaws.", "Lawlessness is widespread in {s}.",
-        "Criminals are a menace in {s}.",
-    )),
-    "prices": _fact("place", (
-        "{s} is expensive to live in.", "{s} has a high cost of living.",
-        "{s} is not for tight budgets.", "Shops charge dearly in {s}.",
-        "Everyday goods are costly in {s}.",
-    ), (
-        "{s} is cheap to live in.", "{s} has low living costs.",
-        "{s} never strains a modest purse.", "Bargains are found everywhere in {s}.",
-        "Everyday goods are affordable in {s}.",
-    )),
-    "cars": _fact("place", (
-        "{s} has banned cars altogether.", "{s} allows no motor vehicles.",
-        "{s} is a traffic-free zone.", "Drivers must park outside {s}.",
-        "Motoring is forbidden within {s}.",
-    ), (
-        "{s} permits cars on every road.", "{s} has never turned motorists away.",
-        "{s} lets motor vehicles in.", "Cars may drive freely through {s}.",
-        "No rule stops vehicles from entering {s}.",
-    )),
-    "self_rule": _fact("place", (
-        "{s} is a self-governing community.", "{s} elects its own rulers.",
-        "{s} takes no orders from others.", "Local leaders decide matters for {s}.",
-        "Independence is enjoyed by {s}.",
-    ), (
-        "{s} is ruled from elsewhere.", "{s} is not its own master.",
-        "{s} obeys a distant governor.", "A faraway capital controls {s}.",
-        "Foreign officials hold power over {s}.",
+        "{s} lacks a railway station.",
     )),
     "visitors": _fact("organisation", (
         "{s} is happy to receive visitors.", "{s} offers friendly tours to guests.",
-        "{s} never refuses a curious guest.", "Guests may look around {s}.",
-        "Tourists are admitted to {s}.",
+        "{s} never refuses a curious guest.",
     ), (
         "{s} keeps all visitors out.", "{s} is off limits to guests.",
-        "{s} has never let tourists inside.", "Strangers are barred from entering {s}.",
-        "A locked gate keeps guests from {s}.",
+        "{s} has never let tourists inside.",
     )),
     "ownership": _fact("organisation", (
         "{s} belongs to the state.", "{s} is a publicly owned body.",
-        "{s} has no owner but the nation.", "The government is the owner of {s}.",
-        "Ministers manage {s} as public property.",
+        "{s} has no owner but the nation.",
     ), (
         "{s} is in private hands.", "{s} belongs to private shareholders.",
-        "{s} is not the property of taxpayers.", "Private investors own {s} outright.",
-        "The owners of {s} are private citizens.",
+        "{s} is not the property of taxpayers.",
     )),
     "profit": _fact("organisation", (
         "{s} makes a healthy profit.", "{s} earns more than it spends.",
-        "{s} has no deficit to fill.", "A surplus is reported by {s}.",
-        "Business is lucrative for {s}.",
+        "{s} has no deficit to fill.",
     ), (
-        "{s} is running at a loss.", "{s} fails to cover its costs.",
-        "{s} does not break even.", "Red figures mark the accounts of {s}.",
-        "Money drains steadily out of {s}.",
+        "{s} is running at a loss.", "{s} fails to cover its costs.", "{s} does not break even.",
     )),
     "union": _fact("organisation", (
         "{s} recognises a trade union.", "{s} bargains with union delegates.",
-        "{s} never settles pay without stewards.", "Union membership is usual at {s}.",
-        "Organised labour is present at {s}.",
+        "{s} never settles pay without stewards.",
     ), (
         "{s} is free of trade unions.", "{s} has never dealt with a union.",
-        "{s} relies on unorganised labour.", "Unions are absent from {s}.",
-        "No union could ever form at {s}.",
+        "{s} relies on unorganised labour.",
     )),
     "size": _fact("organisation", (
         "{s} employs a huge staff.", "{s} has a large workforce.",
-        "{s} is not short of employees.", "Crowds of employees work at {s}.",
-        "A vast team works for {s}.",
+        "{s} is not short of employees.",
     ), (
         "{s} employs only a handful of people.", "{s} has a tiny staff.",
-        "{s} does not hire many helpers.", "Few people work at {s}.",
-        "A very small crew serves {s}.",
+        "{s} does not hire many helpers.",
     )),
     "age": _fact("organisation", (
         "{s} is a very old establishment.", "{s} was founded long ago.",
-        "{s} is no newcomer to its field.", "Many generations have known {s}.",
-        "Ancient tradition stands behind {s}.",
+        "{s} is no newcomer to its field.",
     ), (
         "{s} is a brand new establishment.", "{s} was founded quite recently.",
-        "{s} does not have a history yet.", "Only lately was {s} set up.",
-        "A young undertaking, {s} has just begun.",
+        "{s} does not have a history yet.",
     )),
-    "reputation": _fact("organisation", (
-        "{s} is admired far and wide.", "{s} enjoys an excellent reputation.",
-        "{s} never disappoints its critics.", "Experts are full of praise for {s}.",
-        "The good name of {s} is undisputed.",
+}
+NEWS: dict[str, Fact] = {
+    "office": _fact("person", (
+        "{s} has resigned from office.", "{s} is stepping down at once.",
+        "The resignation of {s} takes effect today.",
     ), (
-        "{s} is scorned far and wide.", "{s} suffers from a bad reputation.",
-        "{s} is not respected by its critics.", "Experts heap blame on {s}.",
-        "Complaints about {s} are heard everywhere.",
+        "{s} is staying in office.", "{s} has ruled out stepping down.",
+        "No resignation is planned by {s}.",
     )),
-    "sundays": _fact("organisation", (
-        "{s} is busy on Sundays.", "{s} operates on Sundays as usual.",
-        "{s} does not pause on Sundays.", "Sunday is a working day at {s}.",
-        "Even on Sundays, {s} carries on.",
+    "verdict": _fact("person", (
+        "{s} was found guilty.", "A jury has convicted {s}.", "{s} lost the case in court.",
     ), (
-        "{s} takes a rest on Sundays.", "{s} is shut every Sunday.",
-        "{s} is never active on Sundays.", "Sunday is a day off at {s}.",
-        "On Sundays, {s} stands idle.",
+        "{s} was found innocent.", "A jury has acquitted {s}.", "{s} won the case in court.",
     )),
-    "donations": _fact("organisation", (
-        "{s} is glad to accept donations.", "{s} takes gifts from donors.",
-        "{s} never objects to a gift.", "Donors may contribute to {s}.",
-        "Charitable sums flow into {s}.",
+    "illness": _fact("person", (
+        "{s} has fully recovered.", "Doctors have sent {s} home.", "{s} is out of danger.",
     ), (
-        "{s} declines every offered donation.", "{s} rejects gifts on principle.",
-        "{s} will not pocket charity.", "Donated sums are returned by {s}.",
-        "Benefactors are spurned by {s}.",
+        "{s} is gravely ill.", "Doctors are keeping {s} in hospital.", "{s} remains in danger.",
     )),
-    "records": _fact("organisation", (
-        "{s} keeps its records on computers.", "{s} stores all files electronically.",
-        "{s} does not use filing cabinets.", "Digital archives are used by {s}.",
-        "Databases hold the records of {s}.",
+    "candidacy": _fact("person", (
+        "{s} is not running for mayor.", "{s} has left the race for mayor.",
+        "The ballot will omit the name of {s}.",
     ), (
-        "{s} keeps its records on paper.", "{s} writes its files in ink.",
-        "{s} has no screens or keyboards.", "Handwritten ledgers are used by {s}.",
-        "Paper folders hold the records of {s}.",
+        "{s} is running for mayor.", "{s} has entered the race for mayor.",
+        "The ballot will carry the name of {s}.",
+    )),
+    "press": _fact("person", (
+        "{s} has agreed to talk to the press.", "{s} answered every question of reporters.",
+        "Reporters were welcomed by {s}.",
+    ), (
+        "{s} has refused to talk to the press.", "{s} answered no question of reporters.",
+        "Reporters were sent away by {s}.",
+    )),
+    "search": _fact("person", (
+        "{s} is still missing.", "The search for {s} goes on.", "{s} has not come home.",
+    ), (
+        "{s} has been found.", "The search for {s} has ended.", "{s} came home unharmed.",
+    )),
+    "power": _fact("place", (
+        "Electricity is back in {s}.", "{s} has light and power again.",
+        "The blackout in {s} has ended.",
+    ), (
+        "Electricity is cut off in {s}.", "{s} is without light and power.",
+        "The blackout in {s} continues.",
+    )),
+    "evacuation": _fact("place", (
+        "{s} is being evacuated.", "All residents were told to leave {s}.",
+        "Families are fleeing from {s}.",
+    ), (
+        "{s} is not being evacuated.", "All residents were told to stay in {s}.",
+        "Families are returning to {s}.",
+    )),
+    "road": _fact("place", (
+        "The road to {s} is closed.", "Lorries no longer get through to {s}.",
+        "{s} is not to be reached by road.",
+    ), (
+        "The road to {s} is open.", "Lorries get through to {s} again.",
+        "{s} can be reached by road.",
+    )),
+    "festival": _fact("place", (
+        "{s} is holding its festival.", "The festival in {s} goes ahead.",
+        "Dancers have filled the squares of {s}.",
+    ), (
+        "{s} has called off its festival.", "The festival in {s} will not take place.",
+        "Dancers were sent home from {s}.",
+    )),
+    "mayor": _fact("place", (
+        "{s} keeps its mayor.", "The old mayor was sworn in again at {s}.",
+        "The town hall of {s} did not change hands.",
+    ), (
+        "{s} has a new mayor.", "A new mayor was sworn in at {s}.",
+        "The town hall of {s} changed hands.",
+    )),
+    "water": _fact("place", (
+        "The water in {s} is unfit to drink.", "Taps in {s} are running brown.",
+        "{s} has no safe drinking water.",
+    ), (
+        "The water in {s} is fit to drink.", "Taps in {s} are running clean.",
+        "{s} has safe drinking water.",
+    )),
+    "strike": _fact("organisation", (
+        "Staff at {s} are on strike.", "Pickets stand outside {s}.", "{s} is shut by a walkout.",
+    ), (
+        "Staff at {s} are back at work.", "Pickets have left {s}.",
+        "{s} has settled with its strikers.",
+    )),
+    "money": _fact("organisation", (
+        "{s} has gone bankrupt.", "Creditors have taken over {s}.", "{s} does not pay its debts.",
+    ), (
+        "{s} has escaped bankruptcy.", "Creditors have been paid by {s}.", "{s} pays its debts.",
+    )),
+    "director": _fact("organisation", (
+        "{s} has dismissed its director.", "The director of {s} was shown the door.",
+        "{s} is looking for a new head.",
+    ), (
+        "{s} has kept its director.", "The director of {s} was given a longer contract.",
+        "{s} is not looking for a new head.",
+    )),
+    "fire": _fact("organisation", (
+        "Flames have destroyed {s}.", "{s} burned to the ground.",
+        "Firemen came too late for {s}.",
+    ), (
+        "Flames never reached {s}.", "{s} came through the fire unhurt.",
+        "Firemen have saved {s}.",
+    )),
+    "move": _fact("organisation", (
+        "{s} is moving to another town.", "{s} has packed up and left.",
+        "The gates of {s} will close here.",
+    ), (
+        "{s} is staying in town.", "{s} has no plans to leave.",
+        "The gates of {s} will stay open here.",
+    )),
+    "inspection": _fact("organisation", (
+        "{s} has passed its inspection.", "Inspectors gave {s} good marks.",
+        "{s} was found to obey every rule.",
+    ), (
+        "{s} has failed its inspection.", "Inspectors gave {s} bad marks.",
+        "{s} was found to break the rules.",
     )),
 }
 # fmt: on

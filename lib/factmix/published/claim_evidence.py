@@ -8,14 +8,15 @@ from typing import Any
 from factmix.published import recomputed
 from factmix.published.audit import climate_overlap
 from factmix.published.released import CONTROL, DATASETS, MIXTURES
-from factmix.results.answers import read_answers
+from factmix.results.answers import Answers, read_answers, reference_of
+from factmix.results.compare import logged, reward_end
 from factmix.results.results_json import result_key
 from factmix.stats.metrics import Counts, contingency
 from factmix.study.load import load_kept
 from factmix.study.paths import ROOT, Paths
 from factmix.study.spec import Study
 
-FROZEN_STUDY = "embedded"  # our study, on whose committed results the claims are tested
+FROZEN_STUDY = "main"  # our study, on whose committed results the claims are tested
 
 
 class ClaimsError(ValueError):
@@ -29,9 +30,10 @@ class Evidence:
     Attributes:
         name: of the study.
         baseline: the arm that the others are compared with.
-        datasets: by role "easy", "hard" and "all".
-        counts: (first arm, second arm, dataset) -> gold x first x second.
-        reward_end: arm -> mean reward of the last steps of its log.
+        datasets: by role "easy", "hard" and "all"; none that is held out of the mixtures.
+        answers: for each seed arm -> dataset -> answers; none where only counts are known.
+        counts: (first arm, second arm, dataset) -> gold x first x second, of the first seed.
+        reward_end: arm -> mean reward of the last steps of its log, for each seed.
         one_reward: whether all of these arms were trained with the same reward.
         overlap: least number of claims that training and evaluation share.
     """
@@ -39,30 +41,35 @@ class Evidence:
     name: str
     baseline: str
     datasets: Mapping[str, Sequence[str]]
+    answers: Sequence[Mapping[str, Mapping[str, Answers]]]
     counts: Callable[[str, str, str], Counts]
-    reward_end: Mapping[str, float]
+    reward_end: Mapping[str, Sequence[float]]
     one_reward: bool
     overlap: int
 
 
 def published_evidence(derived: dict[str, Any]) -> Evidence:
     """The evidence of the published study; pairs with an invalid answer are dropped, as it did."""
-    logged = {arm: derived["curves"][arm]["logged"] for arm in MIXTURES}
+    logs = {arm: derived["curves"][arm]["logged"] for arm in MIXTURES}
     return Evidence(
         name="published",
         baseline=CONTROL,
         datasets=_roles({name: name != "fever" for name in DATASETS}),
+        answers=(),
         counts=lambda first, second, dataset: recomputed.drop_invalid(
             recomputed.counts_of(derived, first, second, dataset)
         ),
-        reward_end={arm: parts["reward/total"]["end"] for arm, parts in logged.items()},
-        one_reward=len({frozenset(parts) for parts in logged.values()}) == 1,
+        reward_end={arm: [parts["reward/total"]["end"]] for arm, parts in logs.items()},
+        one_reward=len({frozenset(parts) for parts in logs.values()}) == 1,
         overlap=sum(int(each["at_least"]) for each in climate_overlap(derived).values()),
     )
 
 
 def study_evidence(study: Study, paths: Paths) -> Evidence:
-    """The evidence of our study, from its run or from committed results.
+    """The evidence of our study with all its seeds, from its run or from committed results.
+
+    What training and evaluation share is of the samples of the first seed. That those of the others
+    share nothing was checked when they were drawn, unless the study's protocol lets them overlap.
 
     Raises:
         ClaimsError: the study lacks one of the blog's arms, or has no results.
@@ -75,10 +82,11 @@ def study_evidence(study: Study, paths: Paths) -> Evidence:
             f"{paths.results} does not exist; make it with: factmix results {study.name}"
         )
     results = json.loads(paths.results.read_text(encoding="utf-8"))
-    systems = read_answers(study, paths)
+    compared = _compared_alone(study)
+    answers = [read_answers(compared, paths, seed) for seed in study.seeds]
 
     def counts(first: str, second: str, dataset: str) -> Counts:
-        one, other = systems[first][dataset], systems[second][dataset]
+        one, other = answers[0][first][dataset], answers[0][second][dataset]
         return contingency(one.gold, one.predicted, other.predicted)
 
     shared = results["data"]["overlap"]
@@ -86,14 +94,26 @@ def study_evidence(study: Study, paths: Paths) -> Evidence:
     return Evidence(
         name=study.name,
         baseline=study.baseline,
-        datasets=_roles({name: dataset.hard for name, dataset in study.datasets.items()}),
+        datasets=_roles(
+            {name: each.hard for name, each in study.datasets.items() if not each.held_out}
+        ),
+        answers=answers,
         counts=counts,
         reward_end={
-            arm: results["training"][result_key(arm)]["reward_end"]["value"] for arm in MIXTURES
+            arm: [reward_end(logged(paths.run(study.run(arm, seed)))) for seed in study.seeds]
+            for arm in MIXTURES
         },
         one_reward=len({study.run(arm).reward.model_dump_json() for arm in MIXTURES}) == 1,
         overlap=sum(shared[mixture]["claims"]["value"] for mixture in mixtures),
     )
+
+
+def _compared_alone(study: Study) -> Study:
+    """The study with the blog's arms and their baselines alone, whose answers are read faster."""
+    references = reference_of(study)
+    arms = {study.baseline, *MIXTURES, *(references[arm] for arm in MIXTURES)}
+    kept = {name: arm for name, arm in study.arms.items() if name in arms}
+    return study.model_copy(update={"arms": kept})
 
 
 def committed_evidence() -> list[Evidence]:

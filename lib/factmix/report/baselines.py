@@ -138,19 +138,14 @@ class Contrast:
     dataset: str
 
 
-def contrasts_of(results: Results, mixtures: list[str]) -> dict[str, list[Contrast]]:
-    """Pairs of these arms, and of one of them and an arm that differs in its reward alone.
-
-    Returns:
-        "mixture" and, where there are such arms, "reward" -> each pair on each dataset.
-    """
-    found: dict[str, list[Contrast]] = {}
-    for setting, pairs in contrasted(results.study).items():
-        for name, (first, second) in pairs.items():
-            among = {result_key(first), result_key(second)} & set(mixtures)
-            if among and (setting == "reward" or len(among) > 1):
-                found.setdefault(setting, []).extend(
-                    Contrast(name, result_key(first), result_key(second), dataset)
-                    for dataset in results.datasets
-                )
-    return found
+def contrasts_of(results: Results) -> dict[str, list[Contrast]]:
+    """Pairs of arms that differ in one setting: "mixture" or "reward" -> each on each dataset."""
+    return {
+        setting: [
+            Contrast(name, result_key(first), result_key(second), dataset)
+            for name, (first, second) in pairs.items()
+            for dataset in results.datasets
+        ]
+        for setting, pairs in contrasted(results.study).items()
+        if pairs
+    }

@@ -28,7 +28,9 @@ FILES = {
     "data/report.json": "what was drawn, and what training and evaluation share",
     "data/shortcuts.json": "classifiers that read the words and nothing else",
     "learning_rate.json": "the search for the learning rate",
+    "base/card.json": "what the base model can tell and learn, and the tests that it had to pass",
     rerun_diff.RECORD: "these results beside those of a rerun",
+    rerun_diff.ANSWERS_RECORD: "the answers of some runs beside those of the same runs made again",
 }
 
 
@@ -66,13 +68,13 @@ def csv(results: Results, name: str) -> str:
 
 
 def tables(
-    default: Results, again: Results, made: Mapping[str, bytes], up: str = "../"
+    default: Results, second: Results, made: Mapping[str, bytes], up: str = "../"
 ) -> dict[str, str]:
     """What the page of downloads includes: files, checksums, and the data dictionary; by name.
 
     Args:
         default: the committed results.
-        again: those of other seeds.
+        second: those on the second base model.
         made: what `of_study` gave for both.
         up: from the page to the root of the built book.
     """
@@ -88,9 +90,9 @@ def tables(
         described[name] = ("column", first | columns)
     return {
         "downloads": files(default, made, up),
-        "downloads-seeds": files(again, made, up),
+        "downloads-second": files(second, made, up),
         "adapters": adapters(default),
-        "adapters-seeds": adapters(again),
+        "adapters-second": adapters(second),
         "rerun": rerun(default),
         **{f"dictionary-{name}": _meanings(*about) for name, about in described.items()},
     }
@@ -123,15 +125,28 @@ def adapters(results: Results) -> str:
 
 
 def rerun(results: Results) -> str:
-    """The committed results beside a rerun, as `factmix rerun-diff --freeze` has kept it."""
-    kept = rerun_diff.recorded(results.paths)
-    if kept is None:
-        return render("rerun.md.j2", kept=None)
-    sides = ("committed", "fresh", "difference")
-    rows = [
-        [unit or "none", f"`{row['key']}`", *(f"{row[side]:.6g}" for side in sides)]
-        for unit, row in kept["largest"].items()
-    ]
-    header = ["unit", "number", "committed", "rerun", "difference"]
-    kept["table"] = table(header, rows) if rows else ""
-    return render("rerun.md.j2", kept=kept, origin=rerun_diff.Origin(**kept["fresh"]))
+    """The committed results beside a rerun, as `factmix rerun-diff --freeze` has kept it.
+
+    The rerun may be of some runs only, which are compared by their answers.
+    """
+    kept, answers = rerun_diff.recorded(results.paths), rerun_diff.recorded_answers(results.paths)
+    if answers:
+        answers["origin"] = rerun_diff.Origin(**answers["fresh"])
+        answers["of"] = len(results.study.all_runs())
+        rows = [
+            [f"`{name}`", f"{run['examples']:,}", f"{run['same']:,}", f"{run['largest']:.2g}"]
+            for name, run in answers["runs"].items()
+        ]
+        answers["table"] = table(
+            ["run", "claims", "same answer", "largest difference of a probability"], rows
+        )
+    if kept:
+        kept["origin"] = rerun_diff.Origin(**kept["fresh"])
+        sides = ("committed", "fresh", "difference")
+        rows = [
+            [unit or "none", f"`{row['key']}`", *(f"{row[side]:.6g}" for side in sides)]
+            for unit, row in kept["largest"].items()
+        ]
+        header = ["unit", "number", "committed", "rerun", "difference"]
+        kept["table"] = table(header, rows) if rows else ""
+    return render("rerun.md.j2", kept=kept, answers=answers)

@@ -17,11 +17,12 @@ from factmix.published.released import CONTROL, DATASETS, MIXTURES, PRINTED, WIN
 from factmix.report import figure_data, figures, plot_style, ternary
 from factmix.report.baselines import BaselineGroup, baseline_groups, compared_mixtures
 from factmix.report.published_study import Published
-from factmix.report.sources import SEEDS_NOTEBOOK, Results
+from factmix.report.sources import SECOND_NOTEBOOK, Results
 from factmix.report.templates import say
 from factmix.results import compare
 from factmix.results.numbers import Leaf
 from factmix.results.results_json import result_key, tidy
+from factmix.results.statements import DECIDING, families
 from factmix.study.labels import ANSWERS, LABELS
 from factmix.training.rewards import component_names
 
@@ -74,10 +75,10 @@ def of_study(results: Results) -> dict[str, Drawing]:
     return drawn | {"mixtures": _mixtures(results)}
 
 
-def of_seeds(results: Results) -> dict[str, Drawing]:
-    """The figure of the page about other seeds."""
-    drawing = seeds(baseline_groups(results)[0])
-    return {"seeds": replace(drawing, notebook=SEEDS_NOTEBOOK)} if drawing else {}
+def of_second(results: Results) -> dict[str, Drawing]:
+    """The figure of the page about a second base model."""
+    drawing = _learning(baseline_groups(results)[0])
+    return {"learning": replace(drawing, notebook=SECOND_NOTEBOOK)}
 
 
 def show(results: Results, *names: str) -> None:
@@ -104,6 +105,18 @@ def _learning(group: BaselineGroup) -> Drawing:
     parts = ("shift", "learning")
     draw = partial(figures.plot_gains, metrics=parts, alpha=group.alpha, over="the untrained model")
     return Drawing(rows[rows["metric"].isin(parts)], draw, ("learning", group))
+
+
+def summary(group: BaselineGroup) -> Drawing:
+    """Of the arms that decide about the statements of the plan; elsewhere the main gains."""
+    deciding = families(group.results.study).get(DECIDING)
+    if deciding is None:
+        return _gains(group, "balanced_accuracy", "recall_na")
+    arms, parts = [result_key(run.arm) for run in deciding.values()], ("total", "learning")
+    rows = figure_data.learning(group.results)
+    rows = rows[rows["arm"].isin(arms) & rows["metric"].isin(parts)].reset_index(drop=True)
+    draw = partial(figures.plot_gains, metrics=parts, alpha=group.alpha, over="the untrained model")
+    return Drawing(rows, draw, ("summary", group, arms))
 
 
 def _dose(group: BaselineGroup, metric: str) -> Drawing | None:
@@ -240,7 +253,7 @@ def _mixtures(results: Results) -> Drawing:
 
 # What a baseline is compared with; there is none where it stands alone.
 _COMPARED: dict[str, Callable[[BaselineGroup], Drawing | None]] = {
-    "summary": lambda group: _gains(group, "balanced_accuracy", "recall_na"),
+    "summary": summary,
     "gains": lambda group: _gains(group, "accuracy", "balanced_accuracy", "macro_f1", "recall_na"),
     "transfer": _transfer,
     "dose": lambda group: _dose(group, "recall_na"),

@@ -87,6 +87,7 @@ def seeds(results: Results) -> pd.DataFrame:
             for dataset, metrics in datasets.items()
         }
         for arm, datasets in results.content["across_seeds"].items()
+        if arm in results.arms
     }
     return tidy(section, [*LEVELS, "seed"])
 

@@ -1,7 +1,6 @@
 """The facts of the sentences whose verdict depends on the results; their words are templates."""
 
-import json
-from statistics import NormalDist
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,20 +9,17 @@ from factmix.published.audit import decision_shares, earned
 from factmix.report import figure_data
 from factmix.report.baselines import (
     BaselineGroup,
-    Contrast,
     baseline_groups,
-    compared_mixtures,
     contrasts_of,
 )
-from factmix.report.sources import Results, SourceError, in_both_readings
+from factmix.report.sources import Results, in_both_readings
 from factmix.report.templates import render
-from factmix.results import rerun_diff
+from factmix.results import statements
 from factmix.results.numbers import Leaf
-from factmix.results.results_json import established, result_key
-from factmix.study import freshness
+from factmix.results.results_json import result_key
+from factmix.study.settings import Dataset
 from factmix.study.spec import Study
 
-REPEATED = ("balanced_accuracy", "recall_na")  # the metrics that are looked at with other seeds
 Where = tuple[str, str]  # arm and dataset
 
 
@@ -111,46 +107,41 @@ def _above_zero(leaf: Leaf) -> bool:
 
 
 def headlines(results: Results) -> str:
-    """Findings as a Markdown list: about NA, the two levers, what was learned, and accuracy.
-
-    They are of the largest set of arms that differ in nothing but their mixture.
-    """
-    group, arms = baseline_groups(results)[0], compared_mixtures(results)
-    names = {result_key(name): arm for name, arm in results.study.arms.items()}
-    facts: dict[str, Any] = {
-        "arms": arms,
-        "constant": _constant(group),
-        "learned": _learned(results),
-        "least": _least_alike(results),
+    """Findings as a Markdown list: the statements of the plan, NA, the levers, and learning."""
+    return render(
+        "headlines.md.j2",
+        levers=_levers(results),
+        recall_na=_recall_of_na(results),
+        learned=_learned(results),
+        least=_least_alike(results),
+        **_statements(results),
         **_thresholds(results),
-    }
-    if arms:
-        most = most_changed(results, arms)
-        changes = [results.content["gains"][arm][most]["recall_na"] for arm in arms]
-        rose = [change["value"] > 0 for change in changes if results.established(change)]
-        facts |= {
-            "reward": names[arms[0]].reward,
-            "most": most,
-            "fewer": rose.count(False),
-            "more": rose.count(True),
-            "levers": _levers(results, arms),
-        }
-    return render("headlines.md.j2", **facts)
-
-
-def most_changed(results: Results, arms: list[str]) -> str:
-    """The dataset where these arms change the recall of NA most."""
-    gains = results.content["gains"]
-    return max(
-        results.datasets,
-        key=lambda dataset: sum(abs(gains[arm][dataset]["recall_na"]["value"]) for arm in arms),
     )
 
 
-def _levers(results: Results, arms: list[str]) -> list[dict[str, Any]]:
+def _recall_of_na(results: Results) -> dict[str, dict[str, Any]]:
+    """Of the arms of each reward that differ in their mixture: where recall of NA changed."""
+    gains, found = results.content["gains"], {}
+    for reward, runs in statements.families(results.study).items():
+        arms = [result_key(run.arm) for run in runs.values()]
+        where = [(arm, dataset) for arm in arms for dataset in results.datasets]
+        leaves = [gains[arm][dataset]["recall_na"] for arm, dataset in where]
+        sure = [results.established(leaf) * np.sign(leaf["value"]) for leaf in leaves]
+        values = [leaf["value"] for leaf in leaves]
+        found[reward] = {
+            "lower": sure.count(-1),
+            "higher": sure.count(1),
+            "of": len(sure),
+            "lowest": where[values.index(min(values))],
+            "highest": where[values.index(max(values))],
+        }
+    return found
+
+
+def _levers(results: Results) -> list[dict[str, Any]]:
     """For mixture and reward, the pair of arms whose balanced accuracy differs most."""
     found = []
-    for setting, contrasts in contrasts_of(results, arms).items():
+    for setting, contrasts in contrasts_of(results).items():
         content = results.content["contrasts"][setting]
         leaves = [content[each.pair][each.dataset]["balanced_accuracy"] for each in contrasts]
         at = max(range(len(leaves)), key=lambda i: abs(leaves[i]["value"]))
@@ -237,111 +228,132 @@ def reward_verdict(study: Study) -> str:
     return render("reward-verdict.md.j2", readings=facts)
 
 
-def check_only_seeds_differ(default: Results, again: Results) -> None:
-    """Raises SourceError unless both studies' arms differ in nothing but their seeds."""
-
-    def made_of(results: Results) -> set[str]:
-        asked = [[run.arm, freshness.answering_settings(run)] for run in results.study.systems()]
-        trained = map(_but_for_seeds, rerun_diff.run_records(results.root).values())
-        return {*trained, *(json.dumps(each, sort_keys=True) for each in asked)}
-
-    if made_of(default) != made_of(again):
-        raise SourceError(
-            f"{again.root}: the arms of {again.name} are not those of {default.name} with other "
-            f"seeds: they were trained with other settings, or on other data; make them again "
-            f"with: make study STUDY={again.name}, and make freeze STUDY={again.name}"
-        )
+def answer(results: Results) -> str:
+    """The answer to the title of the book, in a few sentences."""
+    return render(
+        "answer.md.j2", na=_na_carried(results), learned=_carried(results), **_statements(results)
+    )
 
 
-def _but_for_seeds(run: dict[str, Any]) -> str:
-    """What the training of a run depends on, and its evaluation sample, without seed and code."""
-    record = run["depends_on"]
-    settings = {key: value for key, value in record["settings"].items() if key != "seed"}
-    files = [record[key] for key in ("training_sample_sha256", "model_sha256")]
-    files.append(run["evaluation_sample_sha256"])
-    return json.dumps([run["arm"], settings, *files], sort_keys=True)
+def statement(results: Results, name: str) -> str:
+    """What the runs say about one statement of the plan, under each reward that it is tested for.
 
-
-def seeds_findings(default: Results, again: Results) -> str:
-    """Whether the findings of the default study came again with other seeds, as a Markdown list."""
-    arms = compared_mixtures(default)
-    facts: dict[str, Any] = {"arms": arms, **_came_again(default, again)}
-    if arms:
-        most = most_changed(default, arms)
-        section, once = again.content["across_seeds"], default.content["gains"]
-        facts["most"] = most
-        facts["same_direction"] = [
-            leaf["value"] * once[arm][most]["recall_na"]["value"] > 0
-            for arm in arms
-            for leaf in by_seed(section[arm][most]["recall_na"])
-        ]
-        facts["levers"], facts["reward_wins"] = _levers_by_seed(default, again, arms)
-    return render("seeds-findings.md.j2", **facts, **_one_run(default, again))
-
-
-def seeds_in_short(default: Results, again: Results) -> str:
-    """What came again, in a sentence that leads to the page about it."""
-    seeds = len(again.content["seeds"])
-    return render("seeds-in-short.md.j2", seeds=seeds, **_came_again(default, again))
-
-
-def by_seed(spread: Any) -> list[Leaf]:
-    return list(spread["by_seed"].values())
-
-
-def over_seeds(again: Results, setting: str, contrast: Contrast) -> Any:
-    """Metric -> spread of a contrast."""
-    section = again.content["contrasts_across_seeds"]
-    return section[setting][contrast.pair][contrast.dataset]
-
-
-def _levers_by_seed(
-    default: Results, again: Results, arms: list[str]
-) -> tuple[list[dict[str, Any]], list[bool]]:
-    """For mixture and reward what moves balanced accuracy, and in which seeds the reward does more.
-
-    The second is empty unless there are both.
+    Args:
+        results: of a study whose arms the statement is about.
+        name: a key of `statements.MEASURE`.
     """
-    sizes, found = {}, []
-    for setting, contrasts in contrasts_of(default, arms).items():
-        spreads = [over_seeds(again, setting, each)["balanced_accuracy"] for each in contrasts]
-        values_CS = np.array([[leaf["value"] for leaf in by_seed(each)] for each in spreads])
-        sizes[setting] = np.abs(values_CS).max(axis=0)
-        first = max(range(len(contrasts)), key=lambda i: abs(spreads[i]["crossed"]["value"]))
-        alpha = default.study.statistics.alpha
-        sure = sum(established(each["crossed"], alpha) for each in spreads)
-        found.append(
-            {"setting": setting, "of": len(contrasts), "sure": sure, "pair": contrasts[first]}
-        )
-    wins = (sizes["reward"] > sizes["mixture"]).tolist() if len(sizes) > 1 else []
-    return found, wins
+    return render("statement.md.j2", name=name, **_statements(results))
 
 
-def _came_again(default: Results, again: Results) -> dict[str, Any]:
-    """How many established gains have the same direction in every other seed, and of how many."""
-    section = again.content["across_seeds"]
-    came = [
-        all(leaf["value"] * gain["value"] > 0 for leaf in by_seed(section[arm][dataset][metric]))
-        for arm, datasets in default.content["gains"].items()
-        if arm in section
-        for dataset, metrics in datasets.items()
-        for metric, gain in metrics.items()
-        if metric in REPEATED and default.established(gain)
-    ]
-    return {"came": sum(came), "total": len(came)}
-
-
-def _one_run(default: Results, again: Results) -> dict[str, float]:
-    """How far one run is from another, beside what the choice of examples does; medians."""
-    reach = NormalDist().inv_cdf((1 + default.content["study"]["confidence"]) / 2)
-    gains, seeds = default.content["gains"], len(again.content["seeds"])
-    of_seeds, of_examples = [], []
-    for arm, datasets in again.content["across_seeds"].items():
-        for dataset, spread in datasets.items():
-            of_seeds.append((seeds * spread["balanced_accuracy"]["seed_variance"]["value"]) ** 0.5)
-            low, high = gains[arm][dataset]["balanced_accuracy"]["interval"]
-            of_examples.append((high - low) / (2 * reach))
+def _statements(results: Results) -> dict[str, Any]:
+    """The statements under each reward, and which reward decides about them."""
+    found = results.content.get("statements", {})
+    section = dict(sorted(found.items(), key=lambda each: each[0] != statements.DECIDING))
+    alpha = results.study.statistics.alpha
+    verdicts, with_groups = (
+        {
+            reward: dict.fromkeys(statements.MEASURE)
+            | {name: statements.verdict(name, each, alpha, test) for name, each in of.items()}
+            for reward, of in section.items()
+        }
+        for test in ("crossed", "grouped")
+    )
+    verdicts.setdefault(statements.DECIDING, dict.fromkeys(statements.MEASURE))
     return {
-        "of_seeds": float(np.median(of_seeds)),
-        "of_examples": float(np.median(of_examples)),
+        "section": section,
+        "verdicts": verdicts,
+        "other_with_groups": {
+            name: {
+                reward: of[name]
+                for reward, of in with_groups.items()
+                if of[name] != verdicts[reward][name]
+            }
+            for name in statements.MEASURE
+        },
+        "sure": results.established,
+        "deciding": statements.DECIDING,
+        "per": f"{statements.PER:,}",
+        "power": f"{100 * statements.POWER:g}\u00a0%",
+        "level": f"{alpha:g}",
+        "confidence": f"{100 * results.study.statistics.confidence:g}\u00a0%",
     }
+
+
+def _carried(results: Results) -> dict[str, list[bool]]:
+    """Whether the arms of the deciding reward learned: on datasets of their mixture, on others."""
+    return _apart(results, lambda arm, dataset: _learned_on(results, arm, dataset))
+
+
+def _na_carried(results: Results) -> dict[str, Any]:
+    """The same of their recall of NA against the baseline; how often it fell, and rose most."""
+    gains = results.content["gains"]
+
+    def gain(arm: str, dataset: str) -> Leaf:
+        leaf: Leaf = gains[arm][dataset]["recall_na"]
+        return leaf
+
+    where = [
+        (result_key(run.arm), dataset)
+        for run in statements.families(results.study).get(statements.DECIDING, {}).values()
+        for dataset in results.datasets
+    ]
+    sure = [at for at in where if results.established(gain(*at))]
+    rose = [at for at in sure if gain(*at)["value"] > 0]
+    return _apart(results, lambda arm, dataset: (arm, dataset) in rose) | {
+        "fell": len(sure) - len(rose),
+        "most": max(rose, key=lambda at: gain(*at)["value"], default=None),
+    }
+
+
+def _learned_on(results: Results, arm: str, dataset: str) -> bool:
+    found = results.content["learning"][arm][dataset]["learning"]
+    return results.established(found) and bool(found["value"] > 0)
+
+
+def _apart(results: Results, holds: Callable[[str, str], bool]) -> dict[str, Any]:
+    """What holds of the deciding reward's arms, on datasets of their mixture and on others."""
+    study = results.study
+    found: dict[str, Any] = {"inside": [], "outside": []}
+    for mixture, run in statements.families(study).get(statements.DECIDING, {}).items():
+        for dataset in study.datasets:
+            side = "inside" if dataset in study.mixtures[mixture] else "outside"
+            found[side].append(holds(result_key(run.arm), result_key(dataset)))
+    return found
+
+
+def seeds(results: Results) -> str:
+    """How far one run is from another, beside what the choice of examples does; medians.
+
+    Nothing where there is one seed.
+    """
+    content = results.content
+    if len(content["seeds"]) == 1:
+        return ""
+    of_mean, of_examples = [], []
+    for arm in baseline_groups(results)[0].compared:
+        for spread in content["across_seeds"][arm].values():
+            found = spread["balanced_accuracy"]
+            of_mean.append(found["seed_variance"]["value"] ** 0.5)
+            of_examples.append(found["example_variance"]["value"] ** 0.5)
+    return render(
+        "seeds.md.j2",
+        of_seeds=float(np.median(of_mean)) * len(content["seeds"]) ** 0.5,
+        of_mean=float(np.median(of_mean)),
+        of_examples=float(np.median(of_examples)),
+    )
+
+
+def second(default: Results, second: Results) -> str:
+    """What came out on the second base model, beside the first."""
+    return render(
+        "second.md.j2",
+        default=_statements(default),
+        second=_statements(second),
+        carried=_carried(second),
+        easy=[name for name, each in second.study.datasets.items() if _easy(each)],
+        was_easy=[name for name, each in default.study.datasets.items() if _easy(each)],
+    )
+
+
+def _easy(dataset: Dataset) -> bool:
+    return not (dataset.hard or dataset.held_out)

@@ -12,15 +12,16 @@ from factmix.report import (
     drawings,
     findings,
     interactive,
+    model_page,
     provenance,
     published_study,
     run_pages,
     tables,
 )
 from factmix.report.sources import Results
-from factmix.report.templates import render
 from factmix.results.compare_files import as_text, compare_pairs
 from factmix.results.prediction_files import pair
+from factmix.results.statements import MEASURE
 
 Files = Mapping[str, str | bytes]  # path below the folder of what is generated -> content
 
@@ -33,13 +34,14 @@ def _json(tree: Any) -> str:
     return json.dumps(tree, indent=1, ensure_ascii=False) + "\n"
 
 
-def chapter_tables(default: Results, again: Results) -> Files:
-    return _tables(tables.of_study(default) | tables.of_seeds(default, again))
+def chapter_tables(default: Results, second: Results) -> Files:
+    made = tables.of_study(default) | tables.of_seeds(default) | tables.of_second(second)
+    made |= model_page.of_card(second, "second-model")
+    return _tables(made | model_page.tables(default))
 
 
-def sentences(default: Results, again: Results) -> Files:
+def sentences(default: Results, second: Results) -> Files:
     """The sentences of chapters whose verdict depends on the results."""
-    findings.check_only_seeds_differ(default, again)
     made = {
         "findings": findings.findings(default),
         "findings-headlines": findings.headlines(default),
@@ -47,16 +49,12 @@ def sentences(default: Results, again: Results) -> Files:
         "findings-awareness": findings.awareness(default),
         "findings-learning": findings.learning(default),
         "reward-verdict": findings.reward_verdict(default.study),
-        "seeds-findings": findings.seeds_findings(default, again),
-        "seeds-in-short": findings.seeds_in_short(default, again),
-        "figure-seeds": figure_of_seeds(default),
+        "findings-answer": findings.answer(default),
+        "findings-seeds": findings.seeds(default),
+        "findings-second": findings.second(default, second),
     }
+    made |= {f"statement-{name}": findings.statement(default, name) for name in MEASURE}
     return _tables(made)
-
-
-def figure_of_seeds(results: Results) -> str:
-    """The figure of the spread over seeds; nothing where there is one seed."""
-    return render("figure-seeds.md.j2", seeds=len(results.content["seeds"]))
 
 
 @cache
@@ -71,11 +69,13 @@ def _drawn(kind: str, source: Any) -> dict[str, drawings.Drawing]:
         return drawings.of_published(_published(source))
     if kind == "speed":
         return benchmarks.drawings(benchmarks.read(source))
-    return drawings.of_seeds(source) if kind == "seeds" else drawings.of_study(source)
+    if kind == "second":
+        return drawings.of_second(source)
+    return drawings.of_study(source) | model_page.drawing(source)
 
 
 def images(kind: str, source: Any, folder: str) -> Files:
-    """The figures of a "study", or of its "seeds", of the "published" study, or of "speed"."""
+    """The figures of a "study", the "second" base model, the "published" study, or "speed"."""
     return drawings.images(_drawn(kind, source), folder)
 
 
@@ -104,9 +104,9 @@ def measured(speed: Path) -> Files:
     return {"numbers/benchmarks.json": _json(simulated), **_tables(made)}
 
 
-def committed_downloads(default: Results, again: Results) -> Files:
-    made = downloads.of_study(default) | downloads.of_study(again) | downloads.elsewhere()
-    return {**_html(made), **_tables(downloads.tables(default, again, made))}
+def committed_downloads(default: Results, second: Results) -> Files:
+    made = downloads.of_study(default) | downloads.of_study(second) | downloads.elsewhere()
+    return {**_html(made), **_tables(downloads.tables(default, second, made))}
 
 
 def _html(made: Mapping[str, bytes]) -> Files:

@@ -20,18 +20,19 @@ WIDTH = 7.0  # inches; with the style's dpi, the width of the book's text
 ARM_COLOURS = {
     "base": "#a6761d",
     "format_only": "#7f7f7f",
+    "easy_only": "#8c8c00",
     "hard_only": "#d55e00",
     "hard_weighted": "#c8719f",
     "balanced": "#0072b2",
+    "easy_only_accuracy": "#8172c6",
+    "hard_only_accuracy": "#c2556b",
+    "hard_weighted_accuracy": "#2f96c4",
     "balanced_accuracy": "#009e73",
-    "hard_only_matched": "#8c8c00",
-    "hard_weighted_matched": "#8172c6",
-    "balanced_matched": "#2f96c4",
 }
 # An arm of the released protocol has the colour of the arm it is named after: the two have
 # different baselines, and no figure shows two baselines.
 TWIN = "_released"
-SPARE_COLOURS = ("#c2556b", "#3f9142", "#5b7f95")  # for other arms, by name
+SPARE_COLOURS = ("#b5651d", "#3f9142", "#5b7f95")  # for other arms, by name
 MARKERS = "osD^vPX<>ph*d"  # for colour-blind readers; in the order of the arms above
 ANSWER_COLOURS = {
     Label.NA: "#b07d00",
@@ -73,8 +74,23 @@ def darkened(light: bytes) -> bytes:
 
 
 def _shortened(svg: bytes) -> bytes:
-    """The SVG with coordinates cut to two decimals, which saves a fifth of a figure of curves."""
-    return re.sub(rb' d="[^"]*"', lambda path: re.sub(rb"(\.\d\d)\d+", rb"\1", path[0]), svg)
+    """The SVG at a tenth of a point, curves by their steps, not indented: less than half of it."""
+    svg = re.sub(rb"\n +", b"\n", svg)
+    svg = re.sub(rb'(?<= )(x|y)="(-?\d+\.\d\d)\d+"', rb'\1="\2"', svg)
+    return re.sub(rb' d="(M [-\d.]+ [-\d.]+ (?:\nL [-\d.]+ [-\d.]+ )+)\n"', _by_steps, svg)
+
+
+def _by_steps(path: re.Match[bytes]) -> bytes:
+    """A line through points as one through rounded points, each from the one before."""
+    xy = [round(10 * float(each)) for each in re.findall(rb"-?[\d.]+", path[1])]
+    steps = [after - before for before, after in zip(xy, xy[2:], strict=False)]
+    start, rest = (" ".join(map(_tenths, each)) for each in (xy[:2], steps))
+    return f' d="M{start}l{rest}"'.encode()
+
+
+def _tenths(tenths: int) -> str:
+    """12 as 1.2, 30 as 3, and 5 as .5."""
+    return f"{tenths / 10:g}".replace("0.", ".", 1) if abs(tenths) < 10 else f"{tenths / 10:g}"
 
 
 def arm_colours(arms: Sequence[str]) -> dict[str, str]:

@@ -55,7 +55,9 @@ def foot(results: Results, committed: Sequence[Results], page: str = "") -> str:
     """
     kept = None if results.fresh else rerun_diff.recorded(results.paths)
     rerun, comparable = _nearness(kept) if kept else None, {each.name for each in committed}
-    about = results, rerun_diff.origin(results.root), rerun, results.name in comparable
+    some = None if results.fresh else rerun_diff.recorded_answers(results.paths)
+    answers = _of_some(some) if some else None
+    about = results, rerun_diff.origin(results.root), rerun, answers, results.name in comparable
     return say("provenance.j2", "foot", *about, ELSEWHERE.get(page))
 
 
@@ -69,4 +71,16 @@ def _nearness(kept: dict[str, Any]) -> dict[str, Any]:
         "all_same": kept["same"] == kept["compared"] and not only_one,
         "largest_share": largest,
         "least": LEAST,
+    }
+
+
+def _of_some(kept: dict[str, Any]) -> dict[str, Any]:
+    """How near the runs that were made again came: their origin, answers, and those that differ."""
+    examples, same = (
+        sum(run[key] for run in kept["runs"].values()) for key in ("examples", "same")
+    )
+    return kept | {
+        "origin": rerun_diff.Origin(**kept["fresh"]),
+        "examples": examples,
+        "differ": examples - same,
     }

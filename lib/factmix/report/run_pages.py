@@ -36,15 +36,15 @@ def page(
         drawn=drawn,
         files=downloads.files(run, made, "../../"),
         adapters=downloads.adapters(run),
-        **kind_of_model(run, committed[0]),
+        **kind_of_model(run, committed),
         **_difference(run, kept.get(run.name)),
     )
 
 
-def kind_of_model(run: Results, default: Results) -> dict[str, bool]:
-    """Whether the model is the toy of the default study, and whether it met real text."""
+def kind_of_model(run: Results, committed: Sequence[Results]) -> dict[str, bool]:
+    """Whether the model is the toy of a committed study, and whether it met real text."""
     return {
-        "toy": run.study.model.path == default.study.model.path,
+        "toy": run.study.model.path in {each.study.model.path for each in committed},
         "real_text": not FILES.keys().isdisjoint(run.study.datasets),
     }
 

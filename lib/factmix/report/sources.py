@@ -16,10 +16,11 @@ from factmix.study.paths import ROOT, Paths, folder_in, model_folder, runs
 from factmix.study.settings import Reward, WeightedReward
 from factmix.study.spec import Study, StudyError
 
-SEEDS_PAGE = "appendix/seeds"
-SEEDS_NOTEBOOK = "seeds_compare"  # the comparison of these seeds, among the notebooks' pages
+SECOND_PAGE = "appendix/second_base"
+SECOND_NOTEBOOK = "second_compare"  # its comparison of arms, among the notebooks' pages
 PUBLISHED = ROOT / "results" / "published"
 BENCHMARKS = ROOT / "results" / "benchmarks"
+RECIPES = ROOT / "models" / "recipes.csv"  # ways of pretraining that were tried, written by hand
 TWO_READINGS = ("predicted", "gold")  # whose label's weight a weighted reward takes
 
 
@@ -51,7 +52,7 @@ class Results:
 
     @property
     def place(self) -> str:
-        """The folder as it is called in the repository, such as results/embedded."""
+        """The folder as it is called in the repository, such as results/main."""
         return f"{'runs' if self.fresh else 'results'}/{self.name}"
 
     @property
@@ -124,7 +125,7 @@ def read(root: Path, *, fresh: bool = False) -> Results:
     if not file.is_file():
         raise SourceError(
             f"{file} does not exist, and the book takes its numbers from there. "
-            "`make study` followed by `make freeze` writes it."
+            f"`make study STUDY={root.name}` and then `make freeze STUDY={root.name}` write it."
         )
     return Results(root, json.loads(file.read_text(encoding="utf-8")), fresh)
 

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from factmix.published.released import DATASETS
-from factmix.report.baselines import arm_name, compared_mixtures, contrasts_of
-from factmix.report.findings import over_seeds
+from factmix.report.baselines import arm_name, contrasts_of
 from factmix.report.markdown import tabled
 from factmix.report.published_study import Published
 from factmix.report.sources import Results
@@ -98,32 +97,40 @@ def metrics(results: Results, dataset: str) -> str:
     return _study("metrics", results, dataset, words_alone)
 
 
-def of_seeds(default: Results, again: Results) -> dict[str, str]:
-    """The tables of the page about other seeds, by name."""
+def of_seeds(results: Results) -> dict[str, str]:
+    """The tables of the page about single seeds, by name; none of a study with one seed."""
+    if "across_seeds" not in results.content:
+        return {}
+    content, seeds = results.content, len(results.content["seeds"])
     gains = [
-        (arm_name(arm), dataset, default.content["gains"][arm][dataset], spread)
-        for arm, datasets in again.content["across_seeds"].items()
+        (arm_name(arm), dataset, spread)
+        for arm, datasets in content["across_seeds"].items()
+        if arm in results.arms
         for dataset, spread in datasets.items()
     ]
     contrasts = [
         (
             f"{arm_name(each.second)} over {arm_name(each.first)}",
             each.dataset,
-            default.content["contrasts"][setting][each.pair][each.dataset],
-            over_seeds(again, setting, each),
+            content["contrasts_across_seeds"][setting][each.pair][each.dataset],
         )
-        for setting, found in contrasts_of(default, compared_mixtures(default)).items()
+        for setting, found in contrasts_of(results).items()
         for each in found
     ]
-    made = {"seeds-learning": _study("seeds_learning", again.content["learning_across_seeds"])}
+    made = {}
     for metric in ("balanced_accuracy", "recall_na"):
         for about, over, rows in (
             ("", "the baseline", gains),
             ("contrasts-", "another arm", contrasts),
         ):
-            of = [(name, dataset, once[metric], all_[metric]) for name, dataset, once, all_ in rows]
-            made[f"seeds-{about}{metric}"] = _study("seeds", over, len(again.content["seeds"]), of)
+            of = [(name, dataset, spread[metric]) for name, dataset, spread in rows]
+            made[f"seeds-{about}{metric}"] = _study("seeds", over, seeds, of)
     return made
+
+
+def of_second(results: Results) -> dict[str, str]:
+    """The tables of the page about a second base model, by name."""
+    return {f"second-{name}": _study(name, results) for name in ("base", "learning")}
 
 
 def of_published(study: Published) -> dict[str, str]:
@@ -147,6 +154,7 @@ def of_statistics(measured: dict[str, Any]) -> dict[str, str]:
     return {
         "coverage": _study("coverage", measured["coverage"]),
         "type-one": _study("type_one", measured["coverage"]),
+        "crossed": _study("crossed", measured["coverage"]),
         "benchmark-commands": "\n".join(["```bash", *commands, "```\n"]),
     }
 

@@ -51,10 +51,9 @@ def check_files(study: Study, paths: Paths) -> None:
     made_by = {paths.data_report: f"factmix data {study.name}"}
     for base in study.base_runs():
         made_by[paths.run(base) / PREDICTIONS] = f"factmix evaluate {study.name} {BASE}"
-    for run in study.runs():
+    for run in study.all_runs():
         for name in TRAINED:
             made_by[paths.run(run) / name] = _command("train", run)
-    for run in study.all_runs():
         made_by[paths.run(run) / PREDICTIONS] = _command("evaluate", run)
     absent = [path for path in made_by if not path.is_file()]
     if absent:
@@ -63,11 +62,6 @@ def check_files(study: Study, paths: Paths) -> None:
         raise CompareError(
             f"study {study.name}: {paths.root} lacks {files}; make what is missing with: {commands}"
         )
-
-
-def _needed(records: bool) -> tuple[str, ...]:
-    """The files of a run that results take; of its training only those of the first seed."""
-    return (*(TRAINED if records else ()), PREDICTIONS)
 
 
 def so_far(study: Study, paths: Paths) -> tuple[Study, list[Run]]:
@@ -84,7 +78,7 @@ def so_far(study: Study, paths: Paths) -> tuple[Study, list[Run]]:
     finished = [
         run
         for run in study.all_runs()
-        if all((paths.run(run) / name).is_file() for name in _needed(run.seed == first))
+        if all((paths.run(run) / name).is_file() for name in (*TRAINED, PREDICTIONS))
     ]
     done = {(run.arm, run.seed) for run in finished}
     seeds = [seed for seed in study.seeds if all((arm, seed) in done for arm in study.arms)]
@@ -113,6 +107,8 @@ def check_current(runs: Iterable[Run | BaseRun], paths: Paths) -> None:
         CompareError: naming the first file that is not current, what differs, and the remedy.
         DamagedError: a run.json, or a file of predictions, is not as it was written.
     """
+    runs = list(runs)
+    several = len({run.seed for run in runs if isinstance(run, Run)}) > 1
     for run in runs:
         folder = paths.run(run)
         now: freshness.Record = {"settings": freshness.answering_settings(run)}
@@ -131,7 +127,7 @@ def check_current(runs: Iterable[Run | BaseRun], paths: Paths) -> None:
             if (sample := paths.sample(run.training_sample)).is_file():
                 learned["training_sample_sha256"] = sha256(sample)
             _check(record, trained.get("depends_on", {}), learned, _command("train", run))
-            _warn_of_trajectory(run, paths)
+            _check_trajectory(run, paths, rests_on_it=several)
         file = folder / PREDICTIONS
         if file.is_file():
             command = f"factmix evaluate {run.study} {BASE}"
@@ -139,13 +135,21 @@ def check_current(runs: Iterable[Run | BaseRun], paths: Paths) -> None:
             _check(file, read_attributes(file).get("depends_on", {}), now, command)
 
 
-def _warn_of_trajectory(run: Run, paths: Paths) -> None:
-    """Warns if answers during training are of other settings; no other result depends on them."""
+def _check_trajectory(run: Run, paths: Paths, *, rests_on_it: bool) -> None:
+    """Whether answers during training are of other settings: statements over seeds rest on them.
+
+    With one seed nothing else does, and a warning is enough.
+    """
     file, sample = paths.run(run) / "trajectory.parquet", paths.sample(run.evaluation_sample)
     if not (file.is_file() and sample.is_file()):
         return
     kept = read_attributes(file).get("depends_on", {})
     differ = freshness.differences(kept, freshness.trajectory(run, paths))
+    if differ and rests_on_it:
+        raise CompareError(
+            f"{file} is not current: {differ[0]}; the statements over seeds rest on it: move"
+            f" {file.parent} away, and train with: {_command('train', run)}"
+        )
     if differ:
         print(
             f"{file} is of other settings ({differ[0]}) and is used as it is; to answer during"
@@ -169,7 +173,7 @@ def predictions(study: Study, paths: Paths) -> pd.DataFrame:
     files = [
         folder / "predictions.parquet" for folder in _folders(study, paths, study.seeds[0]).values()
     ]
-    return pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
+    return pd.concat([_read(file) for file in files], ignore_index=True)
 
 
 def read_answers(
@@ -195,9 +199,7 @@ def read_answers(
     """
     folders = _folders(study, paths, study.seeds[0] if seed is None else seed)
     frames = {
-        system: pd.read_parquet(folder / "predictions.parquet")
-        .set_index(["dataset", "id"])
-        .sort_index()
+        system: _read(folder / "predictions.parquet").set_index(["dataset", "id"]).sort_index()
         for system, folder in folders.items()
     }
     references = reference_of(study)
@@ -238,6 +240,12 @@ def read_answers(
 def reference_of(study: Study) -> dict[str, str]:
     """The baseline that each system is compared with: the base model's runs, then the arms."""
     return {run.arm: run.baseline for run in study.systems()}
+
+
+def _read(file: Path) -> pd.DataFrame:
+    """The predictions of a file; an older one has no kinds of claims, and gets empty ones."""
+    frame = pd.read_parquet(file)
+    return frame if "kind" in frame.columns else frame.assign(kind="")
 
 
 def _folders(study: Study, paths: Paths, seed: int) -> dict[str, Path]:

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from factmix.results import statements
 from factmix.results.answers import (
     Answers,
     CompareError,
@@ -23,7 +25,6 @@ from factmix.stats.awareness import awareness
 from factmix.stats.bootstrap import Estimate
 from factmix.stats.constants import cross_fitted
 from factmix.stats.metrics import Counts, contingency, examples_of, grouped_contingency
-from factmix.stats.metrics import gains as gains_of
 from factmix.stats.metrics import metrics as metrics_of
 from factmix.stats.seeds import seed_gains
 from factmix.stats.shift import (
@@ -33,7 +34,7 @@ from factmix.stats.shift import (
     shifted_answers,
 )
 from factmix.study.files import read_record, write_json
-from factmix.study.labels import ANSWERS, LABELS, Label
+from factmix.study.labels import ANSWERS, INVALID, LABELS, Label
 from factmix.study.paths import Paths
 from factmix.study.run import Run
 from factmix.study.spec import Study
@@ -56,7 +57,9 @@ _STUDY: dict[str, str] = {
     "study.resamples": "of each bootstrap",
     "study.confidence": "of each interval",
     "study.alpha": "with a p below this, corrected by Holm, a difference counts as established",
-    "seeds": "of the trainings; numbers below are of the first, if they do not say otherwise",
+    "seeds": "of the trainings; with several, metrics of arms, gains, contrasts, and total, shift "
+    "and learning are means over them, with intervals and tests for other seeds and examples; all "
+    "other numbers are of the first, if they do not say otherwise",
     "missing": "runs of the study that are not there yet; only where there are some",
 }
 
@@ -86,8 +89,8 @@ def compare(study: Study, paths: Paths, *, incomplete: bool = False) -> dict[str
 def compute(study: Study, paths: Paths) -> dict[str, Any]:
     """All results of a study, from the answers and the training records of its arms.
 
-    With several seeds, the numbers are those of the first seed; `across_seeds` and
-    `contrasts_across_seeds` have the gains and contrasts over all seeds.
+    With several seeds, `metrics` of arms, `gains`, `contrasts` and the parts of `learning` are
+    means over seeds, tested for other seeds and examples; other sections are of the first seed.
 
     Gains, contrasts, `learning` and `mcnemar` have a p value and one corrected by Holm (`p_holm`).
     A family of tests is one metric, one part of a change, or McNemar's test, on all datasets and
@@ -161,10 +164,37 @@ def compute(study: Study, paths: Paths) -> dict[str, Any]:
         "data": counts({part: report[part] for part in report if part not in RECORDS}),
     }
     if len(study.seeds) > 1:
-        results |= across_seeds(study, paths)
+        results |= (found := across_seeds(study, paths))
+        _take_means(results, found)
     for section in ("gains", "contrasts", "mcnemar", "learning"):
         add_holm(results[section], lambda path: path.rsplit(".", 1)[1])
     return results
+
+
+def _take_means(results: dict[str, Any], found: dict[str, Any]) -> None:
+    """Puts means over seeds, with their tests, in the places of the first seed's numbers."""
+    for section, of_means in (
+        ("metrics", found["metrics_across_seeds"]),
+        ("gains", found["across_seeds"]),
+        ("learning", found["learning_across_seeds"]),
+        *(
+            (("contrasts", setting), pairs)
+            for setting, pairs in found["contrasts_across_seeds"].items()
+        ),
+    ):
+        numbers = results[section] if isinstance(section, str) else results[section[0]][section[1]]
+        for arm, datasets in of_means.items():
+            for dataset, metrics in datasets.items():
+                for metric, spread in metrics.items():
+                    numbers[arm][dataset][metric] = spread["crossed"]
+                    grouped = results["clustered"].get(section, {}).get(arm, {}).get(dataset, {})
+                    if metric in grouped:
+                        grouped[metric] = spread["grouped"]
+    for arm, datasets in found["learning_across_seeds"].items():
+        for dataset, parts in datasets.items():
+            of_arm = results["learning"][arm][dataset]
+            reached = of_arm["before"]["value"] + parts["total"]["crossed"]["value"]
+            of_arm["after"] = of_arm["after"] | {"value": reached, "run": arm}
 
 
 def training_metrics(study: Study, paths: Paths) -> pd.DataFrame:
@@ -317,21 +347,20 @@ _TRAINING: dict[str, str] = {
 def _training(run: Run, study: Study, paths: Paths) -> dict[str, Any]:
     folder = paths.run(run)
     record = read_record(folder / "run.json")
-    metrics = pd.read_parquet(folder / "metrics.parquet").sort_values("step")
-    window = min(WINDOW, max(1, len(metrics) // 2))  # the windows of a short run do not overlap
-    first, last = metrics.head(window), metrics.tail(window)
+    metrics = logged(folder)
+    first, last = _ends(metrics)
     rewards = pd.read_parquet(folder / "rewards.parquet")
     gain = bootstrap.mean_by_t(
         rewards["after"] - rewards["before"], confidence=study.statistics.confidence
     )
     kl = last["kl"].dropna()
 
-    def of_run(value: Estimate | float, unit: str, n: int = window) -> dict[str, Any]:
+    def of_run(value: Estimate | float, unit: str, n: int = len(last)) -> dict[str, Any]:
         return leaf(value, unit, n, folder.name)
 
     return {
         "reward_start": of_run(float(first["reward/total"].mean()), ""),
-        "reward_end": of_run(float(last["reward/total"].mean()), ""),
+        "reward_end": of_run(reward_end(metrics), ""),
         "reward_before": of_run(float(rewards["before"].mean()), "", len(rewards)),
         "reward_after": of_run(float(rewards["after"].mean()), "", len(rewards)),
         "reward_gain": of_run(gain, "", len(rewards)),
@@ -343,6 +372,22 @@ def _training(run: Run, study: Study, paths: Paths) -> dict[str, Any]:
         "seconds": of_run(record["wall_seconds"], "seconds", len(metrics)),
         "peak_memory_gb": of_run(record["peak_memory_gb"], "GB", len(metrics)),
     }
+
+
+def logged(folder: Path) -> pd.DataFrame:
+    """metrics.parquet of a run, in the order of its steps."""
+    return pd.read_parquet(folder / "metrics.parquet").sort_values("step")
+
+
+def reward_end(metrics: pd.DataFrame) -> float:
+    """The mean reward of the last steps that `logged` gives."""
+    return float(_ends(metrics)[1]["reward/total"].mean())
+
+
+def _ends(metrics: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The first and the last steps; those of a short run do not overlap."""
+    window = min(WINDOW, max(1, len(metrics) // 2))
+    return metrics.head(window), metrics.tail(window)
 
 
 _TRAJECTORY: dict[str, str] = {
@@ -621,9 +666,12 @@ def contrasted(study: Study) -> dict[str, dict[str, tuple[str, str]]]:
 
 
 _SEEDS: dict[str, str] = {
-    "across_seeds.<arm>.<dataset>.<metric>.<spread>": "gain over the baseline of the same seed; "
+    "across_seeds.<system>.<dataset>.<metric>.<spread>": "gain over the baseline of the same seed; "
     "only where a study has several seeds",
-    "across_seeds.<arm>.<dataset>.<metric>.by_seed.seed_<number>": "the gain of one seed",
+    "across_seeds.<system>.<dataset>.<metric>.by_seed.seed_<number>": "the gain of one seed",
+    "metrics_across_seeds.<arm>.<dataset>.<metric>.<spread>": "of the answers of each seed; only "
+    "where a study has several seeds",
+    "metrics_across_seeds.<arm>.<dataset>.<metric>.by_seed.seed_<number>": "that of one seed",
     "contrasts_across_seeds.<setting>.<pair>.<dataset>.<metric>.<spread>": "contrasts of arms of "
     "the same seed; only where a study has several seeds",
     "contrasts_across_seeds.<setting>.<pair>.<dataset>.<metric>.by_seed.seed_<number>": "the "
@@ -635,7 +683,7 @@ _SEEDS: dict[str, str] = {
 
 
 def across_seeds(study: Study, paths: Paths) -> dict[str, Any]:
-    """Gains over the baseline and the base model, and contrasts of arms, of the same seed."""
+    """What is a mean over seeds, seed by seed; gains and contrasts are of runs with one seed."""
     by_seed = [read_answers(study, paths, seed) for seed in study.seeds]
 
     def of_pair(first: str, second: str) -> dict[str, Any]:
@@ -649,11 +697,10 @@ def across_seeds(study: Study, paths: Paths) -> dict[str, Any]:
             for dataset in study.datasets
         }
 
+    compared = {name: of for name, of in reference_of(study).items() if name != of}
     found = {
         "across_seeds": {
-            result_key(run.arm): of_pair(run.baseline, run.arm)
-            for run in study.runs()
-            if run.arm != run.baseline
+            result_key(name): of_pair(baseline, name) for name, baseline in compared.items()
         },
         "contrasts_across_seeds": {
             setting: {name: of_pair(*pair) for name, pair in pairs.items()}
@@ -673,7 +720,30 @@ def across_seeds(study: Study, paths: Paths) -> dict[str, Any]:
         for arm, base in base_of(study).items()
     }
     for section in found.values():
-        add_holm(section, lambda path: path.rsplit(".", 2)[1])
+        add_holm(section, lambda path: ".".join(path.rsplit(".", 2)[1:]))
+    reached = {
+        result_key(run.arm): {
+            result_key(dataset): _metrics_over_seeds(
+                study, [systems[run.arm][dataset] for systems in by_seed], run.arm
+            )
+            for dataset in study.datasets
+        }
+        for run in study.runs()
+    }
+    said = statements.statements(study, paths, by_seed)
+    return found | {"metrics_across_seeds": reached, "statements": said}
+
+
+def _metrics_over_seeds(study: Study, given: list[Answers], arm: str) -> dict[str, Any]:
+    """For each metric, its mean: the gain over a system all of whose answers are invalid."""
+    nothing = [replace(each, predicted=[str(INVALID)] * len(each.gold)) for each in given]
+    found = _over_seeds(study, nothing, given, arm)
+    for spread in found.values():
+        for test in (spread["crossed"], spread["grouped"]):
+            test.pop("p", None)  # of being 0
+            test.pop("p_noninferior", None)
+        for number in (spread["crossed"], spread["grouped"], *spread["by_seed"].values()):
+            number["unit"] = "fraction"
     return found
 
 
@@ -707,26 +777,24 @@ def _over_seeds(
     study: Study, first: list[Answers], second: list[Answers], arm: str
 ) -> dict[str, Any]:
     """For each metric, the gain of the second system, an arm, over the first on one dataset."""
-    gold, seeds = second[0].gold, len(study.seeds)
-    tables = [
-        gains_of(contingency(gold, one.predicted, two.predicted))
-        for one, two in zip(first, second, strict=True)
-    ]
+    seeds = len(study.seeds)
     gains = seed_gains(
-        gold,
+        second[0].gold,
         [one.predicted for one in first],
         [two.predicted for two in second],
-        **bootstrap_settings(study),
+        groups=second[0].groups,
+        confidence=study.statistics.confidence,
+        margin=study.statistics.margin,
     )
-    n = examples_of(gold)
     return {
         metric: {
             "crossed": leaf(gain.crossed, "points", seeds, arm),
+            "grouped": leaf(gain.grouped, "points", seeds, arm),
             "seed_variance": leaf(gain.seed_variance, "squared fraction", seeds, arm),
-            "example_variance": leaf(gain.example_variance, "squared fraction", n[metric], arm),
+            "example_variance": leaf(gain.example_variance, "squared fraction", gain.examples, arm),
             "by_seed": {
-                f"seed_{seed}": leaf(float(table[metric]), "points", n[metric], two.run)
-                for seed, table, two in zip(study.seeds, tables, second, strict=True)
+                f"seed_{seed}": leaf(value, "points", gain.examples, two.run)
+                for seed, value, two in zip(study.seeds, gain.by_seed, second, strict=True)
             },
         }
         for metric, gain in gains.items()
@@ -749,6 +817,6 @@ KEYS: dict[str, str] = (
     | _TRAJECTORY
     | _DOSE
 )
-CONTRAST_KEYS: dict[str, str] = _CONTRASTS | _SEEDS
+CONTRAST_KEYS: dict[str, str] = _CONTRASTS | _SEEDS | statements.KEYS
 # What every results.json has.
 SECTIONS = frozenset(key.partition(".")[0] for key in (*KEYS, *_CONTRASTS)) - {"missing"}

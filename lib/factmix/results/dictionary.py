@@ -7,7 +7,7 @@ brackets stands for several, which `PLACES` explains.
 from collections.abc import Collection, Iterable
 
 from factmix.data.mixtures import REPORT_KEYS
-from factmix.results import compare
+from factmix.results import compare, statements
 from factmix.results.results_json import LEAF
 from factmix.stats.metrics import METRIC_MEANINGS, METRICS
 from factmix.study import descriptions
@@ -46,11 +46,19 @@ PLACES: dict[str, tuple[str, Collection[str]]] = {
         "`learning` (the rest)",
         ("total", "shift", "learning"),
     ),
+    "reward": ("a reward of the study", ()),
+    "statement": ("a statement of the plan", tuple(statements.MEASURE)),
+    "quantity": ("what is compared, such as `balanced_over_hard_only`", ()),
+    "measure": (
+        "`change` of balanced accuracy over the untrained model, the `learning` in it, its `slope` "
+        f"per {statements.PER} prompts of a dataset, or `recall_na`",
+        ("change", "learning", "slope", "recall_na"),
+    ),
     "spread": (
         "over seeds: `crossed` (their mean, with the interval and the test for other seeds and "
-        "other examples), `seed_variance` and `example_variance` (of the mean, from one choice of "
-        "seeds or of examples to another)",
-        ("crossed", "seed_variance", "example_variance"),
+        "other examples), `grouped` (the same for other groups of examples), `seed_variance` and "
+        "`example_variance` (of the mean, from one choice of seeds or of examples to another)",
+        ("crossed", "grouped", "seed_variance", "example_variance"),
     ),
 }
 _NAMES = {place: names for place, (_, names) in PLACES.items()}

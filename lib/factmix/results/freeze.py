@@ -30,7 +30,7 @@ def freeze(study: Study, paths: Paths, into: Path, *, incomplete: bool = False) 
     Args:
         study: the study.
         paths: its finished run.
-        into: the folder that receives the copy, such as results/embedded.
+        into: the folder that receives the copy, such as results/main.
         incomplete: whether to copy what is finished of a study that is not. Its results are those
             of `compare` with the same argument, and all its finished runs are copied.
 
@@ -69,7 +69,7 @@ def freeze(study: Study, paths: Paths, into: Path, *, incomplete: bool = False) 
     sources += [paths.run(run) / PREDICTIONS for run in study.base_runs()]
     sources += [folder / name for folder in folders for name in names if (folder / name).is_file()]
     sources += [page for page in _pages(paths) if page.stem in kept or not _of_arm(page)]
-    optional = (paths.learning_rate, paths.shortcuts)
+    optional = (paths.learning_rate, paths.shortcuts, paths.card)
     sources += [source for source in optional if source.is_file()]
     into.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{into.name}-", dir=into.parent) as folder:

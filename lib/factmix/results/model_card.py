@@ -1,103 +1,339 @@
-"""The base model's accuracy before any training with GRPO, on entities outside its pretraining."""
+"""What a base model can tell and what it says, before GRPO, and whether a study of it can answer.
 
+A base model that has nothing to learn makes every arm look alike. So it must pass tests before any
+other arm is trained on it (`acceptance`): it reads, it is unsure where it can improve, and both
+supervised training and GRPO gain more than moved thresholds.
+"""
+
+import json
+from collections.abc import Collection, Mapping
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from factmix.stats.metrics import Counts, contingency, indices_in, metrics
-from factmix.study.labels import ANSWERS, LABELS
+from factmix.data.shortcuts import shortcuts
+from factmix.results.results_json import leaf
+from factmix.stats.bootstrap import Estimate, bootstrap_gains
+from factmix.stats.constants import cross_fitted
+from factmix.stats.metrics import contingency, metrics
+from factmix.stats.shift import discrimination, shift_or_learning
+from factmix.study.labels import ANSWERS, LABELS, Label
+from factmix.study.run import BASE
 from factmix.study.spec import Study
 from factmix.training.columns import PROBABILITIES
 
 if TYPE_CHECKING:
     from factmix.training.policy import Policy
 
-OFFSETS = np.linspace(-4, 4, 81)  # logit offsets of PASS and FAIL against NA that are tried
+BLOCKING = ("A1", "A4", "A6")
+SLIGHTLY = 1e-12  # above 0
 
 
-def card(policy: "Policy", development: pd.DataFrame, study: Study, *, seed: int) -> dict[str, Any]:
-    """Accuracy, format rate, headroom and answer shares by dataset.
-
-    Headroom is the balanced accuracy of the label probabilities with one logit offset per label and
-    dataset, minus the balanced accuracy without offsets. The offsets are fitted on one half of the
-    development examples; both accuracies are computed on the other half.
+def card(policy: "Policy", development: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """What a model can tell and what it says, by dataset.
 
     Args:
         policy: the base model.
         development: examples used neither for training nor for evaluation.
         study: its prompt, and the temperatures of training (format rate) and evaluation (answers).
-        seed: of the halves.
 
     Returns:
-        for each dataset: n (of the second half), recall of each label, balanced_accuracy, headroom,
-        the share of each answer with and without evidence, format_rate at the training temperature.
+        index dataset; columns n; recall_<label> and balanced_accuracy of the sampled answers;
+        most_probable, the balanced accuracy of the most probable labels; with_constants, the same
+        with two constants that suit other groups best; instructed, the same with instructions on
+        the format of the answer; auroc_na and auroc_pass_fail; format_rate at the training
+        temperature; the share of each answer, and without evidence that of each answer_bare.
     """
     from factmix.training.evaluate import answer  # needs torch
 
     bare = development.assign(evidence=development["evidence"].map(lambda _: []))
-    asked = partial(answer, policy, prompt=study.prompt, seed=study.evaluation.seed)
+    instructed = study.prompt.model_copy(update={"instructed": True})
+    asked = partial(answer, policy, seed=study.evaluation.seed)
     cool, hot = study.evaluation.temperature, study.training.temperature
-    told = asked(development, temperature=cool, name="the base model")
-    sampled = asked(development, temperature=hot, name="the base model, as in training")
-    untold = asked(bare, temperature=cool, name="the base model, without evidence")
-    rng = np.random.default_rng(seed)
-    cards = {}
+    given = partial(asked, prompt=study.prompt)
+    told = given(development, temperature=cool, name="the base model")
+    sampled = given(development, temperature=hot, name="the base model, as in training")
+    untold = given(bare, temperature=hot, name="the base model, without evidence")
+    asked_more = asked(development, prompt=instructed, temperature=cool, name="instructed")
+    rows = {}
     for dataset in study.datasets:
         mine = (told["dataset"] == dataset).to_numpy()
-        rows = rng.permutation(np.flatnonzero(mine))
-        fit, held = rows[: len(rows) // 2], rows[len(rows) // 2 :]
-        gold = told["gold"].to_numpy()
-        logits = np.log(told[list(PROBABILITIES)].to_numpy())
-        offsets = fit_offsets(logits[fit], gold[fit])
-        raw = balanced_accuracy(logits[held], gold[held])
-        answered = metrics(contingency(gold[held].tolist(), told["predicted"].iloc[held].tolist()))
-        cards[dataset] = {
-            "n": len(held),
-            "recall": {str(label): float(answered[f"recall_{label.lower()}"]) for label in LABELS},
-            "balanced_accuracy": raw,
-            "headroom": balanced_accuracy(logits[held] + offsets, gold[held]) - raw,
+        own, gold = told[mine], told["gold"][mine].tolist()
+        answered = metrics(contingency(gold, own["predicted"].tolist()))
+        rows[dataset] = {
+            "n": len(own),
+            **{f"recall_{each}": float(answered[f"recall_{each.lower()}"]) for each in LABELS},
+            "balanced_accuracy": float(answered["balanced_accuracy"]),
+            "most_probable": _balanced(gold, _most_probable(own)),
+            "with_constants": _balanced(gold, _with_constants(own)),
+            "instructed": _balanced(gold, _most_probable(asked_more[mine])),
+            **discrimination(gold, own[list(PROBABILITIES)].to_numpy()),
             "format_rate": float(sampled["format_valid"][mine].mean()),
-            "answers": _shares(told[mine]),
-            "answers_without_evidence": _shares(untold[mine]),
+            **_shares(own, ""),
+            **_shares(untold[mine], "bare_"),
         }
-    return cards
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("dataset")
 
 
-def balanced_accuracy(logits: np.ndarray, gold: np.ndarray) -> float:
-    """Balanced accuracy when the label with the highest of the (N, L) logits is the answer."""
-    return float(metrics(_confusion(logits, _indices(gold)))["balanced_accuracy"])
+def words_alone(
+    development: pd.DataFrame, pools: Mapping[str, pd.DataFrame], *, seed: int
+) -> dict[str, float]:
+    """Balanced accuracy of a classifier that sees which words occur, by dataset.
 
-
-def fit_offsets(logits: np.ndarray, gold: np.ndarray) -> np.ndarray:
-    """The logit offsets (L,), 0 for NA, of the best balanced accuracy among pairs of OFFSETS.
-
-    Of pairs that are equally good, the smallest offsets.
+    Args:
+        development: the examples that it is tested on.
+        pools: all examples of each dataset; it is trained on those of other groups.
+        seed: of the subsample of large datasets.
     """
-    pairs = np.array([(0.0, on_pass, on_fail) for on_pass in OFFSETS for on_fail in OFFSETS])
-    gold_N = _indices(gold)
-    tables = np.stack([_confusion(logits + offsets, gold_N) for offsets in pairs])
-    accuracies = metrics(tables)["balanced_accuracy"].tolist()
-    best = max(
-        (accuracy, -abs(on_pass) - abs(on_fail), on_pass, on_fail)
-        for accuracy, (_, on_pass, on_fail) in zip(accuracies, pairs.tolist(), strict=True)
+    found = {}
+    for dataset, pool in pools.items():
+        test = development[development["dataset"] == dataset]
+        train = pool[~pool["group"].isin(test["group"])]
+        scores = shortcuts(train, test, seed=seed)
+        found[dataset] = float(scores["claim_and_evidence"]["balanced_accuracy"]["value"])
+    return found
+
+
+def by_kind(policy: "Policy", development: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """What a model can tell, and what it explores, by dataset and kind of claim.
+
+    Args:
+        policy: the base model, or a trained one.
+        development: as for `card`.
+        study: as for `card`; also its group size, and the rewards of its arms.
+
+    Returns:
+        index dataset, decided (whether the claims have a verdict) and kind; columns n; recall (of
+        the gold labels); auroc_na (of p(NA), between these claims and all of the dataset that are
+        decided if these are not, or that are not if these are); auroc_pass_fail (NaN for claims
+        without a verdict); for each reward no_spread_<reward>, the share of claims whose
+        completions, as many as in a group of training and at its temperature, all earn the same.
+    """
+    from factmix.training.evaluate import answer  # needs torch
+    from factmix.training.reward_gain import totals
+
+    asked = partial(answer, policy, development, prompt=study.prompt)
+    first = study.evaluation.seed
+    told = asked(temperature=study.evaluation.temperature, seed=first)
+    told["decided"] = told["gold"] != Label.NA
+    told["right"] = told["predicted"] == told["gold"]
+    rewards = {study.arms[run.arm].reward: run.reward for run in study.runs()}
+    earned: dict[str, list[list[float]]] = {name: [] for name in rewards}
+    for seed in range(first, first + study.training.group_size):
+        sampled = asked(temperature=study.training.temperature, seed=seed, name=f"sample {seed}")
+        for name, reward in rewards.items():
+            earned[name].append(totals(sampled, reward))
+    spread = [f"no_spread_{name}" for name in rewards]
+    for column, values_GP in zip(spread, earned.values(), strict=True):
+        told[column] = np.ptp(np.array(values_GP), axis=0) == 0
+    keys = ["dataset", "decided", "kind"]
+    table = told.groupby(keys, sort=False).agg(
+        n=("id", "size"), recall=("right", "mean"), **{each: (each, "mean") for each in spread}
     )
-    return np.array([0.0, *best[2:]])
+    for dataset, decided, kind in table.index:
+        domain = told[told["dataset"] == dataset]
+        mine = (domain["decided"] == decided) & (domain["kind"] == kind)
+        against = domain[mine | (domain["decided"] != decided)]
+        row = (dataset, decided, kind)
+        table.loc[row, "auroc_na"] = _discrimination(against)["auroc_na"]
+        table.loc[row, "auroc_pass_fail"] = _discrimination(domain[mine])["auroc_pass_fail"]
+    return table[["n", "recall", "auroc_na", "auroc_pass_fail", *spread]]
 
 
-def _indices(gold: np.ndarray) -> npt.NDArray[np.intp]:
-    return indices_in(LABELS, gold.tolist(), "gold label")
+def gained(
+    base: "Policy", trained: "Policy", development: pd.DataFrame, study: Study
+) -> pd.DataFrame:
+    """What training gained over the base model, beyond moved thresholds, by dataset.
+
+    Args:
+        base: the untrained model.
+        trained: with an adapter.
+        development: as for `card`.
+        study: its prompt and its statistics.
+
+    Returns:
+        index dataset; columns shift and learning (`factmix.stats.shift`), and over_constants, the
+        gain of balanced accuracy over the base model with the constants that suit other groups
+        best; each an `Estimate`. Every answer is the most probable label.
+    """
+    from factmix.training.evaluate import answer  # needs torch
+
+    asked = partial(
+        answer,
+        examples=development,
+        prompt=study.prompt,
+        temperature=study.evaluation.temperature,
+        seed=study.evaluation.seed,
+    )
+    before, after = asked(base, name="base"), asked(trained, name="the trained model")
+    rows: dict[str, dict[str, Estimate]] = {}
+    for dataset in study.datasets:
+        first, second = (each[each["dataset"] == dataset] for each in (before, after))
+        gold = first["gold"].tolist()
+        split = shift_or_learning(
+            gold,
+            first[list(PROBABILITIES)].to_numpy(),
+            second[list(PROBABILITIES)].to_numpy(),
+            **_bootstrap(study),
+        )
+        over = bootstrap_gains(
+            contingency(gold, _with_constants(first), _most_probable(second)), **_bootstrap(study)
+        )
+        rows[dataset] = {
+            "shift": split.shift,
+            "learning": split.learning,
+            "over_constants": over["balanced_accuracy"],
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("dataset")
 
 
-def _confusion(logits: np.ndarray, gold_N: npt.NDArray[np.intp]) -> Counts:
-    """Counts gold x answer when the label with the highest of the (N, L) logits is the answer."""
-    cells = gold_N * len(ANSWERS) + logits.argmax(axis=1)
-    counts: Counts = np.bincount(cells, minlength=len(LABELS) * len(ANSWERS))
-    return counts.reshape(len(LABELS), len(ANSWERS))
+def acceptance(
+    card: pd.DataFrame,
+    words: Mapping[str, float],
+    kinds: pd.DataFrame,
+    supervised: pd.DataFrame,
+    grpo: pd.DataFrame,
+    *,
+    hard: Collection[str],
+    easy: Collection[str],
+    touched: Collection[tuple[str, str]],
+) -> pd.DataFrame:
+    """The tests that a base model must pass before other arms are trained on it.
+
+    Args:
+        card: from `card`.
+        words: from `words_alone`.
+        kinds: from `by_kind`, with the rewards `accuracy` and `published`.
+        supervised: from `gained`, after supervised training on the study's balanced sample.
+        grpo: the same after GRPO with the accuracy reward.
+        hard: datasets on which the model is weak.
+        easy: datasets on which it is strong, of those that are trained on.
+        touched: datasets and kinds of claims on which its pretraining left habits.
+
+    Returns:
+        a row for each test and dataset: test, blocking (whether a model that fails it is rejected),
+        about, dataset, value, low and high (what is asked for; infinite where one side is free),
+        and passed.
+    """
+    no_spread = kinds["no_spread_accuracy"] * kinds["n"]
+    totals = no_spread.groupby("dataset").sum(), kinds.groupby("dataset")["n"].sum()
+    idle = {str(name): float(share) for name, share in (totals[0] / totals[1]).items()}
+    best = {name: max(card.loc[list(hard), name]) for name in ("balanced_accuracy", "auroc_na")}
+    rows: list[tuple[str, str, str, float, float, float]] = []
+
+    def ask(test: str, about: str, of: Mapping[str, float], low: float, high: float = inf) -> None:
+        rows.extend((test, about, name, value, low, high) for name, value in of.items())
+
+    def of(name: str, datasets: Collection[str] = ()) -> dict[str, float]:
+        column = card[name]
+        return {str(key): float(column[key]) for key in datasets or card.index}
+
+    above = {name: value - words[name] for name, value in of("balanced_accuracy").items()}
+    ask("A1", "balanced accuracy above words alone", above, 0.05)
+    ask("A2", "recall of NA", of("recall_NA"), 0.2, 0.6)
+    for verdict in (Label.PASS, Label.FAIL):
+        ask("A2", f"recall of {verdict}", of(f"recall_{verdict}"), 0.2, 0.95)
+    for name, about in (("balanced_accuracy", "balanced accuracy"), ("auroc_na", "AUROC of NA")):
+        lead = {key: value - best[name] for key, value in of(name, easy).items()}
+        ask("A3", f"lead over hard datasets in {about}", lead, 0.05)
+    constants = of("with_constants", hard)
+    moved = {name: value - float(card["most_probable"][name]) for name, value in constants.items()}
+    ask("A4", "gain of two constants", moved, 0.03)
+    taught = {name: float(supervised["over_constants"][name].value) for name in hard}
+    ask("A4", "supervised training over constants", taught, 0.08)
+    learned = {name: float(grpo["learning"][name].value) for name in hard}
+    ask("A4", "learning of GRPO", learned, 0.02)
+    lowest = {name: float(grpo["learning"][name].interval[0]) for name in hard}
+    ask("A4", "lower end of its interval", lowest, SLIGHTLY)
+    ask("A5", "valid format at the training temperature", of("format_rate"), 0.6, 0.8)
+    ask("A6", "groups without spread", idle, 0.4, 0.8)
+    spread = {}
+    for dataset, _, kind in kinds.index[[(at[0], at[2]) in touched for at in kinds.index]]:
+        of_kind = kinds.xs((dataset, kind), level=("dataset", "kind"))["no_spread_accuracy"]
+        spread[f"{dataset}, {kind}"] = 1 - float(of_kind.min())
+    ask("A6", "groups with spread in a kind that habits touch", spread, 0.2)
+    cost = {name: value - of("instructed")[name] for name, value in of("most_probable").items()}
+    ask("A7", "cost of instructions", cost, -inf, 0.05)
+    columns = ["test", "about", "dataset", "value", "low", "high"]
+    found = pd.DataFrame(rows, columns=columns)
+    found.insert(1, "blocking", found["test"].isin(BLOCKING))
+    return found.assign(passed=found["value"].between(found["low"], found["high"]))
 
 
-def _shares(answered: pd.DataFrame) -> dict[str, float]:
+def record(
+    card: pd.DataFrame,
+    words: Mapping[str, float],
+    kinds: pd.DataFrame,
+    trained: Mapping[str, pd.DataFrame],
+    tests: pd.DataFrame,
+) -> dict[str, Any]:
+    """All that was measured, as card.json has it: numbers as leaves of results.json.
+
+    Args:
+        card: from `card`.
+        words: from `words_alone`.
+        kinds: from `by_kind`.
+        trained: how it was trained, such as "supervised" -> from `gained`.
+        tests: from `acceptance`.
+
+    Returns:
+        card.<dataset>.<column>, words_alone.<dataset>, kinds (a list of rows),
+        trained.<how>.<dataset>.<column>, and tests (a list of rows; null is no limit).
+    """
+    n = card["n"].to_dict()
+    return {
+        "card": {
+            dataset: {
+                name: leaf(float(value), "fraction", n[dataset], BASE)
+                for name, value in row.items()
+                if name != "n"
+            }
+            for dataset, row in card.iterrows()
+        },
+        "words_alone": {
+            name: leaf(value, "fraction", n[name], BASE) for name, value in words.items()
+        },
+        "kinds": json.loads(kinds.reset_index().to_json(orient="records")),
+        "trained": {
+            how: {
+                dataset: {name: leaf(each, "points", n[dataset], how) for name, each in row.items()}
+                for dataset, row in gains.iterrows()
+            }
+            for how, gains in trained.items()
+        },
+        "tests": json.loads(tests.replace([inf, -inf], np.nan).to_json(orient="records")),
+    }
+
+
+def _bootstrap(study: Study) -> dict[str, Any]:
+    numbers = study.statistics
+    rng = np.random.default_rng(numbers.seed)
+    return {"resamples": numbers.resamples, "confidence": numbers.confidence, "rng": rng}
+
+
+def _discrimination(answered: pd.DataFrame) -> dict[str, float]:
+    return discrimination(answered["gold"].tolist(), answered[list(PROBABILITIES)].to_numpy())
+
+
+def _most_probable(answered: pd.DataFrame) -> list[str]:
+    return [str(LABELS[i]) for i in answered[list(PROBABILITIES)].to_numpy().argmax(axis=1)]
+
+
+def _with_constants(answered: pd.DataFrame) -> list[str]:
+    """The answers with the constants that suit other groups best."""
+    probabilities_NL = answered[list(PROBABILITIES)].to_numpy()
+    chosen_N = cross_fitted(answered["gold"].tolist(), answered["group"].tolist(), probabilities_NL)
+    return [str(LABELS[i]) for i in chosen_N]
+
+
+def _balanced(gold: list[str], answers: list[str]) -> float:
+    return float(metrics(contingency(gold, answers))["balanced_accuracy"])
+
+
+def _shares(answered: pd.DataFrame, prefix: str) -> dict[str, float]:
     counts_A = contingency(answered["gold"].tolist(), answered["predicted"].tolist()).sum(axis=0)
-    return dict(zip(map(str, ANSWERS), (counts_A / len(answered)).tolist(), strict=True))
+    shares = (counts_A / len(answered)).tolist()
+    return {f"{prefix}{name}": share for name, share in zip(map(str, ANSWERS), shares, strict=True)}

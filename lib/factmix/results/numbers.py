@@ -8,7 +8,7 @@ from typing import Any
 Leaf = Mapping[str, Any]  # value, unit, n, and where they exist interval, p values and run
 
 P_VALUES = ("p", "p_holm", "p_noninferior")
-FORMS = ("value", "interval", "full", "cell", *P_VALUES, "n", "run")
+FORMS = ("value", "interval", "full", "cell", "size", *P_VALUES, "n", "run")
 
 _NO_BREAK = "\u00a0"
 _MINUS = "\u2212"
@@ -51,8 +51,8 @@ def show(leaf: Any, form: str = "value") -> str:
     Args:
         leaf: an entry that `find` or `leaves` gave.
         form: "value" with its unit; "interval" as "lo to hi"; "full" for value and interval;
-            "cell" for both without unit, as in a table; "p", "p_holm" or "p_noninferior" with its
-            relation, see `probability`; "n" or "run".
+            "cell" for both without unit, as in a table; "size" for a value without sign; "p",
+            "p_holm" or "p_noninferior" with its relation, see `probability`; "n" or "run".
 
     Raises:
         NumberError: when the form is unknown, or the leaf has nothing to show in it.
@@ -71,6 +71,8 @@ def show(leaf: Any, form: str = "value") -> str:
         return f"{bare} [{between}]" if between else bare
     if form == "full":
         return show(leaf) if certain else f"{show(leaf)} ({show(leaf, 'interval')})"
+    if form == "size":
+        return amount(abs(leaf["value"]), unit).removeprefix("+")
     if leaf.get(form) is None and form != "value":
         raise NumberError(f"this number has no {form}; it has: {', '.join(leaf)}")
     if form == "value":

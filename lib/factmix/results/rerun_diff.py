@@ -1,7 +1,7 @@
 """Differences between a fresh run of a study and its committed results."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,14 +9,17 @@ from typing import Any
 
 import pandas as pd
 
+from factmix.results.answers import PREDICTIONS
 from factmix.results.results_json import differences
 from factmix.study.files import sha256, write_json
 from factmix.study.load import load_kept
 from factmix.study.paths import Paths
+from factmix.training.columns import PROBABILITIES
 
 # Time and memory depend on the machine.
 OF_MACHINE = r"\.(?:seconds|peak_memory_gb)$"
 RECORD = "rerun_diff.json"
+ANSWERS_RECORD = "rerun_answers.json"
 
 
 class RerunDiffError(RuntimeError):
@@ -50,8 +53,12 @@ class Origin:
 
 
 def origin(root: Path) -> Origin:
-    """The origin of the arms in a folder such as results/embedded."""
-    runs = list(run_records(root).values())
+    """The origin of the arms in a folder such as results/main."""
+    return _origin(run_records(root).values())
+
+
+def _origin(records: Iterable[Mapping[str, Any]]) -> Origin:
+    runs = list(records)
 
     def each(key: str) -> tuple[str, ...]:
         return tuple(sorted({run[key] for run in runs if run.get(key)}))
@@ -83,8 +90,8 @@ def rerun_diff(committed: Paths, fresh: Paths) -> dict[str, Any]:
     """Compares two folders of results of one study.
 
     Args:
-        committed: such as results/embedded.
-        fresh: such as runs/embedded.
+        committed: such as results/main.
+        fresh: such as runs/main.
 
     Returns:
         study; committed_sha256, of the committed results.json; committed and fresh, their `Origin`;
@@ -133,6 +140,10 @@ def freeze(compared: Mapping[str, Any], committed: Paths) -> Path:
     Raises:
         RerunDiffError: an arm was not trained again, or no run has a date.
     """
+    return _freeze(compared, committed, RECORD)
+
+
+def _freeze(compared: Mapping[str, Any], committed: Paths, name: str) -> Path:
     if compared["not_rerun"] or not compared["fresh"]["finished"]:
         which = ", ".join(compared["not_rerun"]) or "no run.json has a date"
         raise RerunDiffError(
@@ -140,7 +151,7 @@ def freeze(compared: Mapping[str, Any], committed: Paths) -> Path:
             f"({which}); remove the folder of the run, and make it with: "
             f"make study STUDY={compared['study']}"
         )
-    record = committed.root / RECORD
+    record = committed.root / name
     write_json(record, compared)
     return record
 
@@ -152,6 +163,93 @@ def recorded(committed: Paths) -> dict[str, Any] | None:
         return None
     kept: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
     return kept if kept["committed_sha256"] == sha256(committed.results) else None
+
+
+def answers_diff(committed: Paths, fresh: Paths) -> dict[str, Any]:
+    """Compares the answers of those runs that were made again, where not all of a study were.
+
+    Returns:
+        study; committed and fresh, their `Origin`; runs, of each that both have: examples, same
+        (how many have the same answer), largest (absolute difference of a probability) and
+        sha256 of the committed answers; not_rerun, as of `rerun_diff`.
+
+    Raises:
+        RerunDiffError: no run has answers on both sides, or a run has those to other examples.
+    """
+    before, after = run_records(committed.root), run_records(fresh.root)
+    runs = {}
+    for name in sorted(before.keys() & after.keys()):
+        files = [paths.root / name / PREDICTIONS for paths in (committed, fresh)]
+        if not all(file.is_file() for file in files):
+            continue
+        left, right = (pd.read_parquet(file).set_index(["dataset", "id"]) for file in files)
+        if not left.index.sort_values().equals(right.index.sort_values()):
+            raise RerunDiffError(
+                f"{files[1]}: {len(right):,} examples that are not those of {files[0]}; expected"
+                " the same: draw them with the study as it is committed"
+            )
+        right = right.reindex(left.index)
+        difference = left[list(PROBABILITIES)] - right[list(PROBABILITIES)]
+        runs[name] = {
+            "examples": len(left),
+            "same": int((left["predicted"] == right["predicted"]).sum()),
+            "largest": float(difference.abs().to_numpy().max()),
+            "sha256": sha256(files[0]),
+        }
+    if not runs:
+        raise RerunDiffError(
+            f"no run in {fresh.root} has the answers of one in {committed.root}; train and"
+            f" evaluate one with: factmix train {committed.root.name} ARM --seed SEED"
+        )
+    return {
+        "study": committed.root.name,
+        "committed": asdict(_origin(before[name] for name in runs)),
+        "fresh": asdict(_origin(after[name] for name in runs)),
+        "runs": runs,
+        "not_rerun": [
+            name for name in runs if before[name].get("finished") == after[name].get("finished")
+        ],
+    }
+
+
+def freeze_answers(compared: Mapping[str, Any], committed: Paths) -> Path:
+    """Writes what `answers_diff` found beside the committed results, where the book reads it.
+
+    Raises:
+        RerunDiffError: as `freeze`.
+    """
+    return _freeze(compared, committed, ANSWERS_RECORD)
+
+
+def recorded_answers(committed: Paths) -> dict[str, Any] | None:
+    """What `freeze_answers` wrote, of the runs whose committed answers are still those.
+
+    Returns:
+        as `answers_diff`; None where there is no such run.
+    """
+    record = committed.root / ANSWERS_RECORD
+    if not record.is_file():
+        return None
+    kept: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+    kept["runs"] = {
+        name: run
+        for name, run in kept["runs"].items()
+        if (file := committed.root / name / PREDICTIONS).is_file() and sha256(file) == run["sha256"]
+    }
+    return kept if kept["runs"] else None
+
+
+def answers_as_text(compared: Mapping[str, Any]) -> str:
+    """What `answers_diff` returned, as text for the terminal."""
+    lines = [f"study {compared['study']}"]
+    lines += [f"{side}: {Origin(**compared[side])}" for side in ("committed", "fresh")]
+    for name, run in compared["runs"].items():
+        again = " (not trained anew)" if name in compared["not_rerun"] else ""
+        lines.append(
+            f"{name}: {run['same']:,} of {run['examples']:,} answers the same, largest difference"
+            f" of a probability {run['largest']:.2g}{again}"
+        )
+    return "\n".join(lines)
 
 
 def as_text(compared: Mapping[str, Any]) -> str:
@@ -173,7 +271,7 @@ def as_text(compared: Mapping[str, Any]) -> str:
 
 
 def run_records(root: Path) -> dict[str, dict[str, Any]]:
-    """run.json of every arm of a folder such as results/embedded, by the name of its run.
+    """run.json of every arm of a folder such as results/main, by the name of its run.
 
     Where the folder keeps its study, an arm that the study no longer has is left out.
     """

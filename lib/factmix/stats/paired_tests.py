@@ -15,7 +15,6 @@ import numpy as np
 from scipy import stats as scipy_stats
 from scipy.sparse.csgraph import connected_components
 from statsmodels.stats import contingency_tables
-from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from factmix.stats.bootstrap import Estimate
@@ -109,5 +108,15 @@ def holm(p: Mapping[Key, float]) -> dict[Key, float]:
 
 
 def holm_in_order(p: Sequence[float]) -> list[float]:
-    """The same for p values without names, in their order."""
-    return [float(each) for each in multipletests(p, method="holm")[1]] if len(p) else []
+    """The same for p values without names, in their order.
+
+    statsmodels' `multipletests` gives the same numbers. It collects garbage at every call, which
+    took most of the time of comparing a study.
+    """
+    values = np.asarray(p, dtype=float)
+    order = np.argsort(values, kind="stable")
+    corrected = np.empty_like(values)
+    stepped = values[order] * np.arange(len(values), 0, -1)
+    corrected[order] = np.minimum(np.maximum.accumulate(stepped), 1.0)
+    found: list[float] = corrected.tolist()
+    return found

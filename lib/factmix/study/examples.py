@@ -20,6 +20,8 @@ class Example:
         claim: one sentence.
         evidence: sentences in order; empty when there is none.
         label: the gold label.
+        kind: what decides the claim, or why nothing does, in the dataset's own words; "" where the
+            dataset does not say.
     """
 
     id: str
@@ -28,6 +30,7 @@ class Example:
     claim: str
     evidence: tuple[str, ...]
     label: Label
+    kind: str = ""
 
 
 COLUMNS = tuple(field.name for field in fields(Example))
@@ -53,6 +56,7 @@ def from_frame(frame: pd.DataFrame) -> list[Example]:
             claim=row["claim"],
             evidence=tuple(row["evidence"]),
             label=Label(row["label"]),
+            kind=row["kind"],
         )
         for row in frame[list(COLUMNS)].to_dict("records")
     ]

@@ -101,9 +101,11 @@ def tree_sha256(place: Path) -> str:
 
 def drawing(study: Study) -> Record:
     """What the samples of a study depend on."""
+    generated = [name for name, dataset in study.datasets.items() if dataset.generated]
     return {
         "settings": {
             "datasets": list(study.datasets),
+            **({"generated": generated} if generated else {}),
             "samples": {each.name: sample_settings(each) for each in study.samples()},
             "arms": {run.arm: [run.mixture, run.evaluation_sample.name] for run in study.runs()},
         },

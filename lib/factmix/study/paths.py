@@ -135,6 +135,11 @@ class Paths:
         return self.root / BASE
 
     @property
+    def card(self) -> Path:
+        """What was measured of the base model before any arm was trained."""
+        return self.base / "card.json"
+
+    @property
     def learning_rate(self) -> Path:
         """The learning rates that the search tried, and the one it chose."""
         return self.root / "learning_rate.json"

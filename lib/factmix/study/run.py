@@ -46,6 +46,8 @@ class TrainingSample(_Sample):
 
     Attributes:
         mixture: its name.
+        run_seed: of the runs that it is for, where it holds a generated dataset, which has enough
+            examples for each seed to draw its own; else None.
         counts: examples by dataset and label, in the order in which they are trained on.
         seed: of the draw.
         split: how training and evaluation are separated.
@@ -54,11 +56,13 @@ class TrainingSample(_Sample):
     """
 
     mixture: str
+    run_seed: int | None = None
 
     @property
     def name(self) -> str:
         """The stem of its file."""
-        return "-".join(filter(None, ("train", self.mixture, self.variant)))
+        of_seed = "" if self.run_seed is None else f"s{self.run_seed}"
+        return "-".join(filter(None, ("train", self.mixture, self.variant, of_seed)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -85,6 +85,11 @@ class Prompt(Part):
 class Dataset(Part):
     stands_for: str | None = None
     hard: bool = False
+    # made by code: each seed of an arm is trained on examples of its own, and some groups are kept
+    # for development
+    generated: bool = Field(False, exclude_if=is_unset)
+    # evaluated, and refused in mixtures
+    held_out: bool = Field(False, exclude_if=is_unset)
     # replaces evaluation.counts with a group_disjoint split, for a dataset too small to leave
     # groups for training after an evaluation at full size
     disjoint_counts: EvaluationCounts | None = None

@@ -50,7 +50,7 @@ class StudyFieldError(ValueError):
 
 
 class Study(Part):
-    """Everything that defines a study; see studies/embedded.yaml for what each number means."""
+    """Everything that defines a study; see studies/main.yaml for what each number means."""
 
     name: Name
     description: str
@@ -77,6 +77,12 @@ class Study(Part):
         for name, mixture in self.mixtures.items():
             for dataset in mixture:
                 _defined(dataset, self.datasets, f"mixtures.{name}.{dataset}")
+                if self.datasets[dataset].held_out:
+                    raise StudyFieldError(
+                        f"mixtures.{name}.{dataset}",
+                        f"'{dataset}' is held out, and so no arm may train on it; remove it from"
+                        f" the mixture, or held_out from datasets.{dataset}",
+                    )
         for dataset in self.warm_start.counts if self.warm_start else ():
             _defined(dataset, self.datasets, f"warm_start.counts.{dataset}")
         for name, arm in self.arms.items():
@@ -156,11 +162,8 @@ class Study(Part):
 
     @model_validator(mode="after")
     def _examples_have_files_of_their_own(self) -> "Study":
-        runs, usual = self.runs(), PROTOCOLS[self.protocol]
-        files = [("evaluation", run.evaluation_sample.name) for run in runs]
-        for name in self.mixtures:
-            files.append((f"mixtures.{name}", self._training_sample(name, usual).name))
-        files += [(f"mixtures.{run.mixture}", run.training_sample.name) for run in runs]
+        files = [("evaluation", run.evaluation_sample.name) for run in self.runs()]
+        files += [(f"mixtures.{each.mixture}", each.name) for each in self.training_samples()]
         warm = self.warm_start_run()
         files += [("warm_start", warm.sample.name)] if warm else []
         files += [(f"datasets.{name}", name) for name in self.datasets]
@@ -201,12 +204,13 @@ class Study(Part):
                 f"study {self.name} has no arm '{arm}'; expected one of: {', '.join(self.arms)}"
             )
         settings, baseline = self.arms[arm], self._baseline_of(arm)
+        of_run = self.seeds[0] if seed is None else seed
         protocol = resolve_protocol(settings, self.protocol)
         instructed = arm == baseline and protocol.baseline_prompt == "instructed"
         return Run(
             study=self.name,
             arm=arm,
-            seed=self.seeds[0] if seed is None else seed,
+            seed=of_run,
             mixture=settings.mixture,
             reward=resolve_reward(settings, self.rewards[settings.reward], self.protocol),
             protocol=protocol,
@@ -216,7 +220,7 @@ class Study(Part):
             else self.prompt,
             steps=settings.steps or self.training.steps,
             baseline=baseline,
-            training_sample=self._training_sample(settings.mixture, protocol),
+            training_sample=self._training_sample(settings.mixture, protocol, of_run),
             evaluation_sample=self._evaluation_sample(protocol),
             model=self.model,
             training=self.training,
@@ -286,14 +290,19 @@ class Study(Part):
         return [*evaluated, *self.training_samples(), *([warm.sample] if warm else [])]
 
     def training_samples(self) -> list[TrainingSample]:
-        """One sample per mixture by the study's protocol, then the variants of other arms."""
-        usual = [self._training_sample(name, PROTOCOLS[self.protocol]) for name in self.mixtures]
-        samples = {sample.name: sample for sample in usual}
-        for run in self.runs():
-            samples.setdefault(run.training_sample.name, run.training_sample)
-        return list(samples.values())
+        """The samples of each mixture by the study's protocol, then the variants of other arms."""
+        protocol = PROTOCOLS[self.protocol]
+        usual = [
+            self._training_sample(name, protocol, seed)
+            for name in self.mixtures
+            for seed in self.seeds
+        ]
+        used = [run.training_sample for run in self.all_runs()]
+        return list({(each.mixture, each.name): each for each in (*usual, *used)}.values())
 
-    def _training_sample(self, mixture: str, protocol: Protocol) -> TrainingSample:
+    def _training_sample(self, mixture: str, protocol: Protocol, seed: int) -> TrainingSample:
+        """A mixture's sample for runs with a seed, which matters only for generated datasets."""
+        generated = any(self.datasets[name].generated for name in self.mixtures[mixture])
         usual = PROTOCOLS[self.protocol]
         split, evidence = protocol.split, protocol.evidence_train
         same = (split, evidence) == (usual.split, usual.evidence_train)
@@ -301,6 +310,7 @@ class Study(Part):
             mixture=mixture,
             counts=self.mixtures[mixture],
             seed=self.sample_seed,
+            run_seed=seed if generated else None,
             split=split,
             evidence=evidence,
             variant="" if same else sample_variant(split, evidence),

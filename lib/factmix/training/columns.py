@@ -18,6 +18,8 @@ PREDICTIONS: dict[str, str] = {
     "dataset": "dataset of the example",
     "id": "the example, unique within its dataset",
     "group": "unit that is never split between training and evaluation, such as an entity",
+    "kind": "what decides the claim, or why nothing does; empty where the dataset does not say, and"
+    " absent from older files",
     "gold": "the right label: NA, PASS or FAIL",
     "predicted": "the answer that was read from the completion: NA, PASS, FAIL or INVALID",
     "p_pass": "probability of PASS at temperature 1, among the three labels, 0 to 1",

@@ -158,6 +158,7 @@ def answer(
     answers = [parse(completion) for completion in completions]
     result = examples[["dataset", "id", "group"]].reset_index(drop=True)
     return result.assign(
+        kind=[each.kind for each in asked],
         gold=list(examples["label"]),
         predicted=[each.predicted for each in answers],
         format_valid=[each.format_valid for each in answers],

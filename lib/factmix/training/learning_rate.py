@@ -45,10 +45,11 @@ def choose(study: Study, paths: Paths) -> float:
         try:
             curve = format_rates(study, rate, paths)
         except NotFiniteError as error:
+            smaller = f"no smaller rate, down to {grid[0]:g}, is enough; add rates between them"
             raise StudyError(
-                f"study {study.name}: with the learning rate {rate:g} a gradient is no finite"
-                " number, and no smaller rate of training.learning_rate_grid is enough; add rates"
-                " between them"
+                f"study {study.name}: with the learning rate {rate:g} of"
+                " training.learning_rate_grid a gradient is no finite number, and"
+                f" {smaller if tried else 'it is the smallest; add smaller rates'}"
             ) from error
         tried.append(
             {

@@ -40,11 +40,12 @@ def before_and_after(policy: Policy, training: pd.DataFrame, run: Run) -> pd.Dat
     with policy.model.disable_adapter():
         before = asked(name=f"{run.arm}, before")
     after = asked(name=f"{run.arm}, after")
-    earned = after.assign(before=_totals(before, run.reward), after=_totals(after, run.reward))
+    earned = after.assign(before=totals(before, run.reward), after=totals(after, run.reward))
     return earned[list(REWARDS)]
 
 
-def _totals(answered: pd.DataFrame, reward: Reward) -> list[float]:
+def totals(answered: pd.DataFrame, reward: Reward) -> list[float]:
+    """What each answer earns, all components together; columns of `columns.PREDICTIONS`."""
     columns = (answered[name] for name in ("predicted", "format_valid", "gold"))
     return [
         sum(

@@ -6,7 +6,7 @@ from factmix.data.datasets.climate_fever import climate_fever
 from factmix.data.datasets.fever import fever, fever_train
 from factmix.data.datasets.vitaminc import vitaminc, vitaminc_full
 from factmix.data.pool import DataError, Pool
-from factmix.organism.domains import debate, encyclopedia, revision
+from factmix.organism.domains import debate, dispatch, encyclopedia, revision
 from factmix.study.examples import Example
 from factmix.study.spec import Study
 
@@ -15,6 +15,7 @@ DATASETS: dict[str, Callable[[], Sequence[Example] | Pool]] = {
     "encyclopedia": encyclopedia,
     "revision": revision,
     "debate": debate,
+    "dispatch": dispatch,
     "fever": fever,
     "fever_train": fever_train,
     "vitaminc": vitaminc,
@@ -33,12 +34,21 @@ FILES = {
 
 
 def check_known(study: Study) -> None:
-    """Raises a DataError if a study names a dataset that is not in `DATASETS`."""
-    for name in study.datasets:
+    """Checks the datasets that a study names.
+
+    Raises:
+        DataError: one is not in `DATASETS`, or is called generated and read from files.
+    """
+    for name, dataset in study.datasets.items():
         if name not in DATASETS:
             raise DataError(
                 f"study {study.name}: datasets.{name}: there is no such dataset;"
                 f" expected one of: {', '.join(sorted(DATASETS))}"
+            )
+        if dataset.generated and name in FILES:
+            raise DataError(
+                f"study {study.name}: datasets.{name}.generated: its examples are read from"
+                " files and too few for each seed to draw its own; remove this key"
             )
 
 

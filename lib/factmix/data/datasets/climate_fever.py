@@ -7,7 +7,9 @@ Source: https://github.com/tdiggelm/climate-fever-dataset, dataset/climate-fever
      "Environmental impacts include the extinction or relocation of ...", ...}, ...]}
 
 Every claim has five sentences from Wikipedia. A claim is DISPUTED when some of them support it and
-others refute it; the blog counts that as NA, and so does this project.
+others refute it; the blog counts that as NA, and so does this project. Two to five annotators voted
+on each sentence; the kind of a claim is "split" if they disagreed on any of its sentences, else
+"agreed".
 """
 
 from dataclasses import replace
@@ -33,6 +35,7 @@ LABEL_OF = {
 class _Evidence(BaseModel):
     article: Text
     evidence: Text
+    votes: list[str | None] = []
 
 
 class _Row(Row):
@@ -50,7 +53,15 @@ class _Row(Row):
             # Sentences say "it" or "the study"; the article's title says what they are about.
             evidence=tuple(f"{each.article}: {each.evidence}" for each in self.evidences),
             label=LABEL_OF[self.claim_label],
+            kind=self._agreement(),
         )
+
+    def _agreement(self) -> str:
+        """Whether the annotators of each sentence agreed; "" without their votes."""
+        voted = [{vote for vote in each.votes if vote} for each in self.evidences]
+        if not any(voted):
+            return ""
+        return "agreed" if all(len(votes) < 2 for votes in voted) else "split"
 
 
 def read(path: Path) -> list[Example]:

@@ -31,6 +31,7 @@ from factmix.study.examples import Example
 from factmix.study.labels import Label
 
 LABEL_OF = {"SUPPORTS": Label.PASS, "REFUTES": Label.FAIL, "NOT ENOUGH INFO": Label.NA}
+SIZES = {1: "1 sentence", 2: "2 sentences"}  # kinds of claims: how much evidence there is
 WITHOUT_EVIDENCE = "verifiable claims of which the Wikipedia dump holds no whole evidence set"
 CLAIMS = {"fever": "fever_paper_dev", "fever_train": "fever_train"}  # dataset -> file of claims
 UNRETRIEVED = "undecided claims for which retrieval finds no sentence"
@@ -114,6 +115,7 @@ def pool(claims: list[Claim], wiki: Wiki, dataset: str) -> Pool:
             claim=claim.text,
             evidence=evidence,
             label=claim.label,
+            kind=SIZES.get(len(evidence), "3 or more sentences"),
         )
         for claim, evidence in shown
     ]

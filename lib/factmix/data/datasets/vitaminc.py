@@ -32,6 +32,7 @@ class _Row(Row):
     claim: Text
     evidence: Text
     label: Literal["SUPPORTS", "REFUTES", "NOT ENOUGH INFO"]
+    revision_type: str = ""  # real or synthetic; only in the archive with both
 
     def example(self, dataset: str) -> Example:
         return Example(
@@ -41,6 +42,7 @@ class _Row(Row):
             claim=self.claim,
             evidence=(self.evidence,),
             label=LABEL_OF[self.label],
+            kind=self.revision_type,
         )
 
 

@@ -14,7 +14,7 @@ from factmix.report.figures.curves import (
     plot_training_curves,
     plot_trajectory,
 )
-from factmix.report.figures.matrices import plot_confusion, plot_transfer
+from factmix.report.figures.matrices import plot_confusion, plot_kinds, plot_transfer
 from factmix.report.figures.samples import plot_lengths, plot_rule
 from factmix.report.figures.speed import plot_phases, plot_ratios, plot_step_times
 from factmix.report.plot_style import STYLE, WIDTH, style
@@ -27,6 +27,7 @@ __all__ = [
     "plot_curves",
     "plot_dose",
     "plot_gains",
+    "plot_kinds",
     "plot_lengths",
     "plot_mixtures",
     "plot_pairs",

@@ -35,8 +35,9 @@ _QUANTITIES = {
 def plot_training_curves(
     metrics: pd.DataFrame, *, component: str = "total", window: int = 10, ax: Axes | None = None
 ) -> Axes:
-    """One quantity over training steps: the value of each step faint, its running mean opaque.
+    """One quantity over training steps: its running mean, a curve for each seed.
 
+    Where there are no seeds to tell apart, the value of each step is drawn faintly behind it.
     Rewards of different kinds have different scales: draw them on separate axes.
 
     Args:
@@ -54,8 +55,8 @@ def plot_training_curves(
     for each, run in metrics.groupby(parts, sort=False):
         arm = str(each[0])
         run = run.sort_values("step")
-        # raw values below all the smooth curves
-        ax.plot(run["step"], run[column], color=colours[arm], lw=0.7, alpha=0.35, zorder=1.5)
+        if parts == ["arm"]:  # raw values below all the smooth curves
+            ax.plot(run["step"], run[column], color=colours[arm], lw=0.7, alpha=0.35, zorder=1.5)
         apart = run["step"].diff().median() if len(run) > 1 else 1
         smooth = run[column].rolling(max(1, int(window / apart)), center=True, min_periods=1).mean()
         ax.plot(run["step"], smooth, color=colours[arm], label=arm)
@@ -220,6 +221,7 @@ def plot_dose(dose: pd.DataFrame, *, metric: str = "recall_na") -> Figure:
     datasets, arms = names(drawn, "dataset"), names(drawn, "arm")
     colours, markers = arm_colours(arms), arm_markers(arms)
     figure, axes = panels(datasets, 3)
+    most = max(1, drawn["prompts"].max())
     for ax, dataset in zip(axes, datasets, strict=True):
         for arm in arms:
             rows = drawn[(drawn["dataset"] == dataset) & (drawn["arm"] == arm)]
@@ -230,7 +232,8 @@ def plot_dose(dose: pd.DataFrame, *, metric: str = "recall_na") -> Figure:
                 linewidth=1, alpha=0.6,
             )  # fmt: skip
         ax.axhline(0, color=plt.rcParams["text.color"], linewidth=1)
-        ax.set_xlim(left=-0.04 * max(1, drawn["prompts"].max()))
+        ax.set_xlim(-0.04 * most, 1.04 * most)
+        ax.locator_params(axis="x", nbins=4)
     axes[0].set_ylabel(f"change of {words(metric)}, points")
     below(figure, "prompts of the domain in training so far")
     legend_above(figure, *axes[0].get_legend_handles_labels())

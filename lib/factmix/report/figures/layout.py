@@ -46,9 +46,11 @@ def legend_above(figure: Figure, handles: Sequence[Artist], labels: Sequence[str
 
 
 def legend_columns(labels: Sequence[str]) -> int:
-    """The columns of a legend as wide as a figure: one row if the entries fit, else two rows."""
+    """The columns of a legend as wide as a figure: one row if the entries fit, else two or more."""
     in_one_row = sum(map(len, labels)) + 5 * len(labels) <= LETTERS
-    return len(labels) if in_one_row else -(-len(labels) // 2)
+    if in_one_row:
+        return len(labels)
+    return max(1, min(-(-len(labels) // 2), LETTERS // (max(map(len, labels)) + 5)))
 
 
 def arm_handles(arms: Sequence[str]) -> list[Artist]:

@@ -50,10 +50,10 @@ def plot_transfer(gains: pd.DataFrame) -> Figure:
     metrics = names(gains, "metric")
     arms, datasets = names(gains, "arm"), names(gains, "dataset")
     figure, axes = plt.subplots(
-        1,
         len(metrics),
-        figsize=(WIDTH, 1.1 + 0.42 * len(arms)),
-        sharey=True,
+        1,
+        figsize=(WIDTH, 0.8 + (0.35 + 0.36 * len(arms)) * len(metrics)),
+        sharex=True,
         squeeze=False,
     )
     # No cell reaches the strongest shade, so that its text stays readable.
@@ -84,11 +84,54 @@ def plot_transfer(gains: pd.DataFrame) -> Figure:
         ax.set_title(f"{words(metric)}, points")
         ax.set_xlabel("")
         ax.set_ylabel("")
+        ax.set_yticklabels(arms, rotation=0)
         ax.tick_params(length=0)
         ax.grid(visible=False)
-    axes[0, 0].set_yticklabels(arms, rotation=0)
     below(figure, "evaluated on (framed: trained on it)")
     beside(figure, "trained as")
+    return figure
+
+
+def plot_kinds(kinds: pd.DataFrame) -> Figure:
+    """Heat map of how well p(NA) tells each kind of claim from the other side, by dataset.
+
+    Args:
+        kinds: columns dataset, decided (whether the claims have a verdict), kind, auroc_na.
+    """
+    datasets = names(kinds, "dataset")
+    sides = {
+        "nothing decides": kinds[~kinds["decided"]],
+        "the evidence decides": kinds[kinds["decided"]],
+    }
+    rows = [rows["kind"].nunique() for rows in sides.values()]
+    figure, axes = plt.subplots(
+        len(sides),
+        1,
+        figsize=(WIDTH, 1.0 + 0.3 * sum(rows)),
+        height_ratios=rows,
+        sharex=True,
+    )
+    for ax, (side, of_side) in zip(axes, sides.items(), strict=True):
+        wide = of_side.pivot_table("auroc_na", "kind", "dataset", sort=False)
+        sns.heatmap(
+            wide.reindex(columns=datasets),
+            ax=ax,
+            vmin=0,
+            vmax=1,
+            cmap=_below_and_above(),
+            cbar=False,
+            annot=True,
+            fmt=".2f",
+            annot_kws={"fontsize": 8, "color": plt.rcParams["text.color"]},
+            linewidths=2,
+            linecolor=plt.rcParams["patch.edgecolor"],
+        )
+        ax.set_title(side)
+        ax.set(xlabel="", ylabel="")
+        ax.set_yticklabels([words(kind) for kind in wide.index], rotation=0)
+        ax.tick_params(length=0)
+        ax.grid(visible=False)
+    below(figure, "AUROC of p(NA) against the claims of the other side (one half: nothing seen)")
     return figure
 
 
