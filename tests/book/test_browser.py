@@ -111,7 +111,9 @@ def _visit(screen: BrowserContext, path: Path, theme: str, visit: Visit) -> None
     page.on("request", lambda request: asked.add(request.url))
     page.goto(path.as_uri())
     assert page.evaluate("document.documentElement.dataset.theme") == theme
-    for violation in Axe().run(page, options=AXE).response["violations"]:
+    # In dark, the chapters: they have every kind of element and figure.
+    judged = theme == "light" or path.parent.name == "html"
+    for violation in Axe().run(page, options=AXE).response["violations"] if judged else ():
         if violation["impact"] in ("serious", "critical"):
             visit.violations += [
                 f"{theme}, {violation['id']}: {node['html'][:200]}" for node in violation["nodes"]
