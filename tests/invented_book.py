@@ -207,14 +207,19 @@ def write_notebook(path: Path, *outputs: nbformat.NotebookNode) -> None:
 
 
 def build_with_runs(folder: Path) -> None:
-    """Builds a book from invented results, two invented runs and the committed notebooks."""
+    """Builds a book from invented results, two invented runs and the committed notebooks.
+
+    Of the notebooks of arms it has a committed one and an invented one, enough to look at.
+    """
     variables = invent_book(folder)
     for name in ("main", "real_smoke"):
         invent_run(smaller(name), Paths(folder / "runs" / name), seed=1)
     printed = nbformat.v4.new_output("stream", name="stdout", text="trained")
     progress = nbformat.v4.new_output("stream", name="stderr", text="99%|#########9|")
     notebooks = folder / "results" / "main" / "notebooks"
-    shutil.copytree(ROOT / "results" / "main" / "notebooks", notebooks)
+    others = shutil.ignore_patterns(*(f"{arm}-s*.ipynb" for arm in find_study("main").arms))
+    shutil.copytree(ROOT / "results" / "main" / "notebooks", notebooks, ignore=others)
+    shutil.copy(ROOT / "results" / "main" / "notebooks" / "balanced-s0.ipynb", notebooks)
     write_notebook(notebooks / "hard_only-s0.ipynb", printed, progress)
     done = build(folder, variables)
     assert done.returncode == 0, done.stdout + done.stderr

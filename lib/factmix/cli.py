@@ -297,7 +297,7 @@ def rerun_diff(
         bool, typer.Option("--freeze", help="Keep the comparison in results/, for the book.")
     ] = False,
     answers: Annotated[
-        bool, typer.Option("--answers", help="Of the runs that are there, where some are not.")
+        bool, typer.Option("--answers", help="Compare answers, of the runs that were made again.")
     ] = False,
 ) -> None:
     """Compare a fresh run of a study with its committed results: the largest differences."""
@@ -306,12 +306,14 @@ def rerun_diff(
 
     study, fresh = _open(study_name)
     committed = Paths(ROOT / "results" / study.name)
-    compared = (rerun.answers_diff if answers else rerun.rerun_diff)(committed, fresh)
-    text = rerun.answers_as_text if answers else rerun.as_text
+    if answers:
+        compare, text, record = rerun.answers_diff, rerun.answers_as_text, rerun.ANSWERS_RECORD
+    else:
+        compare, text, record = rerun.rerun_diff, rerun.as_text, rerun.RECORD
+    compared = compare(committed, fresh)
     print(json.dumps(compared, indent=2) if as_json else text(compared))
     if freeze:
-        keep = rerun.freeze_answers if answers else rerun.freeze
-        print(f"wrote {keep(compared, committed)}", file=sys.stderr)
+        print(f"wrote {rerun.freeze(compared, committed, record)}", file=sys.stderr)
 
 
 @app.command()

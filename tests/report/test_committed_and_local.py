@@ -214,7 +214,7 @@ def test_the_foot_and_the_downloads_say_which_runs_were_made_again(tmp_path: Pat
 
     def keep() -> tuple[str, str]:
         found = rerun_diff.answers_diff(Paths(folder), Paths(tmp_path / "again"))
-        rerun_diff.freeze_answers(found, Paths(folder))
+        rerun_diff.freeze(found, Paths(folder), rerun_diff.ANSWERS_RECORD)
         results = sources.read(folder)
         return provenance.foot(results, [results]), downloads.rerun(results)
 

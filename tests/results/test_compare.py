@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 from statsmodels.stats.multitest import multipletests
 
 from factmix.results import compare as comparison
-from factmix.results.answers import CONSTANTS, CompareError, predictions
+from factmix.results.answers import CONSTANTS, CompareError, check_current, predictions
 from factmix.results.compare import compare, training_metrics
 from factmix.results.results_json import result_key, tidy
 from factmix.stats.metrics import contingency
@@ -547,6 +548,9 @@ def test_answers_from_during_training_under_other_settings_are_used_and_said(stu
     write_parquet(file, frame)
     assert compare(study, paths)["trajectory"]["hard_only"]
     assert "trajectory_steps was [0, 99] and is" in capsys.readouterr().err
+    of_seeds = [run, replace(run, seed=1)]  # of which statements rest on these answers
+    with pytest.raises(CompareError, match=r"trajectory_steps was .* rest on it: move .*hard_only"):
+        check_current(of_seeds, paths)
 
 
 def test_data_counts_are_leaves_in_the_report_s_nesting(compared):

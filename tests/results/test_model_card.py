@@ -114,11 +114,11 @@ def test_the_committed_model_is_measured(tmp_path: Path) -> None:
     study, paths = find_study("main"), Paths(tmp_path)
     mixtures.prepare(study, paths)
     development = mixtures.development(study, paths)
-    some = development.groupby("dataset").head(150)
+    some = development.groupby("dataset").head(60)
     policy = load_base(study.model)
     card = model_card.card(policy, some, study)
     assert card.index.tolist() == list(study.datasets)
-    assert (card["n"] == 150).all()
+    assert (card["n"] == 60).all()
     assert card["format_rate"].between(0.55, 0.85).all()  # there is a format to learn
     answers = card[["NA", "PASS", "FAIL", "INVALID"]].sum(axis=1)
     assert np.allclose(answers, 1)

@@ -11,6 +11,7 @@ import pytest
 
 from factmix import cli
 from factmix.results.rerun_diff import (
+    ANSWERS_RECORD,
     Origin,
     RerunDiffError,
     answers_as_text,
@@ -18,7 +19,6 @@ from factmix.results.rerun_diff import (
     as_text,
     comparable,
     freeze,
-    freeze_answers,
     origin,
     recorded,
     recorded_answers,
@@ -150,7 +150,7 @@ def test_answers_of_some_runs_are_compared_example_by_example(
     text = answers_as_text(found)
     assert "easy-s0: 1 of 2 answers the same, largest difference of a probability 0.25" in text
     assert recorded_answers(committed) is None
-    freeze_answers(found, committed)
+    freeze(found, committed, ANSWERS_RECORD)
     kept = recorded_answers(committed)
     assert kept is not None and kept["runs"] == found["runs"]
     answer(committed, ["NA", "NA"], [0.75, 0.75])  # frozen anew: the record is of other answers
@@ -164,7 +164,7 @@ def test_answers_that_are_no_rerun_are_refused(committed: Paths, fresh: Paths) -
     found = answers_diff(committed, committed)
     assert "(not trained anew)" in answers_as_text(found)
     with pytest.raises(RerunDiffError, match=r"not a rerun.*easy-s0"):
-        freeze_answers(found, committed)
+        freeze(found, committed, ANSWERS_RECORD)
     answer(fresh, ["NA", "PASS"], [0.75, 0.25], ids="ac")
     with pytest.raises(RerunDiffError, match=r"2 examples that are not those of .*predictions"):
         answers_diff(committed, fresh)

@@ -8,6 +8,7 @@ import pytest
 from factmix.results import statements
 from factmix.results.answers import Answers
 from factmix.stats.paired_tests import holm_in_order
+from factmix.stats.seeds import CrossedContrast
 from factmix.study.files import write_parquet
 from factmix.study.labels import LABELS
 from factmix.study.load import find_study
@@ -184,7 +185,7 @@ def test_moved_thresholds_are_a_change_and_no_learning(study: Study, tmp_path: P
 
 
 def test_a_family_is_corrected_and_says_what_it_could_have_found(
-    study: Study, tmp_path: Path
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(1)
     noise = {(arm, name): rng.normal(0, 0.05) for arm in study.arms for name in study.datasets}
@@ -198,11 +199,12 @@ def test_a_family_is_corrected_and_says_what_it_could_have_found(
     ]
     assert len(tested) == len(of) == 6
     assert [leaf["p_holm"] for leaf in tested] == holm_in_order([leaf["p"] for leaf in tested])
-    for quantity in of.values():
-        low, high = quantity["learning"]["crossed"]["interval"]
-        # In standard errors 2.8 to 4.6 at a corrected level of a sixth of a hundredth, and 0.84 to
-        # 0.94 for the power, over the 2 to 2.8 of half an interval.
-        assert quantity["learning"]["detectable"]["value"] > 1.7 * (high - low) / 2
+    asked = []
+    monkeypatch.setattr(CrossedContrast, "detectable", lambda self, *of: asked.append(of) or 0.0)
+    found(study, tmp_path, skill)
+    of_six, of_two = ((study.statistics.alpha / n, statements.POWER) for n in (6, 2))
+    assert asked.count(of_six) >= 2 * 6  # learning and the whole change, under each reward
+    assert of_two in asked  # of transfer
 
 
 def test_a_study_without_the_mixtures_of_a_statement_says_nothing_of_it(tmp_path: Path) -> None:
@@ -211,3 +213,12 @@ def test_a_study_without_the_mixtures_of_a_statement_says_nothing_of_it(tmp_path
     section = found(study, tmp_path, alike)
     assert list(section) == ["accuracy"]
     assert set(section["accuracy"]) == {"dose", "transfer"}
+
+
+def test_the_baseline_is_in_no_family_whatever_it_is_trained_with(study: Study) -> None:
+    arms = study.arms | {"format_only": study.arms["balanced_accuracy"]}
+    assert "format_only" not in {
+        run.arm
+        for runs in statements.families(study.model_copy(update={"arms": arms})).values()
+        for run in runs.values()
+    }

@@ -347,28 +347,28 @@ class Kind:
     test: str
 
 
-_OR_SEEDS = "or over several seeds the test of seeds and claims, p < {alpha:g}"
-_PAIRED = f"paired bootstrap, {_OR_SEEDS}"
+_OR_SEEDS = "or with several seeds by the test over seeds and claims, at p < {alpha:g}"
+_PAIRED = f"by the paired bootstrap, {_OR_SEEDS}"
 
 KINDS = {
-    "better": Kind(_better, f"each difference is above 0, {_PAIRED}"),
-    "worse": Kind(_worse, f"each difference is below 0, {_PAIRED}"),
-    "best": Kind(_best, f"the difference to each other mixture is above 0, {_PAIRED}"),
+    "better": Kind(_better, f"each difference is above 0 {_PAIRED}"),
+    "worse": Kind(_worse, f"each difference is below 0 {_PAIRED}"),
+    "best": Kind(_best, f"the difference to each other mixture is above 0 {_PAIRED}"),
     "not_worse": Kind(
         _not_worse,
         "each loss is less than {margin:g}, one-sided p < {alpha:g} (non-inferiority: a smaller "
         "loss may be there)",
     ),
-    "no_collapse": Kind(_no_collapse, f"each share is below 0.5, score test, {_OR_SEEDS}"),
+    "no_collapse": Kind(_no_collapse, f"each share is below 0.5 by the score test, {_OR_SEEDS}"),
     "gain_of_one_alone": Kind(
         _gain_of_one_alone,
         "each gain of the one and each difference between the two is above 0, and no gain of the "
-        f"other, {_PAIRED}",
+        f"other, each {_PAIRED}",
     ),
     "separate": Kind(_separate, "the least number is 0"),
     "highest_reward": Kind(
         _highest_reward,
-        "the difference to each other mixture is above 0, Student's t over seeds, p < {alpha:g}; "
-        "with one seed nothing is tested",
+        "the difference to each other mixture is above 0 at p < {alpha:g} by Student's t over "
+        "seeds; with one seed nothing is tested",
     ),
 }

@@ -279,46 +279,41 @@ def _statements(results: Results) -> dict[str, Any]:
     }
 
 
-def _carried(results: Results) -> dict[str, list[bool]]:
-    """Whether the arms of the deciding reward learned: on datasets of their mixture, on others."""
-    return _apart(results, lambda arm, dataset: _learned_on(results, arm, dataset))
+def _carried(results: Results) -> dict[str, Any]:
+    """Where the arms of the deciding reward learned, as `_rises` says."""
+    section = results.content["learning"]
+    return _rises(results, lambda arm, dataset: section[arm][dataset]["learning"])
 
 
 def _na_carried(results: Results) -> dict[str, Any]:
-    """The same of their recall of NA against the baseline; how often it fell, and rose most."""
+    """Where their recall of NA rose over the baseline's, as `_rises` says."""
     gains = results.content["gains"]
-
-    def gain(arm: str, dataset: str) -> Leaf:
-        leaf: Leaf = gains[arm][dataset]["recall_na"]
-        return leaf
-
-    where = [
-        (result_key(run.arm), dataset)
-        for run in statements.families(results.study).get(statements.DECIDING, {}).values()
-        for dataset in results.datasets
-    ]
-    sure = [at for at in where if results.established(gain(*at))]
-    rose = [at for at in sure if gain(*at)["value"] > 0]
-    return _apart(results, lambda arm, dataset: (arm, dataset) in rose) | {
-        "fell": len(sure) - len(rose),
-        "most": max(rose, key=lambda at: gain(*at)["value"], default=None),
-    }
+    return _rises(results, lambda arm, dataset: gains[arm][dataset]["recall_na"])
 
 
-def _learned_on(results: Results, arm: str, dataset: str) -> bool:
-    found = results.content["learning"][arm][dataset]["learning"]
-    return results.established(found) and bool(found["value"] > 0)
+def _rises(results: Results, change: Callable[[str, str], Leaf]) -> dict[str, Any]:
+    """Where a change is established for the arms of the deciding reward.
 
-
-def _apart(results: Results, holds: Callable[[str, str], bool]) -> dict[str, Any]:
-    """What holds of the deciding reward's arms, on datasets of their mixture and on others."""
+    Returns:
+        inside and outside: whether each rose, on the datasets of an arm's mixture and on others;
+        fell: how many fell; most: the arm and the dataset of the largest rise, None without one.
+    """
     study = results.study
-    found: dict[str, Any] = {"inside": [], "outside": []}
+    sides: dict[bool, list[bool]] = {True: [], False: []}
+    sure: dict[Where, float] = {}
     for mixture, run in statements.families(study).get(statements.DECIDING, {}).items():
         for dataset in study.datasets:
-            side = "inside" if dataset in study.mixtures[mixture] else "outside"
-            found[side].append(holds(result_key(run.arm), result_key(dataset)))
-    return found
+            at = result_key(run.arm), result_key(dataset)
+            if results.established(change(*at)):
+                sure[at] = change(*at)["value"]
+            sides[dataset in study.mixtures[mixture]].append(sure.get(at, 0) > 0)
+    rose = {at: value for at, value in sure.items() if value > 0}
+    return {
+        "inside": sides[True],
+        "outside": sides[False],
+        "fell": len(sure) - len(rose),
+        "most": max(rose, key=rose.__getitem__, default=None),
+    }
 
 
 def seeds(results: Results) -> str:

@@ -134,16 +134,17 @@ def rerun_diff(committed: Paths, fresh: Paths) -> dict[str, Any]:
     }
 
 
-def freeze(compared: Mapping[str, Any], committed: Paths) -> Path:
-    """Writes what `rerun_diff` found beside the committed results, where the book reads it.
+def freeze(compared: Mapping[str, Any], committed: Paths, name: str = RECORD) -> Path:
+    """Writes a comparison beside the committed results, where the book reads it.
+
+    Args:
+        compared: from `rerun_diff`, or from `answers_diff`.
+        committed: the results that it is of.
+        name: of the file: `RECORD`, or `ANSWERS_RECORD`.
 
     Raises:
         RerunDiffError: an arm was not trained again, or no run has a date.
     """
-    return _freeze(compared, committed, RECORD)
-
-
-def _freeze(compared: Mapping[str, Any], committed: Paths, name: str) -> Path:
     if compared["not_rerun"] or not compared["fresh"]["finished"]:
         which = ", ".join(compared["not_rerun"]) or "no run.json has a date"
         raise RerunDiffError(
@@ -212,17 +213,8 @@ def answers_diff(committed: Paths, fresh: Paths) -> dict[str, Any]:
     }
 
 
-def freeze_answers(compared: Mapping[str, Any], committed: Paths) -> Path:
-    """Writes what `answers_diff` found beside the committed results, where the book reads it.
-
-    Raises:
-        RerunDiffError: as `freeze`.
-    """
-    return _freeze(compared, committed, ANSWERS_RECORD)
-
-
 def recorded_answers(committed: Paths) -> dict[str, Any] | None:
-    """What `freeze_answers` wrote, of the runs whose committed answers are still those.
+    """What `freeze` wrote of `answers_diff`, of the runs whose committed answers are still those.
 
     Returns:
         as `answers_diff`; None where there is no such run.
