@@ -17,6 +17,7 @@ from factmix.study.files import (
     is_unwritable,
     read_attributes,
     read_record,
+    rows_sha256,
     sha256,
     write_json,
     write_parquet,
@@ -109,6 +110,18 @@ def test_the_seal_of_a_table_is_the_same_with_every_version_of_the_libraries(
     write_sealed(path, TABLE)
     kept = json.loads(pq.read_schema(path).metadata[b"PANDAS_ATTRS"])["content_sha256"]
     assert kept == "ec0ce6f26b7295e4ee946d636c163f133207b9236f601d0c62a8dbfaeedabc48"
+
+
+def test_rows_have_one_checksum_however_they_are_stored(tmp_path: Path) -> None:
+    table = TABLE.assign(evidence=[["one", "two"], []])
+    write_parquet(tmp_path / "small.parquet", table)
+    table.to_parquet(tmp_path / "plain.parquet")
+    small, plain = tmp_path / "small.parquet", tmp_path / "plain.parquet"
+    assert sha256(small) != sha256(plain)
+    assert rows_sha256(small) == rows_sha256(plain)
+    for other in (table[::-1], table.assign(evidence=[["one two"], []]), table[["p", "id"]]):
+        write_parquet(tmp_path / "other.parquet", other)
+        assert rows_sha256(tmp_path / "other.parquet") != rows_sha256(small)
 
 
 def test_altered_files_are_those_that_are_missing_or_other(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from factmix.data import mixtures
 from factmix.study import freshness
 from factmix.study.files import (
     changed_beside,
@@ -20,7 +21,7 @@ from factmix.study.files import (
     write_sealed,
 )
 from factmix.study.load import find_study
-from factmix.study.paths import Paths
+from factmix.study.paths import ROOT, Paths
 from factmix.study.run import Run
 from factmix.training import arm
 
@@ -32,13 +33,11 @@ def run(tmp_path: Path) -> Run:
     """A run whose model and samples are there, and nothing else."""
     model = STUDY.model.model_copy(update={"path": str(tmp_path / "model")})
     run = STUDY.model_copy(update={"model": model}).run("hard_only", 0)
-    for file in (
-        tmp_path / "model" / "model.safetensors",
-        paths(tmp_path).sample(run.training_sample),
-        paths(tmp_path).sample(run.evaluation_sample),
-    ):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(b"content")
+    weights = tmp_path / "model" / "model.safetensors"
+    weights.parent.mkdir()
+    weights.write_bytes(b"content")
+    for sample in (run.training_sample, run.evaluation_sample):
+        write_parquet(paths(tmp_path).sample(sample), pd.DataFrame({"id": ["x"]}))
     return run
 
 
@@ -93,6 +92,18 @@ def test_a_run_of_another_study_is_taken_over_under_its_own_names(run: Run, tmp_
         assert attributes == read_attributes(source / f"{table}.parquet")
     assert arm.is_trained(run, paths(tmp_path)) and arm.is_answered(run, paths(tmp_path))
     assert taken(run, tmp_path) is None  # it is there
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["main", "swapped"])
+def test_every_committed_run_is_taken_over_with_data_that_are_drawn_anew(
+    name: str, tmp_path: Path
+) -> None:
+    study = find_study(name)
+    mixtures.prepare(study, paths(tmp_path))
+    for run in study.all_runs():
+        assert arm.take_over(run, paths(tmp_path), ROOT / "results") is not None, run.name
+        assert arm.is_trained(run, paths(tmp_path)), run.name
 
 
 def test_a_run_without_adapter_is_trained_again_when_its_answers_are_not_current(

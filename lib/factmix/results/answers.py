@@ -9,7 +9,7 @@ import pandas as pd
 
 from factmix.stats.metrics import Floats
 from factmix.study import freshness
-from factmix.study.files import changed_beside, read_attributes, read_record, sha256
+from factmix.study.files import changed_beside, read_attributes, read_record, rows_sha256
 from factmix.study.labels import Label
 from factmix.study.paths import Paths
 from factmix.study.run import BASE, BaseRun, Run, name_in_variant
@@ -113,7 +113,7 @@ def check_current(runs: Iterable[Run | BaseRun], paths: Paths) -> None:
         folder = paths.run(run)
         now: freshness.Record = {"settings": freshness.answering_settings(run)}
         if (sample := paths.sample(run.evaluation_sample)).is_file():
-            now["evaluation_sample_sha256"] = sha256(sample)
+            now["evaluation_sample_sha256"] = rows_sha256(sample)
         record = folder / "run.json"
         if isinstance(run, Run) and record.is_file():
             trained = read_record(record)
@@ -125,7 +125,7 @@ def check_current(runs: Iterable[Run | BaseRun], paths: Paths) -> None:
             now["adapter_sha256"] = trained.get("adapter_sha256")
             learned: freshness.Record = {"settings": freshness.training_settings(run)}
             if (sample := paths.sample(run.training_sample)).is_file():
-                learned["training_sample_sha256"] = sha256(sample)
+                learned["training_sample_sha256"] = rows_sha256(sample)
             _check(record, trained.get("depends_on", {}), learned, _command("train", run))
             _check_trajectory(run, paths, rests_on_it=several)
         file = folder / PREDICTIONS

@@ -11,7 +11,7 @@ import pandas as pd
 
 from factmix.results.answers import PREDICTIONS
 from factmix.results.results_json import differences
-from factmix.study.files import sha256, write_json
+from factmix.study.files import rows_sha256, sha256, write_json
 from factmix.study.load import load_kept
 from factmix.study.paths import Paths
 from factmix.training.columns import PROBABILITIES
@@ -172,7 +172,7 @@ def answers_diff(committed: Paths, fresh: Paths) -> dict[str, Any]:
     Returns:
         study; committed and fresh, their `Origin`; runs, of each that both have: examples, same
         (how many have the same answer), largest (absolute difference of a probability) and
-        sha256 of the committed answers; not_rerun, as of `rerun_diff`.
+        sha256 of the rows of the committed answers; not_rerun, as of `rerun_diff`.
 
     Raises:
         RerunDiffError: no run has answers on both sides, or a run has those to other examples.
@@ -195,7 +195,7 @@ def answers_diff(committed: Paths, fresh: Paths) -> dict[str, Any]:
             "examples": len(left),
             "same": int((left["predicted"] == right["predicted"]).sum()),
             "largest": float(difference.abs().to_numpy().max()),
-            "sha256": sha256(files[0]),
+            "sha256": rows_sha256(files[0]),
         }
     if not runs:
         raise RerunDiffError(
@@ -226,7 +226,8 @@ def recorded_answers(committed: Paths) -> dict[str, Any] | None:
     kept["runs"] = {
         name: run
         for name, run in kept["runs"].items()
-        if (file := committed.root / name / PREDICTIONS).is_file() and sha256(file) == run["sha256"]
+        if (file := committed.root / name / PREDICTIONS).is_file()
+        and rows_sha256(file) == run["sha256"]
     }
     return kept if kept["runs"] else None
 

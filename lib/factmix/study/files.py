@@ -206,6 +206,12 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
+def rows_sha256(path: Path) -> str:
+    """The SHA-256 of the columns and rows of a Parquet file, however a library stored them."""
+    rows = pq.read_table(path).to_pydict()
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
 def stored_numbers(path: Path) -> int:
     """How many numbers the tensors of a safetensors file have; reads its header only."""
     from safetensors import safe_open  # of the extra `train`

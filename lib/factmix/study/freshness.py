@@ -8,7 +8,7 @@ compare it before they run again. Comparing and freezing check it. A record has 
   current when another arm changes, or a setting that affects only time or memory;
 - `code_sha256`: a hash of the step's modules and all that they import, without comments and
   docstrings;
-- hashes of the files that the step reads.
+- hashes of the files that the step reads; of samples, which are tables, of their rows.
 
 The book caches what it makes of results by `tree_sha256` of their files and of its code.
 """
@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from factmix.study.files import altered, read_record, sha256
+from factmix.study.files import altered, read_record, rows_sha256, sha256
 from factmix.study.paths import Paths, model_folder
 from factmix.study.run import BaseRun, Run, Sample, WarmStartRun
 from factmix.study.settings import Model
@@ -148,7 +148,7 @@ def warm_starting(run: WarmStartRun, paths: Paths) -> Record:
     return {
         "settings": warm_start_settings(run),
         "code_sha256": code_sha256("warm_start"),
-        "training_sample_sha256": sha256(paths.sample(run.sample)),
+        "training_sample_sha256": rows_sha256(paths.sample(run.sample)),
         "model_sha256": model_sha256(run.model),
     }
 
@@ -178,7 +178,7 @@ def training(run: Run, paths: Paths) -> Record:
     return {
         "settings": training_settings(run),
         "code_sha256": code_sha256("train"),
-        "training_sample_sha256": sha256(paths.sample(run.training_sample)),
+        "training_sample_sha256": rows_sha256(paths.sample(run.training_sample)),
         "model_sha256": model_sha256(run.model),
         **_warm_start_sha256(run.warm_start, paths),
     }
@@ -212,7 +212,7 @@ def answering(run: Run | BaseRun, paths: Paths, *, adapter_sha256: str | None = 
     record: Record = {
         "settings": answering_settings(run),
         "code_sha256": code_sha256("evaluate"),
-        "evaluation_sample_sha256": sha256(paths.sample(run.evaluation_sample)),
+        "evaluation_sample_sha256": rows_sha256(paths.sample(run.evaluation_sample)),
         "model_sha256": model_sha256(run.model),
         **_warm_start_sha256(run.warm_start, paths),
     }
@@ -234,7 +234,7 @@ def trajectory(run: Run, paths: Paths) -> Record:
     steps = run.evaluation.trajectory_steps
     return {
         "settings": {**answering_settings(run), "trajectory_steps": steps},
-        "evaluation_sample_sha256": sha256(paths.sample(run.evaluation_sample)),
+        "evaluation_sample_sha256": rows_sha256(paths.sample(run.evaluation_sample)),
     }
 
 
