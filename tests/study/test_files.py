@@ -122,6 +122,9 @@ def test_rows_have_one_checksum_however_they_are_stored(tmp_path: Path) -> None:
     for other in (table[::-1], table.assign(evidence=[["one two"], []]), table[["p", "id"]]):
         write_parquet(tmp_path / "other.parquet", other)
         assert rows_sha256(tmp_path / "other.parquet") != rows_sha256(small)
+    small.write_bytes(small.read_bytes()[:-50])
+    with pytest.raises(DamagedError, match=r"small\.parquet: it cannot be read as Parquet"):
+        rows_sha256(small)
 
 
 def test_altered_files_are_those_that_are_missing_or_other(tmp_path: Path) -> None:

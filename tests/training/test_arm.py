@@ -203,6 +203,6 @@ def test_a_run_that_depends_on_something_else_is_not_taken_over(
         (source / "metrics.parquet").unlink()
     else:
         sample = run.training_sample if change == "sample" else run.evaluation_sample
-        paths(tmp_path).sample(sample).write_bytes(b"other content")
+        write_parquet(paths(tmp_path).sample(sample), pd.DataFrame({"id": ["y"]}))
     assert taken(run, tmp_path) is None
     assert not paths(tmp_path).run(run).exists()

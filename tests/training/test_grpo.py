@@ -27,7 +27,7 @@ import small_models
 from factmix.data import mixtures
 from factmix.study import freshness
 from factmix.study.examples import Example, to_frame
-from factmix.study.files import write_json
+from factmix.study.files import write_json, write_parquet
 from factmix.study.labels import LABELS
 from factmix.study.load import find_study
 from factmix.study.lock import LockedError, alone
@@ -697,8 +697,7 @@ def _files_of_a_run(folder: Path) -> tuple[Run, Paths, dict[str, Path]]:
         "evaluation": paths.sample(run.evaluation_sample),
     }
     for file in files.values():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(b"before")
+        write_parquet(file, pd.DataFrame({"id": ["before"]}))
     return run, paths, files
 
 
@@ -711,7 +710,7 @@ def test_a_run_is_another_when_the_files_it_learns_from_change(
     run, paths, files = _files_of_a_run(tmp_path)
     record = paths.run(run) / "run.json"
     write_json(record, {"depends_on": freshness.training(run, paths)})
-    files[changed].write_bytes(b"after")
+    write_parquet(files[changed], pd.DataFrame({"id": ["after"]}))
     assert arm.is_of(record, freshness.training(run, paths)) == current
 
 

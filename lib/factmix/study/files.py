@@ -207,8 +207,15 @@ def sha256(path: Path) -> str:
 
 
 def rows_sha256(path: Path) -> str:
-    """The SHA-256 of the columns and rows of a Parquet file, however a library stored them."""
-    rows = pq.read_table(path).to_pydict()
+    """The SHA-256 of the columns and rows of a Parquet file, however a library stored them.
+
+    Raises:
+        DamagedError: it cannot be read.
+    """
+    try:
+        rows = pq.read_table(path).to_pydict()
+    except pa.ArrowException as error:
+        raise DamagedError(path, f"it cannot be read as Parquet ({error})") from error
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
