@@ -69,6 +69,11 @@ def drawn(*samples):
     return [PATHS.sample(sample) for sample in samples]
 
 
+def asked(run):
+    """The evaluation samples of an arm."""
+    return [sample for sample in (run.evaluation_sample, run.clean_sample) if sample]
+
+
 def every_arm(pattern):
     return expand(pattern, arm=STUDY.arms, seed=STUDY.seeds)
 
@@ -213,7 +218,7 @@ rule evaluate:
     message: "Arm {wildcards.arm}, seed {wildcards.seed}: evaluating"
     input:
         f"{ARM}/run.json",
-        lambda wildcards: drawn(run_of(wildcards).evaluation_sample),
+        lambda wildcards: drawn(*asked(run_of(wildcards))),
         MODEL,
         STARTED,
     params:
@@ -221,6 +226,7 @@ rule evaluate:
             freshness.answering_settings(run_of(wildcards)), "evaluate"
         ),
     output:
+        # of some arms clean.parquet, too, which is not listed: names of outputs are those of all arms
         f"{ARM}/{EVALUATED}",
     threads: ALL_CORES
     resources:

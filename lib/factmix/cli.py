@@ -177,16 +177,18 @@ def evaluate(
     study, paths = _open(study_name)
     runs = study.base_runs() if arm == "base" else [study.run(arm, seed)]
     from factmix.data import mixtures
-    from factmix.training import evaluate as evaluation
+    from factmix.training import arm as arms
 
     for run in runs:
         mixtures.check_drawn(run, paths)
     if arm == "base":
+        from factmix.training import evaluate as evaluation
+
         evaluation.evaluate_base(study.base_runs(), paths)
     else:
         run = study.run(arm, seed)
         _check_trained(run, paths)
-        evaluation.evaluate_arm(run, paths)
+        arms.answer(run, paths)
     for run in runs:
         print(f"{paths.run(run) / 'predictions.parquet'} has the answers")
 

@@ -10,7 +10,8 @@ The examples of a warm start are drawn last, from those that share no group and 
 other sample.
 
 An arm whose protocol splits as the released code did gets other samples: training and evaluation
-are drawn at random from the same examples, and their overlap is reported.
+are drawn at random from the same examples, and their overlap is reported. Of a generated dataset
+the study's own evaluation set is left out of them, so that it stays clean for such an arm.
 """
 
 import hashlib
@@ -42,6 +43,7 @@ from factmix.study.run import (
     TrainingSample,
     WarmStartRun,
 )
+from factmix.study.settings import Counts
 from factmix.study.spec import Study
 
 Report = dict[str, Any]
@@ -127,8 +129,11 @@ def prepare(study: Study, paths: Paths) -> Report:
         name: pool[~pool["group"].isin(kept)].reset_index(drop=True) for name, pool in whole.items()
     }
     usual, *variants = [run.evaluation_sample for run in study.base_runs()]
-    splits = {sample.split: sample for sample in (*variants, usual)}
-    drawn = {split: _draw(study, pools, sample) for split, sample in splits.items()}
+    drawn = {usual.split: _draw(study, pools, usual)}
+    left = _left_to_split(study, pools, drawn[usual.split].evaluation)
+    for sample in variants:
+        if sample.split not in drawn:
+            drawn[sample.split] = _draw(study, left, sample)
     evaluations = {
         sample.name: visible_evidence(drawn[sample.split].evaluation, sample.evidence, "evaluation")
         for sample in (usual, *variants)
@@ -206,6 +211,8 @@ def prepare(study: Study, paths: Paths) -> Report:
 
 def _draw(study: Study, pools: dict[str, pd.DataFrame], sample: EvaluationSample) -> _Drawn:
     """The evaluation set and training samples, with the split of an evaluation sample."""
+    for name, counts in sample.pool.items():
+        pools = {**pools, name: _small(study, name, pools[name], counts)}
     parts: list[pd.DataFrame] = []
     for name, pool in pools.items():
         reserved = {group for part in parts for group in part["group"]}
@@ -233,6 +240,39 @@ def _draw(study: Study, pools: dict[str, pd.DataFrame], sample: EvaluationSample
     return _Drawn(evaluation, training, excluded)
 
 
+def _left_to_split(
+    study: Study, pools: dict[str, pd.DataFrame], evaluation: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
+    """What an arm with another split than the study's draws from.
+
+    Generated datasets have enough examples to leave out the study's own evaluation set, by group
+    and by claim, so that such an arm can answer that, too.
+    """
+    return {
+        name: _apart(pool, evaluation).reset_index(drop=True)
+        if study.datasets[name].generated
+        else pool
+        for name, pool in pools.items()
+    }
+
+
+def _small(study: Study, name: str, pool: pd.DataFrame, counts: Counts) -> pd.DataFrame:
+    """So many examples of each label, taken at random, in the order of the pool.
+
+    Raises:
+        DataError: there are fewer.
+    """
+    rng = _rng(study.evaluation.seed, "released_pool", name)
+    taken = []
+    for label, needed in counts.items():
+        rows = np.flatnonzero(pool["label"] == label)
+        where = f"study {study.name}: datasets.{name}.released_pool: {label}"
+        others = "are kept for development, or for the study's own evaluation set"
+        _check_enough(where, needed, len(rows), pool, label, others)
+        taken.append(rng.permutation(rows)[:needed])
+    return pool.iloc[np.sort(np.concatenate(taken))].reset_index(drop=True)
+
+
 def check_drawn(run: Run | BaseRun | WarmStartRun, paths: Paths) -> None:
     """Checks that the samples of a run exist, are as drawn, and match the study as it is now.
 
@@ -249,6 +289,7 @@ def check_drawn(run: Run | BaseRun | WarmStartRun, paths: Paths) -> None:
         samples.append(run.evaluation_sample)
     if isinstance(run, Run):
         samples.insert(0, run.training_sample)
+        samples += [run.clean_sample] if run.clean_sample else []
     warm_start = run if isinstance(run, WarmStartRun) else run.warm_start
     if warm_start:
         samples.append(warm_start.sample)

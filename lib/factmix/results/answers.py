@@ -54,7 +54,8 @@ def check_files(study: Study, paths: Paths) -> None:
     for run in study.all_runs():
         for name in TRAINED:
             made_by[paths.run(run) / name] = _command("train", run)
-        made_by[paths.run(run) / PREDICTIONS] = _command("evaluate", run)
+        for file in _answered(run, paths):
+            made_by[file] = _command("evaluate", run)
     absent = [path for path in made_by if not path.is_file()]
     if absent:
         files = ", ".join(str(path.relative_to(paths.root)) for path in absent)
@@ -62,6 +63,14 @@ def check_files(study: Study, paths: Paths) -> None:
         raise CompareError(
             f"study {study.name}: {paths.root} lacks {files}; make what is missing with: {commands}"
         )
+
+
+def _answered(run: Run | BaseRun, paths: Paths) -> dict[Path, Run | BaseRun]:
+    """The files of a run's answers, each with the run that says what was asked."""
+    files: dict[Path, Run | BaseRun] = {paths.run(run) / PREDICTIONS: run}
+    if isinstance(run, Run) and (clean := run.on_clean()):
+        files[paths.clean(run)] = clean
+    return files
 
 
 def so_far(study: Study, paths: Paths) -> tuple[Study, list[Run]]:
@@ -78,7 +87,8 @@ def so_far(study: Study, paths: Paths) -> tuple[Study, list[Run]]:
     finished = [
         run
         for run in study.all_runs()
-        if all((paths.run(run) / name).is_file() for name in (*TRAINED, PREDICTIONS))
+        if all((paths.run(run) / name).is_file() for name in TRAINED)
+        and all(file.is_file() for file in _answered(run, paths))
     ]
     done = {(run.arm, run.seed) for run in finished}
     seeds = [seed for seed in study.seeds if all((arm, seed) in done for arm in study.arms)]
@@ -198,10 +208,7 @@ def read_answers(
             examples.
     """
     folders = _folders(study, paths, study.seeds[0] if seed is None else seed)
-    frames = {
-        system: _read(folder / "predictions.parquet").set_index(["dataset", "id"]).sort_index()
-        for system, folder in folders.items()
-    }
+    frames = {system: _indexed(folder / PREDICTIONS) for system, folder in folders.items()}
     references = reference_of(study)
     answers: dict[str, dict[str, Answers]] = {}
     for system, frame in frames.items():
@@ -210,22 +217,9 @@ def read_answers(
         answered = set(reference.index.get_level_values("dataset"))
         absent = [name for name in study.datasets if name not in answered]
         if absent:
-            _refuse(study, folders[baseline], f"has no answers to {', '.join(absent)}")
-        if not (frame.index.is_unique and frame.index.equals(reference.index)):
-            _refuse(study, folders[system], f"answers other examples than {baseline}'s")
-        if not frame["gold"].equals(reference["gold"]):
-            _refuse(study, folders[system], f"has other gold labels than {baseline}'s")
-        answers[system] = {
-            dataset: Answers(
-                run=folders[system].name,
-                gold=frame.loc[dataset]["gold"].tolist(),
-                predicted=frame.loc[dataset]["predicted"].tolist(),
-                groups=frame.loc[dataset]["group"].tolist(),
-                valid=int(frame.loc[dataset]["format_valid"].sum()),
-                probabilities=frame.loc[dataset][list(PROBABILITIES)].to_numpy(dtype=float),
-            )
-            for dataset in study.datasets
-        }
+            file = folders[baseline] / PREDICTIONS
+            _refuse(study, file, f"has no answers to {', '.join(absent)}")
+        answers[system] = _of_same(study, folders[system] / PREDICTIONS, frame, baseline, reference)
     for run in study.base_runs():
         for name, label in CONSTANTS.items():
             answers[name_in_variant(name, run.evaluation_sample.variant)] = {
@@ -235,6 +229,54 @@ def read_answers(
                 for dataset, given in answers[run.baseline].items()
             }
     return answers
+
+
+def read_clean(study: Study, paths: Paths, seed: int) -> dict[str, dict[str, Answers]]:
+    """The answers of arms to the study's own evaluation set, also of those that have another one.
+
+    Returns:
+        arm -> dataset -> answers, in the order of the base model's; without arms that have not
+        answered it.
+
+    Raises:
+        CompareError: an arm answered other examples than the base model.
+    """
+    usual = study.base_runs()[0]
+    reference = _indexed(paths.run(usual) / PREDICTIONS)
+    files = {
+        run.arm: paths.clean(run) if run.clean_sample else paths.run(run) / PREDICTIONS
+        for run in study.runs(seed)
+        if usual.evaluation_sample in (run.evaluation_sample, run.clean_sample)
+    }
+    return {
+        arm: _of_same(study, file, _indexed(file), usual.arm, reference)
+        for arm, file in files.items()
+    }
+
+
+def _indexed(file: Path) -> pd.DataFrame:
+    return _read(file).set_index(["dataset", "id"]).sort_index()
+
+
+def _of_same(
+    study: Study, file: Path, frame: pd.DataFrame, other: str, reference: pd.DataFrame
+) -> dict[str, Answers]:
+    """The answers in a file by dataset; they must be to the examples of another system's."""
+    if not (frame.index.is_unique and frame.index.equals(reference.index)):
+        _refuse(study, file, f"answers other examples than {other}'s")
+    if not frame["gold"].equals(reference["gold"]):
+        _refuse(study, file, f"has other gold labels than {other}'s")
+    return {
+        dataset: Answers(
+            run=file.parent.name,
+            gold=frame.loc[dataset]["gold"].tolist(),
+            predicted=frame.loc[dataset]["predicted"].tolist(),
+            groups=frame.loc[dataset]["group"].tolist(),
+            valid=int(frame.loc[dataset]["format_valid"].sum()),
+            probabilities=frame.loc[dataset][list(PROBABILITIES)].to_numpy(dtype=float),
+        )
+        for dataset in study.datasets
+    }
 
 
 def reference_of(study: Study) -> dict[str, str]:
@@ -252,9 +294,9 @@ def _folders(study: Study, paths: Paths, seed: int) -> dict[str, Path]:
     return {run.arm: paths.run(run) for run in study.systems(seed)}
 
 
-def _refuse(study: Study, folder: Path, problem: str) -> None:
+def _refuse(study: Study, file: Path, problem: str) -> None:
     raise CompareError(
-        f"{folder / 'predictions.parquet'} {problem}; expected all systems to have answered the "
+        f"{file} {problem}; expected all systems to have answered the "
         f"evaluation set as it is now: delete that file and the baseline's, and make them again "
         f"with: factmix evaluate {study.name} ..."
     )

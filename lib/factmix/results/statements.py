@@ -113,7 +113,7 @@ def statements(
             "robustness": _robustness(study, runs, claims),
             "mechanism": _mechanism(study, runs, steps) if reward == REPLICATION else {},
         }
-        section = {name: _tested(study, each) for name, each in made.items() if each}
+        section = {name: tested(study, each) for name, each in made.items() if each}
         if section:
             found[result_key(reward)] = section
     return found
@@ -367,7 +367,7 @@ def _at(steps: _Steps, mixture: str, prompts: float) -> Floats:
     return np.asarray(np.tensordot(weights, steps.right[mixture][near], axes=1))
 
 
-def _tested(study: Study, quantities: Quantities) -> dict[str, Any]:
+def tested(study: Study, quantities: Quantities) -> dict[str, Any]:
     """Leaves of the quantities of a statement, with p corrected over those of one measure."""
     alpha, seeds, run = study.statistics.alpha, len(study.seeds), "several arms"
     contrasts: dict[tuple[str, str], CrossedContrast] = {

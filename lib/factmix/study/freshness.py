@@ -25,7 +25,7 @@ from typing import Any
 from factmix.study.files import altered, read_record, rows_sha256, sha256
 from factmix.study.paths import Paths, model_folder
 from factmix.study.run import BaseRun, Run, Sample, WarmStartRun
-from factmix.study.settings import Model
+from factmix.study.settings import Counts, Model
 from factmix.study.source_deps import sources
 from factmix.study.spec import Study, StudyError
 
@@ -123,15 +123,21 @@ def sample_settings(sample: Sample) -> Record:
     """The settings that determine the rows of a sample and their order."""
     settings = asdict(sample)
     settings.pop("variant")
-    settings["counts"] = {
-        name: {str(label): count for label, count in counts.items()}
-        for name, counts in sample.counts.items()
-    }
+    settings["counts"] = _by_label(sample.counts)
+    if settings.pop("pool"):
+        settings["pool"] = _by_label(sample.pool)
     # its own entry, because sorted JSON loses the order of keys
     settings["order"] = [
         f"{name} {label}" for name, counts in sample.counts.items() for label in counts
     ]
     return settings
+
+
+def _by_label(counts: Mapping[str, Counts]) -> Record:
+    return {
+        name: {str(label): count for label, count in of_label.items()}
+        for name, of_label in counts.items()
+    }
 
 
 def warm_start_settings(run: WarmStartRun) -> Record:

@@ -6,7 +6,7 @@ rows of a sample.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from factmix.study.protocol import PROTOCOLS, Evidence, Protocol, ProtocolName, Split
 from factmix.study.settings import (
@@ -33,6 +33,7 @@ class _Sample:
     split: Split
     evidence: Evidence
     variant: str
+    pool: Mapping[str, Counts] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -53,6 +54,7 @@ class TrainingSample(_Sample):
         split: how training and evaluation are separated.
         evidence: which evidence the prompts show.
         variant: "" with the split and evidence of the study's protocol, else a name for this pair.
+        pool: by dataset, how many examples of each label it is drawn from, where it is not all.
     """
 
     mixture: str
@@ -71,7 +73,7 @@ class EvaluationSample(_Sample):
 
     Attributes:
         trajectory_counts: how many examples of each dataset are also answered during training.
-        counts, seed, split, evidence, variant: as for `TrainingSample`.
+        counts, seed, split, evidence, variant, pool: as for `TrainingSample`.
     """
 
     trajectory_counts: Counts
@@ -143,6 +145,8 @@ class Run:
         steps: of training.
         baseline: the arm that it is compared with; its own name if it is a baseline.
         training_sample, evaluation_sample: specifications of the samples.
+        clean_sample: the study's own evaluation sample, for an arm that has another one, and was
+            trained on nothing in this; it answers both.
         model, training, evaluation: settings that all arms of a study share.
         warm_start: with which the base model starts; None without.
     """
@@ -163,11 +167,16 @@ class Run:
     training: Training
     evaluation: Evaluation
     warm_start: WarmStartRun | None = None
+    clean_sample: EvaluationSample | None = None
 
     @property
     def name(self) -> str:
         """The name of its folder, such as "hard_only-s0"."""
         return f"{self.arm}-s{self.seed}"
+
+    def on_clean(self) -> "Run | None":
+        """The run as it answers its clean sample; None where it has none."""
+        return replace(self, evaluation_sample=self.clean_sample) if self.clean_sample else None
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
 """The content of a study's YAML file: the only place where its numbers are set."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
 from factmix.study.names import Name, first_alike, key_of
-from factmix.study.protocol import PROTOCOLS, Protocol, ProtocolName, sample_variant
+from factmix.study.protocol import PROTOCOLS, Protocol, ProtocolName, Split, sample_variant
 from factmix.study.run import (
     BASE,
     BaseRun,
@@ -226,6 +227,7 @@ class Study(Part):
             training=self.training,
             evaluation=self.evaluation,
             warm_start=self.warm_start_run(),
+            clean_sample=None if arm == baseline else self._clean_sample(settings, protocol),
         )
 
     def runs(self, seed: int | None = None) -> list[Run]:
@@ -314,6 +316,7 @@ class Study(Part):
             split=split,
             evidence=evidence,
             variant="" if same else sample_variant(split, evidence),
+            pool=self._pool(split, self.mixtures[mixture]),
         )
 
     def _evaluation_sample(self, protocol: Protocol) -> EvaluationSample:
@@ -329,7 +332,25 @@ class Study(Part):
             split=split,
             evidence=evidence,
             variant="" if same else sample_variant(split, evidence),
+            pool=self._pool(split, self.datasets),
         )
+
+    def _clean_sample(self, arm: ArmSettings, protocol: Protocol) -> EvaluationSample | None:
+        """The study's own evaluation sample, if an arm does not answer it and could.
+
+        Of generated datasets an arm that splits otherwise trains on nothing in it; see
+        `factmix.data.mixtures`.
+        """
+        usual = PROTOCOLS[self.protocol]
+        generated = all(self.datasets[name].generated for name in self.mixtures[arm.mixture])
+        if usual.split == protocol.split or usual.split != "group_disjoint" or not generated:
+            return None
+        return self._evaluation_sample(usual)
+
+    def _pool(self, split: Split, datasets: Iterable[str]) -> dict[str, Counts]:
+        """How many examples of each label a split draws from, of datasets where it is not all."""
+        pools = {name: self.datasets[name].released_pool for name in datasets}
+        return {name: pool for name, pool in pools.items() if pool and split == "as_released"}
 
     def _variant(self, arm: str) -> str:
         """The variant of an arm's evaluation sample."""

@@ -24,7 +24,7 @@ from factmix.study.files import (
     write_record,
     write_sealed,
 )
-from factmix.study.paths import Paths
+from factmix.study.paths import CLEAN, Paths
 from factmix.study.run import BaseRun, Run
 from factmix.training.columns import TABLES
 
@@ -43,10 +43,20 @@ def make(run: Run, paths: Paths) -> None:
         from factmix.training import grpo
 
         grpo.train(run, paths)
-    if not is_answered(run, paths) and not int(os.environ.get("RANK", "0")):
+    if not int(os.environ.get("RANK", "0")):
+        answer(run, paths)
+
+
+def answer(run: Run, paths: Paths) -> None:
+    """Answers the evaluation sample of a trained arm, and its clean one, unless it is current."""
+    if not is_answered(run, paths):
         from factmix.training import evaluate
 
         evaluate.evaluate_arm(run, paths)
+    if not is_answered_clean(run, paths):
+        from factmix.training import clean_answers
+
+        clean_answers.evaluate_clean(run, paths)
 
 
 def take_over(run: Run, paths: Paths, committed: Path) -> Path | None:
@@ -66,7 +76,7 @@ def take_over(run: Run, paths: Paths, committed: Path) -> Path | None:
     """
     if is_trained(run, paths):
         return None
-    wanted, into = freshness.training(run, paths), paths.run(run)
+    wanted, into, asked = freshness.training(run, paths), paths.run(run), _asked(run)
     make_room(into, wanted)
     if any(_trained(into)):  # an interrupted training of these settings, which goes on
         return None
@@ -78,15 +88,19 @@ def take_over(run: Run, paths: Paths, committed: Path) -> Path | None:
             print(f"{record}: {error.why}, and is not taken over", file=sys.stderr)
             continue
         if not is_of(record, wanted) or not all(
-            (folder / name).is_file() for name in (*TABLES, PREDICTIONS)
+            (folder / name).is_file() for name in (*TABLES, *asked)
         ):
             continue
         if changed := changed_beside(record):
             print(f"{folder / changed[0]} was changed, and is not taken over", file=sys.stderr)
             continue
-        now = freshness.answering(run, paths, adapter_sha256=kept["adapter_sha256"])
-        then = freshness.trajectory(run, paths)
-        if _is_current(folder / PREDICTIONS, now) and _is_current(folder / TRAJECTORY, then):
+        adapter = kept["adapter_sha256"]
+        records = {
+            name: freshness.answering(each, paths, adapter_sha256=adapter)
+            for name, each in asked.items()
+        }
+        records[TRAJECTORY] = freshness.trajectory(run, paths)
+        if all(_is_current(folder / name, now) for name, now in records.items()):
             _copy(run, folder, into, kept)
             return folder
     return None
@@ -98,7 +112,7 @@ def _copy(run: Run, source: Path, into: Path, record: Mapping[str, Any]) -> None
     with tempfile.TemporaryDirectory(prefix=f".{into.name}-", dir=into.parent) as name:
         aside = Path(name) / into.name
         shutil.copytree(source, aside)
-        for table in (PREDICTIONS, TRAJECTORY):
+        for table in (*_asked(run), TRAJECTORY):
             frame = pd.read_parquet(aside / table)
             frame["arm"] = run.arm
             write_sealed(aside / table, frame)
@@ -111,7 +125,7 @@ def _copy(run: Run, source: Path, into: Path, record: Mapping[str, Any]) -> None
         }
         write_record(aside / "run.json", {**record, **names, "files_sha256": sums})
         into.mkdir(exist_ok=True)
-        for file in (*TABLES, PREDICTIONS, "run.json"):
+        for file in (*TABLES, *_asked(run), "run.json"):
             (aside / file).replace(into / file)
 
 
@@ -124,13 +138,27 @@ def is_trained(run: Run, paths: Paths) -> bool:
     if not is_of(record, freshness.training(run, paths)) or changed_beside(record):
         return False
     lacking = missing(record.parent)
-    return not lacking or (set(lacking) <= set(ADAPTER) and is_answered(run, paths))
+    return not lacking or (
+        set(lacking) <= set(ADAPTER) and is_answered(run, paths) and is_answered_clean(run, paths)
+    )
+
+
+def _asked(run: Run) -> dict[str, Run]:
+    """The files of the answers of an arm, each with the run that says what was asked."""
+    clean = run.on_clean()
+    return {PREDICTIONS: run, **({CLEAN: clean} if clean else {})}
 
 
 def is_answered(run: Run | BaseRun, paths: Paths) -> bool:
     """Whether the predictions that are there are of the run as it is now; says if damaged."""
     file = paths.run(run) / PREDICTIONS
     return file.is_file() and _is_current(file, freshness.answering(run, paths))
+
+
+def is_answered_clean(run: Run, paths: Paths) -> bool:
+    """The same of the answers to its clean sample; true for an arm that has none."""
+    clean, file = run.on_clean(), paths.clean(run)
+    return clean is None or (file.is_file() and _is_current(file, freshness.answering(clean, paths)))
 
 
 def _is_current(answers: Path, depends_on: freshness.Record) -> bool:
