@@ -121,10 +121,7 @@ def check_current(runs: Iterable[Run | BaseRun], paths: Paths) -> None:
     several = len({run.seed for run in runs if isinstance(run, Run)}) > 1
     for run in runs:
         folder = paths.run(run)
-        now: freshness.Record = {"settings": freshness.answering_settings(run)}
-        if (sample := paths.sample(run.evaluation_sample)).is_file():
-            now["evaluation_sample_sha256"] = rows_sha256(sample)
-        record = folder / "run.json"
+        record, adapter = folder / "run.json", None
         if isinstance(run, Run) and record.is_file():
             trained = read_record(record)
             if changed := changed_beside(record):
@@ -132,16 +129,23 @@ def check_current(runs: Iterable[Run | BaseRun], paths: Paths) -> None:
                     f"{folder / changed[0]} was changed after the training; make it again with:"
                     f" {_command('train', run)}"
                 )
-            now["adapter_sha256"] = trained.get("adapter_sha256")
+            adapter = trained.get("adapter_sha256")
             learned: freshness.Record = {"settings": freshness.training_settings(run)}
             if (sample := paths.sample(run.training_sample)).is_file():
                 learned["training_sample_sha256"] = rows_sha256(sample)
             _check(record, trained.get("depends_on", {}), learned, _command("train", run))
             _check_trajectory(run, paths, rests_on_it=several)
-        file = folder / PREDICTIONS
-        if file.is_file():
-            command = f"factmix evaluate {run.study} {BASE}"
-            command = _command("evaluate", run) if isinstance(run, Run) else command
+        command = f"factmix evaluate {run.study} {BASE}"
+        command = _command("evaluate", run) if isinstance(run, Run) else command
+        for file, asked in _answered(run, paths).items():
+            if not file.is_file():
+                continue
+            now: freshness.Record = {
+                "settings": freshness.answering_settings(asked),
+                "adapter_sha256": adapter,
+            }
+            if (sample := paths.sample(asked.evaluation_sample)).is_file():
+                now["evaluation_sample_sha256"] = rows_sha256(sample)
             _check(file, read_attributes(file).get("depends_on", {}), now, command)
 
 

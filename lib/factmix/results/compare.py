@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from factmix.results import statements
+from factmix.results import protocols, statements
 from factmix.results.answers import (
     Answers,
     CompareError,
@@ -731,7 +731,12 @@ def across_seeds(study: Study, paths: Paths) -> dict[str, Any]:
         for run in study.runs()
     }
     said = statements.statements(study, paths, by_seed)
-    return found | {"metrics_across_seeds": reached, "statements": said}
+    of_protocols = protocols.protocols(study, paths, by_seed)
+    return (
+        found
+        | {"metrics_across_seeds": reached, "statements": said}
+        | ({"protocols": of_protocols} if of_protocols else {})
+    )
 
 
 def _metrics_over_seeds(study: Study, given: list[Answers], arm: str) -> dict[str, Any]:
@@ -817,6 +822,6 @@ KEYS: dict[str, str] = (
     | _TRAJECTORY
     | _DOSE
 )
-CONTRAST_KEYS: dict[str, str] = _CONTRASTS | _SEEDS | statements.KEYS
+CONTRAST_KEYS: dict[str, str] = _CONTRASTS | _SEEDS | statements.KEYS | protocols.KEYS
 # What every results.json has.
 SECTIONS = frozenset(key.partition(".")[0] for key in (*KEYS, *_CONTRASTS)) - {"missing"}

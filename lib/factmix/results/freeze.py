@@ -71,6 +71,7 @@ def freeze(study: Study, paths: Paths, into: Path, *, incomplete: bool = False) 
     sources = [paths.results, paths.study, paths.data_report]
     sources += [paths.run(run) / PREDICTIONS for run in study.base_runs()]
     sources += [folder / name for folder in folders for name in names if (folder / name).is_file()]
+    sources += [paths.clean(run) for run in runs if run.clean_sample]
     sources += [page for page in _pages(paths) if page.stem in kept or not _of_arm(page)]
     _check_card(study, paths, Paths(into))
     optional = (paths.learning_rate, paths.shortcuts, paths.card)

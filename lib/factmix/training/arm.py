@@ -158,7 +158,9 @@ def is_answered(run: Run | BaseRun, paths: Paths) -> bool:
 def is_answered_clean(run: Run, paths: Paths) -> bool:
     """The same of the answers to its clean sample; true for an arm that has none."""
     clean, file = run.on_clean(), paths.clean(run)
-    return clean is None or (file.is_file() and _is_current(file, freshness.answering(clean, paths)))
+    return clean is None or (
+        file.is_file() and _is_current(file, freshness.answering(clean, paths))
+    )
 
 
 def _is_current(answers: Path, depends_on: freshness.Record) -> bool:

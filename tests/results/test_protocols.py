@@ -1,0 +1,257 @@
+"""What departures of the released code change, on claims that no arm was trained on."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from factmix.data import mixtures
+from factmix.data.text import normalised
+from factmix.results.answers import CompareError
+from factmix.results.compare import compare
+from factmix.results.freeze import freeze
+from factmix.results.protocols import tables
+from factmix.study import freshness
+from factmix.study.files import write_json, write_parquet
+from factmix.study.load import find_study
+from factmix.study.paths import Paths
+from factmix.study.run import Run
+from factmix.study.spec import Study
+from factmix.training.columns import PREDICTIONS
+
+PUBLISHED = {"reward": "published"}
+ARMS: dict[str, dict[str, Any]] = {
+    "format_only": {"mixture": "balanced", "reward": "format_only"},
+    "format_released": {"mixture": "balanced", "reward": "format_only", "protocol": "as_released"},
+    **{
+        f"{mixture}_{cell}": {"mixture": mixture, **PUBLISHED, **settings}
+        for mixture in ("hard_only", "balanced")
+        for cell, settings in {
+            "plain": {},
+            "evidence": {"evidence_train": "as_released"},
+            "settings": {"protocol": "as_released", "evidence_train": "retrieved"},
+            "released": {"protocol": "as_released"},
+        }.items()
+    },
+}
+POOL = {"NA": 40, "PASS": 30, "FAIL": 25}
+
+
+def with_protocols(**changes: Any) -> Study:
+    content = find_study("smoke").model_dump()
+    content["statistics"]["resamples"] = 100
+    for name, dataset in content["datasets"].items():
+        dataset["generated"] = True
+        if name == "debate":
+            dataset["released_pool"] = POOL
+    return Study.model_validate({**content, "arms": ARMS, "seeds": [0, 1], **changes})
+
+
+STUDY = with_protocols()
+
+
+def answers(run: Any, paths: Paths, right: float, rng: np.random.Generator) -> pd.DataFrame:
+    """Answers of a system that says NA, or the right label with this probability."""
+    examples = pd.read_parquet(paths.sample(run.evaluation_sample))
+    said = np.where(rng.random(len(examples)) < right, examples["label"], "NA")
+    rows = examples.assign(
+        arm=run.arm,
+        seed=run.seed,
+        gold=examples["label"],
+        predicted=said,
+        **dict(
+            zip(("p_na", "p_pass", "p_fail"), rng.dirichlet([1, 1, 1], len(said)).T, strict=True)
+        ),
+        format_valid=True,
+        completion=said,
+    )[list(PREDICTIONS)]
+    rows.attrs["depends_on"] = {"settings": freshness.answering_settings(run)}
+    return rows
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Paths:
+    """The data as drawn, and made-up answers to them."""
+    rng = np.random.default_rng(5)
+    paths = Paths(tmp_path_factory.mktemp("protocols") / "run")
+    mixtures.prepare(STUDY, paths)
+    for base in STUDY.base_runs():
+        write_parquet(paths.run(base) / "predictions.parquet", answers(base, paths, 0.4, rng))
+    for i, run in enumerate(STUDY.all_runs()):
+        folder, right = paths.run(run), 0.3 + 0.04 * (i % len(STUDY.arms))
+        rows = answers(run, paths, right, rng)
+        write_parquet(folder / "predictions.parquet", rows)
+        during = rows.assign(step=0)
+        during.attrs["depends_on"] = freshness.trajectory(run, paths)
+        write_parquet(folder / "trajectory.parquet", during)
+        if clean := run.on_clean():
+            write_parquet(paths.clean(run), answers(clean, paths, right, rng))
+        curve = {"step": [1, 2], "reward/total": [1.0, 2.0], "format_rate": [0.5, 1.0]}
+        curve |= {"kl": [0.0, 0.1], "zero_spread": [0.5, 0.5]}
+        write_parquet(folder / "metrics.parquet", pd.DataFrame(curve))
+        earned = pd.DataFrame({"before": [1.0, 2.0], "after": [2.0, 2.5]})
+        write_parquet(folder / "rewards.parquet", earned)
+        record = {"depends_on": freshness.training(run, paths), "wall_seconds": 1.0}
+        write_json(folder / "run.json", record | {"peak_memory_gb": 1.0})
+    return paths
+
+
+@pytest.fixture(scope="module")
+def results(finished: Paths) -> dict[str, Any]:
+    return compare(STUDY, finished)
+
+
+def share(finished: Paths, run: Run, dataset: str, measure: str, *, own: bool = False) -> float:
+    clean = run.clean_sample and not own
+    file = finished.clean(run) if clean else finished.run(run) / "predictions.parquet"
+    rows = pd.read_parquet(file)
+    rows = rows[rows["dataset"] == dataset]
+    given = rows["gold"] if measure == "accuracy" else "NA"
+    return float((rows["predicted"] == given).mean())
+
+
+def means(finished: Paths, arm: str, dataset: str, measure: str, **how: bool) -> float:
+    runs = [STUDY.run(arm, seed) for seed in STUDY.seeds]
+    return float(np.mean([share(finished, run, dataset, measure, **how) for run in runs]))
+
+
+def test_arms_that_differ_in_mixture_and_protocol_alone_form_a_table() -> None:
+    (table,) = tables(STUDY).values()
+    assert {
+        mixture: {cell: run.arm for cell, run in cells.items()} for mixture, cells in table.items()
+    } == {
+        mixture: {
+            "described": f"{mixture}_plain",
+            "evidence": f"{mixture}_evidence",
+            "settings": f"{mixture}_settings",
+            "released": f"{mixture}_released",
+        }
+        for mixture in ("hard_only", "balanced")
+    }
+    longer = {**ARMS, "hard_only_evidence": {**ARMS["hard_only_evidence"], "steps": 7}}
+    (table,) = tables(with_protocols(arms=longer)).values()
+    assert set(table["hard_only"]) == {"described", "settings", "released"}
+    partly = {
+        **ARMS,
+        "hard_only_settings": {**ARMS["hard_only_settings"], "weight_by": "predicted"},
+    }
+    (table,) = tables(with_protocols(arms=partly)).values()
+    assert set(table["hard_only"]) == {"described", "evidence", "released"}
+    assert tables(find_study("main")) == {}
+
+
+@pytest.mark.parametrize("measure", ["na_share", "accuracy"])
+def test_effects_are_differences_of_means_over_seeds_on_clean_claims(
+    finished: Paths, results: dict[str, Any], measure: str
+) -> None:
+    found = results["protocols"]["published"]
+    for dataset in STUDY.datasets:
+        mean = {
+            (mixture, cell): means(finished, f"{mixture}_{cell}", dataset, measure)
+            for mixture in ("hard_only", "balanced")
+            for cell in ("plain", "evidence", "settings", "released")
+        }
+        described = mean["balanced", "plain"] - mean["hard_only", "plain"]
+        pair = found["contrast"]["balanced_over_hard_only"]
+        assert pair["described"][dataset][measure]["crossed"]["value"] == pytest.approx(described)
+        for cell in ("evidence", "settings", "released"):
+            for mixture in ("hard_only", "balanced"):
+                change = found["change"][mixture][cell][dataset][measure]["crossed"]["value"]
+                assert change == pytest.approx(mean[mixture, cell] - mean[mixture, "plain"])
+            added = mean["balanced", cell] - mean["hard_only", cell] - described
+            assert pair[cell][dataset][measure]["crossed"]["value"] == pytest.approx(added)
+
+
+def test_contamination_is_what_the_own_claims_gain_beyond_the_clean_ones(
+    finished: Paths, results: dict[str, Any]
+) -> None:
+    found = results["protocols"]["published"]["contamination"]
+    base, own_base = STUDY.base_runs()
+    assert set(found["hard_only"]) == {"settings", "released"}
+    for cell in ("settings", "released"):
+        gains = []
+        for own, untrained in ((True, own_base), (False, base)):
+            rows = pd.read_parquet(finished.run(untrained) / "predictions.parquet")
+            rows = rows[rows["dataset"] == "debate"]
+            before = float((rows["predicted"] == rows["gold"]).mean())
+            gains.append(
+                means(finished, f"hard_only_{cell}", "debate", "accuracy", own=own) - before
+            )
+        value = found["hard_only"][cell]["debate"]["accuracy"]["crossed"]["value"]
+        assert value == pytest.approx(gains[0] - gains[1])
+
+
+def test_the_released_split_shares_no_claim_with_the_clean_evaluation_set(finished: Paths) -> None:
+    run = STUDY.run("hard_only_released", 1)
+    assert run.clean_sample == STUDY.base_runs()[0].evaluation_sample
+    clean = pd.read_parquet(finished.sample(run.clean_sample))
+    for sample in (run.training_sample, run.evaluation_sample):
+        other = pd.read_parquet(finished.sample(sample))
+        assert not set(other["group"]) & set(clean["group"])
+        assert not set(other["claim"].map(normalised)) & set(clean["claim"].map(normalised))
+
+
+def test_a_released_pool_bounds_what_training_and_evaluation_are_drawn_from(
+    finished: Paths,
+) -> None:
+    runs = [
+        STUDY.run(arm, seed)
+        for arm in ("hard_only_released", "balanced_released")
+        for seed in (0, 1)
+    ]
+    seen: dict[str, set[str]] = {}
+    for sample in {
+        s.name: s for run in runs for s in (run.training_sample, run.evaluation_sample)
+    }.values():
+        rows = pd.read_parquet(finished.sample(sample)).query("dataset == 'debate'")
+        for label, ids in rows.groupby("label")["id"]:
+            seen.setdefault(str(label), set()).update(ids)
+    assert all(len(ids) <= POOL[label] for label, ids in seen.items())
+    assert STUDY.run("hard_only_plain").training_sample.pool == {}
+
+
+def test_a_released_pool_that_is_larger_than_the_dataset_is_refused(tmp_path: Path) -> None:
+    datasets = STUDY.model_dump()["datasets"]
+    datasets["debate"]["released_pool"] = {**POOL, "FAIL": 100_000}
+    with pytest.raises(mixtures.DataError, match=r"debate\.released_pool: FAIL: 100000 examples"):
+        mixtures.prepare(with_protocols(datasets=datasets), Paths(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"datasets": find_study("smoke").model_dump()["datasets"]},  # too few to leave some out
+        {"protocol": "as_released", "baseline": "format_released"},  # shares claims itself
+    ],
+    ids=["not generated", "released study"],
+)
+def test_an_arm_has_no_clean_sample_where_there_can_be_none(changes: dict[str, Any]) -> None:
+    study = with_protocols(**changes)
+    assert all(run.clean_sample is None and run.on_clean() is None for run in study.runs())
+
+
+def test_baselines_and_arms_that_answer_the_studys_set_have_no_second_sample() -> None:
+    asked = {run.arm for run in STUDY.runs() if run.clean_sample}
+    assert asked == {
+        f"{m}_{c}" for m in ("hard_only", "balanced") for c in ("settings", "released")
+    }
+
+
+def test_clean_answers_are_frozen_and_asked_for(
+    finished: Paths, results: dict[str, Any], tmp_path: Path
+) -> None:
+    freeze(STUDY, finished, tmp_path)
+    run = STUDY.run("balanced_released", 1)
+    file = Paths(tmp_path).clean(run)
+    assert file.is_file()
+    kept = pd.read_parquet(file)
+    write_parquet(file, kept.iloc[1:])
+    with pytest.raises(CompareError, match=r"clean\.parquet answers other examples than base's"):
+        compare(STUDY, Paths(tmp_path))
+    file.unlink()
+    with pytest.raises(
+        CompareError, match=r"lacks balanced_released-s1/clean\.parquet; .*evaluate"
+    ):
+        compare(STUDY, Paths(tmp_path))
