@@ -35,6 +35,8 @@ def invent_run(study: Study, paths: Paths, seed: int = 0) -> None:
     for run in study.all_runs():
         folder, steps = paths.run(run), run.steps
         write_parquet(folder / "predictions.parquet", _answers(study, run.arm, rng))
+        if run.clean_sample:
+            write_parquet(paths.clean(run), _answers(study, run.arm, rng))
         write_parquet(folder / "metrics.parquet", _metrics(study, run.arm, steps, rng))
         at = [step for step in study.evaluation.trajectory_steps if step <= steps]
         write_parquet(
@@ -149,12 +151,13 @@ def invent_book(folder: Path) -> dict[str, str]:
     shutil.copytree(ROOT / "book", folder / "book", ignore=ignore)
     shutil.copytree(ROOT / "studies", folder / "studies")  # pages include some
     shutil.copy(ROOT / "_config.yml", folder)
-    for name in ("main", "swapped"):
+    for name in ("main", "swapped", "protocols"):
         study = smaller(name)
         invent_run(study, Paths(folder / "invented" / name))
         kept = Paths(folder / "results" / name)
         freeze(study, Paths(folder / "invented" / name), kept.root)
-        shutil.copy(Paths(ROOT / "results" / name).card, kept.card)
+        if (card := Paths(ROOT / "results" / name).card).is_file():
+            shutil.copy(card, kept.card)
     return environment(folder)
 
 

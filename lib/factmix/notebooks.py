@@ -1,5 +1,7 @@
 """Executes a notebook source with parameters; what it leaves behind is a whole notebook or none."""
 
+import base64
+import io
 import os
 import re
 import sys
@@ -15,6 +17,7 @@ import yaml
 from ipykernel.kernelspec import write_kernel_spec
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
+from PIL import Image
 
 from factmix.study.extras import explain_missing
 from factmix.study.paths import ROOT
@@ -170,7 +173,10 @@ def _failure(error: PapermillExecutionError | DeadKernelError) -> str:
 
 
 def _clean(path: Path) -> None:
-    """Leaves out what differs between equal runs or tells about the machine: times, paths, bars."""
+    """Leaves out what differs between equal runs or tells about the machine: times, paths, bars.
+
+    Figures get a palette, which takes a third of the bytes.
+    """
     notebook = jupytext.read(path)
     parameters = notebook.metadata.pop("papermill")["parameters"]
     notebook.metadata["papermill"] = {"parameters": parameters}
@@ -180,4 +186,15 @@ def _clean(path: Path) -> None:
             cell.metadata.pop(key, None)
         if cell.cell_type == "code":
             cell["outputs"] = [kept for kept in cell.outputs if kept.get("name") != "stderr"]
+            for output in cell["outputs"]:
+                if image := output.get("data", {}).get("image/png"):
+                    output["data"]["image/png"] = with_palette(image)
     jupytext.write(notebook, path)
+
+
+def with_palette(image: str) -> str:
+    """A PNG in base64 with at most 256 colours, which line drawings have little more of."""
+    drawn = Image.open(io.BytesIO(base64.b64decode(image)))
+    small = io.BytesIO()
+    drawn.convert("RGBA").quantize(256, Image.Quantize.FASTOCTREE).save(small, "PNG", optimize=True)
+    return base64.b64encode(small.getvalue()).decode()

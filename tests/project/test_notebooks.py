@@ -1,5 +1,7 @@
+import base64
 import contextlib
 import fcntl
+import io
 import json
 import os
 import signal
@@ -8,10 +10,13 @@ import sys
 import time
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
+import numpy as np
 import papermill
 import pytest
 from nbclient.exceptions import DeadKernelError
+from PIL import Image
 
 from factmix import notebooks
 from factmix.notebooks import NotebookError
@@ -84,6 +89,28 @@ def test_figures_are_shown_whatever_backend_the_environment_names(
     kinds = {kind for c in cells for out in c.get("outputs", []) for kind in out.get("data", {})}
     assert "image/png" in kinds
     assert os.environ.get("MPLBACKEND") == backend
+
+
+def test_figures_take_few_bytes_and_look_the_same(tmp_path: Path) -> None:
+    output = tmp_path / "page.ipynb"
+    notebooks.execute(source(tmp_path, FIGURE), output, {})
+    (image,) = (
+        out["data"]["image/png"]
+        for cell in nbformat.read(output, as_version=4).cells
+        for out in cell.get("outputs", [])
+        if "image/png" in out.get("data", {})
+    )
+    drawn = io.BytesIO()
+    plt.figure()
+    plt.plot([0, 1])
+    plt.savefig(drawn, dpi="figure", bbox_inches="tight")
+    kept = Image.open(io.BytesIO(base64.b64decode(image)))
+    assert kept.mode == "P"
+    plain = base64.b64encode(drawn.getvalue()).decode()
+    again = Image.open(io.BytesIO(base64.b64decode(notebooks.with_palette(plain))))
+    before, after = (np.asarray(each.convert("RGBA"), float) for each in (Image.open(drawn), again))
+    assert np.abs(before - after).mean() < 1  # of 255
+    assert len(notebooks.with_palette(plain)) < 0.7 * len(plain)
 
 
 def test_this_python_runs_notebooks_whatever_the_machine_offers(

@@ -1,5 +1,6 @@
 import json
 import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -7,7 +8,14 @@ import pytest
 from factmix.results.answers import CompareError, predictions
 from factmix.results.compare import compare
 from factmix.results.freeze import freeze
-from factmix.study.files import DamagedError, write_json, write_parquet, write_sealed
+from factmix.study.files import (
+    DamagedError,
+    read_record,
+    write_json,
+    write_parquet,
+    write_record,
+    write_sealed,
+)
 from factmix.study.load import find_study, load_kept
 from factmix.study.paths import Paths
 from factmix.study.spec import StudyError
@@ -84,6 +92,23 @@ def test_a_card_of_other_weights_is_not_frozen_and_none_is_left_beside_new_resul
     remedy = r"is of another model .*notebooks/base_model\.md .*base_model\.ipynb -p study=quick"
     with pytest.raises(CompareError, match=remedy):
         freeze(study, paths, into.root)
+
+
+def test_a_run_of_another_committed_study_is_kept_there_alone(study, paths, tmp_path):
+    kept = tmp_path / "results"
+    freeze(study, paths, kept / "first")
+    record = paths.arm("balanced", 0) / "run.json"
+    write_record(record, {**read_record(record), "taken_from": "first/balanced-s0"})
+    link = kept / "second" / "balanced-s0"
+    freeze(study, paths, kept / "second")
+    freeze(study, paths, kept / "second")  # again
+    assert link.is_symlink() and link.readlink() == Path("../first/balanced-s0")
+    assert not (kept / "second" / "hard_only-s0").is_symlink()
+    assert predictions(study, Paths(kept / "second")).equals(predictions(study, paths))
+    (kept / "first" / "balanced-s0" / "rewards.parquet").unlink()  # is no longer the same
+    freeze(study, paths, kept / "second")
+    assert not link.is_symlink() and (link / "rewards.parquet").is_file()
+    assert (kept / "first" / "balanced-s0" / "predictions.parquet").is_file()
 
 
 def test_results_that_do_not_follow_from_the_answers_are_not_frozen(study, paths, tmp_path):

@@ -15,6 +15,8 @@ from sphinx.util import logging
 
 from factmix.report.sources import (
     BENCHMARKS,
+    PROTOCOLS_NOTEBOOK,
+    PROTOCOLS_PAGE,
     PUBLISHED,
     RECIPES,
     SECOND_NOTEBOOK,
@@ -43,12 +45,14 @@ class Book:
     Attributes:
         default: the committed results that the chapters cite.
         second: those of some of its arms on a second base model.
+        protocols: those of some of its arms as the published code was run.
         runs: of this machine, by name.
         generated: the folder book/_generated/.
     """
 
     default: Results
     second: Results
+    protocols: Results
     runs: Mapping[str, Results]
     generated: Path
 
@@ -56,8 +60,11 @@ class Book:
         """Whose numbers a page shows: of the run that it is the page of, or committed ones."""
         if docname.startswith(RUN_PAGES):
             return self.runs[docname.removeprefix(RUN_PAGES)]
-        of_second = (SECOND_PAGE, f"_generated/notebooks/{SECOND_NOTEBOOK}")
-        return self.second if docname in of_second else self.default
+        if docname in (SECOND_PAGE, f"_generated/notebooks/{SECOND_NOTEBOOK}"):
+            return self.second
+        if docname in (PROTOCOLS_PAGE, f"_generated/notebooks/{PROTOCOLS_NOTEBOOK}"):
+            return self.protocols
+        return self.default
 
     @functools.cached_property
     def numbers(self) -> dict[str, Any]:
@@ -76,36 +83,41 @@ Part = tuple[str, str, tuple[Any, ...], list[Path]]
 
 def parts(book: Book, speed: Path) -> Iterator[Part]:
     default, second = both = (book.default, book.second)
-    roots, published = [default.root, second.root], [PUBLISHED, default.root, STUDIES]
+    beside = (default, book.protocols)
+    committed = (*both, book.protocols)
+    roots, published = [each.root for each in committed], [PUBLISHED, default.root, STUDIES]
     all_words = [*TEMPLATES.iterdir()]
     made_of = [*roots, RECIPES, *_words("tables", "reward", "model")]
     yield "tables", "chapter_tables", both, made_of
     yield "sentences", "sentences", both, [*roots, *all_words]
+    made_of = [*roots, *published, *_words("tables", "protocols")]
+    yield "protocols", "protocols", beside, made_of
     yield "published numbers", "published_numbers", (default,), published
     made_of = [*published, *_words("tables", "published-tables")]
     yield "published tables", "published_tables", (default,), made_of
     made_of = [speed, BENCHMARKS, *_words("tables", "benchmarks")]
     yield "measured", "measured", (speed,), made_of
     made_of = [*roots, PUBLISHED, BENCHMARKS, STUDIES, *_words("rerun")]
-    yield "downloads", "committed_downloads", both, made_of
+    yield "downloads", "committed_downloads", committed, made_of
     yield "two systems", "two_systems", (default,), [default.root]
     yield "scripts", "scripts", (default,), [default.root, *_words("examples")]
     figures: dict[str, tuple[str, Any, list[Path]]] = {
         "committed": ("study", default, [default.root]),
         "second": ("second", second, [second.root]),
+        "protocols": ("protocols", beside, [*roots, *published]),
         "published": ("published", default, published),
         "speed": ("speed", speed, [speed]),
     }
     for name, run in book.runs.items():
         figures[f"run-{name}"] = ("study", run, [run.root])
-        yield f"run {name}", "run", (run, both), [run.root, *roots, STUDIES, *all_words]
+        yield f"run {name}", "run", (run, committed), [run.root, *roots, STUDIES, *all_words]
     for name, (kind, source, inputs) in figures.items():
         taken = (kind, source, f"figures/{name}")
         yield f"figures of {name}", "images", taken, inputs
         yield f"figures of {name} in words", "words", taken, [*inputs, *_words("alt_texts")]
-    shown = (*both, *book.runs.values())
+    shown = (*committed, *book.runs.values())
     said_by = [STUDIES, *_words("provenance"), *(results.root for results in shown)]
-    yield "lines", "lines", (shown, both), said_by
+    yield "lines", "lines", (shown, committed), said_by
 
 
 def _words(*names: str) -> list[Path]:
@@ -118,7 +130,8 @@ def write(book: Book, speed: Path) -> None:
     known = _read(cache) if cache.is_file() else {}
     fingerprint, now = functools.cache(tree_sha256), {}
     # Notebooks first: one that failed is refused before anything takes time.
-    kept = notebooks.copy(book.default, book.second)
+    asides = {SECOND_NOTEBOOK: book.second, PROTOCOLS_NOTEBOOK: book.protocols}
+    kept = notebooks.copy(book.default, asides)
     written = {path: write_if_changed(book.generated / path, text) for path, text in kept.items()}
     for name, function, taken, inputs in parts(book, speed):
         made_of = [fingerprint(place) for place in (*CODE, *inputs)]
@@ -155,8 +168,9 @@ def generate(app: Sphinx, config: Config) -> None:
     try:
         default = committed_results(config.factmix_study)
         second = committed_results(config.factmix_second_study)
+        protocols = committed_results(config.factmix_protocols_study)
         runs = {run.name: run for run in local_runs(logger.info)}
-        book = Book(default, second, runs, app.srcdir / "_generated")
+        book = Book(default, second, protocols, runs, app.srcdir / "_generated")
         write(book, default.root.parent / "speed")
     except (SourceError, FolderError) as error:
         raise ExtensionError(str(error)) from error

@@ -2,13 +2,20 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from factmix.report.sources import PUBLISHED, SECOND_NOTEBOOK, Results, SourceError
+from factmix.report.sources import (
+    PROTOCOLS_NOTEBOOK,
+    PUBLISHED,
+    SECOND_NOTEBOOK,
+    Results,
+    SourceError,
+)
 
 # Notebooks that need nothing but the repository, and where they are in it. Their pages have launch
 # buttons; what the others need is training, or is not committed.
@@ -18,20 +25,30 @@ LAUNCHED = {
 }
 
 
-def copy(default: Results, second: Results) -> dict[str, str]:
+HEADINGS = {
+    SECOND_NOTEBOOK: "The comparison, on the second base model",
+    PROTOCOLS_NOTEBOOK: "The comparison, as described and as released",
+}
+
+
+def copy(default: Results, asides: Mapping[str, Results]) -> dict[str, str]:
     """The executed notebooks of a study, and that of the published one, by path.
 
-    Of the study on a second base model it is the comparison alone. What belongs only to the
-    terminal is left out.
+    What belongs only to the terminal is left out.
+
+    Args:
+        default: the committed results that the chapters cite.
+        asides: other committed results, of which the comparison alone becomes a page, by its name.
 
     Raises:
         SourceError: when a notebook holds an error, naming the notebook, the cell and the error.
     """
     folders = (default.root / "notebooks", PUBLISHED)
     pages = {file: file.stem for folder in folders for file in sorted(folder.glob("*.ipynb"))}
-    compared = second.root / "notebooks" / "compare.ipynb"
-    if compared.is_file():
-        pages[compared] = SECOND_NOTEBOOK
+    for name, results in asides.items():
+        compared = results.root / "notebooks" / "compare.ipynb"
+        if compared.is_file():
+            pages[compared] = name
     written = {}
     for source, name in pages.items():
         notebook = json.loads(source.read_text(encoding="utf-8"))
@@ -61,9 +78,8 @@ def refuse_errors(notebook: dict[str, Any], source: Path) -> None:
 def title(notebook: dict[str, Any], name: str, results: Results) -> None:
     """Gives pages that are one notebook, executed several times, headings of their own."""
     arm, _, seed = name.rpartition("-s")
-    heading = f"Arm {arm}, seed {seed}" if arm in results.study.arms else ""
-    if name == SECOND_NOTEBOOK:
-        heading = "The comparison, on the second base model"
+    of_arm = f"Arm {arm}, seed {seed}" if arm in results.study.arms else ""
+    heading = HEADINGS.get(name, of_arm)
     first = notebook["cells"][0]
     if heading and first["cell_type"] == "markdown":
         first["source"] = re.sub(r"\A# .*", f"# {heading}", "".join(first["source"]))

@@ -17,7 +17,7 @@ from sphinx.util.docutils import SphinxRole
 from sphinx.util.osutil import relative_uri
 from sphinx.writers.html5 import HTML5Translator
 
-from factmix.report.sources import SECOND_PAGE, Results
+from factmix.report.sources import PROTOCOLS_PAGE, SECOND_PAGE, Results
 from factmix.results.numbers import NumberError, find, show
 from factmix_book.generation import Book
 
@@ -98,6 +98,8 @@ ROLES: dict[str, Callable[[Book, str, str], Source]] = {
     "first": lambda book, page, key: _numbers(book.default, ""),
     # of the study on a second base model
     "second": lambda book, page, key: _numbers(book.second, SECOND_PAGE),
+    # of the study on what was described and what was released
+    "protocols": lambda book, page, key: _numbers(book.protocols, PROTOCOLS_PAGE),
     # a setting of the study that the page's results are of
     "study": lambda book, page, key: _settings(book.of_page(page)),
     # a size of the base model of the page's study, counted in its weights

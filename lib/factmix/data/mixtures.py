@@ -131,9 +131,9 @@ def prepare(study: Study, paths: Paths) -> Report:
     usual, *variants = [run.evaluation_sample for run in study.base_runs()]
     drawn = {usual.split: _draw(study, pools, usual)}
     left = _left_to_split(study, pools, drawn[usual.split].evaluation)
-    for sample in variants:
-        if sample.split not in drawn:
-            drawn[sample.split] = _draw(study, left, sample)
+    for variant in variants:
+        if variant.split not in drawn:
+            drawn[variant.split] = _draw(study, left, variant)
     evaluations = {
         sample.name: visible_evidence(drawn[sample.split].evaluation, sample.evidence, "evaluation")
         for sample in (usual, *variants)

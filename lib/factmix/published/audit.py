@@ -84,6 +84,15 @@ def accuracies(derived: dict[str, Any]) -> dict[str, dict[str, float]]:
     return found
 
 
+def na_shares(derived: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """The share of NA among all answers: dataset -> system -> fraction."""
+    na, found = ANSWERS.index(Label.NA), {}
+    for dataset in DATASETS:
+        tables = {s: recomputed.confusion(derived, s, dataset) for s in SYSTEMS}
+        found[dataset] = {s: float(table[:, na].sum() / table.sum()) for s, table in tables.items()}
+    return found
+
+
 def invalid_answers(derived: dict[str, Any]) -> dict[str, dict[str, int]]:
     """Answers without a readable label: dataset -> system -> count."""
     invalid = ANSWERS.index("INVALID")

@@ -14,13 +14,15 @@ from factmix.report.sources import BENCHMARKS, PUBLISHED, Results
 from factmix.report.templates import render
 from factmix.results import dictionary, rerun_diff
 from factmix.results.numbers import amount
+from factmix.study.paths import CLEAN
 
 FOLDER = "downloads"
 # What each file is; those that a study does not have are left out.
 FILES = {
     "results.json": "every number that is compared, with interval, n and run",
     "study.json": "every setting of the study that these results are of",
-    "predictions.csv": "every answer of every arm on the evaluation set",
+    "predictions.csv": "every answer of every arm on its evaluation set",
+    "clean.csv": "answers to the study's own evaluation set of arms that have another one",
     "trajectory.csv": "answers on a part of the evaluation set, at several steps of training",
     "metrics.csv": "what was logged at every training step",
     "rewards.csv": "what an answer to each training claim earns before and after training",
@@ -40,6 +42,8 @@ def of_study(results: Results) -> dict[str, bytes]:
     records = json.dumps(rerun_diff.run_records(results.root), indent=2) + "\n"
     made = {name: file.read_bytes() for name, file in kept.items()}
     made |= {f"{name}.csv": csv(results, name).encode() for name in dictionary.TABLES}
+    if any(results.root.glob(f"*/{CLEAN}")):
+        made["clean.csv"] = csv(results, "clean").encode()
     made["runs.json"] = records.encode()
     files = {f"{FOLDER}/{results.place}/{name}": content for name, content in made.items()}
     if results.study_file.is_file():
@@ -68,14 +72,14 @@ def csv(results: Results, name: str) -> str:
 
 
 def tables(
-    default: Results, second: Results, made: Mapping[str, bytes], up: str = "../"
+    default: Results, asides: Mapping[str, Results], made: Mapping[str, bytes], up: str = "../"
 ) -> dict[str, str]:
     """What the page of downloads includes: files, checksums, and the data dictionary; by name.
 
     Args:
         default: the committed results.
-        second: those on the second base model.
-        made: what `of_study` gave for both.
+        asides: other committed results, by a short name.
+        made: what `of_study` gave for all.
         up: from the page to the root of the built book.
     """
     described = {
@@ -90,9 +94,9 @@ def tables(
         described[name] = ("column", first | columns)
     return {
         "downloads": files(default, made, up),
-        "downloads-second": files(second, made, up),
         "adapters": adapters(default),
-        "adapters-second": adapters(second),
+        **{f"downloads-{name}": files(results, made, up) for name, results in asides.items()},
+        **{f"adapters-{name}": adapters(results) for name, results in asides.items()},
         "rerun": rerun(default),
         **{f"dictionary-{name}": _meanings(*about) for name, about in described.items()},
     }

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from factmix.published.released import DATASETS
 from factmix.report.sources import Results
 from factmix.results.answers import predictions
 from factmix.results.results_json import result_key, tidy
@@ -145,3 +146,36 @@ def mixtures(study: Study) -> pd.DataFrame:
         for label, count in counts.items()
     ]
     return pd.DataFrame(rows, columns=["mixture", "dataset", "label", "value"])
+
+
+def protocols(results: Results, published: Mapping[str, Any]) -> pd.DataFrame:
+    """What arms answer by protocol, beside the published arms of the same mixtures.
+
+    Args:
+        results: of a study with arms that differ in their protocol.
+        published: system -> dataset -> outcome -> leaf.
+
+    Returns:
+        columns mixture, cell (the last is "published"), dataset, outcome, value, low and high; NaN
+        where there is no interval.
+    """
+    (found,) = results.content["protocols"].values()
+    levels = {
+        (mixture, cell, dataset): outcomes
+        for mixture, cells in found["level"].items()
+        for cell, datasets in cells.items()
+        for dataset, outcomes in datasets.items()
+    }
+    stands_for = {each.stands_for: result_key(d) for d, each in results.study.datasets.items()}
+    for mixture in found["level"]:
+        for dataset, outcomes in published[mixture].items():
+            levels[mixture, "published", stands_for[DATASETS[dataset]]] = outcomes
+    rows = []
+    for at, outcomes in levels.items():
+        for outcome, of in outcomes.items():
+            leaf = of.get("crossed", of)
+            low, high = leaf.get("interval", (np.nan, np.nan))
+            rows.append((*at, outcome, leaf["value"], low, high))
+    return pd.DataFrame(
+        rows, columns=["mixture", "cell", "dataset", "outcome", "value", "low", "high"]
+    )

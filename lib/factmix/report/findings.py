@@ -1,17 +1,20 @@
 """The facts of the sentences whose verdict depends on the results; their words are templates."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from factmix.published.audit import decision_shares, earned
+from factmix.published.released import DATASETS
 from factmix.report import figure_data
 from factmix.report.baselines import (
     BaselineGroup,
     baseline_groups,
     contrasts_of,
+    protocol_contrasts,
 )
+from factmix.report.published_study import Published
 from factmix.report.sources import Results, in_both_readings
 from factmix.report.templates import render
 from factmix.results import statements
@@ -21,6 +24,13 @@ from factmix.study.settings import Dataset
 from factmix.study.spec import Study
 
 Where = tuple[str, str]  # arm and dataset
+# What a cell of `protocols` is called in sentences.
+PARTS = {
+    "described": "The mixture, all as described",
+    "evidence": "What the evidence that training shows adds, as released",
+    "settings": "What all other settings add, as released",
+    "released": "What both add together",
+}
 
 
 def findings(results: Results) -> str:
@@ -347,6 +357,42 @@ def second(default: Results, second: Results) -> str:
         carried=_carried(second),
         easy=[name for name, each in second.study.datasets.items() if _easy(each)],
         was_easy=[name for name, each in default.study.datasets.items() if _easy(each)],
+    )
+
+
+def protocols(results: Results, published: Published) -> str:
+    """What the mixture and each part of the protocol add to the published difference."""
+    ((found, pair),) = protocol_contrasts(results)
+    datasets = {each.stands_for: result_key(d) for d, each in results.study.datasets.items()}
+    signs = {
+        datasets[DATASETS[name]]: {outcome: np.sign(leaf["value"]) for outcome, leaf in of.items()}
+        for name, of in published.numbers["pattern"].items()
+    }
+    easy = [result_key(name) for name, each in results.study.datasets.items() if _easy(each)]
+
+    def found_of(cell: str, outcome: str, among: Sequence[str]) -> dict[str, list[str]]:
+        sides: dict[str, list[str]] = {"same": [], "other": [], "open": []}
+        for dataset in among:
+            leaf = found["contrast"][pair][cell][dataset][outcome]["crossed"]
+            side = "same" if np.sign(leaf["value"]) == signs[dataset][outcome] else "other"
+            sides[side if results.established(leaf) else "open"].append(dataset)
+        return sides
+
+    (reward,) = results.content["protocols"]
+    return render(
+        "protocols.md.j2",
+        reward=reward,
+        pair=pair,
+        titles=PARTS,
+        datasets=list(signs),
+        easy=easy,
+        parts={
+            cell: {
+                "na_share": found_of(cell, "na_share", list(signs)),
+                "accuracy": found_of(cell, "accuracy", easy),
+            }
+            for cell in found["contrast"][pair]
+        },
     )
 
 

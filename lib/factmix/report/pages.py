@@ -62,6 +62,13 @@ def _published(default: Results) -> published_study.Published:
     return published_study.read(default)
 
 
+def protocols(default: Results, of_protocols: Results) -> Files:
+    """Tables and sentences of the page about described and released."""
+    published = _published(default)
+    made = tables.of_protocols(of_protocols, published)
+    return _tables(made | {"findings-protocols": findings.protocols(of_protocols, published)})
+
+
 @cache
 def _drawn(kind: str, source: Any) -> dict[str, drawings.Drawing]:
     """Figures that are drawn from one source."""
@@ -71,11 +78,15 @@ def _drawn(kind: str, source: Any) -> dict[str, drawings.Drawing]:
         return benchmarks.drawings(benchmarks.read(source))
     if kind == "second":
         return drawings.of_second(source)
+    if kind == "protocols":
+        default, of_protocols = source
+        return drawings.of_protocols(of_protocols, _published(default).numbers["level"])
     return drawings.of_study(source) | model_page.drawing(source)
 
 
 def images(kind: str, source: Any, folder: str) -> Files:
-    """The figures of a "study", the "second" base model, the "published" study, or "speed"."""
+    """The figures of a "study", the "second" base model, "protocols", the "published" study, or
+    "speed"."""
     return drawings.images(_drawn(kind, source), folder)
 
 
@@ -104,9 +115,12 @@ def measured(speed: Path) -> Files:
     return {"numbers/benchmarks.json": _json(simulated), **_tables(made)}
 
 
-def committed_downloads(default: Results, second: Results) -> Files:
-    made = downloads.of_study(default) | downloads.of_study(second) | downloads.elsewhere()
-    return {**_html(made), **_tables(downloads.tables(default, second, made))}
+def committed_downloads(default: Results, second: Results, of_protocols: Results) -> Files:
+    asides = {"second": second, "protocols": of_protocols}
+    made = downloads.of_study(default) | downloads.elsewhere()
+    for results in asides.values():
+        made |= downloads.of_study(results)
+    return {**_html(made), **_tables(downloads.tables(default, asides, made))}
 
 
 def _html(made: Mapping[str, bytes]) -> Files:

@@ -21,6 +21,7 @@ from factmix.study.load import find_study
 from factmix.study.settings import AccuracyReward, Reward, WeightedReward
 from factmix.study.spec import Study
 
+PATTERN = ("balanced", "hard_only")  # arms whose difference, first minus second, is the pattern
 AS_PUBLISHED = "paper"  # the study of ours with the published settings
 
 
@@ -173,7 +174,29 @@ def _recomputed(study: Published) -> dict[str, Any]:
         for system, datasets in study.report["metrics"].items()
     }
     reproduced = in_unit("count", {"same": same, "of": len(rows)})
-    return {"gains": gains, "metrics": metrics, "reproduced": reproduced}
+    levels = {"na_share": audit.na_shares(study.derived), "accuracy": study.accuracies}
+    one, other = PATTERN
+    return {
+        "gains": gains,
+        "metrics": metrics,
+        "reproduced": reproduced,
+        "level": {
+            system: {
+                dataset: in_unit(
+                    "fraction", {name: of[dataset][system] for name, of in levels.items()}
+                )
+                for dataset in DATASETS
+            }
+            for system in SYSTEMS
+        },
+        "pattern": {
+            dataset: in_unit(
+                "points",
+                {name: of[dataset][one] - of[dataset][other] for name, of in levels.items()},
+            )
+            for dataset in DATASETS
+        },
+    }
 
 
 def _audited(study: Published) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from factmix.study.spec import Study, StudyError
 
 SECOND_PAGE = "appendix/second_base"
 SECOND_NOTEBOOK = "second_compare"  # its comparison of arms, among the notebooks' pages
+PROTOCOLS_PAGE = "appendix/protocols"
+PROTOCOLS_NOTEBOOK = "protocols_compare"
 PUBLISHED = ROOT / "results" / "published"
 BENCHMARKS = ROOT / "results" / "benchmarks"
 RECIPES = ROOT / "models" / "recipes.csv"  # ways of pretraining that were tried, written by hand

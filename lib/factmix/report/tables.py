@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from factmix.published.released import DATASETS
-from factmix.report.baselines import arm_name, contrasts_of
+from factmix.report.baselines import arm_name, contrasts_of, protocol_contrasts
 from factmix.report.markdown import tabled
 from factmix.report.published_study import Published
 from factmix.report.sources import Results
 from factmix.report.templates import METRIC_NAMES, render, say
+from factmix.results.protocols import OUTCOMES
+from factmix.results.results_json import result_key
 from factmix.study.labels import LABELS, Label
 from factmix.study.settings import Reward
 from factmix.training.rewards import advantages, component_names, components, orders
@@ -131,6 +133,34 @@ def of_seeds(results: Results) -> dict[str, str]:
 def of_second(results: Results) -> dict[str, str]:
     """The tables of the page about a second base model, by name."""
     return {f"second-{name}": _study(name, results) for name in ("base", "learning")}
+
+
+def of_protocols(results: Results, study: Published) -> dict[str, str]:
+    """The tables of the page about described and released, by name."""
+    ((found, pair),) = protocol_contrasts(results)
+    cells = list(found["contrast"][pair])
+    stands_for = {result_key(d): each.stands_for for d, each in results.study.datasets.items()}
+    published = {DATASETS[name]: of for name, of in study.numbers["pattern"].items()}
+    compared = [
+        (
+            outcome,
+            dataset,
+            published.get(stands_for[dataset] or "", {}).get(outcome),
+            [found["contrast"][pair][cell][dataset][outcome]["crossed"] for cell in cells],
+        )
+        for outcome in OUTCOMES
+        for dataset in results.datasets
+    ]
+    own = list(next(iter(found["contamination"].values())))
+    contaminated = [
+        (mixture, dataset, [of[cell][dataset]["accuracy"]["crossed"] for cell in own])
+        for mixture, of in found["contamination"].items()
+        for dataset in results.datasets
+    ]
+    return {
+        "protocols": _study("protocols", compared, cells),
+        "contamination": _study("contamination", contaminated, own),
+    }
 
 
 def of_published(study: Published) -> dict[str, str]:

@@ -7,7 +7,7 @@ brackets stands for several, which `PLACES` explains.
 from collections.abc import Collection, Iterable
 
 from factmix.data.mixtures import REPORT_KEYS
-from factmix.results import compare, statements
+from factmix.results import compare, protocols, statements
 from factmix.results.results_json import LEAF
 from factmix.stats.metrics import METRIC_MEANINGS, METRICS
 from factmix.study import descriptions
@@ -40,7 +40,13 @@ PLACES: dict[str, tuple[str, Collection[str]]] = {
     "answer": ("a label, or INVALID", ANSWERS),
     "number": ("a number", ()),
     "setting": ("what two arms differ in", ("mixture", "reward")),
-    "pair": ("`<arm>_over_<arm>`: the first minus the second", ()),
+    "pair": ("`<arm>_over_<arm>`, or of mixtures: the first minus the second", ()),
+    "cell": (
+        "which part of the protocol is as released: the `evidence` of training, all other "
+        "`settings`, or both (`released`)",
+        [cell for cell in protocols.CELLS.values() if cell != protocols.AS_DESCRIBED],
+    ),
+    "outcome": ("`na_share` (share of NA among all answers) or `accuracy`", protocols.OUTCOMES),
     "share": (
         "of a change over the untrained model: `total`, `shift` (what two constants give) or "
         "`learning` (the rest)",

@@ -15,19 +15,20 @@ from factmix.results.answers import (
 )
 from factmix.results.compare import compute
 from factmix.results.results_json import differences
-from factmix.study.files import read_attributes
+from factmix.study.files import read_attributes, read_record, rows_sha256
 from factmix.study.load import load_kept
 from factmix.study.paths import Paths
-from factmix.study.run import BASE
+from factmix.study.run import BASE, Run
 from factmix.study.spec import Study
-from factmix.training.columns import TRAINED
+from factmix.training.columns import TABLES, TRAINED
 
 
 def freeze(study: Study, paths: Paths, into: Path, *, incomplete: bool = False) -> list[Path]:
     """Copies what is small of a finished study: its results, and what figures are drawn from.
 
     The copy has the layout of the run, so that `Paths(into)` finds everything in it. Runs and
-    pages in it of arms or seeds that the study no longer has are removed.
+    pages in it of arms or seeds that the study no longer has are removed. A run that was taken over
+    from a committed study is kept there alone, and here is a link to it.
 
     Args:
         study: the study.
@@ -64,14 +65,15 @@ def freeze(study: Study, paths: Paths, into: Path, *, incomplete: bool = False) 
             f" finished; make it again with: make study STUDY={study.name}"
             f"{so_far_too if incomplete else ''}"
         )
-    folders = [paths.run(run) for run in runs]
+    taken = {run.name: source for run in runs if (source := _kept_elsewhere(run, paths, into))}
+    folders = [paths.run(run) for run in runs if run.name not in taken]
     names = (*TRAINED, PREDICTIONS)
     # Of many seeds the pages of the first, whose numbers results.json has.
     kept = {run.name for run in study.runs()}
     sources = [paths.results, paths.study, paths.data_report]
     sources += [paths.run(run) / PREDICTIONS for run in study.base_runs()]
     sources += [folder / name for folder in folders for name in names if (folder / name).is_file()]
-    sources += [paths.clean(run) for run in runs if run.clean_sample]
+    sources += [paths.clean(run) for run in runs if run.clean_sample and run.name not in taken]
     sources += [page for page in _pages(paths) if page.stem in kept or not _of_arm(page)]
     _check_card(study, paths, Paths(into))
     optional = (paths.learning_rate, paths.shortcuts, paths.card)
@@ -83,9 +85,13 @@ def freeze(study: Study, paths: Paths, into: Path, *, incomplete: bool = False) 
         for source, copy in zip(sources, copies, strict=True):
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, copy)
+        for name, source in taken.items():
+            (aside / name).symlink_to(source.resolve())
         _check_results(study, Paths(aside), paths)
         for run in sorted(into.glob("*/run.json")):
-            if run.parent.name not in known:
+            if run.parent.is_symlink():
+                run.parent.unlink()
+            elif run.parent.name not in known or run.parent.name in taken:
                 shutil.rmtree(run.parent)
         bases = {run.name for run in study.base_runs()}
         for base in sorted(into.glob("base-*/predictions.parquet")):
@@ -98,7 +104,20 @@ def freeze(study: Study, paths: Paths, into: Path, *, incomplete: bool = False) 
         for copy, target in zip(copies, targets, strict=True):
             target.parent.mkdir(parents=True, exist_ok=True)
             copy.replace(target)
+        for name, source in taken.items():
+            (into / name).symlink_to(Path("..", *source.parts[-2:]))
     return targets
+
+
+def _kept_elsewhere(run: Run, paths: Paths, into: Path) -> Path | None:
+    """The committed run, of another study beside `into`, that a run has the name and tables of."""
+    record = paths.run(run) / "run.json"
+    source = into.parent / read_record(record).get("taken_from", "")
+    if source.name != run.name or source.parent.name == into.name or not source.is_dir():
+        return None
+    tables = [name for name in (*TABLES, PREDICTIONS) if (source / name).is_file()]
+    alike = all(rows_sha256(source / name) == rows_sha256(record.parent / name) for name in tables)
+    return source if alike and len(tables) == len(TABLES) + 1 else None
 
 
 def _check_results(study: Study, copied: Paths, run: Paths) -> None:

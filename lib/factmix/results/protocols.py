@@ -21,7 +21,7 @@ import numpy as np
 
 from factmix.results.answers import Answers, read_clean
 from factmix.results.results_json import result_key
-from factmix.results.statements import Quantities, tested
+from factmix.results.statements import POWER, Quantities, tested
 from factmix.stats.metrics import Floats
 from factmix.stats.seeds import Part
 from factmix.study.labels import Label
@@ -38,19 +38,31 @@ CELLS = {
     (False, True): "settings",
     (True, True): "released",
 }
-MEASURES = ("na_share", "accuracy")
+OUTCOMES = ("na_share", "accuracy")
 
-KEYS: dict[str, str] = {  # of results.json
-    "protocols.<reward>.change.<mixture>.<cell>.<dataset>.<measure>.<test>": "on the study's own "
-    "evaluation set, of arms of one mixture: with a part of the protocol as released, minus as "
-    "described; only where a study has such arms and several seeds",
-    "protocols.<reward>.contrast.<pair>.described.<dataset>.<measure>.<test>": "of two mixtures, "
-    "both as described",
-    "protocols.<reward>.contrast.<pair>.<cell>.<dataset>.<measure>.<test>": "what the same "
-    "difference is with a part of the protocol as released, minus what it is as described",
-    "protocols.<reward>.contamination.<mixture>.<cell>.<dataset>.<measure>.<test>": "change of "
-    "accuracy over the base model on the arm's own evaluation set, part of which it was trained on, "
-    "minus that on the study's",
+_TESTS = {
+    "crossed": "; mean over seeds, with the interval and the test for other seeds and other "
+    "examples; p is corrected over one outcome of a section",
+    "grouped": "; the same for other groups of examples",
+    "detectable": f"; the smallest one that would be established with a probability of {POWER}",
+    "by_seed.seed_<number>": "; of one seed",
+}
+_SECTIONS = {
+    "level.<mixture>.<cell>": "of an arm, on the study's own evaluation set",
+    "level.<mixture>.described": "the same as described",
+    "change.<mixture>.<cell>": "of arms of one mixture, on the study's own evaluation set: with a "
+    "part of the protocol as released, minus as described",
+    "contrast.<pair>.described": "of two mixtures as described, on the study's own evaluation set",
+    "contrast.<pair>.<cell>": "what this is with a part of the protocol as released, minus as "
+    "described",
+    "contamination.<mixture>.<cell>": "change over the base model on the arm's own evaluation set, "
+    "of which it was trained on a part, minus that on the study's",
+}
+KEYS: dict[str, str] = {  # of results.json, for a study that has such arms and several seeds
+    f"protocols.<reward>.{section}.<dataset>.<outcome>.{test}": meaning + of_test
+    for section, meaning in _SECTIONS.items()
+    for test, of_test in _TESTS.items()
+    if (section.partition(".")[0], test) != ("level", "detectable")
 }
 
 Table = Mapping[str, Mapping[str, Run]]  # mixture -> cell -> the run of the first seed
@@ -69,30 +81,33 @@ def protocols(
     found: dict[str, Any] = {}
     for reward, table in tables(study).items():
         clean = [read_clean(study, paths, seed) for seed in study.seeds]
+        levels: Quantities = {}
         changes: Quantities = {}
         contrasts: Quantities = {}
         contamination: Quantities = {}
         for dataset in study.datasets:
             on = _on(table, clean, dataset)
-            for (mixture, cell, measure), part in on.items():
+            for (mixture, cell, outcome), part in on.items():
+                levels[f"{mixture}.{cell}.{dataset}", outcome] = [part]
                 if cell != AS_DESCRIBED:
                     name = f"{mixture}.{cell}.{dataset}"
-                    changes[name, measure] = [_minus(part, on[mixture, AS_DESCRIBED, measure])]
+                    changes[name, outcome] = [_minus(part, on[mixture, AS_DESCRIBED, outcome])]
             for first, second in combinations(table, 2):
                 pair = f"{second}_over_{first}"
                 for cell in (each for each in table[first] if each in table[second]):
-                    for measure in MEASURES:
-                        part = _minus(on[second, cell, measure], on[first, cell, measure])
+                    for outcome in OUTCOMES:
+                        part = _minus(on[second, cell, outcome], on[first, cell, outcome])
                         if cell != AS_DESCRIBED:
-                            usual = contrasts[f"{pair}.{AS_DESCRIBED}.{dataset}", measure]
+                            usual = contrasts[f"{pair}.{AS_DESCRIBED}.{dataset}", outcome]
                             part = _minus(part, usual[0])
-                        contrasts[f"{pair}.{cell}.{dataset}", measure] = [part]
+                        contrasts[f"{pair}.{cell}.{dataset}", outcome] = [part]
             for mixture, cells in table.items():
                 for cell, run in cells.items():
                     if run.clean_sample:
                         parts = _own_minus_clean(run, by_seed, clean, dataset)
                         contamination[f"{mixture}.{cell}.{dataset}", "accuracy"] = parts
         found[result_key(reward)] = {
+            "level": _nested(_untested(tested(study, levels))),
             "change": _nested(tested(study, changes)),
             "contrast": _nested(tested(study, contrasts)),
             "contamination": _nested(tested(study, contamination)),
@@ -144,9 +159,9 @@ def _on(
     for mixture, cells in table.items():
         for cell, run in cells.items():
             given = [of_seed[run.arm][dataset] for of_seed in clean]
-            for measure in MEASURES:
-                values_SN = np.stack([_values(each, measure) for each in given])
-                found[mixture, cell, measure] = _part(given[0], values_SN)
+            for outcome in OUTCOMES:
+                values_SN = np.stack([_values(each, outcome) for each in given])
+                found[mixture, cell, outcome] = _part(given[0], values_SN)
     return found
 
 
@@ -170,10 +185,12 @@ def _own_minus_clean(
     return parts
 
 
-def _values(given: Answers, measure: str) -> Floats:
+def _values(given: Answers, outcome: str) -> Floats:
     """(N,) of one system's answers: whether they are NA, or right."""
-    said = np.asarray(given.predicted, dtype=str)
-    return (said == (np.asarray(given.gold) if measure == "accuracy" else Label.NA)).astype(float)
+    wanted = given.gold if outcome == "accuracy" else [str(Label.NA)] * len(given.gold)
+    return np.array(
+        [one == other for one, other in zip(given.predicted, wanted, strict=True)], float
+    )
 
 
 def _part(given: Answers, values_SN: Floats) -> Part:
@@ -183,6 +200,18 @@ def _part(given: Answers, values_SN: Floats) -> Part:
 
 def _minus(one: Part, other: Part) -> Part:
     return replace(one, contributions=one.contributions - other.contributions)
+
+
+def _untested(found: dict[str, Any]) -> dict[str, Any]:
+    """Shares, which nobody asks whether they are 0."""
+    for outcomes in found.values():
+        for tests in outcomes.values():
+            tests.pop("detectable")
+            for number in (tests["crossed"], tests["grouped"], *tests["by_seed"].values()):
+                number["unit"] = "fraction"
+                for name in ("p", "p_holm"):
+                    number.pop(name, None)
+    return found
 
 
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,13 @@ Draw inside `style`; the background is transparent.
 """
 
 from factmix.report.figures.awareness import plot_reliability, plot_risk_coverage
-from factmix.report.figures.comparison import plot_gains, plot_pairs, plot_seeds, plot_shift
+from factmix.report.figures.comparison import (
+    plot_gains,
+    plot_pairs,
+    plot_protocols,
+    plot_seeds,
+    plot_shift,
+)
 from factmix.report.figures.composition import plot_mixtures
 from factmix.report.figures.curves import (
     plot_answer_shares,
@@ -32,6 +38,7 @@ __all__ = [
     "plot_mixtures",
     "plot_pairs",
     "plot_phases",
+    "plot_protocols",
     "plot_ratios",
     "plot_reliability",
     "plot_rewards",

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from factmix.report.figures.layout import arm_handles, below, legend_above, names, panels, words
-from factmix.report.plot_style import SHADE, arm_colours, arm_markers
+from factmix.report.plot_style import SHADE, WIDTH, arm_colours, arm_markers
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "recall_na")
 
@@ -119,6 +119,45 @@ def plot_pairs(pairs: pd.DataFrame, *, alpha: float = 0.01) -> Figure:
         "examples broken (left) and fixed (right) against the baseline; "
         f"strong: p < {alpha:g}, corrected by Holm",
     )
+    return figure
+
+
+def plot_protocols(levels: pd.DataFrame) -> Figure:
+    """Shares by protocol and mixture with intervals: a column per dataset, a row per outcome.
+
+    Args:
+        levels: columns mixture, cell, dataset, outcome, value, low, high (fractions; low and high
+            may be missing). The cells are drawn in the order in which they occur.
+    """
+    datasets, outcomes = names(levels, "dataset"), names(levels, "outcome")
+    cells, mixtures = names(levels, "cell"), names(levels, "mixture")
+    colours, markers = arm_colours(mixtures), arm_markers(mixtures)
+    figure, axes = plt.subplots(
+        len(outcomes), len(datasets), figsize=(WIDTH, 0.9 + 1.9 * len(outcomes)), sharex=True,
+        sharey=True, squeeze=False,
+    )  # fmt: skip
+    for row, outcome in zip(axes, outcomes, strict=True):
+        for ax, dataset in zip(row, datasets, strict=True):
+            for i, mixture in enumerate(mixtures):
+                drawn = levels[
+                    (levels["mixture"] == mixture)
+                    & (levels["dataset"] == dataset)
+                    & (levels["outcome"] == outcome)
+                ].set_index("cell")
+                of = drawn[["value", "low", "high"]].reindex(cells)
+                x = np.arange(len(cells)) + 0.24 * (i - (len(mixtures) - 1) / 2)
+                ax.vlines(x, 100 * of["low"], 100 * of["high"], color=colours[mixture])
+                ax.scatter(
+                    x, 100 * of["value"], s=24, marker=markers[mixture], color=colours[mixture],
+                    label=mixture, zorder=3,
+                )  # fmt: skip
+            ax.grid(axis="x", visible=False)
+        row[0].set_ylabel(f"{words(outcome)}, %")
+    for ax, dataset in zip(axes[0], datasets, strict=True):
+        ax.set_title(dataset)
+    for ax in axes[-1]:
+        ax.set_xticks(range(len(cells)), cells, rotation=60, ha="right", rotation_mode="anchor")
+    legend_above(figure, *axes[0][0].get_legend_handles_labels())
     return figure
 
 
