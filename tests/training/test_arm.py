@@ -117,6 +117,27 @@ def test_a_run_without_adapter_is_trained_again_when_its_answers_are_not_current
     assert not arm.is_answered(other, paths(tmp_path))
 
 
+def test_a_run_with_a_clean_sample_is_taken_over_with_the_answers_to_it(
+    run: Run, tmp_path: Path
+) -> None:
+    clean = replace(run.evaluation_sample, variant="clean")
+    run = replace(run, clean_sample=clean)
+    write_parquet(paths(tmp_path).sample(clean), pd.DataFrame({"id": ["other"]}))
+    source = commit(run, tmp_path)
+    assert taken(run, tmp_path) is None  # nobody asked it
+    asked = run.on_clean()
+    assert asked is not None
+    answers = pd.read_parquet(source / "predictions.parquet")
+    now = freshness.answering(asked, paths(tmp_path), adapter_sha256="a" * 64)
+    answers.attrs["depends_on"] = now
+    write_parquet(source / "clean.parquet", answers)
+    assert taken(run, tmp_path) == source
+    assert arm.is_trained(run, paths(tmp_path)) and arm.is_answered_clean(run, paths(tmp_path))
+    assert pd.read_parquet(paths(tmp_path).clean(run))["arm"].tolist() == [run.arm]
+    paths(tmp_path).clean(run).unlink()
+    assert not arm.is_trained(run, paths(tmp_path))  # without an adapter, only a copy is whole
+
+
 def test_an_adapter_that_is_there_is_what_the_answers_must_be_from(
     run: Run, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """The steps of studies/paper.yaml, with a tiny model of gpt-oss-20b's architecture."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from transformers import GptOssConfig, GptOssForCausalLM
 from factmix.data import mixtures
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
+from factmix.study.run import Run
 from factmix.study.spec import Study
 from factmix.training import grpo
-from factmix.training.evaluate import evaluate_arm, evaluate_base
+from factmix.training.arm import answer
+from factmix.training.evaluate import evaluate_base
 from factmix.training.plan import KNOWN, plan
 from factmix.training.policy import load_base, load_tokenizer
 
@@ -56,7 +59,9 @@ def _tiny(folder: Path) -> Study:
     lora["target_parameters"] = ["mlp.experts.gate_up_proj", "mlp.experts.down_proj"]
     content["model"] |= {"path": str(folder), "revision": None}
     content["prompt"] |= {"worked_examples": 1, "max_tokens": 320, "max_completion_tokens": 3}
-    content["datasets"] = {EMBEDDED[name]: each for name, each in content["datasets"].items()}
+    content["datasets"] = {
+        EMBEDDED[name]: each | {"generated": True} for name, each in content["datasets"].items()
+    }
     content["datasets"]["debate"]["disjoint_counts"] = None
     content["evaluation"] |= {
         "counts": FEW,
@@ -103,7 +108,7 @@ def test_the_paper_takes_two_steps_under_both_protocols(tiny: Study, tmp_path: P
     assert (paths.root / "base-as_released" / "predictions.parquet").is_file()
     for arm in ("balanced", "balanced_released"):
         grpo.train(tiny.run(arm, 0), paths)
-        evaluate_arm(tiny.run(arm, 0), paths)
+        answer(tiny.run(arm, 0), paths)
         folder = paths.arm(arm, 0)
         run = json.loads((folder / "run.json").read_text())
         assert run["steps"] == 2
@@ -114,3 +119,20 @@ def test_the_paper_takes_two_steps_under_both_protocols(tiny: Study, tmp_path: P
         adapter = json.loads((folder / "adapter" / "adapter_config.json").read_text())
         assert len(adapter["target_parameters"]) == 2
         assert len(pd.read_parquet(folder / "predictions.parquet")) == 3 * sum(FEW.values())
+    _check_clean(tiny.run("balanced_released", 0), paths)
+
+
+def _check_clean(run: Run, paths: Paths) -> None:
+    """The arm with a split of its own has answered the study's evaluation set as well."""
+    assert not paths.clean(replace(run, arm="balanced")).is_file()
+    clean = pd.read_parquet(paths.clean(run)).set_index(["dataset", "id"])
+    usual = pd.read_parquet(paths.evaluation).set_index(["dataset", "id"])
+    assert clean.index.equals(usual.index) and set(clean["arm"]) == {run.arm}
+    own = paths.run(run) / "predictions.parquet"
+    before = (own.stat().st_mtime_ns, paths.clean(run).stat().st_mtime_ns)
+    answer(run, paths)  # both are current
+    assert before == (own.stat().st_mtime_ns, paths.clean(run).stat().st_mtime_ns)
+    paths.clean(run).unlink()
+    answer(run, paths)
+    again = pd.read_parquet(paths.clean(run)).set_index(["dataset", "id"])
+    assert again.equals(clean) and own.stat().st_mtime_ns == before[0]

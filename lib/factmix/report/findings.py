@@ -19,6 +19,7 @@ from factmix.report.sources import Results, in_both_readings
 from factmix.report.templates import render
 from factmix.results import statements
 from factmix.results.numbers import Leaf
+from factmix.results.protocols import AS_DESCRIBED, BOTH
 from factmix.results.results_json import result_key
 from factmix.study.settings import Dataset
 from factmix.study.spec import Study
@@ -364,34 +365,48 @@ def protocols(results: Results, published: Published) -> str:
     """What the mixture and each part of the protocol add to the published difference."""
     ((found, pair),) = protocol_contrasts(results)
     datasets = {each.stands_for: result_key(d) for d, each in results.study.datasets.items()}
-    signs = {
-        datasets[DATASETS[name]]: {outcome: np.sign(leaf["value"]) for outcome, leaf in of.items()}
+    gap = {
+        datasets[DATASETS[name]]: {outcome: leaf["value"] for outcome, leaf in of.items()}
         for name, of in published.numbers["pattern"].items()
     }
+    contrast = found["contrast"][pair]
     easy = [result_key(name) for name, each in results.study.datasets.items() if _easy(each)]
 
     def found_of(cell: str, outcome: str, among: Sequence[str]) -> dict[str, list[str]]:
         sides: dict[str, list[str]] = {"same": [], "other": [], "open": []}
         for dataset in among:
-            leaf = found["contrast"][pair][cell][dataset][outcome]["crossed"]
-            side = "same" if np.sign(leaf["value"]) == signs[dataset][outcome] else "other"
+            leaf = contrast[cell][dataset][outcome]["crossed"]
+            side = "same" if leaf["value"] * gap[dataset][outcome] > 0 else "other"
             sides[side if results.established(leaf) else "open"].append(dataset)
         return sides
 
+    def reproduced(outcome: str, dataset: str, *cells: str) -> float:
+        """The share of the published difference that some cells together make."""
+        values = [contrast[cell][dataset][outcome]["crossed"]["value"] for cell in cells]
+        return float(sum(values) / gap[dataset][outcome])
+
     (reward,) = results.content["protocols"]
+    whole = (AS_DESCRIBED, BOTH) if BOTH in contrast else (AS_DESCRIBED,)
     return render(
         "protocols.md.j2",
         reward=reward,
         pair=pair,
         titles=PARTS,
-        datasets=list(signs),
+        datasets=list(gap),
         easy=easy,
         parts={
             cell: {
-                "na_share": found_of(cell, "na_share", list(signs)),
+                "na_share": found_of(cell, "na_share", list(gap)),
                 "accuracy": found_of(cell, "accuracy", easy),
             }
-            for cell in found["contrast"][pair]
+            for cell in contrast
+        },
+        shares={
+            name: {
+                "na_share": {each: reproduced("na_share", each, *cells) for each in gap},
+                "accuracy": {each: reproduced("accuracy", each, *cells) for each in easy},
+            }
+            for name, cells in {**{cell: (cell,) for cell in contrast}, "whole": whole}.items()
         },
     )
 

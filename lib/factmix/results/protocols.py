@@ -30,13 +30,13 @@ from factmix.study.protocol import PROTOCOLS, Protocol, ProtocolName
 from factmix.study.run import BASE, Run, name_in_variant
 from factmix.study.spec import Study
 
-AS_DESCRIBED = "described"
+AS_DESCRIBED, BOTH = "described", "released"
 # The cells of the table: whether the evidence of training, and all else, is as released.
 CELLS = {
     (False, False): AS_DESCRIBED,
     (True, False): "evidence",
     (False, True): "settings",
-    (True, True): "released",
+    (True, True): BOTH,
 }
 OUTCOMES = ("na_share", "accuracy")
 
