@@ -69,11 +69,6 @@ def drawn(*samples):
     return [PATHS.sample(sample) for sample in samples]
 
 
-def asked(run):
-    """The evaluation samples of an arm."""
-    return [sample for sample in (run.evaluation_sample, run.clean_sample) if sample]
-
-
 def every_arm(pattern):
     return expand(pattern, arm=STUDY.arms, seed=STUDY.seeds)
 
@@ -218,7 +213,9 @@ rule evaluate:
     message: "Arm {wildcards.arm}, seed {wildcards.seed}: evaluating"
     input:
         f"{ARM}/run.json",
-        lambda wildcards: drawn(*asked(run_of(wildcards))),
+        lambda wildcards: drawn(
+            *(each.evaluation_sample for each in run_of(wildcards).answers().values())
+        ),
         MODEL,
         STARTED,
     params:
@@ -226,8 +223,9 @@ rule evaluate:
             freshness.answering_settings(run_of(wildcards)), "evaluate"
         ),
     output:
-        # of some arms clean.parquet, too, which is not listed: names of outputs are those of all arms
-        f"{ARM}/{EVALUATED}",
+        # Of some arms clean.parquet, too, which is not listed: outputs are those of all arms.
+        # update: a run that was taken over has its answers, and no adapter to make them again.
+        update(f"{ARM}/{EVALUATED}"),
     threads: ALL_CORES
     resources:
         training=1,

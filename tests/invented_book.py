@@ -34,9 +34,8 @@ def invent_run(study: Study, paths: Paths, seed: int = 0) -> None:
         write_parquet(paths.run(base) / "predictions.parquet", answers)
     for run in study.all_runs():
         folder, steps = paths.run(run), run.steps
-        write_parquet(folder / "predictions.parquet", _answers(study, run.arm, rng))
-        if run.clean_sample:
-            write_parquet(paths.clean(run), _answers(study, run.arm, rng))
+        for name in run.answers():
+            write_parquet(folder / name, _answers(study, run.arm, rng))
         write_parquet(folder / "metrics.parquet", _metrics(study, run.arm, steps, rng))
         at = [step for step in study.evaluation.trajectory_steps if step <= steps]
         write_parquet(

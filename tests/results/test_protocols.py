@@ -17,7 +17,7 @@ from factmix.study import freshness
 from factmix.study.files import write_json, write_parquet
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
-from factmix.study.run import Run
+from factmix.study.run import CLEAN, Run
 from factmix.study.spec import Study
 from factmix.training.columns import PREDICTIONS
 
@@ -81,13 +81,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Paths:
         write_parquet(paths.run(base) / "predictions.parquet", answers(base, paths, 0.4, rng))
     for i, run in enumerate(STUDY.all_runs()):
         folder, right = paths.run(run), 0.3 + 0.04 * (i % len(STUDY.arms))
-        rows = answers(run, paths, right, rng)
-        write_parquet(folder / "predictions.parquet", rows)
-        during = rows.assign(step=0)
+        for name, asked in run.answers().items():
+            write_parquet(folder / name, answers(asked, paths, right, rng))
+        during = answers(run, paths, right, rng).assign(step=0)
         during.attrs["depends_on"] = freshness.trajectory(run, paths)
         write_parquet(folder / "trajectory.parquet", during)
-        if clean := run.on_clean():
-            write_parquet(paths.clean(run), answers(clean, paths, right, rng))
         curve = {"step": [1, 2], "reward/total": [1.0, 2.0], "format_rate": [0.5, 1.0]}
         curve |= {"kl": [0.0, 0.1], "zero_spread": [0.5, 0.5]}
         write_parquet(folder / "metrics.parquet", pd.DataFrame(curve))
@@ -103,18 +101,17 @@ def results(finished: Paths) -> dict[str, Any]:
     return compare(STUDY, finished)
 
 
-def share(finished: Paths, run: Run, dataset: str, measure: str, *, own: bool = False) -> float:
-    clean = run.clean_sample and not own
-    file = finished.clean(run) if clean else finished.run(run) / "predictions.parquet"
-    rows = pd.read_parquet(file)
+def share(finished: Paths, run: Run, dataset: str, outcome: str, *, own: bool = False) -> float:
+    name = CLEAN if run.clean_sample and not own else "predictions.parquet"
+    rows = pd.read_parquet(finished.run(run) / name)
     rows = rows[rows["dataset"] == dataset]
-    given = rows["gold"] if measure == "accuracy" else "NA"
+    given = rows["gold"] if outcome == "accuracy" else "NA"
     return float((rows["predicted"] == given).mean())
 
 
-def means(finished: Paths, arm: str, dataset: str, measure: str, **how: bool) -> float:
+def means(finished: Paths, arm: str, dataset: str, outcome: str, **how: bool) -> float:
     runs = [STUDY.run(arm, seed) for seed in STUDY.seeds]
-    return float(np.mean([share(finished, run, dataset, measure, **how) for run in runs]))
+    return float(np.mean([share(finished, run, dataset, outcome, **how) for run in runs]))
 
 
 def test_arms_that_differ_in_mixture_and_protocol_alone_form_a_table() -> None:
@@ -142,26 +139,51 @@ def test_arms_that_differ_in_mixture_and_protocol_alone_form_a_table() -> None:
     assert tables(find_study("main")) == {}
 
 
-@pytest.mark.parametrize("measure", ["na_share", "accuracy"])
-def test_effects_are_differences_of_means_over_seeds_on_clean_claims(
-    finished: Paths, results: dict[str, Any], measure: str
+def test_contrasts_are_differences_of_means_over_seeds_on_clean_claims(
+    finished: Paths, results: dict[str, Any]
 ) -> None:
     found = results["protocols"]["published"]
-    for dataset in STUDY.datasets:
+    pair = found["contrast"]["balanced_over_hard_only"]
+    asked = [(d, "na_share") for d in STUDY.datasets] + [("encyclopedia", "accuracy")]
+    assert {
+        (dataset, outcome) for dataset, of in pair["described"].items() for outcome in of
+    } == set(asked)
+    for dataset, outcome in asked:
         mean = {
-            (mixture, cell): means(finished, f"{mixture}_{cell}", dataset, measure)
+            (mixture, cell): means(finished, f"{mixture}_{cell}", dataset, outcome)
             for mixture in ("hard_only", "balanced")
             for cell in ("plain", "evidence", "settings", "released")
         }
         described = mean["balanced", "plain"] - mean["hard_only", "plain"]
-        pair = found["contrast"]["balanced_over_hard_only"]
-        assert pair["described"][dataset][measure]["crossed"]["value"] == pytest.approx(described)
+        assert pair["described"][dataset][outcome]["crossed"]["value"] == pytest.approx(described)
+        level = found["level"]["balanced"]["described"][dataset][outcome]["crossed"]
+        assert level["value"] == pytest.approx(mean["balanced", "plain"]) and "p" not in level
         for cell in ("evidence", "settings", "released"):
-            for mixture in ("hard_only", "balanced"):
-                change = found["change"][mixture][cell][dataset][measure]["crossed"]["value"]
-                assert change == pytest.approx(mean[mixture, cell] - mean[mixture, "plain"])
             added = mean["balanced", cell] - mean["hard_only", cell] - described
-            assert pair[cell][dataset][measure]["crossed"]["value"] == pytest.approx(added)
+            number = pair[cell][dataset][outcome]["crossed"]
+            assert number["value"] == pytest.approx(added)
+            assert number["p_holm"] >= number["p"]
+    own = found["own"]["balanced_over_hard_only"]
+    assert set(own) == {"settings", "released"}
+    differ = [
+        means(finished, f"{mixture}_released", "debate", "na_share", own=True)
+        for mixture in ("balanced", "hard_only")
+    ]
+    value = own["released"]["debate"]["na_share"]["crossed"]["value"]
+    assert value == pytest.approx(differ[0] - differ[1])
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_is_subtracted_from_what_does_not_depend_on_the_order_of_arms(order: int) -> None:
+    (table,) = tables(with_protocols(arms=dict(list(ARMS.items())[::order]))).values()
+    assert list(table) == ["hard_only", "balanced"]
+
+
+def test_a_reward_decides_what_was_paid_whatever_the_protocol_says() -> None:
+    rewards = STUDY.model_dump()["rewards"]
+    rewards["published"]["weight_by"] = "gold"
+    (table,) = tables(with_protocols(rewards=rewards)).values() or ({},)
+    assert table == {}
 
 
 def test_contamination_is_what_the_own_claims_gain_beyond_the_clean_ones(
@@ -170,6 +192,7 @@ def test_contamination_is_what_the_own_claims_gain_beyond_the_clean_ones(
     found = results["protocols"]["published"]["contamination"]
     base, own_base = STUDY.base_runs()
     assert set(found["hard_only"]) == {"settings", "released"}
+    assert set(found["hard_only"]["released"]) == {"debate"}  # of few claims
     for cell in ("settings", "released"):
         gains = []
         for own, untrained in ((True, own_base), (False, base)):
@@ -229,11 +252,17 @@ def test_a_released_pool_that_is_larger_than_the_dataset_is_refused(tmp_path: Pa
 )
 def test_an_arm_has_no_clean_sample_where_there_can_be_none(changes: dict[str, Any]) -> None:
     study = with_protocols(**changes)
-    assert all(run.clean_sample is None and run.on_clean() is None for run in study.runs())
+    assert all(run.clean_sample is None and len(run.answers()) == 1 for run in study.runs())
+    assert all(
+        cell in ("described", "evidence")
+        for table in tables(study).values()
+        for cells in table.values()
+        for cell in cells
+    )
 
 
 def test_baselines_and_arms_that_answer_the_studys_set_have_no_second_sample() -> None:
-    asked = {run.arm for run in STUDY.runs() if run.clean_sample}
+    asked = {run.arm for run in STUDY.runs() if len(run.answers()) > 1}
     assert asked == {
         f"{m}_{c}" for m in ("hard_only", "balanced") for c in ("settings", "released")
     }
@@ -244,7 +273,7 @@ def test_clean_answers_are_frozen_and_asked_for(
 ) -> None:
     freeze(STUDY, finished, tmp_path)
     run = STUDY.run("balanced_released", 1)
-    file = Paths(tmp_path).clean(run)
+    file = Paths(tmp_path).run(run) / CLEAN
     assert file.is_file()
     kept = pd.read_parquet(file)
     write_parquet(file, kept.iloc[1:])

@@ -166,6 +166,16 @@ def test_parts_that_share_no_example_add_their_means_and_variances():
     assert both.variances[1][0] == pytest.approx(sum(one.variances[1][0] for one in each))
 
 
+def test_a_part_by_example_is_a_share_of_all_examples_and_as_sure_as_accuracy():
+    arm, baseline = [right_on(*range(70)), right_on(*range(90))], [right_on(*range(20))] * 2
+    gain = gains(arm, baseline)["accuracy"]
+    difference = right(arm).astype(float) - right(baseline)
+    part = seeds.Part(GOLD, EACH, difference, by_example=True)
+    found = seeds.crossed_contrast([part], confidence=0.95)
+    assert found.by_seed == pytest.approx(gain.by_seed)
+    assert found.crossed.interval == pytest.approx(gain.crossed.interval, rel=0.03)
+
+
 def test_an_effect_that_can_be_detected_is_found_as_often_as_promised():
     random, found, draws = rng(6), 0, 400
 

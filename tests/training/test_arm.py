@@ -125,16 +125,16 @@ def test_a_run_with_a_clean_sample_is_taken_over_with_the_answers_to_it(
     write_parquet(paths(tmp_path).sample(clean), pd.DataFrame({"id": ["other"]}))
     source = commit(run, tmp_path)
     assert taken(run, tmp_path) is None  # nobody asked it
-    asked = run.on_clean()
-    assert asked is not None
+    asked = run.answers()["clean.parquet"]
     answers = pd.read_parquet(source / "predictions.parquet")
     now = freshness.answering(asked, paths(tmp_path), adapter_sha256="a" * 64)
     answers.attrs["depends_on"] = now
     write_parquet(source / "clean.parquet", answers)
     assert taken(run, tmp_path) == source
-    assert arm.is_trained(run, paths(tmp_path)) and arm.is_answered_clean(run, paths(tmp_path))
-    assert pd.read_parquet(paths(tmp_path).clean(run))["arm"].tolist() == [run.arm]
-    paths(tmp_path).clean(run).unlink()
+    assert arm.is_trained(run, paths(tmp_path)) and arm.is_all_answered(run, paths(tmp_path))
+    copy = paths(tmp_path).run(run) / "clean.parquet"
+    assert pd.read_parquet(copy)["arm"].tolist() == [run.arm]
+    copy.unlink()
     assert not arm.is_trained(run, paths(tmp_path))  # without an adapter, only a copy is whole
 
 

@@ -1,7 +1,6 @@
 """The steps of studies/paper.yaml, with a tiny model of gpt-oss-20b's architecture."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,15 +123,15 @@ def test_the_paper_takes_two_steps_under_both_protocols(tiny: Study, tmp_path: P
 
 def _check_clean(run: Run, paths: Paths) -> None:
     """The arm with a split of its own has answered the study's evaluation set as well."""
-    assert not paths.clean(replace(run, arm="balanced")).is_file()
-    clean = pd.read_parquet(paths.clean(run)).set_index(["dataset", "id"])
+    clean, own = (paths.run(run) / name for name in ("clean.parquet", "predictions.parquet"))
+    assert not (paths.arm("balanced", 0) / clean.name).is_file()
+    answers = pd.read_parquet(clean).set_index(["dataset", "id"])
     usual = pd.read_parquet(paths.evaluation).set_index(["dataset", "id"])
-    assert clean.index.equals(usual.index) and set(clean["arm"]) == {run.arm}
-    own = paths.run(run) / "predictions.parquet"
-    before = (own.stat().st_mtime_ns, paths.clean(run).stat().st_mtime_ns)
+    assert answers.index.equals(usual.index) and set(answers["arm"]) == {run.arm}
+    before = (own.stat().st_mtime_ns, clean.stat().st_mtime_ns)
     answer(run, paths)  # both are current
-    assert before == (own.stat().st_mtime_ns, paths.clean(run).stat().st_mtime_ns)
-    paths.clean(run).unlink()
+    assert before == (own.stat().st_mtime_ns, clean.stat().st_mtime_ns)
+    clean.unlink()
     answer(run, paths)
-    again = pd.read_parquet(paths.clean(run)).set_index(["dataset", "id"])
-    assert again.equals(clean) and own.stat().st_mtime_ns == before[0]
+    again = pd.read_parquet(clean).set_index(["dataset", "id"])
+    assert again.equals(answers) and own.stat().st_mtime_ns == before[0]

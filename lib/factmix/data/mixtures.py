@@ -130,7 +130,7 @@ def prepare(study: Study, paths: Paths) -> Report:
     }
     usual, *variants = [run.evaluation_sample for run in study.base_runs()]
     drawn = {usual.split: _draw(study, pools, usual)}
-    left = _left_to_split(study, pools, drawn[usual.split].evaluation)
+    left = _left_to_split(study, pools, usual, drawn[usual.split].evaluation)
     for variant in variants:
         if variant.split not in drawn:
             drawn[variant.split] = _draw(study, left, variant)
@@ -145,12 +145,11 @@ def prepare(study: Study, paths: Paths) -> Report:
         for sample in study.training_samples()
     }
     for run in study.all_runs():
-        if run.protocol.split == "group_disjoint":
-            check_disjoint(
-                trainings[run.training_sample.name],
-                evaluations[run.evaluation_sample.name],
-                f"study {study.name}, arm {run.arm}, seed {run.seed}",
-            )
+        where = f"study {study.name}, arm {run.arm}, seed {run.seed}"
+        for asked in run.answers().values():
+            if asked.evaluation_sample.split == "group_disjoint":
+                evaluated = evaluations[asked.evaluation_sample.name]
+                check_disjoint(trainings[run.training_sample.name], evaluated, where)
     arms = {}
     for run in study.runs():
         train = trainings[run.training_sample.name]
@@ -241,16 +240,19 @@ def _draw(study: Study, pools: dict[str, pd.DataFrame], sample: EvaluationSample
 
 
 def _left_to_split(
-    study: Study, pools: dict[str, pd.DataFrame], evaluation: pd.DataFrame
+    study: Study,
+    pools: dict[str, pd.DataFrame],
+    usual: EvaluationSample,
+    evaluation: pd.DataFrame,
 ) -> dict[str, pd.DataFrame]:
-    """What an arm with another split than the study's draws from.
+    """What an arm draws from whose split is not that of the study.
 
-    Generated datasets have enough examples to leave out the study's own evaluation set, by group
-    and by claim, so that such an arm can answer that, too.
+    Generated datasets have enough examples to leave out the evaluation set of a study that splits
+    by group, so that such an arm can answer that, too. What is left out are groups and claims.
     """
     return {
         name: _apart(pool, evaluation).reset_index(drop=True)
-        if study.datasets[name].generated
+        if study.datasets[name].generated and usual.split == "group_disjoint"
         else pool
         for name, pool in pools.items()
     }
@@ -289,7 +291,7 @@ def check_drawn(run: Run | BaseRun | WarmStartRun, paths: Paths) -> None:
         samples.append(run.evaluation_sample)
     if isinstance(run, Run):
         samples.insert(0, run.training_sample)
-        samples += [run.clean_sample] if run.clean_sample else []
+        samples += [asked.evaluation_sample for asked in run.answers().values()][1:]
     warm_start = run if isinstance(run, WarmStartRun) else run.warm_start
     if warm_start:
         samples.append(warm_start.sample)

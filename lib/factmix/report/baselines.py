@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import getitem
-from typing import Any
 
 import pandas as pd
 
@@ -150,9 +149,3 @@ def contrasts_of(results: Results) -> dict[str, list[Contrast]]:
         for setting, pairs in contrasted(results.study).items()
         if pairs
     }
-
-
-def protocol_contrasts(results: Results) -> list[tuple[dict[str, Any], str]]:
-    """For each pair of mixtures that are compared by protocol: what was found, and its name."""
-    sections = results.content["protocols"].values()
-    return [(found, pair) for found in sections for pair in found["contrast"]]

@@ -14,7 +14,6 @@ from factmix.report.sources import BENCHMARKS, PUBLISHED, Results
 from factmix.report.templates import render
 from factmix.results import dictionary, rerun_diff
 from factmix.results.numbers import amount
-from factmix.study.paths import CLEAN
 
 FOLDER = "downloads"
 # What each file is; those that a study does not have are left out.
@@ -41,9 +40,8 @@ def of_study(results: Results) -> dict[str, bytes]:
     kept = {name: results.root / name for name in FILES if (results.root / name).is_file()}
     records = json.dumps(rerun_diff.run_records(results.root), indent=2) + "\n"
     made = {name: file.read_bytes() for name, file in kept.items()}
-    made |= {f"{name}.csv": csv(results, name).encode() for name in dictionary.TABLES}
-    if any(results.root.glob(f"*/{CLEAN}")):
-        made["clean.csv"] = csv(results, "clean").encode()
+    tables = [name for name in dictionary.TABLES if any(results.root.glob(f"*/{name}.parquet"))]
+    made |= {f"{name}.csv": csv(results, name).encode() for name in tables}
     made["runs.json"] = records.encode()
     files = {f"{FOLDER}/{results.place}/{name}": content for name, content in made.items()}
     if results.study_file.is_file():

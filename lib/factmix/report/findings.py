@@ -1,6 +1,6 @@
 """The facts of the sentences whose verdict depends on the results; their words are templates."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,13 @@ from factmix.report.baselines import (
     BaselineGroup,
     baseline_groups,
     contrasts_of,
-    protocol_contrasts,
 )
-from factmix.report.published_study import Published
+from factmix.report.published_study import PATTERN, Published
 from factmix.report.sources import Results, in_both_readings
 from factmix.report.templates import render
 from factmix.results import statements
 from factmix.results.numbers import Leaf
-from factmix.results.protocols import AS_DESCRIBED, BOTH
+from factmix.results.protocols import OUTCOMES
 from factmix.results.results_json import result_key
 from factmix.study.settings import Dataset
 from factmix.study.spec import Study
@@ -28,9 +27,9 @@ Where = tuple[str, str]  # arm and dataset
 # What a cell of `protocols` is called in sentences.
 PARTS = {
     "described": "The mixture, all as described",
-    "evidence": "What the evidence that training shows adds, as released",
-    "settings": "What all other settings add, as released",
-    "released": "What both add together",
+    "evidence": "Added by training evidence as released",
+    "settings": "Added by all other settings as released",
+    "released": "Added by both together",
 }
 
 
@@ -362,52 +361,50 @@ def second(default: Results, second: Results) -> str:
 
 
 def protocols(results: Results, published: Published) -> str:
-    """What the mixture and each part of the protocol add to the published difference."""
-    ((found, pair),) = protocol_contrasts(results)
+    """What the mixture and each part of the protocol do to the published difference."""
+    ((reward, found),) = results.content["protocols"].items()
+    pair = "_over_".join(PATTERN)
+    contrast, own = found["contrast"][pair], found["own"][pair]
     datasets = {each.stands_for: result_key(d) for d, each in results.study.datasets.items()}
     gap = {
         datasets[DATASETS[name]]: {outcome: leaf["value"] for outcome, leaf in of.items()}
         for name, of in published.numbers["pattern"].items()
     }
-    contrast = found["contrast"][pair]
-    easy = [result_key(name) for name, each in results.study.datasets.items() if _easy(each)]
 
-    def found_of(cell: str, outcome: str, among: Sequence[str]) -> dict[str, list[str]]:
+    def found_of(cell: str, outcome: str) -> dict[str, Any]:
+        """The datasets by what was found, and what that is of the published difference."""
         sides: dict[str, list[str]] = {"same": [], "other": [], "open": []}
-        for dataset in among:
+        shares = {}
+        for dataset in (each for each in gap if outcome in contrast[cell][each]):
             leaf = contrast[cell][dataset][outcome]["crossed"]
             side = "same" if leaf["value"] * gap[dataset][outcome] > 0 else "other"
-            sides[side if results.established(leaf) else "open"].append(dataset)
-        return sides
+            if not results.established(leaf):
+                side = "open"
+            else:
+                ends = sorted(end / gap[dataset][outcome] for end in leaf["interval"])
+                shares[dataset] = (leaf["value"] / gap[dataset][outcome], *ends)
+            sides[side].append(dataset)
+        verdict = "undecided"
+        if bool(sides["same"]) != bool(sides["other"]):
+            verdict = "yes" if sides["same"] else "the other way"
+        return {**sides, "shares": shares, "verdict": verdict}
 
-    def reproduced(outcome: str, dataset: str, *cells: str) -> float:
-        """The share of the published difference that some cells together make."""
-        values = [contrast[cell][dataset][outcome]["crossed"]["value"] for cell in cells]
-        return float(sum(values) / gap[dataset][outcome])
-
-    (reward,) = results.content["protocols"]
-    whole = (AS_DESCRIBED, BOTH) if BOTH in contrast else (AS_DESCRIBED,)
     return render(
         "protocols.md.j2",
         reward=reward,
         pair=pair,
         titles=PARTS,
-        datasets=list(gap),
-        easy=easy,
         parts={
+            cell: {outcome: found_of(cell, outcome) for outcome in OUTCOMES} for cell in contrast
+        },
+        own={
             cell: {
-                "na_share": found_of(cell, "na_share", list(gap)),
-                "accuracy": found_of(cell, "accuracy", easy),
+                dataset: leaf["na_share"]["crossed"]["value"] / gap[dataset]["na_share"]
+                for dataset, leaf in of.items()
             }
-            for cell in contrast
+            for cell, of in own.items()
         },
-        shares={
-            name: {
-                "na_share": {each: reproduced("na_share", each, *cells) for each in gap},
-                "accuracy": {each: reproduced("accuracy", each, *cells) for each in easy},
-            }
-            for name, cells in {**{cell: (cell,) for cell in contrast}, "whole": whole}.items()
-        },
+        power=f"{100 * statements.POWER:g}\u00a0%",
     )
 
 

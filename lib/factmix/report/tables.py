@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from factmix.published.released import DATASETS
-from factmix.report.baselines import arm_name, contrasts_of, protocol_contrasts
+from factmix.report.baselines import arm_name, contrasts_of
 from factmix.report.markdown import tabled
-from factmix.report.published_study import Published
+from factmix.report.published_study import PATTERN, Published
 from factmix.report.sources import Results
 from factmix.report.templates import METRIC_NAMES, render, say
-from factmix.results.protocols import OUTCOMES
+from factmix.results.protocols import AS_DESCRIBED, OUTCOMES
 from factmix.results.results_json import result_key
 from factmix.study.labels import LABELS, Label
 from factmix.study.settings import Reward
@@ -137,29 +137,32 @@ def of_second(results: Results) -> dict[str, str]:
 
 def of_protocols(results: Results, study: Published) -> dict[str, str]:
     """The tables of the page about described and released, by name."""
-    ((found, pair),) = protocol_contrasts(results)
-    cells = list(found["contrast"][pair])
+    (found,) = results.content["protocols"].values()
     stands_for = {result_key(d): each.stands_for for d, each in results.study.datasets.items()}
     published = {DATASETS[name]: of for name, of in study.numbers["pattern"].items()}
+    pair = "_over_".join(PATTERN)
+    cells, own = list(found["contrast"][pair]), list(found["own"][pair])
     compared = [
         (
             outcome,
             dataset,
-            published.get(stands_for[dataset] or "", {}).get(outcome),
-            [found["contrast"][pair][cell][dataset][outcome]["crossed"] for cell in cells],
+            published[stands_for[dataset] or ""][outcome],
+            [found["contrast"][pair][cell][dataset][outcome] for cell in cells],
+            [found["own"][pair][cell][dataset][outcome]["crossed"] for cell in own],
         )
         for outcome in OUTCOMES
         for dataset in results.datasets
+        if outcome in found["contrast"][pair][AS_DESCRIBED].get(dataset, {})
     ]
-    own = list(next(iter(found["contamination"].values())))
     contaminated = [
-        (mixture, dataset, [of[cell][dataset]["accuracy"]["crossed"] for cell in own])
-        for mixture, of in found["contamination"].items()
-        for dataset in results.datasets
+        (mixture, cell, dataset, of["accuracy"])
+        for mixture, of_cell in found["contamination"].items()
+        for cell, of_dataset in of_cell.items()
+        for dataset, of in of_dataset.items()
     ]
     return {
-        "protocols": _study("protocols", compared, cells),
-        "contamination": _study("contamination", contaminated, own),
+        "protocols": _study("protocols", results, compared, cells, own),
+        "contamination": _study("contamination", results, contaminated),
     }
 
 

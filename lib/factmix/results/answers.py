@@ -12,12 +12,11 @@ from factmix.study import freshness
 from factmix.study.files import changed_beside, read_attributes, read_record, rows_sha256
 from factmix.study.labels import Label
 from factmix.study.paths import Paths
-from factmix.study.run import BASE, BaseRun, Run, name_in_variant
+from factmix.study.run import BASE, PREDICTIONS, BaseRun, Run, name_in_variant
 from factmix.study.spec import Study
 from factmix.training.columns import PROBABILITIES, TRAINED
 
 CONSTANTS = {"always_na": Label.NA, "always_pass": Label.PASS}
-PREDICTIONS = "predictions.parquet"
 
 
 class CompareError(ValueError):
@@ -54,8 +53,8 @@ def check_files(study: Study, paths: Paths) -> None:
     for run in study.all_runs():
         for name in TRAINED:
             made_by[paths.run(run) / name] = _command("train", run)
-        for file in _answered(run, paths):
-            made_by[file] = _command("evaluate", run)
+        for name in run.answers():
+            made_by[paths.run(run) / name] = _command("evaluate", run)
     absent = [path for path in made_by if not path.is_file()]
     if absent:
         files = ", ".join(str(path.relative_to(paths.root)) for path in absent)
@@ -63,14 +62,6 @@ def check_files(study: Study, paths: Paths) -> None:
         raise CompareError(
             f"study {study.name}: {paths.root} lacks {files}; make what is missing with: {commands}"
         )
-
-
-def _answered(run: Run | BaseRun, paths: Paths) -> dict[Path, Run | BaseRun]:
-    """The files of a run's answers, each with the run that says what was asked."""
-    files: dict[Path, Run | BaseRun] = {paths.run(run) / PREDICTIONS: run}
-    if isinstance(run, Run) and (clean := run.on_clean()):
-        files[paths.clean(run)] = clean
-    return files
 
 
 def so_far(study: Study, paths: Paths) -> tuple[Study, list[Run]]:
@@ -87,8 +78,7 @@ def so_far(study: Study, paths: Paths) -> tuple[Study, list[Run]]:
     finished = [
         run
         for run in study.all_runs()
-        if all((paths.run(run) / name).is_file() for name in TRAINED)
-        and all(file.is_file() for file in _answered(run, paths))
+        if all((paths.run(run) / name).is_file() for name in (*TRAINED, *run.answers()))
     ]
     done = {(run.arm, run.seed) for run in finished}
     seeds = [seed for seed in study.seeds if all((arm, seed) in done for arm in study.arms)]
@@ -137,8 +127,8 @@ def check_current(runs: Iterable[Run | BaseRun], paths: Paths) -> None:
             _check_trajectory(run, paths, rests_on_it=several)
         command = f"factmix evaluate {run.study} {BASE}"
         command = _command("evaluate", run) if isinstance(run, Run) else command
-        for file, asked in _answered(run, paths).items():
-            if not file.is_file():
+        for name, asked in run.answers().items():
+            if not (file := folder / name).is_file():
                 continue
             now: freshness.Record = {
                 "settings": freshness.answering_settings(asked),
@@ -248,9 +238,10 @@ def read_clean(study: Study, paths: Paths, seed: int) -> dict[str, dict[str, Ans
     usual = study.base_runs()[0]
     reference = _indexed(paths.run(usual) / PREDICTIONS)
     files = {
-        run.arm: paths.clean(run) if run.clean_sample else paths.run(run) / PREDICTIONS
+        run.arm: paths.run(run) / name
         for run in study.runs(seed)
-        if usual.evaluation_sample in (run.evaluation_sample, run.clean_sample)
+        for name, asked in run.answers().items()
+        if asked.evaluation_sample == usual.evaluation_sample
     }
     return {
         arm: _of_same(study, file, _indexed(file), usual.arm, reference)

@@ -72,6 +72,7 @@ _NAMES = {place: names for place, (_, names) in PLACES.items()}
 # Columns of each table: one Parquet file for each run, one CSV file for all runs.
 TABLES: dict[str, dict[str, str]] = {
     "predictions": columns.PREDICTIONS,
+    "clean": columns.PREDICTIONS,
     "trajectory": columns.TRAJECTORY,
     "metrics": columns.METRICS,
     "rewards": columns.REWARDS,

@@ -7,7 +7,6 @@ import tempfile
 from pathlib import Path
 
 from factmix.results.answers import (
-    PREDICTIONS,
     CompareError,
     check_current,
     check_files,
@@ -18,7 +17,7 @@ from factmix.results.results_json import differences
 from factmix.study.files import read_attributes, read_record, rows_sha256
 from factmix.study.load import load_kept
 from factmix.study.paths import Paths
-from factmix.study.run import BASE, Run
+from factmix.study.run import BASE, PREDICTIONS, Run
 from factmix.study.spec import Study
 from factmix.training.columns import TABLES, TRAINED
 
@@ -66,14 +65,13 @@ def freeze(study: Study, paths: Paths, into: Path, *, incomplete: bool = False) 
             f"{so_far_too if incomplete else ''}"
         )
     taken = {run.name: source for run in runs if (source := _kept_elsewhere(run, paths, into))}
-    folders = [paths.run(run) for run in runs if run.name not in taken]
-    names = (*TRAINED, PREDICTIONS)
+    own = [run for run in runs if run.name not in taken]
     # Of many seeds the pages of the first, whose numbers results.json has.
     kept = {run.name for run in study.runs()}
     sources = [paths.results, paths.study, paths.data_report]
     sources += [paths.run(run) / PREDICTIONS for run in study.base_runs()]
-    sources += [folder / name for folder in folders for name in names if (folder / name).is_file()]
-    sources += [paths.clean(run) for run in runs if run.clean_sample and run.name not in taken]
+    files = [paths.run(run) / name for run in own for name in (*TRAINED, *run.answers())]
+    sources += [file for file in files if file.is_file()]
     sources += [page for page in _pages(paths) if page.stem in kept or not _of_arm(page)]
     _check_card(study, paths, Paths(into))
     optional = (paths.learning_rate, paths.shortcuts, paths.card)
@@ -88,10 +86,10 @@ def freeze(study: Study, paths: Paths, into: Path, *, incomplete: bool = False) 
         for name, source in taken.items():
             (aside / name).symlink_to(source.resolve())
         _check_results(study, Paths(aside), paths)
+        for link in [each for each in into.glob("*") if each.is_symlink()]:
+            link.unlink()
         for run in sorted(into.glob("*/run.json")):
-            if run.parent.is_symlink():
-                run.parent.unlink()
-            elif run.parent.name not in known or run.parent.name in taken:
+            if run.parent.name not in known or run.parent.name in taken:
                 shutil.rmtree(run.parent)
         bases = {run.name for run in study.base_runs()}
         for base in sorted(into.glob("base-*/predictions.parquet")):
@@ -110,14 +108,17 @@ def freeze(study: Study, paths: Paths, into: Path, *, incomplete: bool = False) 
 
 
 def _kept_elsewhere(run: Run, paths: Paths, into: Path) -> Path | None:
-    """The committed run, of another study beside `into`, that a run has the name and tables of."""
+    """The committed run of another study, beside `into`, that a run is a copy of, name and all."""
     record = paths.run(run) / "run.json"
-    source = into.parent / read_record(record).get("taken_from", "")
-    if source.name != run.name or source.parent.name == into.name or not source.is_dir():
+    taken_from = str(read_record(record).get("taken_from", ""))
+    source = (into.parent / taken_from).resolve()
+    if source.name != run.name or source.parent in (into.resolve(), into.parent.resolve()):
         return None
-    tables = [name for name in (*TABLES, PREDICTIONS) if (source / name).is_file()]
-    alike = all(rows_sha256(source / name) == rows_sha256(record.parent / name) for name in tables)
-    return source if alike and len(tables) == len(TABLES) + 1 else None
+    for name in (*TABLES, *run.answers()):
+        file = source / name
+        if not file.is_file() or rows_sha256(file) != rows_sha256(record.parent / name):
+            return None
+    return source
 
 
 def _check_results(study: Study, copied: Paths, run: Paths) -> None:

@@ -1,13 +1,12 @@
-"""Described or released: what each departure of the released code does to what an arm answers.
+"""Described or released: what departures of the released code do to the difference of two mixtures.
 
-Arms that differ in their mixture and in the protocol alone form a table. Two parts of the protocol
-are told apart: the evidence that training shows, and all its other settings. So a mixture has up to
-four cells. All cells answer the study's own evaluation set, which shares no group and no claim with
-what any of them was trained on; those that split otherwise answer their own, too, part of which
-they were trained on.
+Arms that differ in their mixture and in their protocol alone form a table. Two parts of the
+protocol are told apart: the evidence that training shows, and all its other settings. So a mixture
+has up to four cells. All arms answer the study's evaluation set, which is *clean*: it shares no
+group and no claim with what any of them was trained on. Those that split otherwise answer their
+*own* set, too, part of which they were trained on.
 
-What the mixture does as described is `contrast.<pair>.described`. What a departure adds to it, the
-interaction of mixture and protocol, is `contrast.<pair>.<cell>`.
+What is tested was written down in book/plan.md.
 
 Axis suffixes: S seed, N example.
 """
@@ -26,8 +25,9 @@ from factmix.stats.metrics import Floats
 from factmix.stats.seeds import Part
 from factmix.study.labels import Label
 from factmix.study.paths import Paths
-from factmix.study.protocol import PROTOCOLS, Protocol, ProtocolName
+from factmix.study.protocol import PROTOCOLS, ProtocolName
 from factmix.study.run import BASE, Run, name_in_variant
+from factmix.study.settings import WeightedReward
 from factmix.study.spec import Study
 
 AS_DESCRIBED, BOTH = "described", "released"
@@ -48,29 +48,32 @@ _TESTS = {
     "by_seed.seed_<number>": "; of one seed",
 }
 _SECTIONS = {
-    "level.<mixture>.<cell>": "of an arm, on the study's own evaluation set",
-    "level.<mixture>.described": "the same as described",
-    "change.<mixture>.<cell>": "of arms of one mixture, on the study's own evaluation set: with a "
-    "part of the protocol as released, minus as described",
-    "contrast.<pair>.described": "of two mixtures as described, on the study's own evaluation set",
+    "level.<mixture>.<cell>": "of an arm, on the clean evaluation set",
+    "contrast.<pair>.described": "of two mixtures as described, on the clean evaluation set",
     "contrast.<pair>.<cell>": "what this is with a part of the protocol as released, minus as "
     "described",
+    "own.<pair>.<cell>": "of two mixtures, on an evaluation set of their own; not tested",
     "contamination.<mixture>.<cell>": "change over the base model on the arm's own evaluation set, "
-    "of which it was trained on a part, minus that on the study's",
+    "of which it was trained on a part, minus that on the clean one",
 }
+_UNTESTED = ("level", "own")
 KEYS: dict[str, str] = {  # of results.json, for a study that has such arms and several seeds
     f"protocols.<reward>.{section}.<dataset>.<outcome>.{test}": meaning + of_test
     for section, meaning in _SECTIONS.items()
     for test, of_test in _TESTS.items()
-    if (section.partition(".")[0], test) != ("level", "detectable")
+    if not (section.startswith(_UNTESTED) and test == "detectable")
+} | {
+    f"protocols.<reward>.level.<mixture>.described.<dataset>.<outcome>.{test}": "the same as "
+    "described"
+    for test in _TESTS
+    if test != "detectable"
 }
 
 Table = Mapping[str, Mapping[str, Run]]  # mixture -> cell -> the run of the first seed
+Systems = Mapping[str, Mapping[str, Answers]]  # arm -> dataset -> answers
 
 
-def protocols(
-    study: Study, paths: Paths, by_seed: Sequence[Mapping[str, Mapping[str, Answers]]]
-) -> dict[str, Any]:
+def protocols(study: Study, paths: Paths, by_seed: Sequence[Systems]) -> dict[str, Any]:
     """The section `protocols` of results.json; empty for a study without such arms.
 
     Args:
@@ -78,70 +81,53 @@ def protocols(
         paths: its run.
         by_seed: for each seed what `read_answers` returns.
     """
-    found: dict[str, Any] = {}
-    for reward, table in tables(study).items():
-        clean = [read_clean(study, paths, seed) for seed in study.seeds]
-        levels: Quantities = {}
-        changes: Quantities = {}
-        contrasts: Quantities = {}
-        contamination: Quantities = {}
-        for dataset in study.datasets:
-            on = _on(table, clean, dataset)
-            for (mixture, cell, outcome), part in on.items():
-                levels[f"{mixture}.{cell}.{dataset}", outcome] = [part]
-                if cell != AS_DESCRIBED:
-                    name = f"{mixture}.{cell}.{dataset}"
-                    changes[name, outcome] = [_minus(part, on[mixture, AS_DESCRIBED, outcome])]
-            for first, second in combinations(table, 2):
-                pair = f"{second}_over_{first}"
-                for cell in (each for each in table[first] if each in table[second]):
-                    for outcome in OUTCOMES:
-                        part = _minus(on[second, cell, outcome], on[first, cell, outcome])
-                        if cell != AS_DESCRIBED:
-                            usual = contrasts[f"{pair}.{AS_DESCRIBED}.{dataset}", outcome]
-                            part = _minus(part, usual[0])
-                        contrasts[f"{pair}.{cell}.{dataset}", outcome] = [part]
-            for mixture, cells in table.items():
-                for cell, run in cells.items():
-                    if run.clean_sample:
-                        parts = _own_minus_clean(run, by_seed, clean, dataset)
-                        contamination[f"{mixture}.{cell}.{dataset}", "accuracy"] = parts
-        found[result_key(reward)] = {
-            "level": _nested(_untested(tested(study, levels))),
-            "change": _nested(tested(study, changes)),
-            "contrast": _nested(tested(study, contrasts)),
-            "contamination": _nested(tested(study, contamination)),
+    found = tables(study)
+    clean = [read_clean(study, paths, seed) for seed in study.seeds] if found else []
+    return {
+        result_key(reward): {
+            "level": _nested(_untested(tested(study, _levels(study, table, clean)), "fraction")),
+            "contrast": _nested(tested(study, _contrasts(study, table, clean))),
+            "own": _nested(_untested(tested(study, _own(study, table, by_seed)), "points")),
+            "contamination": _nested(tested(study, _contamination(study, table, by_seed, clean))),
         }
-    return found
+        for reward, table in found.items()
+    }
 
 
 def tables(study: Study) -> dict[str, Table]:
     """Reward -> its table, of mixtures that have an arm as described and at least one other.
 
-    Arms that are baselines, or differ in more than mixture and protocol, are in none.
+    Arms are in none that are baselines, differ in more than mixture and protocol, or did not answer
+    the clean evaluation set.
     """
-    free = {"mixture", "reward", "baseline", "protocol", *Protocol.model_fields}
+    free = {"mixture", "reward", "baseline", "protocol", *PROTOCOLS["as_described"].model_dump()}
+    usual = study.base_runs()[0].evaluation_sample
     found: dict[str, dict[str, dict[str, Run]]] = {}
     for run in study.runs():
         settings = study.arms[run.arm]
         others = {key for key, value in settings.model_dump().items() if value} - free
-        cell = _cell(run.protocol)
-        if cell and not others and run.arm != run.baseline:
+        asked = [each.evaluation_sample for each in run.answers().values()]
+        cell = _cell(run)
+        if cell and not others and run.arm != run.baseline and usual in asked:
             table = found.setdefault(settings.reward, {})
-            table.setdefault(run.mixture, {})[cell] = run
+            table.setdefault(run.mixture, {}).setdefault(cell, run)
     kept = {
         reward: {
-            mixture: cells
-            for mixture, cells in table.items()
-            if AS_DESCRIBED in cells and len(cells) > 1
+            mixture: table[mixture]
+            for mixture in study.mixtures  # whose order decides what is subtracted from what
+            if len(table.get(mixture, {})) > 1 and AS_DESCRIBED in table[mixture]
         }
         for reward, table in found.items()
     }
     return {reward: table for reward, table in kept.items() if table}
 
 
-def _cell(protocol: Protocol) -> str | None:
-    """The cell of a protocol; None if its other settings are neither all the one nor the other."""
+def _cell(run: Run) -> str | None:
+    """The cell of an arm; None if its other settings are neither all the one nor the other."""
+    protocol = run.protocol
+    if isinstance(run.reward, WeightedReward):  # what the reward says is what was trained
+        paid = {"weight_by": run.reward.weight_by, "invalid_as": run.reward.invalid_as}
+        protocol = protocol.model_copy(update=paid)
     evidence = protocol.evidence_train == PROTOCOLS["as_released"].evidence_train
     presets: tuple[ProtocolName, ...] = ("as_described", "as_released")
     for released, name in enumerate(presets):
@@ -151,38 +137,95 @@ def _cell(protocol: Protocol) -> str | None:
     return None
 
 
-def _on(
-    table: Table, clean: Sequence[Mapping[str, Mapping[str, Answers]]], dataset: str
-) -> dict[tuple[str, str, str], Part]:
-    """The answers of each arm to one dataset of the study's evaluation set, by mixture and cell."""
-    found = {}
+def _levels(study: Study, table: Table, clean: Sequence[Systems]) -> Quantities:
+    return {
+        (f"{mixture}.{cell}.{dataset}", outcome): [_part(clean, run.arm, dataset, outcome)]
+        for mixture, cells in table.items()
+        for cell, run in cells.items()
+        for dataset in study.datasets
+        for outcome in OUTCOMES
+    }
+
+
+def _contrasts(study: Study, table: Table, clean: Sequence[Systems]) -> Quantities:
+    """Of each pair of mixtures: their difference as described, and what each other cell adds."""
+    made: Quantities = {}
+    for pair, cells in _pairs(table).items():
+        for outcome, dataset in _asked(study):
+            described = _difference(clean, cells[AS_DESCRIBED], dataset, outcome)
+            for cell, arms in cells.items():
+                part = _difference(clean, arms, dataset, outcome)
+                part = part if cell == AS_DESCRIBED else _minus(part, described)
+                made[f"{pair}.{cell}.{dataset}", outcome] = [part]
+    return made
+
+
+def _own(study: Study, table: Table, by_seed: Sequence[Systems]) -> Quantities:
+    """The difference of each pair of mixtures on an evaluation set of their own."""
+    made: Quantities = {}
+    for pair, cells in _pairs(table).items():
+        for cell, (first, second) in cells.items():
+            if first.clean_sample and second.clean_sample:
+                for outcome, dataset in _asked(study):
+                    part = _difference(by_seed, (first, second), dataset, outcome)
+                    made[f"{pair}.{cell}.{dataset}", outcome] = [part]
+    return made
+
+
+def _contamination(
+    study: Study, table: Table, by_seed: Sequence[Systems], clean: Sequence[Systems]
+) -> Quantities:
+    """The change of accuracy over the base model: on own claims, minus on clean ones.
+
+    Of datasets of which little is drawn from, and of those that nothing is trained on.
+    """
+    made: Quantities = {}
     for mixture, cells in table.items():
         for cell, run in cells.items():
-            given = [of_seed[run.arm][dataset] for of_seed in clean]
-            for outcome in OUTCOMES:
-                values_SN = np.stack([_values(each, outcome) for each in given])
-                found[mixture, cell, outcome] = _part(given[0], values_SN)
-    return found
+            own = name_in_variant(BASE, run.evaluation_sample.variant)
+            for dataset in study.datasets if run.clean_sample else ():
+                if dataset in run.evaluation_sample.pool or study.datasets[dataset].held_out:
+                    before = by_seed[0][own][dataset], by_seed[0][BASE][dataset]
+                    parts = [
+                        _less(_part(systems, run.arm, dataset, "accuracy"), untrained)
+                        for systems, untrained in zip((by_seed, clean), before, strict=True)
+                    ]
+                    opposite = replace(parts[1], contributions=-parts[1].contributions)
+                    made[f"{mixture}.{cell}.{dataset}", "accuracy"] = [parts[0], opposite]
+    return made
 
 
-def _own_minus_clean(
-    run: Run,
-    by_seed: Sequence[Mapping[str, Mapping[str, Answers]]],
-    clean: Sequence[Mapping[str, Mapping[str, Answers]]],
-    dataset: str,
-) -> list[Part]:
-    """The change of accuracy over the base model on the arm's own evaluation set, and minus that
-    on the study's."""
-    parts = []
-    for sign, base, answers in (
-        (1, name_in_variant(BASE, run.evaluation_sample.variant), by_seed),
-        (-1, BASE, clean),
-    ):
-        untrained = by_seed[0][base][dataset]
-        before_N = _values(untrained, "accuracy")
-        after_SN = np.stack([_values(each[run.arm][dataset], "accuracy") for each in answers])
-        parts.append(_part(untrained, sign * (after_SN - before_N)))
-    return parts
+def _pairs(table: Table) -> dict[str, dict[str, tuple[Run, Run]]]:
+    """The name of a pair of mixtures -> the cells that both have -> their runs."""
+    return {
+        f"{second}_over_{first}": {
+            cell: (run, table[second][cell])
+            for cell, run in table[first].items()
+            if cell in table[second]
+        }
+        for first, second in combinations(table, 2)
+    }
+
+
+def _asked(study: Study) -> list[tuple[str, str]]:
+    """Outcomes and datasets of contrasts: answers of NA where some arm trains, accuracy on easy."""
+    trained = [name for name, dataset in study.datasets.items() if not dataset.held_out]
+    easy = [name for name in trained if not study.datasets[name].hard]
+    return [("na_share", name) for name in trained] + [("accuracy", name) for name in easy]
+
+
+def _difference(
+    systems: Sequence[Systems], runs: tuple[Run, Run], dataset: str, outcome: str
+) -> Part:
+    first, second = (_part(systems, run.arm, dataset, outcome) for run in runs)
+    return _minus(second, first)
+
+
+def _part(systems: Sequence[Systems], arm: str, dataset: str, outcome: str) -> Part:
+    """The share of all examples with an outcome, for each seed."""
+    given = [of_seed[arm][dataset] for of_seed in systems]
+    values_SN = np.stack([_values(each, outcome) for each in given])
+    return Part(given[0].gold, given[0].groups, values_SN, by_example=True)
 
 
 def _values(given: Answers, outcome: str) -> Floats:
@@ -193,22 +236,21 @@ def _values(given: Answers, outcome: str) -> Floats:
     )
 
 
-def _part(given: Answers, values_SN: Floats) -> Part:
-    """Of all examples alike, whatever their label, as shares of answers are."""
-    return Part(["any"] * len(given.gold), given.groups, values_SN)
-
-
 def _minus(one: Part, other: Part) -> Part:
     return replace(one, contributions=one.contributions - other.contributions)
 
 
-def _untested(found: dict[str, Any]) -> dict[str, Any]:
-    """Shares, which nobody asks whether they are 0."""
+def _less(part: Part, untrained: Answers) -> Part:
+    return replace(part, contributions=part.contributions - _values(untrained, "accuracy"))
+
+
+def _untested(found: dict[str, Any], unit: str) -> dict[str, Any]:
+    """Numbers of which nobody asks whether they are 0."""
     for outcomes in found.values():
         for tests in outcomes.values():
             tests.pop("detectable")
             for number in (tests["crossed"], tests["grouped"], *tests["by_seed"].values()):
-                number["unit"] = "fraction"
+                number["unit"] = unit
                 for name in ("p", "p_holm"):
                     number.pop(name, None)
     return found

@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from factmix.results.answers import PREDICTIONS
 from factmix.results.results_json import differences
 from factmix.study.files import rows_sha256, sha256, write_json
 from factmix.study.load import load_kept
 from factmix.study.paths import Paths
+from factmix.study.run import PREDICTIONS
 from factmix.training.columns import PROBABILITIES
 
 # Time and memory depend on the machine.

@@ -222,11 +222,14 @@ class Part:
         gold, groups: the gold label and the group of each example.
         contributions: (S, N) of each seed and example, such as a difference of two systems' right
             answers. The part is the mean over the labels that occur of the mean of each label.
+        by_example: whether it is the mean over the examples instead, as of accuracy. The number of
+            examples of each label is fixed in both cases.
     """
 
     gold: Sequence[str]
     groups: Sequence[str]
     contributions: Floats
+    by_example: bool = False
 
 
 @dataclass(frozen=True)
@@ -275,10 +278,11 @@ def crossed_contrast(parts: Sequence[Part], *, confidence: float) -> CrossedCont
             n = values_SN.shape[1]
             if n < FEWEST:
                 raise ValueError(f"{n} example of gold {label}; expected at least {FEWEST}")
-            by_seed_S += values_SN.mean(axis=1) / len(labels)
+            weight = n / len(gold_N) if part.by_example else 1 / len(labels)
+            by_seed_S += weight * values_SN.mean(axis=1)
             mean_N = values_SN.mean(axis=0)
-            of_examples += _variance(mean_N, ddof=1) / n / len(labels) ** 2
-            influence_N[of_label] = (mean_N - mean_N.mean()) / n / len(labels)
+            of_examples += weight**2 * _variance(mean_N, ddof=1) / n
+            influence_N[of_label] = weight * (mean_N - mean_N.mean()) / n
             examples += n
         codes_N = np.unique(np.asarray(part.groups, dtype=str), return_inverse=True)[1]
         variance, of_part = _between_groups(influence_N, codes_N)

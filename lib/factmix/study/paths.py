@@ -18,7 +18,6 @@ def _root() -> Path:
 ROOT = _root()
 
 
-CLEAN = "clean.parquet"
 CACHED = "cache:"  # begins the path of a model that `factmix fetch` puts into the cache folder
 
 
@@ -121,10 +120,6 @@ class Paths:
     def run(self, run: Run | BaseRun | WarmStartRun) -> Path:
         """Folder with predictions.parquet; of what is trained, adapter/, run.json and tables."""
         return self.root / run.name
-
-    def clean(self, run: Run) -> Path:
-        """The answers of a run to its clean sample."""
-        return self.run(run) / CLEAN
 
     def warm_start_of(self, run: Run | BaseRun) -> Path | None:
         """Folder of the adapter with which the base model of a run starts; None without."""

@@ -22,6 +22,7 @@ from factmix.study.settings import (
     WeightedReward,
 )
 
+PREDICTIONS, CLEAN = "predictions.parquet", "clean.parquet"  # files of answers
 BASE = "base"  # the name of the base model in tables of arms
 WARM_START = "warm_start"  # the name of its folder and of its sample
 
@@ -174,9 +175,12 @@ class Run:
         """The name of its folder, such as "hard_only-s0"."""
         return f"{self.arm}-s{self.seed}"
 
-    def on_clean(self) -> "Run | None":
-        """The run as it answers its clean sample; None where it has none."""
-        return replace(self, evaluation_sample=self.clean_sample) if self.clean_sample else None
+    def answers(self) -> dict[str, "Run"]:
+        """The files of its answers, each with the run as it is asked for that file."""
+        files = {PREDICTIONS: self}
+        if self.clean_sample:
+            files[CLEAN] = replace(self, evaluation_sample=self.clean_sample, clean_sample=None)
+        return files
 
 
 @dataclass(frozen=True)
@@ -210,6 +214,10 @@ class BaseRun:
     def name(self) -> str:
         """The name of its folder: "base", or "base-" and the variant."""
         return "-".join(filter(None, (BASE, self.evaluation_sample.variant)))
+
+    def answers(self) -> dict[str, "BaseRun"]:
+        """As for `Run`."""
+        return {PREDICTIONS: self}
 
 
 def name_in_variant(system: str, variant: str) -> str:

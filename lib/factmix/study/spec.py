@@ -227,7 +227,7 @@ class Study(Part):
             training=self.training,
             evaluation=self.evaluation,
             warm_start=self.warm_start_run(),
-            clean_sample=None if arm == baseline else self._clean_sample(settings, protocol),
+            clean_sample=None if arm == baseline else self._clean_sample(protocol),
         )
 
     def runs(self, seed: int | None = None) -> list[Run]:
@@ -335,14 +335,13 @@ class Study(Part):
             pool=self._pool(split, self.datasets),
         )
 
-    def _clean_sample(self, arm: ArmSettings, protocol: Protocol) -> EvaluationSample | None:
-        """The study's own evaluation sample, if an arm does not answer it and could.
+    def _clean_sample(self, protocol: Protocol) -> EvaluationSample | None:
+        """The study's own evaluation sample, for an arm that splits otherwise, if it is clean.
 
-        Of generated datasets an arm that splits otherwise trains on nothing in it; see
-        `factmix.data.mixtures`.
+        Of generated datasets such an arm trains on nothing in it; see `factmix.data.mixtures`.
         """
         usual = PROTOCOLS[self.protocol]
-        generated = all(self.datasets[name].generated for name in self.mixtures[arm.mixture])
+        generated = all(dataset.generated for dataset in self.datasets.values())
         if usual.split == protocol.split or usual.split != "group_disjoint" or not generated:
             return None
         return self._evaluation_sample(usual)

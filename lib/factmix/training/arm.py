@@ -24,12 +24,12 @@ from factmix.study.files import (
     write_record,
     write_sealed,
 )
-from factmix.study.paths import CLEAN, Paths
-from factmix.study.run import BaseRun, Run
+from factmix.study.paths import Paths
+from factmix.study.run import PREDICTIONS, BaseRun, Run
 from factmix.training.columns import TABLES
 
 ADAPTER = ("adapter/adapter_model.safetensors", "adapter/adapter_config.json")
-PREDICTIONS, TRAJECTORY = "predictions.parquet", "trajectory.parquet"
+TRAJECTORY = "trajectory.parquet"
 # In the folder of checkpoints: the record of what their training depends on.
 STARTED = "started.json"
 
@@ -53,7 +53,7 @@ def answer(run: Run, paths: Paths) -> None:
         from factmix.training import evaluate
 
         evaluate.evaluate_arm(run, paths)
-    if not is_answered_clean(run, paths):
+    if not is_all_answered(run, paths):
         from factmix.training import clean_answers
 
         clean_answers.evaluate_clean(run, paths)
@@ -76,7 +76,7 @@ def take_over(run: Run, paths: Paths, committed: Path) -> Path | None:
     """
     if is_trained(run, paths):
         return None
-    wanted, into, asked = freshness.training(run, paths), paths.run(run), _asked(run)
+    wanted, into, asked = freshness.training(run, paths), paths.run(run), run.answers()
     make_room(into, wanted)
     if any(_trained(into)):  # an interrupted training of these settings, which goes on
         return None
@@ -112,7 +112,7 @@ def _copy(run: Run, source: Path, into: Path, record: Mapping[str, Any]) -> None
     with tempfile.TemporaryDirectory(prefix=f".{into.name}-", dir=into.parent) as name:
         aside = Path(name) / into.name
         shutil.copytree(source, aside)
-        for table in (*_asked(run), TRAJECTORY):
+        for table in (*run.answers(), TRAJECTORY):
             frame = pd.read_parquet(aside / table)
             frame["arm"] = run.arm
             write_sealed(aside / table, frame)
@@ -125,7 +125,7 @@ def _copy(run: Run, source: Path, into: Path, record: Mapping[str, Any]) -> None
         }
         write_record(aside / "run.json", {**record, **names, "files_sha256": sums})
         into.mkdir(exist_ok=True)
-        for file in (*TABLES, *_asked(run), "run.json"):
+        for file in (*TABLES, *run.answers(), "run.json"):
             (aside / file).replace(into / file)
 
 
@@ -138,15 +138,7 @@ def is_trained(run: Run, paths: Paths) -> bool:
     if not is_of(record, freshness.training(run, paths)) or changed_beside(record):
         return False
     lacking = missing(record.parent)
-    return not lacking or (
-        set(lacking) <= set(ADAPTER) and is_answered(run, paths) and is_answered_clean(run, paths)
-    )
-
-
-def _asked(run: Run) -> dict[str, Run]:
-    """The files of the answers of an arm, each with the run that says what was asked."""
-    clean = run.on_clean()
-    return {PREDICTIONS: run, **({CLEAN: clean} if clean else {})}
+    return not lacking or (set(lacking) <= set(ADAPTER) and is_all_answered(run, paths))
 
 
 def is_answered(run: Run | BaseRun, paths: Paths) -> bool:
@@ -155,11 +147,12 @@ def is_answered(run: Run | BaseRun, paths: Paths) -> bool:
     return file.is_file() and _is_current(file, freshness.answering(run, paths))
 
 
-def is_answered_clean(run: Run, paths: Paths) -> bool:
-    """The same of the answers to its clean sample; true for an arm that has none."""
-    clean, file = run.on_clean(), paths.clean(run)
-    return clean is None or (
-        file.is_file() and _is_current(file, freshness.answering(clean, paths))
+def is_all_answered(run: Run, paths: Paths) -> bool:
+    """The same of all its files of answers."""
+    return all(
+        (file := paths.run(run) / name).is_file()
+        and _is_current(file, freshness.answering(asked, paths))
+        for name, asked in run.answers().items()
     )
 
 
