@@ -165,6 +165,13 @@ def test_a_failed_evaluation_costs_no_training(project: Project) -> None:
     assert project.trained() == []
 
 
+def test_a_run_that_was_taken_over_keeps_its_answers(project: Project) -> None:
+    shutil.rmtree(project.root / RUNS)
+    project.edit("studies/main.yaml", new="\nreuse: true\n")
+    project.snakemake()
+    assert "Nothing to be done" in project.snakemake()
+
+
 def test_comments_and_docstrings_run_nothing_again(project: Project) -> None:
     for module in ("training/grpo", "training/rewards", "results/compare", "data/mixtures"):
         path = f"lib/factmix/{module}.py"

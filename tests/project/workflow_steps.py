@@ -26,10 +26,16 @@ def outputs(command: str, arguments: list[str]) -> list[Path]:
         variants = ["", *(["-as_released"] if "protocol: as_released" in text_of(study) else [])]
         return [RUNS / study / f"base{variant}" / "predictions.parquet" for variant in variants]
     run = RUNS / study / f"{arm}-s{rest[-1]}"
+    answers, adapter = run / "predictions.parquet", run / "adapter" / "adapter.safetensors"
     if step == "evaluate":
-        return [run / "predictions.parquet"]
+        if answers.exists():
+            return []  # they are current
+        if not adapter.exists():
+            sys.exit("no adapter")
+        return [answers]
     tables = [run / f"{name}.parquet" for name in ("metrics", "trajectory", "rewards")]
-    return [run / "adapter" / "adapter.safetensors", run / "run.json", *tables]
+    copied = "reuse: true" in text_of(study)  # a committed run has answers and no adapter
+    return [answers if copied else adapter, run / "run.json", *tables]
 
 
 def text_of(study: str) -> str:
