@@ -38,6 +38,7 @@ FREE = (
     "; free some space, or name folders that can be written to in FACTMIX_CACHE (downloads) and"
     " FACTMIX_RUNS (results)"
 )
+OFTEN = 8  # times that a value of a column is there on average; else plain text is smaller
 CONTENT = "content_sha256"  # the attribute of a sealed table
 
 
@@ -101,19 +102,19 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_parquet(path: Path, frame: pd.DataFrame) -> None:
-    """Writes a small Parquet file: floats split by byte, and a dictionary where values repeat."""
+    """Writes a small Parquet file: floats split by byte, a dictionary of what repeats often."""
     floats = list(frame.select_dtypes("float").columns)
     repeating = [
         column
         for column in frame.columns.difference(floats, sort=False)
-        if is_string_dtype(frame[column]) and frame[column].nunique() <= len(frame) / 2
+        if is_string_dtype(frame[column]) and frame[column].nunique() <= len(frame) / OFTEN
     ]
     with written_whole(path) as part:
         frame.to_parquet(
             part,
             index=False,
             compression="zstd",
-            compression_level=9,
+            compression_level=19,
             use_byte_stream_split=floats,
             use_dictionary=repeating,
             write_statistics=False,
