@@ -411,6 +411,31 @@ def test_moved_thresholds_are_told_from_learning(tmp_path, labels, columns):
     assert "\nall " in as_text(result)
 
 
+def test_ties_of_rounded_probabilities_are_told_about(tmp_path):
+    labels = ["NA", "PASS", "FAIL"]
+    gold, first, second = scored(labels)
+    result = compared(write_scored(tmp_path, labels, gold, first, second))
+    (split,) = result["shift_or_learning"]["by_dataset"].values()
+    assert split["tied"] <= len(labels) and "tied" not in as_text(result)
+    whole = np.eye(3)[first.argmax(axis=1)]
+    result = compared(write_scored(tmp_path, labels, gold, whole, second))
+    (split,) = result["shift_or_learning"]["by_dataset"].values()
+    assert split["tied"] > 30
+    assert f"all: {split['tied']} of 300 examples of the baseline are tied" in as_text(result)
+
+
+def test_probabilities_may_have_the_words_that_mean_the_labels(tmp_path):
+    labels, words = ["NA", "PASS", "FAIL"], {"nei": "NA", "yes": "PASS", "no": "FAIL"}
+    gold, first, second = scored(labels)
+    named = write_scored(tmp_path, labels, gold, first, second)
+    expected = compared(named)["shift_or_learning"]
+    called = [word for label in labels for word, meant in words.items() if meant == label]
+    in_words = write_scored(
+        tmp_path, called, [called[labels.index(each)] for each in gold], first, second
+    )
+    assert compared(in_words, words=words)["shift_or_learning"] == expected
+
+
 def test_each_dataset_has_constants_of_its_own(tmp_path):
     labels = ["NA", "PASS", "FAIL"]
     gold, first, second = scored(labels)

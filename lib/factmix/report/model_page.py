@@ -12,6 +12,7 @@ from factmix.report.sources import RECIPES, Results
 from factmix.report.templates import digits, say
 
 TABLES = ("says", "learns", "tests")
+UNSEEN = 0.6  # AUROC, below which a sentence says that a kind is hardly told from the other side
 
 
 def card_of(results: Results) -> dict[str, Any] | None:
@@ -33,12 +34,14 @@ def of_card(results: Results, prefix: str) -> dict[str, str]:
     card = card_of(results)
     if card is None:
         return {}
-    failed: dict[tuple[str, str], list[str]] = {}
+    failed: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for each in card["tests"]:
         if not (each["passed"] or each["blocking"]):
-            failed.setdefault((each["test"], each["about"]), []).append(each["dataset"])
+            failed.setdefault((each["test"], each["about"]), []).append(each)
+    unseen = [row for row in card["kinds"] if row["auroc_na"] < UNSEEN]
     blocking = [each for each in card["tests"] if each["blocking"] and not each["passed"]]
     made = {f"{prefix}-{name}": tabled(say("model.md.j2", name, card)) for name in TABLES}
+    made[f"{prefix}-unseen"] = say("model.md.j2", "unseen", unseen)
     return made | {f"{prefix}-failed": say("model.md.j2", "failed", failed, blocking)}
 
 
@@ -64,12 +67,17 @@ def _given(value: float, form: str) -> str:
     return "" if pd.isna(value) else form.format(value)
 
 
-def drawing(results: Results) -> dict[str, Drawing]:
-    """The heat map of what the base model sees by kind of claim."""
+def drawing(results: Results, notebook: str = "base_model") -> dict[str, Drawing]:
+    """The heat map of what the base model's probabilities tell by kind of claim.
+
+    Args:
+        results: of a study on it.
+        notebook: whose page shows it, too; "" where none does.
+    """
     card = card_of(results)
     if card is None:
         return {}
     seen = sorted(card["kinds"], key=lambda row: row["auroc_na"])
     ends = [(row["auroc_na"], row["kind"], row["dataset"]) for row in (seen[0], seen[-1])]
     kinds = pd.DataFrame(card["kinds"])
-    return {"kinds": Drawing(kinds, figures.plot_kinds, ("kinds", *ends), "base_model")}
+    return {"kinds": Drawing(kinds, figures.plot_kinds, ("kinds", *ends), notebook)}

@@ -36,7 +36,7 @@ def _json(tree: Any) -> str:
 
 def chapter_tables(default: Results, second: Results) -> Files:
     made = tables.of_study(default) | tables.of_seeds(default) | tables.of_second(second)
-    made |= model_page.of_card(second, "second-model")
+    made |= model_page.of_card(second, "second-model") | tables.of_kinds()
     return _tables(made | model_page.tables(default))
 
 
@@ -77,7 +77,7 @@ def _drawn(kind: str, source: Any) -> dict[str, drawings.Drawing]:
     if kind == "speed":
         return benchmarks.drawings(benchmarks.read(source))
     if kind == "second":
-        return drawings.of_second(source)
+        return drawings.of_second(source) | model_page.drawing(source, notebook="")
     if kind == "protocols":
         default, of_protocols = source
         return drawings.of_protocols(of_protocols, _published(default).numbers["level"])

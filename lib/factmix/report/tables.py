@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from factmix.organism.domains import KINDS, SHARES
 from factmix.published.released import DATASETS
 from factmix.report.baselines import arm_name, contrasts_of
 from factmix.report.markdown import tabled
@@ -133,6 +134,18 @@ def of_seeds(results: Results) -> dict[str, str]:
 def of_second(results: Results) -> dict[str, str]:
     """The tables of the page about a second base model, by name."""
     return {f"second-{name}": _study(name, results) for name in ("base", "learning")}
+
+
+def of_kinds() -> dict[str, str]:
+    """The table of the kinds of claims of the invented world, and how often each occurs."""
+    sides = ("the evidence decides", "nothing decides")
+    rows = [
+        (side, kind, [SHARES[domain][i].get(kind) for domain in SHARES])
+        for i, side in enumerate(sides)
+        for kind in KINDS
+        if any(kind in SHARES[domain][i] for domain in SHARES)
+    ]
+    return {"kinds": _study("kinds", KINDS, list(SHARES), rows)}
 
 
 def of_protocols(results: Results, study: Published) -> dict[str, str]:

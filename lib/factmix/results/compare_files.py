@@ -11,9 +11,13 @@ from factmix.results.prediction_tables import listed, shown
 from factmix.results.results_json import correct
 from factmix.stats import paired_tests
 from factmix.stats.bootstrap import bootstrap_gains
-from factmix.stats.metrics import contingency, metrics
+from factmix.stats.constants import log_probabilities
+from factmix.stats.metrics import Floats, contingency, metrics
 from factmix.stats.shift import separation, shift_or_learning
 from factmix.study.labels import LABELS, Label
+
+TIE = 1e-9  # nats
+MANY = 0.02  # of the examples, tied
 
 
 def reported(labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -124,7 +128,8 @@ def learned(pairs: Pairs, resamples: int, confidence: float, seed: int) -> dict[
         by_dataset: the dataset, or "all" where the files do not say -> n; baseline and model
         (balanced accuracy), shift and learning (difference, ci, p, p_holm over datasets, at_floor),
         constants (label -> nats), agreement (share of the examples that the model and the shifted
-        baseline answer alike), and separation (of the baseline, of the model);
+        baseline answer alike), separation (of the baseline, of the model), and tied (how many
+        examples the constants leave with two labels as probable as each other);
         without: how many pairs are left out, as a probability is missing or their dataset has one
         gold label.
     """
@@ -163,6 +168,7 @@ def learned(pairs: Pairs, resamples: int, confidence: float, seed: int) -> dict[
             },
             "constants": dict(zip(pairs.probable, split.constants.tolist(), strict=True)),
             "agreement": split.agreement,
+            "tied": tied(first, split.constants),
             "separation": {
                 system: separation(truth, each, pairs.probable)
                 for system, each in (("baseline", first), ("model", second))
@@ -176,6 +182,17 @@ def learned(pairs: Pairs, resamples: int, confidence: float, seed: int) -> dict[
         "by_dataset": by_dataset,
         "without": len(gold) - sum(found["n"] for found in by_dataset.values()),
     }
+
+
+def tied(probabilities_NL: Floats, constants_L: Floats) -> int:
+    """How many examples have two labels as probable as each other once constants are added.
+
+    Which of the two they are answered with nothing decides, so that more of them than there are
+    labels, as among probabilities that are rounded to 0 and 1, count as learned when they are not.
+    """
+    shifted_NL = log_probabilities(probabilities_NL) + constants_L
+    lead_N = np.diff(np.partition(shifted_NL, -2, axis=1)[:, -2:], axis=1)
+    return int((lead_N < TIE).sum())
 
 
 def as_text(result: dict[str, Any]) -> str:
@@ -241,6 +258,13 @@ def _learned(split: dict[str, Any], confidence: float) -> list[str]:
         f" {row['separation']['model']:.4f}"
         for dataset, row in found.items()
     ]
+    for dataset, row in found.items():
+        if row["tied"] > MANY * row["n"]:
+            lines += [
+                f"{names[dataset]}: {row['tied']:,} of {row['n']:,} examples of the baseline are"
+                " tied between labels",
+                "(rounded probabilities?), and what counts as learning on them may be none",
+            ]
     if left_out:
         lines.append(
             f"{left_out:,} pairs are left out here, as a probability or a label is missing"

@@ -215,7 +215,7 @@ def pair(
     present = set(gold)
     named.sort(key=lambda name: name not in present)
     probable, found, unused = _probabilities(
-        tables, named if labels else [], present if labels else (), columns or {}
+        tables, named if labels else [], present if labels else (), columns or {}, words or {}
     )
     rows = [file.frame.loc[common, "row"][kept].tolist() for file in (first, second)]
     told = (file.frame.loc[common, "dataset"][kept] for file in (first, second))
@@ -447,6 +447,7 @@ def _probabilities(
     labels: Sequence[str],
     occur: Collection[str],
     named: Mapping[str, Sequence[str]],
+    words: Mapping[str, str],
 ) -> tuple[list[str], list[dict[str, list[float]]], list[str]]:
     """The labels that all files give probabilities of, label -> of every row, and what was no use.
 
@@ -457,9 +458,13 @@ def _probabilities(
         tables: the files.
         labels: of the task; none where only right and wrong are compared.
         occur: those that are an example's gold label.
-        named: as for `pair`.
+        named, words: as for `pair`; a column may have the one word that means a label in its name.
     """
-    wanted = {label: [_column(f"{start}{label}") for start in PROBABILITY] for label in labels}
+    called = {label: [label, *_only(words, label)] for label in labels}
+    wanted = {
+        label: [_column(f"{start}{name}") for name in names for start in PROBABILITY]
+        for label, names in called.items()
+    }
     told = {_column(role): names for role, names in named.items() if role not in COLUMNS}
     unknown = sorted(set(told) - {names[0] for names in wanted.values()})
     if unknown:
@@ -486,6 +491,12 @@ def _probabilities(
         found.append(columns)
     both = [label for label in labels if all(label in columns for columns in found)]
     return both if set(occur) <= set(both) else [], found, unused
+
+
+def _only(words: Mapping[str, str], label: str) -> list[str]:
+    """The word that means a label, where only one does."""
+    found = [word for word, meant in words.items() if meant == label]
+    return found if len(found) == 1 else []
 
 
 def _column(name: str) -> str:

@@ -13,6 +13,8 @@ from factmix.report.figures.layout import below, beside, names, words
 from factmix.report.plot_style import SHADE, WIDTH
 from factmix.study.labels import ANSWERS, LABELS
 
+STRONG = 0.42  # from one half: AUROCs whose shade takes white numbers
+
 
 def plot_confusion(predictions: pd.DataFrame) -> Figure:
     """Confusion matrices: a row of panels per arm, a column per dataset.
@@ -122,10 +124,13 @@ def plot_kinds(kinds: pd.DataFrame) -> Figure:
             cbar=False,
             annot=True,
             fmt=".2f",
-            annot_kws={"fontsize": 8, "color": plt.rcParams["text.color"]},
+            annot_kws={"fontsize": 8},
             linewidths=2,
             linecolor=plt.rcParams["patch.edgecolor"],
         )
+        for number in ax.texts:  # white on the strong shades, on light and dark pages
+            strong = abs(float(number.get_text()) - 0.5) > STRONG
+            number.set_color("white" if strong else plt.rcParams["text.color"])
         ax.set_title(side)
         ax.set(xlabel="", ylabel="")
         ax.set_yticklabels([words(kind) for kind in wide.index], rotation=0)
