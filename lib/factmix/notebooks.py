@@ -198,7 +198,7 @@ def with_palette(image: str) -> str:
     Figures have few colours and many shades of them on the edges of lines and letters.
     """
     drawn = Image.open(io.BytesIO(base64.b64decode(image)))
-    if drawn.convert("RGBA").getextrema()[3] != (255, 255):
+    if drawn.convert("RGBA").getchannel("A").getextrema() != (255, 255):
         return image
     method, small = Image.Quantize.MAXCOVERAGE, io.BytesIO()
     reduced = drawn.convert("RGB").quantize(256, method, kmeans=4, dither=Image.Dither.NONE)

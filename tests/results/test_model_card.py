@@ -31,6 +31,7 @@ def card() -> pd.DataFrame:
         "auroc_na": 0.7,
         "auroc_pass_fail": 0.8,
         "format_rate": 0.7,
+        "n_bare": 13_000,
         "bare_PASS": 0.0,
         "bare_FAIL": 0.0,
     }
@@ -44,7 +45,8 @@ def kinds() -> pd.DataFrame:
     keys = [(name, False, "conflict") for name in DATASETS]
     keys += [(name, True, "dated") for name in DATASETS]
     index = pd.MultiIndex.from_tuples(keys, names=["dataset", "decided", "kind"])
-    return pd.DataFrame({"n": 100, "no_spread_accuracy": 0.6}, index=index)
+    shares = dict.fromkeys(("no_spread_accuracy", "no_spread_published"), 0.6)
+    return pd.DataFrame({"n": 100, **shares}, index=index)
 
 
 def gained(over: float, learning: float, low: float) -> pd.DataFrame:
@@ -65,7 +67,8 @@ def failed(card: pd.DataFrame, kinds: pd.DataFrame, **changes: object) -> set[tu
     tests = model_card.acceptance(
         card, kinds=kinds, hard=HARD, easy=EASY, touched=TOUCHED, **(facts | changes)
     )  # type: ignore[arg-type]
-    assert list(tests["test"].unique()) == ["A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8"]
+    named = ["A1", "A2", "A3", "A4", "A5", "A6", "A6, published", "A7", "A8"]
+    assert list(tests["test"].unique()) == named
     assert set(tests["test"][tests["blocking"]]) == {"A1", "A4", "A6"}
     lost = tests[~tests["passed"]]
     return set(zip(lost["test"], lost["dataset"], strict=True))
@@ -107,6 +110,8 @@ def test_groups_must_have_something_to_choose_from(card: pd.DataFrame, kinds: pd
     assert failed(card, kinds) == {("A6", "revision, dated")}
     kinds.loc[("dispatch", slice(None), slice(None)), "no_spread_accuracy"] = 0.9
     assert failed(card, kinds) == {("A6", "revision, dated"), ("A6", "dispatch")}
+    kinds.loc[("dispatch", slice(None), slice(None)), "no_spread_published"] = 0.9
+    assert ("A6, published", "dispatch") in failed(card, kinds)
 
 
 @pytest.mark.slow

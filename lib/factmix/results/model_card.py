@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from factmix.training.policy import Policy
 
 BLOCKING = ("A1", "A4", "A6")
+BARE = 13  # completions without evidence for each claim; for all domains more than 51,200
 SLIGHTLY = 1e-12  # above 0
 
 
@@ -45,19 +46,23 @@ def card(policy: "Policy", development: pd.DataFrame, study: Study) -> pd.DataFr
         most_probable, the balanced accuracy of the most probable labels; with_constants, the same
         with two constants that suit other groups best; instructed, the same with instructions on
         the format of the answer; auroc_na and auroc_pass_fail; format_rate at the training
-        temperature; the share of each answer, and without evidence that of each answer_bare.
+        temperature; the share of each answer, and without evidence that of bare_<answer>, among
+        n_bare completions at the training temperature.
     """
     from factmix.training.evaluate import answer  # needs torch
 
     bare = development.assign(evidence=development["evidence"].map(lambda _: []))
     instructed = study.prompt.model_copy(update={"instructed": True})
-    asked = partial(answer, policy, seed=study.evaluation.seed)
+    asked, same = partial(answer, policy), {"seed": study.evaluation.seed}
     cool, hot = study.evaluation.temperature, study.training.temperature
-    given = partial(asked, prompt=study.prompt)
+    given = partial(asked, prompt=study.prompt, **same)
     told = given(development, temperature=cool, name="the base model")
     sampled = given(development, temperature=hot, name="the base model, as in training")
-    untold = given(bare, temperature=hot, name="the base model, without evidence")
-    asked_more = asked(development, prompt=instructed, temperature=cool, name="instructed")
+    untold = pd.concat(
+        asked(bare, seed=seed, prompt=study.prompt, temperature=hot, name="without evidence")
+        for seed in range(study.evaluation.seed, study.evaluation.seed + BARE)
+    )
+    asked_more = asked(development, prompt=instructed, temperature=cool, name="instructed", **same)
     rows = {}
     for dataset in study.datasets:
         mine = (told["dataset"] == dataset).to_numpy()
@@ -73,7 +78,8 @@ def card(policy: "Policy", development: pd.DataFrame, study: Study) -> pd.DataFr
             **discrimination(gold, own[list(PROBABILITIES)].to_numpy()),
             "format_rate": float(sampled["format_valid"][mine].mean()),
             **_shares(own, ""),
-            **_shares(untold[mine], "bare_"),
+            "n_bare": int((untold["dataset"] == dataset).sum()),
+            **_shares(untold[untold["dataset"] == dataset], "bare_"),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("dataset")
 
@@ -218,9 +224,11 @@ def acceptance(
         about, dataset, value, low and high (what is asked for; infinite where one side is free),
         and passed.
     """
-    no_spread = kinds["no_spread_accuracy"] * kinds["n"]
-    totals = no_spread.groupby("dataset").sum(), kinds.groupby("dataset")["n"].sum()
-    idle = {str(name): float(share) for name, share in (totals[0] / totals[1]).items()}
+    idle = {}
+    for reward in ("accuracy", "published"):
+        no_spread = kinds[f"no_spread_{reward}"] * kinds["n"]
+        shares = no_spread.groupby("dataset").sum() / kinds.groupby("dataset")["n"].sum()
+        idle[reward] = {str(name): float(share) for name, share in shares.items()}
     best = {name: max(card.loc[list(hard), name]) for name in ("balanced_accuracy", "auroc_na")}
     rows: list[tuple[str, str, str, float, float, float]] = []
 
@@ -249,7 +257,8 @@ def acceptance(
     lowest = {name: float(grpo["learning"][name].interval[0]) for name in hard}
     ask("A4", "lower end of its interval", lowest, SLIGHTLY)
     ask("A5", "valid format at the training temperature", of("format_rate"), 0.6, 0.8)
-    ask("A6", "groups without spread", idle, 0.4, 0.8)
+    ask("A6", "groups without spread", idle["accuracy"], 0.4, 0.8)
+    ask("A6, published", "groups without spread, published reward", idle["published"], 0.4, 0.8)
     spread = {}
     for dataset, _, kind in kinds.index[[(at[0], at[2]) in touched for at in kinds.index]]:
         of_kind = kinds.xs((dataset, kind), level=("dataset", "kind"))["no_spread_accuracy"]
@@ -258,7 +267,8 @@ def acceptance(
     cost = {name: value - of("instructed")[name] for name, value in of("most_probable").items()}
     ask("A7", "cost of instructions", cost, -inf, 0.05)
     decided = {name: of("bare_PASS")[name] + of("bare_FAIL")[name] for name in card.index}
-    ask("A8", "PASS or FAIL without evidence", decided, -inf, 0.0)
+    completions = f"PASS or FAIL among {int(card['n_bare'].min()):,} completions without evidence"
+    ask("A8", completions, decided, -inf, 0.0)
     columns = ["test", "about", "dataset", "value", "low", "high"]
     found = pd.DataFrame(rows, columns=columns)
     found.insert(1, "blocking", found["test"].isin(BLOCKING))
