@@ -212,7 +212,7 @@ def acceptance(
     Args:
         card: from `card`.
         words: from `words_alone`.
-        kinds: from `by_kind`, with the rewards `accuracy` and `published`.
+        kinds: from `by_kind`, with the reward `accuracy`, and perhaps `published`.
         supervised: from `gained`, after supervised training on the study's balanced sample.
         grpo: the same after GRPO with the accuracy reward.
         hard: datasets on which the model is weak.
@@ -225,7 +225,8 @@ def acceptance(
         and passed.
     """
     idle = {}
-    for reward in ("accuracy", "published"):
+    rewards = [reward for reward in ("accuracy", "published") if f"no_spread_{reward}" in kinds]
+    for reward in rewards:
         no_spread = kinds[f"no_spread_{reward}"] * kinds["n"]
         shares = no_spread.groupby("dataset").sum() / kinds.groupby("dataset")["n"].sum()
         idle[reward] = {str(name): float(share) for name, share in shares.items()}
@@ -258,7 +259,8 @@ def acceptance(
     ask("A4", "lower end of its interval", lowest, SLIGHTLY)
     ask("A5", "valid format at the training temperature", of("format_rate"), 0.6, 0.8)
     ask("A6", "groups without spread", idle["accuracy"], 0.4, 0.8)
-    ask("A6, published", "groups without spread, published reward", idle["published"], 0.4, 0.8)
+    for reward in rewards[1:]:
+        ask(f"A6, {reward}", f"groups without spread, {reward} reward", idle[reward], 0.4, 0.8)
     spread = {}
     for dataset, _, kind in kinds.index[[(at[0], at[2]) in touched for at in kinds.index]]:
         of_kind = kinds.xs((dataset, kind), level=("dataset", "kind"))["no_spread_accuracy"]
