@@ -424,6 +424,22 @@ def test_ties_of_rounded_probabilities_are_told_about(tmp_path):
     assert f"all: {split['tied']} of 300 examples of the baseline are tied" in as_text(result)
 
 
+def test_the_most_probable_label_is_the_answer_where_a_file_has_none(tmp_path):
+    labels = ["NA", "PASS", "FAIL"]
+    paths = write_scored(tmp_path, labels, *scored(labels))
+    expected = compared(paths)
+    for path in paths:
+        pd.read_csv(path, keep_default_na=False).drop(columns="predicted").to_csv(path, index=False)
+    result = compared(paths)
+    assert result["metrics"] == expected["metrics"]
+    assert result["shift_or_learning"] == expected["shift_or_learning"]
+    assert "columns id, gold, most probable label as predicted" in as_text(result)
+    lacking = pd.read_csv(paths[0], keep_default_na=False)
+    lacking.loc[lacking.index[0], "p_NA"] = np.nan
+    lacking.to_csv(paths[0], index=False)
+    assert compared(paths)["read"]["baseline"]["missing"] == 1
+
+
 def test_probabilities_may_have_the_words_that_mean_the_labels(tmp_path):
     labels, words = ["NA", "PASS", "FAIL"], {"nei": "NA", "yes": "PASS", "no": "FAIL"}
     gold, first, second = scored(labels)

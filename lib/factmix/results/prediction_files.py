@@ -25,7 +25,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, NoReturn
@@ -49,11 +49,12 @@ Invalid = Literal["wrong", "drop_pairwise"]
 MOST_LABELS = 10
 RIGHT, WRONG = "right", "wrong"
 
+MOST_PROBABLE = "most probable label"  # stands for a column of answers where there is none
 # What a column is for -> the names under which it is found.
 COLUMNS: dict[str, tuple[str, ...]] = {
     "id": ("id", "doc_id", "example_id", "question_id", "uid"),
     "gold": ("gold", "golden_label", "gold_label", "label", "target"),
-    "predicted": ("predicted", "predicted_label", "prediction", "pred"),
+    "predicted": ("predicted", "predicted_label", "prediction", "pred", MOST_PROBABLE),
     "correct": ("correct", "is_correct", "acc", "exact_match"),
     "dataset": ("dataset",),
     "format_valid": ("format_valid",),
@@ -174,6 +175,7 @@ def pair(
     """
     tables = read_table(baseline), read_table(model)
     _check_named(tables, columns or {})
+    tables = _answered(tables[0], columns or {}), _answered(tables[1], columns or {})
     first, second = (_predictions(each, columns or {}, dataset, words or {}) for each in tables)
     if dataset is not None and not (first.datasets or second.datasets):
         raise PredictionsError(
@@ -491,6 +493,38 @@ def _probabilities(
         found.append(columns)
     both = [label for label in labels if all(label in columns for columns in found)]
     return both if set(occur) <= set(both) else [], found, unused
+
+
+def _answered(table: Table, named: Mapping[str, Sequence[str]]) -> Table:
+    """A file that has probabilities and no answers, with its most probable labels as answers."""
+    roles = ("predicted", "correct")
+    known = {name for role in roles for name in COLUMNS[role]}
+    if any(name.strip().casefold() in known for name in table.names) or set(roles) & set(named):
+        return table
+    label_of = {
+        name: name.strip()[len(start) :]
+        for name in table.names
+        for start in PROBABILITY
+        if _column(name).startswith(start)
+    }
+    for role, names in named.items():
+        if role not in COLUMNS:
+            label_of |= {name: role.partition("_")[2] for name in names if name in table.names}
+    try:
+        shares = np.array([_shares(table, name) for name in label_of])
+    except PredictionsError:
+        return table
+    if len(shares) < 2:
+        return table
+    labels = list(label_of.values())
+    answers = [
+        None if np.isnan(row).any() else labels[row.argmax()] for row in np.transpose(shares)
+    ]
+
+    def column(name: str) -> list[Any]:
+        return answers if name == MOST_PROBABLE else table.column(name)
+
+    return replace(table, names=(*table.names, MOST_PROBABLE), column=column)
 
 
 def _only(words: Mapping[str, str], label: str) -> list[str]:
