@@ -56,6 +56,6 @@ def test_the_verdict_is_that_of_the_rule_in_the_plan(
 
 def test_only_what_is_established_is_set_against_the_published_difference() -> None:
     text = said((-0.1, 0.001), (-0.1, 0.5), (-0.1, 0.5))
-    assert "That amounts to 50 % [40, 60] of the published one on encyclopedia." in text
-    assert text.count("of the published one") == 1
+    assert "Of the published difference that is 50 % [40, 60] on encyclopedia." in text
+    assert text.count("Of the published difference") == 1
     assert text.count("would most likely have been") == 3  # two domains, and accuracy

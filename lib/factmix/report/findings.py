@@ -31,6 +31,12 @@ PARTS = {
     "settings": "Added by all other settings as released",
     "released": "Added by both together",
 }
+SHORT = {
+    "described": "the mixture as described",
+    "evidence": "training evidence as released",
+    "settings": "the other settings as released",
+    "released": "both as released",
+}
 
 
 def findings(results: Results) -> str:
@@ -394,6 +400,7 @@ def protocols(results: Results, published: Published) -> str:
         reward=reward,
         pair=pair,
         titles=PARTS,
+        short=SHORT,
         parts={
             cell: {outcome: found_of(cell, outcome) for outcome in OUTCOMES} for cell in contrast
         },

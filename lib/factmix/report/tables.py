@@ -174,8 +174,8 @@ def of_protocols(results: Results, study: Published) -> dict[str, str]:
         for dataset, of in of_dataset.items()
     ]
     return {
-        "protocols": _study("protocols", results, compared, cells, own),
-        "contamination": _study("contamination", results, contaminated),
+        "protocols": _study("protocols", compared, cells, own),
+        "contamination": _study("contamination", contaminated),
     }
 
 
