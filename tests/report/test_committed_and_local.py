@@ -51,7 +51,12 @@ def studies(tmp_path: Path, both: list[Results], monkeypatch: pytest.MonkeyPatch
     return tmp_path / "studies"
 
 
-@pytest.mark.parametrize("name", COMMITTED)
+def test_a_run_that_another_study_keeps_is_there() -> None:
+    links = [each for each in (ROOT / "results").glob("*/*") if each.is_symlink()]
+    assert links and all((link / "run.json").is_file() for link in links)
+
+
+@pytest.mark.parametrize("name", (*COMMITTED, "protocols"))
 def test_the_kept_study_is_the_one_that_every_arm_was_trained_with(name: str) -> None:
     paths = Paths(ROOT / "results" / name)
     study = load_kept(paths.study)

@@ -95,7 +95,7 @@ def test_a_run_of_another_study_is_taken_over_under_its_own_names(run: Run, tmp_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["main", "swapped"])
+@pytest.mark.parametrize("name", ["main", "swapped", "protocols"])
 def test_every_committed_run_is_taken_over_with_data_that_are_drawn_anew(
     name: str, tmp_path: Path
 ) -> None:
