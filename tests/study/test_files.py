@@ -23,6 +23,7 @@ from factmix.study.files import (
     write_parquet,
     write_record,
     write_sealed,
+    write_sections,
 )
 
 TABLE = pd.DataFrame(
@@ -110,6 +111,19 @@ def test_the_seal_of_a_table_is_the_same_with_every_version_of_the_libraries(
     write_sealed(path, TABLE)
     kept = json.loads(pq.read_schema(path).metadata[b"PANDAS_ATTRS"])["content_sha256"]
     assert kept == "ec0ce6f26b7295e4ee946d636c163f133207b9236f601d0c62a8dbfaeedabc48"
+
+
+def test_sections_are_the_same_object_in_few_bytes_with_a_line_for_each_entry(
+    tmp_path: Path,
+) -> None:
+    content = {"a": {"b": {"value": 1 / 3, "n": [1, 2]}, "ü": {}}, "c": {}, "d": "text", "e": [1]}
+    write_sections(tmp_path / "few.json", content)
+    text = (tmp_path / "few.json").read_text(encoding="utf-8")
+    assert json.loads(text) == content
+    assert '\n"b":{"value":0.3333333333333333,"n":[1,2]},\n' in text
+    with pytest.raises(ValueError, match="Out of range"):
+        write_sections(tmp_path / "few.json", {"a": {"b": float("nan")}})
+    assert json.loads((tmp_path / "few.json").read_text(encoding="utf-8")) == content
 
 
 def test_rows_have_one_checksum_however_they_are_stored(tmp_path: Path) -> None:

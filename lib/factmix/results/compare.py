@@ -33,7 +33,7 @@ from factmix.stats.shift import (
     shift_or_learning,
     shifted_answers,
 )
-from factmix.study.files import read_record, write_json
+from factmix.study.files import read_record, write_json, write_sections
 from factmix.study.labels import ANSWERS, INVALID, LABELS, Label
 from factmix.study.paths import Paths
 from factmix.study.run import Run
@@ -82,7 +82,7 @@ def compare(study: Study, paths: Paths, *, incomplete: bool = False) -> dict[str
         missing = [run.name for run in whole.all_runs() if run.name not in done]
     results = compute(study, paths) | ({"missing": missing} if missing else {})
     write_json(paths.study, study.model_dump(mode="json"))
-    write_json(paths.results, results)
+    write_sections(paths.results, results)
     return results
 
 

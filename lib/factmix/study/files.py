@@ -101,6 +101,23 @@ def write_json(path: Path, content: Any) -> None:
         part.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
+def write_sections(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes a large JSON object with a line for each entry of each of its entries."""
+
+    def line(tree: Any) -> str:
+        return json.dumps(tree, allow_nan=False, separators=(",", ":"))
+
+    def section(tree: Any) -> str:
+        if not isinstance(tree, dict) or not tree:
+            return line(tree)
+        entries = ",\n".join(f"{line(name)}:{line(inner)}" for name, inner in tree.items())
+        return f"{{\n{entries}\n}}"
+
+    with written_whole(path) as part:
+        entries = ",\n".join(f"{line(name)}:{section(inner)}" for name, inner in content.items())
+        part.write_text(f"{{\n{entries}\n}}\n", encoding="utf-8")
+
+
 def write_parquet(path: Path, frame: pd.DataFrame) -> None:
     """Writes a small Parquet file: floats split by byte, a dictionary of what repeats often."""
     floats = list(frame.select_dtypes("float").columns)
