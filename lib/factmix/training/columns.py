@@ -52,8 +52,8 @@ METRICS: dict[str, str] = {
     "reward/<part>|<label>": "the same over the claims of one gold label",
     "seconds": "wall time of the step",
     "share/<answer>": "share of the completions with this answer",
-    "zero_spread": "share of the groups whose completions all earn the same; at least, because a mean"
-    " of equal rewards that are no binary fractions is rounded, and then counts as another",
+    "zero_spread": "share of the groups whose completions all earn the same; at least, as a mean of"
+    " equal rewards that are no binary fractions is rounded, and the group then counts as another",
 }
 
 # rewards.parquet: a row for each training claim
