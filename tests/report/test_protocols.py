@@ -56,6 +56,40 @@ def test_the_verdict_is_that_of_the_rule_in_the_plan(
 
 def test_only_what_is_established_is_set_against_the_published_difference() -> None:
     text = said((-0.1, 0.001), (-0.1, 0.5), (-0.1, 0.5))
-    assert "Of the published difference that is 50 % [40, 60] on encyclopedia." in text
-    assert text.count("Of the published difference") == 1
-    assert text.count("would most likely have been") == 3  # two domains, and accuracy
+    assert (
+        "Beside the published difference, taken as exact, that is 50 % [40, 60] on encyclopedia."
+        in text
+    )
+    assert text.count("Beside the published difference") == 1
+    assert (
+        text.count("or more would have been in 80 % of such studies") == 3
+    )  # two domains, and accuracy
+
+
+@pytest.mark.parametrize(
+    ("numbers", "verdict"),
+    [
+        ([(0.1, 0.001), (0.01, 0.5)], "Yes"),
+        ([(-0.1, 0.001), (0.01, 0.5)], "The other way"),
+        ([(-0.1, 0.001), (0.1, 0.001)], "Undecided"),
+        ([(0.1, 0.02), (0.01, 0.5)], "Undecided"),
+    ],
+)
+def test_contamination_is_judged_on_the_datasets_of_few_claims(
+    numbers: list[tuple[float, float]], verdict: str
+) -> None:
+    cells = {
+        cell: {"debate": {"accuracy": leaf(*number)}, "dispatch": {"accuracy": leaf(0.3, 0.0)}}
+        for cell, number in zip(("settings", "released"), numbers, strict=True)
+    }
+    results = SimpleNamespace(
+        content={"protocols": {"published": {"contamination": {"hard_only": cells}}}},
+        study=SimpleNamespace(
+            datasets={
+                "debate": SimpleNamespace(released_pool={"NA": 1}),
+                "dispatch": SimpleNamespace(released_pool=None),
+            }
+        ),
+        established=lambda leaf: established(leaf, 0.01),
+    )
+    assert findings.contamination(results).startswith(f"**{verdict}**")  # type: ignore[arg-type]

@@ -90,7 +90,7 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
     made_of = [*roots, RECIPES, *_words("tables", "reward", "model")]
     yield "tables", "chapter_tables", both, made_of
     yield "sentences", "sentences", both, [*roots, *all_words]
-    made_of = [*roots, *published, *_words("tables", "protocols")]
+    made_of = [*roots, *published, *_words("tables", "protocols", "contamination")]
     yield "protocols", "protocols", beside, made_of
     yield "published numbers", "published_numbers", (default,), published
     made_of = [*published, *_words("tables", "published-tables")]

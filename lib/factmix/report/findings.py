@@ -35,7 +35,7 @@ SHORT = {
     "described": "the mixture as described",
     "evidence": "training evidence as released",
     "settings": "the other settings as released",
-    "released": "both as released",
+    "released": "both as released, which includes the evidence",
 }
 
 
@@ -411,6 +411,26 @@ def protocols(results: Results, published: Published) -> str:
             }
             for cell, of in own.items()
         },
+        power=f"{100 * statements.POWER:g}\u00a0%",
+    )
+
+
+def contamination(results: Results) -> str:
+    """Whether it matters that some evaluation claims were trained on."""
+    (found,) = results.content["protocols"].values()
+    few = [result_key(name) for name, each in results.study.datasets.items() if each.released_pool]
+    leaves = [
+        of_dataset[dataset]["accuracy"]["crossed"]
+        for cells in found["contamination"].values()
+        for of_dataset in cells.values()
+        for dataset in few
+    ]
+    signs = {np.sign(leaf["value"]) for leaf in leaves if results.established(leaf)}
+    verdict = {frozenset({1.0}): "yes", frozenset({-1.0}): "the other way"}
+    return render(
+        "contamination.md.j2",
+        verdict=verdict.get(frozenset(signs), "undecided"),
+        datasets=few,
         power=f"{100 * statements.POWER:g}\u00a0%",
     )
 

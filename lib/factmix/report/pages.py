@@ -66,7 +66,8 @@ def protocols(default: Results, of_protocols: Results) -> Files:
     """Tables and sentences of the page about described and released."""
     published = _published(default)
     made = tables.of_protocols(of_protocols, published)
-    return _tables(made | {"findings-protocols": findings.protocols(of_protocols, published)})
+    made["findings-protocols"] = findings.protocols(of_protocols, published)
+    return _tables(made | {"findings-contamination": findings.contamination(of_protocols)})
 
 
 @cache
