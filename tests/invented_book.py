@@ -80,6 +80,17 @@ def _report(study: Study) -> dict[str, object]:
             name: dict.fromkeys(mixture, counts) for name, mixture in study.mixtures.items()
         },
         "overlap": {name: {"groups": 0, "claims": 0} for name in study.mixtures},
+        "arms": {
+            name: {
+                "groups": 3,
+                "claims": 4,
+                "examples": {
+                    dataset: {str(label): 2 for label in LABELS}
+                    for dataset in study.mixtures[arm.mixture]
+                },
+            }
+            for name, arm in study.arms.items()
+        },
     }
 
 
