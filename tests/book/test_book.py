@@ -280,9 +280,12 @@ def test_settings_lead_to_the_study_that_the_results_are_of(built: Path) -> None
 @pytest.mark.slow
 def test_downloaded_tables_have_the_rows_of_all_runs(built: Path) -> None:
     study = smaller("main")
-    for place in ("results/main", "runs/main", "runs/real_smoke"):
+    for place in ("results/main", "results/protocols", "runs/main", "runs/real_smoke"):
         folder = built / "_build/html/downloads" / place
+        assert (folder / "clean.csv").is_file() == (place == "results/protocols")
         for table, columns in dictionary.TABLES.items():
+            if table == "clean" and place != "results/protocols":
+                continue
             found = pd.read_csv(folder / f"{table}.csv", keep_default_na=False)
             assert found.columns[0] == "run"
             assert dictionary.undescribed(found.columns[1:], columns) == []
