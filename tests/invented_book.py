@@ -19,6 +19,7 @@ from factmix.study.files import write_json, write_parquet
 from factmix.study.labels import ANSWERS, INVALID, LABELS
 from factmix.study.load import find_study
 from factmix.study.paths import ROOT, Paths
+from factmix.study.run import Run
 from factmix.study.spec import Study
 from factmix.training.rewards import component_names
 
@@ -66,6 +67,18 @@ def invent_run(study: Study, paths: Paths, seed: int = 0) -> None:
             },
         )
     compare(study, paths)
+
+
+def invent_training(run: Run, paths: Paths) -> None:
+    """Writes what the shortest training of a run leaves beside its answers; its data are drawn."""
+    folder = paths.run(run)
+    curve = {"step": [1, 2], "reward/total": [1.0, 2.0], "format_rate": [0.5, 1.0]}
+    curve |= {"kl": [0.0, 0.1], "zero_spread": [0.5, 0.5]}
+    write_parquet(folder / "metrics.parquet", pd.DataFrame(curve))
+    earned = pd.DataFrame({"before": [1.0, 2.0], "after": [2.0, 2.5]})
+    write_parquet(folder / "rewards.parquet", earned)
+    record = {"depends_on": freshness.training(run, paths), "wall_seconds": 1.0}
+    write_json(folder / "run.json", record | {"peak_memory_gb": 1.0})
 
 
 def _report(study: Study) -> dict[str, object]:

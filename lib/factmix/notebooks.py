@@ -175,7 +175,7 @@ def _failure(error: PapermillExecutionError | DeadKernelError) -> str:
 def _clean(path: Path) -> None:
     """Leaves out what differs between equal runs or tells about the machine: times, paths, bars.
 
-    Figures get a palette, which takes a third of the bytes.
+    Figures get a palette, which takes fewer bytes.
     """
     notebook = jupytext.read(path)
     parameters = notebook.metadata.pop("papermill")["parameters"]

@@ -22,8 +22,7 @@ PAGES = sorted(
 JINJA = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
 PROSE_DIRECTIVES = ("drawn", "dropdown", "note", "warning", "tip", "important", "admonition")
 
-# Names that hold digits, on every page.
-# The metric, the tests of a base model, and commits.
+# Names that hold digits, on every page: the metric, the tests of a base model, and commits.
 NAMES = re.compile(r"F1|A[1-9]|(?=.*[a-f])[0-9a-f]{7,40}")
 # What else may be typed since it is no result of a study: page -> number -> why.
 ALLOWED = {

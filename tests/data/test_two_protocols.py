@@ -15,13 +15,13 @@ from factmix.results.answers import CONSTANTS, CompareError, predictions, refere
 from factmix.results.compare import by_baseline, compare
 from factmix.results.freeze import freeze
 from factmix.results.results_json import tidy
-from factmix.study import freshness
-from factmix.study.files import write_json, write_parquet
+from factmix.study.files import write_parquet
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
 from factmix.study.spec import Study
 from factmix.training.columns import PREDICTIONS
 from factmix.training.plan import plan, text
+from invented_book import invent_training
 
 RELEASED = {
     "format_only_released": {"mixture": "balanced", "reward": "format_only"},
@@ -67,13 +67,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Paths]:
         rows = answered(examples, run.arm, 0.5 + i / 10, rng)
         write_parquet(folder / "predictions.parquet", rows)
         write_parquet(folder / "trajectory.parquet", rows.assign(step=0))
-        curve = {"step": [1, 2], "reward/total": [1.0, 2.0], "format_rate": [0.5, 1.0]}
-        curve |= {"kl": [0.0, 0.1], "zero_spread": [0.5, 0.5]}
-        write_parquet(folder / "metrics.parquet", pd.DataFrame(curve))
-        earned = pd.DataFrame({"before": [1.0, 2.0], "after": [2.0, 2.5]})
-        write_parquet(folder / "rewards.parquet", earned)
-        record = {"depends_on": freshness.training(run, paths), "wall_seconds": 1.0}
-        write_json(folder / "run.json", record | {"peak_memory_gb": 1.0})
+        invent_training(run, paths)
     return study, paths
 
 

@@ -287,11 +287,10 @@ def check_drawn(run: Run | BaseRun | WarmStartRun, paths: Paths) -> None:
     content = read_record(report) if report.is_file() else {}
     drawn = content.get("depends_on", {}).get("settings", {}).get("samples", {})
     samples: list[Sample] = []
-    if isinstance(run, Run | BaseRun):
-        samples.append(run.evaluation_sample)
     if isinstance(run, Run):
-        samples.insert(0, run.training_sample)
-        samples += [asked.evaluation_sample for asked in run.answers().values()][1:]
+        samples.append(run.training_sample)
+    if isinstance(run, Run | BaseRun):
+        samples += [asked.evaluation_sample for asked in run.answers().values()]
     warm_start = run if isinstance(run, WarmStartRun) else run.warm_start
     if warm_start:
         samples.append(warm_start.sample)

@@ -24,6 +24,7 @@ from factmix.study.settings import Dataset
 from factmix.study.spec import Study
 
 Where = tuple[str, str]  # arm and dataset
+POWER = f"{100 * statements.POWER:g}\u00a0%"  # as sentences have it
 # What a cell of `protocols` is called in sentences.
 PARTS = {
     "described": "The mixture, all as described",
@@ -289,7 +290,7 @@ def _statements(results: Results) -> dict[str, Any]:
         "sure": results.established,
         "deciding": statements.DECIDING,
         "per": f"{statements.PER:,}",
-        "power": f"{100 * statements.POWER:g}\u00a0%",
+        "power": POWER,
         "level": f"{alpha:g}",
         "confidence": f"{100 * results.study.statistics.confidence:g}\u00a0%",
     }
@@ -390,9 +391,7 @@ def protocols(results: Results, published: Published) -> str:
                 ends = sorted(end / gap[dataset][outcome] for end in leaf["interval"])
                 shares[dataset] = (leaf["value"] / gap[dataset][outcome], *ends)
             sides[side].append(dataset)
-        verdict = "undecided"
-        if bool(sides["same"]) != bool(sides["other"]):
-            verdict = "yes" if sides["same"] else "the other way"
+        verdict = _one_way(bool(sides["same"]), bool(sides["other"]))
         return {**sides, "shares": shares, "verdict": verdict}
 
     return render(
@@ -411,7 +410,7 @@ def protocols(results: Results, published: Published) -> str:
             }
             for cell, of in own.items()
         },
-        power=f"{100 * statements.POWER:g}\u00a0%",
+        power=POWER,
     )
 
 
@@ -425,14 +424,21 @@ def contamination(results: Results) -> str:
         for of_dataset in cells.values()
         for dataset in few
     ]
-    signs = {np.sign(leaf["value"]) for leaf in leaves if results.established(leaf)}
-    verdict = {frozenset({1.0}): "yes", frozenset({-1.0}): "the other way"}
-    return render(
-        "contamination.md.j2",
-        verdict=verdict.get(frozenset(signs), "undecided"),
-        datasets=few,
-        power=f"{100 * statements.POWER:g}\u00a0%",
-    )
+    sure = [leaf["value"] for leaf in leaves if results.established(leaf)]
+    verdict = _one_way(any(value > 0 for value in sure), any(value < 0 for value in sure))
+    return render("contamination.md.j2", verdict=verdict, datasets=few, power=POWER)
+
+
+def _one_way(some: bool, opposite: bool) -> str:
+    """The plan's verdict on a question that is asked of several numbers.
+
+    Args:
+        some: whether one is established in the direction that is asked for.
+        opposite: whether one is established in the other.
+    """
+    if some == opposite:
+        return "undecided"
+    return "yes" if some else "the other way"
 
 
 def _easy(dataset: Dataset) -> bool:

@@ -93,8 +93,8 @@ class Dataset(Part):
     # replaces evaluation.counts with a group_disjoint split, for a dataset too small to leave
     # groups for training after an evaluation at full size
     disjoint_counts: EvaluationCounts | None = None
-    # the released split draws from so many examples, taken at random: as few as a real dataset has
-    # of which its training and its evaluation then share many
+    # the released split draws from so many examples only, taken at random; with as few as a real
+    # dataset has, its training and its evaluation share many
     released_pool: EvaluationCounts | None = Field(None, exclude_if=is_unset)
 
 
