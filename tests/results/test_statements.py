@@ -107,9 +107,7 @@ def test_what_the_post_says_is_supported_where_it_is_so(study: Study, tmp_path: 
     assert said["diversity"] == said["transfer"] == said["robustness"] == "supported"
     dispatch = section["diversity"]["dispatch"]
     assert dispatch["learning"]["crossed"]["value"] > 0.3
-    assert [leaf["value"] for leaf in dispatch["change"]["by_seed"].values()] == pytest.approx(
-        [0.4] * SEEDS
-    )
+    assert dispatch["change"]["crossed"]["by_seed"] == pytest.approx([0.4] * SEEDS)
     assert section["diversity"]["hard_only_on_encyclopedia"]["learning"]["crossed"]["value"] == 0
     # a third, half or all of 6,400 prompts move encyclopedia by 40 points, revision by 20
     prompts = [4.34 / 13 * 6.4, 2.8 / 13 * 6.4, 6.4]

@@ -78,13 +78,17 @@ def seeds(results: Results) -> pd.DataFrame:
 
     A row for every seed, and one whose seed is "mean". Only of studies with several seeds.
     """
+
+    def of_each(gain: Mapping[str, Any]) -> dict[str, Any]:
+        examples, values = gain["example_variance"]["n"], gain["crossed"]["by_seed"]
+        single = zip(map(str, results.content["seeds"]), values, strict=True)
+        return {"mean": gain["crossed"]} | {
+            seed: {"value": value, "n": examples} for seed, value in single
+        }
+
     section = {
         arm: {
-            dataset: {
-                metric: {"mean": gain["crossed"]}
-                | {name.removeprefix("seed_"): each for name, each in gain["by_seed"].items()}
-                for metric, gain in metrics.items()
-            }
+            dataset: {metric: of_each(gain) for metric, gain in metrics.items()}
             for dataset, metrics in datasets.items()
         }
         for arm, datasets in results.content["across_seeds"].items()

@@ -186,7 +186,10 @@ def _take_means(results: dict[str, Any], found: dict[str, Any]) -> None:
         for arm, datasets in of_means.items():
             for dataset, metrics in datasets.items():
                 for metric, spread in metrics.items():
-                    numbers[arm][dataset][metric] = spread["crossed"]
+                    mean = spread["crossed"]
+                    numbers[arm][dataset][metric] = {
+                        name: mean[name] for name in mean if name != "by_seed"
+                    }
                     grouped = results["clustered"].get(section, {}).get(arm, {}).get(dataset, {})
                     if metric in grouped:
                         grouped[metric] = spread["grouped"]
@@ -668,17 +671,12 @@ def contrasted(study: Study) -> dict[str, dict[str, tuple[str, str]]]:
 _SEEDS: dict[str, str] = {
     "across_seeds.<system>.<dataset>.<metric>.<spread>": "gain over the baseline of the same seed; "
     "only where a study has several seeds",
-    "across_seeds.<system>.<dataset>.<metric>.by_seed.seed_<number>": "the gain of one seed",
     "metrics_across_seeds.<arm>.<dataset>.<metric>.<spread>": "of the answers of each seed; only "
     "where a study has several seeds",
-    "metrics_across_seeds.<arm>.<dataset>.<metric>.by_seed.seed_<number>": "that of one seed",
     "contrasts_across_seeds.<setting>.<pair>.<dataset>.<metric>.<spread>": "contrasts of arms of "
     "the same seed; only where a study has several seeds",
-    "contrasts_across_seeds.<setting>.<pair>.<dataset>.<metric>.by_seed.seed_<number>": "the "
-    "contrast of one seed",
     "learning_across_seeds.<arm>.<dataset>.<share>.<spread>": "of the change of balanced accuracy "
     "over the untrained model, shift and learning; only where a study has several seeds",
-    "learning_across_seeds.<arm>.<dataset>.<share>.by_seed.seed_<number>": "that of one seed",
 }
 
 
@@ -745,10 +743,9 @@ def _metrics_over_seeds(study: Study, given: list[Answers], arm: str) -> dict[st
     found = _over_seeds(study, nothing, given, arm)
     for spread in found.values():
         for test in (spread["crossed"], spread["grouped"]):
+            test["unit"] = "fraction"
             test.pop("p", None)  # of being 0
             test.pop("p_noninferior", None)
-        for number in (spread["crossed"], spread["grouped"], *spread["by_seed"].values()):
-            number["unit"] = "fraction"
     return found
 
 
@@ -793,14 +790,10 @@ def _over_seeds(
     )
     return {
         metric: {
-            "crossed": leaf(gain.crossed, "points", seeds, arm),
+            "crossed": leaf(gain.crossed, "points", seeds, arm) | {"by_seed": gain.by_seed},
             "grouped": leaf(gain.grouped, "points", seeds, arm),
             "seed_variance": leaf(gain.seed_variance, "squared fraction", seeds, arm),
             "example_variance": leaf(gain.example_variance, "squared fraction", gain.examples, arm),
-            "by_seed": {
-                f"seed_{seed}": leaf(value, "points", gain.examples, two.run)
-                for seed, value, two in zip(study.seeds, gain.by_seed, second, strict=True)
-            },
         }
         for metric, gain in gains.items()
     }

@@ -45,7 +45,6 @@ _TESTS = {
     "examples; p is corrected over one outcome of a section",
     "grouped": "; the same for other groups of examples",
     "detectable": f"; the smallest one that would be established with a probability of {POWER}",
-    "by_seed.seed_<number>": "; of one seed",
 }
 _SECTIONS = {
     "level.<mixture>.<cell>": "of an arm, on the clean evaluation set",
@@ -249,7 +248,7 @@ def _untested(found: dict[str, Any], unit: str) -> dict[str, Any]:
     for outcomes in found.values():
         for tests in outcomes.values():
             tests.pop("detectable")
-            for number in (tests["crossed"], tests["grouped"], *tests["by_seed"].values()):
+            for number in tests.values():
                 number["unit"] = unit
                 for name in ("p", "p_holm"):
                     number.pop(name, None)

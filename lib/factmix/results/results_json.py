@@ -26,6 +26,7 @@ LEAF: dict[str, str] = {
     "p": "two-sided p value",
     "p_holm": "p corrected by Holm over the arms and datasets of this metric or test",
     "p_noninferior": "p of the test that a loss, if any, is below the study's margin",
+    "by_seed": "of a mean over seeds: its values, in the order of `seeds`",
     "at_floor": "which of its p values are the smallest that the resamples allow; absent if none",
 }
 

@@ -50,7 +50,6 @@ KEYS: dict[str, str] = {  # of results.json
     "other groups of examples",
     "statements.<reward>.<statement>.<quantity>.<measure>.detectable": "the smallest effect that "
     f"would be established with a probability of {POWER}",
-    "statements.<reward>.<statement>.<quantity>.<measure>.by_seed.seed_<number>": "of one seed",
 }
 
 Quantities = dict[tuple[str, str], list[Part]]  # quantity and measure -> what it is the sum of
@@ -377,20 +376,14 @@ def tested(study: Study, quantities: Quantities) -> dict[str, Any]:
     made: dict[str, Any] = {}
     together: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for (name, measure), contrast in contrasts.items():
-        parts = quantities[name, measure]
-        n = sum(len(part.gold) for part in parts)
         tests = {
-            "crossed": leaf(contrast.crossed, "points", seeds, run),
+            "crossed": leaf(contrast.crossed, "points", seeds, run) | {"by_seed": contrast.by_seed},
             "grouped": leaf(contrast.grouped, "points", seeds, run),
         }
         for test, tested in tests.items():
             if "p" in tested:
                 together.setdefault((measure, test), []).append(tested)
-        by_seed = {
-            f"seed_{seed}": leaf(value, "points", n, run)
-            for seed, value in zip(study.seeds, contrast.by_seed, strict=True)
-        }
-        made.setdefault(name, {})[measure] = tests | {"by_seed": by_seed}
+        made.setdefault(name, {})[measure] = tests
     for (name, measure), contrast in contrasts.items():
         of_family = max(1, len(together.get((measure, "crossed"), ())))
         smallest = contrast.detectable(alpha / of_family, POWER)
