@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +13,10 @@ from factmix.study.labels import LABELS
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
 from factmix.study.spec import Study
+from skilled_systems import GOLD, Skill, probabilities, right, skilled
 
-GOLD = ["NA"] * 40 + ["PASS"] * 20 + ["FAIL"] * 20  # tens, so that shares are alike
-WRONG = {"NA": "PASS", "PASS": "FAIL", "FAIL": "NA"}
 SEEDS = 3
 STEPS = (0, 100, 200)
-# How many of ten claims are answered right: by arm and dataset, after a share of the training.
-Skill = Callable[[str, str, float], float]
 
 
 @pytest.fixture
@@ -29,33 +25,12 @@ def study() -> Study:
     return study.model_copy(update={"seeds": study.seeds[:SEEDS]})
 
 
-def probabilities(right: np.ndarray) -> np.ndarray:
-    """(N, L): sure of the gold label where it is right, and of another one elsewhere."""
-    said = [gold if yes else WRONG[gold] for gold, yes in zip(GOLD, right, strict=True)]
-    return np.array([[0.8 if label == each else 0.1 for label in LABELS] for each in said])
-
-
-def right(share: float, seed: int) -> np.ndarray:
-    """The same share of each label; which claims, the seed turns."""
-    return (np.arange(len(GOLD)) + seed) % 10 < 10 * share
-
-
 def found(study: Study, folder: Path, skill: Skill) -> dict[str, dict[str, dict]]:
     """The statements of runs in which an arm answers as `skill` says."""
     paths, by_seed = Paths(folder), []
     for seed in study.seeds:
-        systems = {}
-        for arm in ("base", *study.arms):
-            shares = {name: skill(arm, name, 1.0) for name in study.datasets}
-            systems[arm] = {
-                name: Answers(
-                    arm, GOLD, GOLD, [f"g{i}" for i in range(len(GOLD))], None,
-                    probabilities(right(shares[name], 0 if arm == "base" else seed)),
-                )
-                for name in study.datasets
-            }  # fmt: skip
-            if arm == "base":
-                continue
+        by_seed.append(skilled(study, skill, seed))
+        for arm in study.arms:
             rows = []
             for step in STEPS:
                 for name in study.datasets:
@@ -65,7 +40,6 @@ def found(study: Study, folder: Path, skill: Skill) -> dict[str, dict[str, dict]
             table = pd.concat(rows)
             table["id"] = table["group"] = [f"c{i:02d}" for i in table.index]
             write_parquet(paths.arm(arm, seed) / "trajectory.parquet", table)
-        by_seed.append(systems)
     return statements.statements(study, paths, by_seed)
 
 

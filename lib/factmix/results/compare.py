@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from factmix.results import protocols, statements
+from factmix.results import domain_number, protocols, statements
 from factmix.results.answers import (
     Answers,
     CompareError,
@@ -729,11 +729,14 @@ def across_seeds(study: Study, paths: Paths) -> dict[str, Any]:
         for run in study.runs()
     }
     said = statements.statements(study, paths, by_seed)
-    of_protocols = protocols.protocols(study, paths, by_seed)
+    apart = {
+        "protocols": protocols.protocols(study, paths, by_seed),
+        "domain_number": domain_number.domain_number(study, by_seed),
+    }
     return (
         found
         | {"metrics_across_seeds": reached, "statements": said}
-        | ({"protocols": of_protocols} if of_protocols else {})
+        | {name: section for name, section in apart.items() if section}
     )
 
 
@@ -815,6 +818,8 @@ KEYS: dict[str, str] = (
     | _TRAJECTORY
     | _DOSE
 )
-CONTRAST_KEYS: dict[str, str] = _CONTRASTS | _SEEDS | statements.KEYS | protocols.KEYS
+CONTRAST_KEYS: dict[str, str] = (
+    _CONTRASTS | _SEEDS | statements.KEYS | protocols.KEYS | domain_number.KEYS
+)
 # What every results.json has.
 SECTIONS = frozenset(key.partition(".")[0] for key in (*KEYS, *_CONTRASTS)) - {"missing"}

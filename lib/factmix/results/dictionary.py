@@ -7,7 +7,7 @@ brackets stands for several, which `PLACES` explains.
 from collections.abc import Collection, Iterable
 
 from factmix.data.mixtures import REPORT_KEYS
-from factmix.results import compare, protocols, statements
+from factmix.results import compare, domain_number, protocols, statements
 from factmix.results.results_json import LEAF
 from factmix.stats.metrics import METRIC_MEANINGS, METRICS
 from factmix.study import descriptions
@@ -54,6 +54,12 @@ PLACES: dict[str, tuple[str, Collection[str]]] = {
     ),
     "reward": ("a reward of the study", ()),
     "statement": ("a statement of the plan", tuple(statements.MEASURE)),
+    "family": ("questions that are tested together", tuple(domain_number.MEASURE)),
+    "question": (
+        "whether a `second` or a `third` training dataset helps, whether an easy one does "
+        "(`easy_in_pair`, `easy_alone`), or a dataset of which something is asked",
+        (),
+    ),
     "quantity": ("what is compared, such as `balanced_over_hard_only`", ()),
     "measure": (
         "`change` of balanced accuracy over the untrained model, the `learning` in it, its `slope` "

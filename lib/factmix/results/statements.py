@@ -14,6 +14,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from factmix.results.answers import Answers, CompareError
@@ -56,7 +57,7 @@ Quantities = dict[tuple[str, str], list[Part]]  # quantity and measure -> what i
 
 
 @dataclass(frozen=True)
-class _Claims:
+class Claims:
     """Of one dataset.
 
     Attributes:
@@ -103,7 +104,7 @@ def statements(
     if min(study.evaluation.trajectory_counts.values()) < FEWEST:
         return found
     for reward, runs in families(study).items():
-        claims = {name: _claims(runs, by_seed, name) for name in study.datasets}
+        claims = {name: claims_of(runs, by_seed, name) for name in study.datasets}
         steps = {name: _steps(study, paths, runs, name) for name in study.datasets}
         made = {
             "diversity": _diversity(study, runs, claims),
@@ -160,9 +161,10 @@ def _right(gold: Sequence[str], answers: Sequence[str]) -> Floats:
     return np.array([right == answer for right, answer in zip(gold, answers, strict=True)], float)
 
 
-def _claims(
+def claims_of(
     runs: Mapping[str, Run], by_seed: Sequence[Mapping[str, Mapping[str, Answers]]], dataset: str
-) -> _Claims:
+) -> Claims:
+    """What runs that differ in their mixture, from `families`, do on a dataset."""
     base = by_seed[0]["base"][dataset]
     values: dict[tuple[str, str], Floats] = {}
     for mixture, run in runs.items():
@@ -176,7 +178,7 @@ def _claims(
             learned.append(right["after"] - right["shifted"])
         values["change", mixture] = np.stack(changes)
         values["learning", mixture] = np.stack(learned)
-    return _Claims(base.gold, base.groups, values)
+    return Claims(base.gold, base.groups, values)
 
 
 def _steps(study: Study, paths: Paths, runs: Mapping[str, Run], dataset: str) -> _Steps:
@@ -212,7 +214,7 @@ def _steps(study: Study, paths: Paths, runs: Mapping[str, Run], dataset: str) ->
     return _Steps(answered["gold"].tolist(), answered["group"].tolist(), prompts, right)
 
 
-def _diversity(study: Study, runs: Mapping[str, Run], claims: Mapping[str, _Claims]) -> Quantities:
+def _diversity(study: Study, runs: Mapping[str, Run], claims: Mapping[str, Claims]) -> Quantities:
     """Learning on held-out datasets: the diverse mixture minus the mean of the two narrow ones."""
     away = [name for name, dataset in study.datasets.items() if dataset.held_out]
     if not ({DIVERSE, EASY, HARD} <= set(runs) and away):
@@ -268,7 +270,7 @@ def _slope(steps: _Steps, mixtures: Sequence[str]) -> Floats:
     return np.asarray(over / under)
 
 
-def _transfer(study: Study, runs: Mapping[str, Run], claims: Mapping[str, _Claims]) -> Quantities:
+def _transfer(study: Study, runs: Mapping[str, Run], claims: Mapping[str, Claims]) -> Quantities:
     """On the easy datasets: the diverse mixture minus the hard one, and the hard one itself."""
     easy = [n for n, each in study.datasets.items() if not each.hard and not each.held_out]
     if not ({DIVERSE, HARD} <= set(runs) and easy):
@@ -286,14 +288,22 @@ def _transfer(study: Study, runs: Mapping[str, Run], claims: Mapping[str, _Claim
     return made
 
 
-def _robustness(study: Study, runs: Mapping[str, Run], claims: Mapping[str, _Claims]) -> Quantities:
-    """Where each improves least: the diverse mixture minus the better of the narrow ones.
-
-    The better mixture, and the dataset that each improves least, are chosen on one half of the
-    groups and compared on the other, in both directions. The seeds are the same on both sides.
-    """
-    if not {DIVERSE, EASY, HARD} <= set(runs):
+def _robustness(study: Study, runs: Mapping[str, Run], claims: Mapping[str, Claims]) -> Quantities:
+    """Where each improves least: the diverse mixture minus the better of the narrow ones."""
+    half = halves(study, claims)
+    if half is None or not {DIVERSE, EASY, HARD} <= set(runs):
         return {}
+    return {
+        ("least_improved", measure): least_improved(claims, half, measure, [DIVERSE], [EASY, HARD])
+        for measure in ("change", "learning")
+    }
+
+
+def halves(study: Study, claims: Mapping[str, Claims]) -> dict[str, npt.NDArray[np.bool_]] | None:
+    """Of each dataset, whether an example is in the first half of the groups; shapes (N,).
+
+    Nothing where a half has too few examples of a label.
+    """
     rng = np.random.default_rng(study.statistics.seed)
     half = {}
     for name, each in claims.items():
@@ -305,37 +315,54 @@ def _robustness(study: Study, runs: Mapping[str, Run], claims: Mapping[str, _Cla
             min((gold_N[half[name] == s] == g).sum() for s in (True, False) for g in LABELS)
             < FEWEST
         ):
-            return {}  # too few to choose on one half and compare on the other
+            return None
+    return half
 
-    def mean(measure: str, mixture: str, name: str, chosen_N: Any) -> float:
+
+def least_improved(
+    claims: Mapping[str, Claims],
+    half: Mapping[str, npt.NDArray[np.bool_]],
+    measure: str,
+    ones: Sequence[str],
+    others: Sequence[str],
+) -> list[Part]:
+    """Where each improves least: the best of some mixtures, minus the best of others.
+
+    The best mixture, and the dataset that it improves least, are chosen on one half of the groups
+    and compared on the other, in both directions. The seeds are the same on both sides.
+
+    Args:
+        claims: of all datasets.
+        half: of `halves`.
+        measure: "change" or "learning".
+        ones, others: mixtures.
+    """
+
+    def mean(mixture: str, name: str, chosen_N: npt.NDArray[np.bool_]) -> float:
         gold_N = np.asarray(claims[name].gold, dtype=str)
         values_N = claims[name].differences[measure, mixture].mean(axis=0)
         of_labels = [values_N[chosen_N & (gold_N == label)].mean() for label in set(gold_N)]
         return float(np.mean(of_labels))
 
-    made: Quantities = {}
-    for measure in ("change", "learning"):
-        parts = []
-        for side in (True, False):
-            value = {
-                mixture: {n: mean(measure, mixture, n, half[n] == side) for n in claims}
-                for mixture in (DIVERSE, EASY, HARD)
-            }
-            least = {mixture: min(of, key=of.__getitem__) for mixture, of in value.items()}
-            better = max((EASY, HARD), key=lambda mixture: min(value[mixture].values()))
-            compared: dict[str, list[Floats]] = {}
-            for sign, mixture in ((0.5, DIVERSE), (-0.5, better)):
-                name = least[mixture]
-                values_SN = sign * claims[name].differences[measure, mixture]
-                compared.setdefault(name, []).append(values_SN[:, half[name] != side])
-            for name, contributions in compared.items():
-                gold, groups = (
-                    np.asarray(of, dtype=str)[half[name] != side].tolist()
-                    for of in (claims[name].gold, claims[name].groups)
-                )
-                parts.append(Part(gold, groups, np.sum(contributions, axis=0)))
-        made["least_improved", measure] = parts
-    return made
+    parts = []
+    for side in (True, False):
+        value = {
+            mixture: {name: mean(mixture, name, half[name] == side) for name in claims}
+            for mixture in (*ones, *others)
+        }
+        compared: dict[str, list[Floats]] = {}
+        for sign, mixtures in ((0.5, ones), (-0.5, others)):
+            best = max(mixtures, key=lambda mixture: min(value[mixture].values()))
+            name = min(value[best], key=value[best].__getitem__)
+            values_SN = sign * claims[name].differences[measure, best]
+            compared.setdefault(name, []).append(values_SN[:, half[name] != side])
+        for name, contributions in compared.items():
+            gold, groups = (
+                np.asarray(of, dtype=str)[half[name] != side].tolist()
+                for of in (claims[name].gold, claims[name].groups)
+            )
+            parts.append(Part(gold, groups, np.sum(contributions, axis=0)))
+    return parts
 
 
 def _mechanism(study: Study, runs: Mapping[str, Run], steps: Mapping[str, _Steps]) -> Quantities:
