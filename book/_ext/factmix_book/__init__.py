@@ -14,8 +14,6 @@ from factmix_book import directives, generation, notebooks, provenance, roles, t
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("factmix_study", "main", "env", str)
-    app.add_config_value("factmix_second_study", "swapped", "env", str)
-    app.add_config_value("factmix_protocols_study", "protocols", "env", str)
     for part in (generation, roles, directives, provenance, theme, notebooks):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

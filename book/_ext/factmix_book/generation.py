@@ -14,17 +14,15 @@ from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
 from factmix.report.sources import (
+    ASIDES,
     BENCHMARKS,
-    PROTOCOLS_NOTEBOOK,
-    PROTOCOLS_PAGE,
     PUBLISHED,
     RECIPES,
-    SECOND_NOTEBOOK,
-    SECOND_PAGE,
     Results,
     SourceError,
     committed_results,
     local_runs,
+    notebook_of,
 )
 from factmix.study.freshness import tree_sha256
 from factmix.study.paths import ROOT, FolderError
@@ -44,15 +42,13 @@ class Book:
 
     Attributes:
         default: the committed results that the chapters cite.
-        second: those of some of its arms on a second base model.
-        protocols: those of some of its arms as the published code was run.
+        asides: those of the studies beside it, as `ASIDES`.
         runs: of this machine, by name.
         generated: the folder book/_generated/.
     """
 
     default: Results
-    second: Results
-    protocols: Results
+    asides: Mapping[str, Results]
     runs: Mapping[str, Results]
     generated: Path
 
@@ -60,10 +56,9 @@ class Book:
         """Whose numbers a page shows: of the run that it is the page of, or committed ones."""
         if docname.startswith(RUN_PAGES):
             return self.runs[docname.removeprefix(RUN_PAGES)]
-        if docname in (SECOND_PAGE, f"_generated/notebooks/{SECOND_NOTEBOOK}"):
-            return self.second
-        if docname in (PROTOCOLS_PAGE, f"_generated/notebooks/{PROTOCOLS_NOTEBOOK}"):
-            return self.protocols
+        for name, aside in ASIDES.items():
+            if docname in (aside.page, f"_generated/notebooks/{notebook_of(name)}"):
+                return self.asides[name]
         return self.default
 
     @functools.cached_property
@@ -82,9 +77,9 @@ Part = tuple[str, str, tuple[Any, ...], list[Path]]
 
 
 def parts(book: Book, speed: Path) -> Iterator[Part]:
-    default, second = both = (book.default, book.second)
-    beside = (default, book.protocols)
-    committed = (*both, book.protocols)
+    default, second = both = (book.default, book.asides["second"])
+    beside = (default, book.asides["protocols"])
+    committed = (default, *book.asides.values())
     roots, published = [each.root for each in committed], [PUBLISHED, default.root, STUDIES]
     all_words = [*TEMPLATES.iterdir()]
     made_of = [*roots, RECIPES, *_words("tables", "reward", "model")]
@@ -98,7 +93,7 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
     made_of = [speed, BENCHMARKS, *_words("tables", "benchmarks")]
     yield "measured", "measured", (speed,), made_of
     made_of = [*roots, PUBLISHED, BENCHMARKS, STUDIES, *_words("rerun")]
-    yield "downloads", "committed_downloads", committed, made_of
+    yield "downloads", "committed_downloads", (default, book.asides), made_of
     yield "two systems", "two_systems", (default,), [default.root]
     yield "scripts", "scripts", (default,), [default.root, *_words("examples")]
     figures: dict[str, tuple[str, Any, list[Path]]] = {
@@ -130,8 +125,7 @@ def write(book: Book, speed: Path) -> None:
     known = _read(cache) if cache.is_file() else {}
     fingerprint, now = functools.cache(tree_sha256), {}
     # Notebooks first: one that failed is refused before anything takes time.
-    asides = {SECOND_NOTEBOOK: book.second, PROTOCOLS_NOTEBOOK: book.protocols}
-    kept = notebooks.copy(book.default, asides)
+    kept = notebooks.copy(book.default, book.asides)
     written = {path: write_if_changed(book.generated / path, text) for path, text in kept.items()}
     for name, function, taken, inputs in parts(book, speed):
         made_of = [fingerprint(place) for place in (*CODE, *inputs)]
@@ -167,10 +161,9 @@ def write_if_changed(path: Path, content: str | bytes) -> None:
 def generate(app: Sphinx, config: Config) -> None:
     try:
         default = committed_results(config.factmix_study)
-        second = committed_results(config.factmix_second_study)
-        protocols = committed_results(config.factmix_protocols_study)
+        asides = {name: committed_results(aside.study) for name, aside in ASIDES.items()}
         runs = {run.name: run for run in local_runs(logger.info)}
-        book = Book(default, second, protocols, runs, app.srcdir / "_generated")
+        book = Book(default, asides, runs, app.srcdir / "_generated")
         write(book, default.root.parent / "speed")
     except (SourceError, FolderError) as error:
         raise ExtensionError(str(error)) from error

@@ -9,13 +9,7 @@ from typing import Any
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from factmix.report.sources import (
-    PROTOCOLS_NOTEBOOK,
-    PUBLISHED,
-    SECOND_NOTEBOOK,
-    Results,
-    SourceError,
-)
+from factmix.report.sources import ASIDES, PUBLISHED, Results, SourceError, notebook_of
 
 # Notebooks that need nothing but the repository, and where they are in it. Their pages have launch
 # buttons; what the others need is training, or is not committed.
@@ -25,10 +19,7 @@ LAUNCHED = {
 }
 
 
-HEADINGS = {
-    SECOND_NOTEBOOK: "The comparison, on the second base model",
-    PROTOCOLS_NOTEBOOK: "The comparison, as described and as released",
-}
+HEADINGS = {notebook_of(name): aside.heading for name, aside in ASIDES.items()}
 
 
 def copy(default: Results, asides: Mapping[str, Results]) -> dict[str, str]:
@@ -38,7 +29,7 @@ def copy(default: Results, asides: Mapping[str, Results]) -> dict[str, str]:
 
     Args:
         default: the committed results that the chapters cite.
-        asides: other committed results, of which the comparison alone becomes a page, by its name.
+        asides: other committed results, of which the comparison alone becomes a page; as `ASIDES`.
 
     Raises:
         SourceError: when a notebook holds an error, naming the notebook, the cell and the error.
@@ -48,7 +39,7 @@ def copy(default: Results, asides: Mapping[str, Results]) -> dict[str, str]:
     for name, results in asides.items():
         compared = results.root / "notebooks" / "compare.ipynb"
         if compared.is_file():
-            pages[compared] = name
+            pages[compared] = notebook_of(name)
     written = {}
     for source, name in pages.items():
         notebook = json.loads(source.read_text(encoding="utf-8"))

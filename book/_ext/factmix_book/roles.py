@@ -6,6 +6,7 @@ it is from. numbers.css does this; numbers.js only adds that Escape hides it.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from sphinx.util.docutils import SphinxRole
 from sphinx.util.osutil import relative_uri
 from sphinx.writers.html5 import HTML5Translator
 
-from factmix.report.sources import PROTOCOLS_PAGE, SECOND_PAGE, Results
+from factmix.report.sources import ASIDES, Results
 from factmix.results.numbers import NumberError, find, show
 from factmix_book.generation import Book
 
@@ -61,6 +62,10 @@ def _numbers(results: Results, page: str) -> Source:
     return Source(results.content, results.file, place, results.name, confidence, page)
 
 
+def _of_aside(name: str, book: Book, page: str, key: str) -> Source:
+    return _numbers(book.asides[name], ASIDES[name].page)
+
+
 def _settings(results: Results) -> Source:
     tree, place = results.study.model_dump(mode="json"), f"{results.place}/study.json"
     return Source(tree, results.paths.study, place, results.name)
@@ -96,10 +101,8 @@ ROLES: dict[str, Callable[[Book, str, str], Source]] = {
     "num": lambda book, page, key: _numbers(of := book.of_page(page), page if of.fresh else ""),
     # of the study of the chapters, also on the page of another
     "first": lambda book, page, key: _numbers(book.default, ""),
-    # of the study on a second base model
-    "second": lambda book, page, key: _numbers(book.second, SECOND_PAGE),
-    # of the study on what was described and what was released
-    "protocols": lambda book, page, key: _numbers(book.protocols, PROTOCOLS_PAGE),
+    # of a study beside it, from any page
+    **{name: partial(_of_aside, name) for name in ASIDES},
     # a setting of the study that the page's results are of
     "study": lambda book, page, key: _settings(book.of_page(page)),
     # a size of the base model of the page's study, counted in its weights

@@ -17,7 +17,7 @@ from factmix.published.released import CONTROL, DATASETS, MIXTURES, PRINTED, WIN
 from factmix.report import figure_data, figures, plot_style, ternary
 from factmix.report.baselines import BaselineGroup, baseline_groups, compared_mixtures
 from factmix.report.published_study import Published
-from factmix.report.sources import PROTOCOLS_NOTEBOOK, SECOND_NOTEBOOK, Results
+from factmix.report.sources import Results, notebook_of
 from factmix.report.templates import say
 from factmix.results import compare
 from factmix.results.numbers import Leaf
@@ -78,7 +78,7 @@ def of_study(results: Results) -> dict[str, Drawing]:
 def of_second(results: Results) -> dict[str, Drawing]:
     """The figure of the page about a second base model."""
     drawing = _learning(baseline_groups(results)[0])
-    return {"learning": replace(drawing, notebook=SECOND_NOTEBOOK)}
+    return {"learning": replace(drawing, notebook=notebook_of("second"))}
 
 
 def of_protocols(results: Results, published: Mapping[str, Any]) -> dict[str, Drawing]:
@@ -90,7 +90,7 @@ def of_protocols(results: Results, published: Mapping[str, Any]) -> dict[str, Dr
         for mixture, of in na.groupby("mixture", sort=False)
     ]
     alt = ("protocols", by_mixture)
-    return {"levels": Drawing(data, figures.plot_protocols, alt, PROTOCOLS_NOTEBOOK)}
+    return {"levels": Drawing(data, figures.plot_protocols, alt, notebook_of("protocols"))}
 
 
 def show(results: Results, *names: str) -> None:

@@ -116,8 +116,7 @@ def measured(speed: Path) -> Files:
     return {"numbers/benchmarks.json": _json(simulated), **_tables(made)}
 
 
-def committed_downloads(default: Results, second: Results, of_protocols: Results) -> Files:
-    asides = {"second": second, "protocols": of_protocols}
+def committed_downloads(default: Results, asides: Mapping[str, Results]) -> Files:
     made = downloads.of_study(default) | downloads.elsewhere()
     for results in asides.values():
         made |= downloads.of_study(results)

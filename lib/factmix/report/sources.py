@@ -16,14 +16,39 @@ from factmix.study.paths import ROOT, Paths, folder_in, model_folder, runs
 from factmix.study.settings import Reward, WeightedReward
 from factmix.study.spec import Study, StudyError
 
-SECOND_PAGE = "appendix/second_base"
-SECOND_NOTEBOOK = "second_compare"  # its comparison of arms, among the notebooks' pages
-PROTOCOLS_PAGE = "appendix/protocols"
-PROTOCOLS_NOTEBOOK = "protocols_compare"
 PUBLISHED = ROOT / "results" / "published"
 BENCHMARKS = ROOT / "results" / "benchmarks"
 RECIPES = ROOT / "models" / "recipes.csv"  # ways of pretraining that were tried, written by hand
 TWO_READINGS = ("predicted", "gold")  # whose label's weight a weighted reward takes
+
+
+@dataclass(frozen=True)
+class Aside:
+    """A committed study beside that of the chapters.
+
+    Attributes:
+        study: its name.
+        page: the page of the book that shows its numbers.
+        heading: of its comparison of arms, among the notebooks' pages.
+    """
+
+    study: str
+    page: str
+    heading: str
+
+
+# By a short name, which roles, figures and generated tables of these studies have.
+ASIDES = {
+    "second": Aside("swapped", "appendix/second_base", "The comparison, on the second base model"),
+    "protocols": Aside(
+        "protocols", "appendix/protocols", "The comparison, as described and as released"
+    ),
+}
+
+
+def notebook_of(aside: str) -> str:
+    """The name of its comparison of arms, among the notebooks' pages."""
+    return f"{aside}_compare"
 
 
 class SourceError(Exception):
