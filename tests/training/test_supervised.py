@@ -51,6 +51,21 @@ def test_the_loss_is_that_of_the_label_after_each_prompt_alone(examples: pd.Data
     assert first == pytest.approx(sum(losses) / len(losses), rel=1e-4)
 
 
+def test_passes_of_their_own_change_no_gradient(
+    examples: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = fitted(fresh(), examples, steps=3)
+    apart: list[list[int]] = []
+
+    def each_alone(lengths: list[int]) -> list[list[int]]:
+        apart.append(lengths)
+        return [[i] for i in range(len(lengths))]
+
+    monkeypatch.setattr(supervised, "length_buckets", each_alone)
+    assert fitted(fresh(), examples, steps=3) == pytest.approx(together, rel=1e-5)
+    assert [len(lengths) for lengths in apart] == [3, 3, 3]
+
+
 def test_only_the_adapter_changes_and_the_labels_become_likelier(examples: pd.DataFrame) -> None:
     policy = fresh()
     frozen = {

@@ -20,6 +20,7 @@ from factmix.study.labels import LABELS
 from factmix.study.settings import Prompt
 from factmix.training.model_check import ModelError, NotFiniteError
 from factmix.training.policy import Policy, following_tokens, label_tokens, prompt_texts
+from factmix.training.prefix import length_buckets
 
 # What a checkpoint has beside the state of the optimizer for each weight.
 RANDOM, WEIGHT, PROGRESS = "random", "weight", "progress"
@@ -98,17 +99,16 @@ def fit(
         total=steps, initial=len(losses), desc="supervised steps", disable=None, leave=False
     ) as bar:
         while len(losses) < steps:
-            loss = _loss(policy, [rows[next(order)] for _ in range(batch)])
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss = _backward(policy, [rows[next(order)] for _ in range(batch)])
             if not torch.nn.utils.clip_grad_norm_(weights, 1.0).isfinite():
                 raise NotFiniteError(
                     f"step {len(losses) + 1} of {steps}: the gradient is no finite number (the"
-                    f" loss is {loss.item():.4g}); lower the learning rate, {learning_rate:g}"
+                    f" loss is {loss:.4g}); lower the learning rate, {learning_rate:g}"
                 )
             optimizer.param_groups[0]["lr"] = learning_rate * (1 - len(losses) / steps)
             optimizer.step()
-            losses.append(float(loss.detach()))
+            losses.append(loss)
             bar.update()
             if checkpoint:
                 checkpoint.seconds = time.monotonic() - started
@@ -189,8 +189,21 @@ def _resume(
     return losses
 
 
+def _backward(policy: Policy, rows: list[tuple[list[int], list[int]]]) -> float:
+    """Adds the gradient of the mean loss of the answers' tokens, and returns that loss.
+
+    Sequences of similar length are padded together, in passes of their own.
+    """
+    tokens, mean = sum(len(answer) for _, answer in rows), 0.0
+    for bucket in length_buckets([len(before) + len(answer) for before, answer in rows]):
+        loss = _loss(policy, [rows[i] for i in bucket]) / tokens
+        loss.backward()
+        mean += float(loss.detach())
+    return mean
+
+
 def _loss(policy: Policy, rows: list[tuple[list[int], list[int]]]) -> Tensor:
-    """Mean loss of the answers' tokens; the sequences are padded on the left."""
+    """Summed loss of the answers' tokens; the sequences are padded on the left."""
     longest = max(len(before) + len(answer) for before, answer in rows)
     kept = max(len(answer) for _, answer in rows) + 1  # logits from the token before an answer
     ids = torch.full((len(rows), longest), int(policy.tokenizer.pad_token_id))
@@ -210,7 +223,10 @@ def _loss(policy: Policy, rows: list[tuple[list[int], list[int]]]) -> Tensor:
         logits_to_keep=kept,
     ).logits[:, :-1]
     return torch.nn.functional.cross_entropy(
-        logits.flatten(0, 1).float(), targets.to(where).flatten(), ignore_index=IGNORED
+        logits.flatten(0, 1).float(),
+        targets.to(where).flatten(),
+        ignore_index=IGNORED,
+        reduction="sum",
     )
 
 
