@@ -474,10 +474,21 @@ def _train_as_one_of_two(rank: int, folder: str) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_train_an_arm_and_one_of_them_writes(tmp_path: Path) -> None:
-    paths = Paths(tmp_path)
+def test_two_processes_train_an_arm_as_one_does_and_one_of_them_writes(tmp_path: Path) -> None:
+    paths, alone = Paths(tmp_path / "two"), Paths(tmp_path / "one")
     mixtures.prepare(STUDY, paths)
-    _spawn_two(_train_as_one_of_two, tmp_path, 300)
+    shutil.copytree(paths.root, alone.root)
+    _spawn_two(_train_as_one_of_two, paths.root, 300)
+    grpo.train(STUDY.run("hard_only", 0), alone)
+    one, two = (
+        pd.read_parquet(of.arm("hard_only", 0) / "metrics.parquet") for of in (alone, paths)
+    )
+    shown = one.columns.difference(["seconds"])
+    np.testing.assert_allclose(two[shown], one[shown], rtol=1e-4, atol=1e-6)
+    file = Path("adapter", "adapter_model.safetensors")
+    one, two = (load_file(of.arm("hard_only", 0) / file) for of in (alone, paths))
+    apart = torch.cat([(two[name] - one[name]).flatten() for name in one])
+    assert apart.norm() < 1e-4 * torch.cat([each.flatten() for each in one.values()]).norm()
     folder = paths.arm("hard_only", 0)
     curve = pd.read_parquet(folder / "metrics.parquet")
     assert curve["step"].tolist() == [1, 2]
@@ -975,6 +986,14 @@ def test_a_reward_that_fails_for_some_answer_is_refused_before_training(
     monkeypatch.setitem(rewards.REWARDS, "weighted", of_one_answer)
     named = f"of_one_answer of kind 'weighted' fails for the answer {case[0]} in {form} format"
     with pytest.raises(RewardError, match=f"{named} where the gold label is {case[2]}: {said}"):
+        reward_functions(STUDY.rewards["published"])
+
+
+def test_a_reward_without_parts_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(rewards.REWARDS, "weighted", lambda *_, **__: {})
+    with pytest.raises(
+        RewardError, match=r"got \{\}; expected a finite number for each of its part"
+    ):
         reward_functions(STUDY.rewards["published"])
 
 

@@ -87,6 +87,8 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
     yield "sentences", "sentences", both, [*roots, *all_words]
     made_of = [*roots, *published, *_words("tables", "protocols", "contamination")]
     yield "protocols", "protocols", beside, made_of
+    pairs = book.asides["pairs"]
+    yield "pairs", "pairs", (pairs,), [pairs.root, *_words("tables", "domain-number")]
     yield "published numbers", "published_numbers", (default,), published
     made_of = [*published, *_words("tables", "published-tables")]
     yield "published tables", "published_tables", (default,), made_of
@@ -100,6 +102,7 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
         "committed": ("study", default, [default.root]),
         "second": ("second", second, [second.root]),
         "protocols": ("protocols", beside, [*roots, *published]),
+        "pairs": ("pairs", pairs, [pairs.root]),
         "published": ("published", default, published),
         "speed": ("speed", speed, [speed]),
     }

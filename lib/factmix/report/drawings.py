@@ -93,6 +93,21 @@ def of_protocols(results: Results, published: Mapping[str, Any]) -> dict[str, Dr
     return {"levels": Drawing(data, figures.plot_protocols, alt, notebook_of("protocols"))}
 
 
+def of_real(results: Results) -> dict[str, Drawing]:
+    """The figures of the page about a language model on real claims."""
+    names = ("learning", "reward", "spread", "trajectory", "trajectory-na", "confusion", "shares")
+    drawn = _of_baselines(results, names)
+    return {name: replace(each, notebook=notebook_of("real")) for name, _, each in drawn}
+
+
+def of_pairs(results: Results) -> dict[str, Drawing]:
+    """The figure of the page about the number of training domains."""
+    data = figure_data.domain_number(results)
+    means = data.groupby(["dataset", "number"], sort=False, as_index=False)["value"].mean()
+    alt = ("domain_number", means[["dataset", "number", "value"]].to_numpy().tolist())
+    return {"number": Drawing(data, figures.plot_domain_number, alt, notebook_of("pairs"))}
+
+
 def show(results: Results, *names: str) -> None:
     """Draws some figures of a study, once for each baseline, where figures are now shown."""
     for _, _, drawing in _of_baselines(results, names):

@@ -10,6 +10,7 @@ from factmix.published.released import DATASETS
 from factmix.report.sources import Results
 from factmix.results.answers import predictions
 from factmix.results.results_json import result_key, tidy
+from factmix.results.statements import families
 from factmix.stats.awareness import COVERAGES, risks
 from factmix.study.labels import ANSWERS, LABELS
 from factmix.study.spec import Study
@@ -150,6 +151,28 @@ def mixtures(study: Study) -> pd.DataFrame:
         for label, count in counts.items()
     ]
     return pd.DataFrame(rows, columns=["mixture", "dataset", "label", "value"])
+
+
+def domain_number(results: Results) -> pd.DataFrame:
+    """Learning by the number of training datasets.
+
+    Returns:
+        columns mixture (the initials of its datasets), number (of them), dataset, trained_on,
+        value, low and high.
+    """
+    study = results.study
+    ((reward, _),) = results.content["domain_number"].items()
+    runs = {result_key(name): found for name, found in families(study).items()}[reward]
+    rows = []
+    for mixture, run in runs.items():
+        of = [name for name in study.datasets if name in study.mixtures[mixture]]
+        for dataset, found in results.content["learning"][result_key(run.arm)].items():
+            leaf = found["learning"]
+            inside = dataset in map(result_key, of)
+            initials = "".join(name[0] for name in of)
+            rows.append((initials, len(of), dataset, inside, leaf["value"], *leaf["interval"]))
+    columns = ["mixture", "number", "dataset", "trained_on", "value", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def protocols(results: Results, published: Mapping[str, Any]) -> pd.DataFrame:

@@ -15,7 +15,8 @@ from factmix.report.baselines import (
 )
 from factmix.report.published_study import PATTERN, Published
 from factmix.report.sources import Results, in_both_readings
-from factmix.report.templates import render
+from factmix.report.templates import listed, render
+from factmix.results import domain_number as numbers
 from factmix.results import statements
 from factmix.results.numbers import Leaf
 from factmix.results.protocols import OUTCOMES
@@ -410,6 +411,38 @@ def protocols(results: Results, published: Published) -> str:
             }
             for cell, of in own.items()
         },
+        power=POWER,
+    )
+
+
+def domain_number(results: Results) -> str:
+    """What the number of training domains changes, apart from how hard they are."""
+    ((reward, section),) = results.content["domain_number"].items()
+    alpha = results.study.statistics.alpha
+
+    def verdicts(test: str) -> dict[str, dict[str, str]]:
+        return {
+            family: {
+                question: numbers.verdict(found, family, alpha, test)
+                for question, found in questions.items()
+            }
+            for family, questions in section.items()
+        }
+
+    by_claims, by_groups = verdicts("crossed"), verdicts("grouped")
+    held_out = [name for name, each in results.study.datasets.items() if each.held_out]
+    return render(
+        "domain-number.md.j2",
+        reward=reward,
+        section=section,
+        families=by_claims,
+        measures=numbers.MEASURE,
+        away=listed([f"*{name}*" for name in held_out]),
+        other_with_groups=sum(
+            verdict != by_groups[family][question]
+            for family, questions in by_claims.items()
+            for question, verdict in questions.items()
+        ),
         power=POWER,
     )
 

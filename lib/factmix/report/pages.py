@@ -70,6 +70,22 @@ def protocols(default: Results, of_protocols: Results) -> Files:
     return _tables(made | {"findings-contamination": findings.contamination(of_protocols)})
 
 
+def pairs(results: Results) -> Files:
+    """Table and sentences of the page about the number of training domains."""
+    made = {"findings-domain-number": findings.domain_number(results)}
+    return _tables(made | tables.of_pairs(results))
+
+
+def real(results: Results) -> Files:
+    """Tables and sentences of the page about a language model on real claims."""
+    said = {
+        "findings-real": findings.findings(results),
+        "findings-real-learning": findings.learning(results),
+        "findings-real-transfer": findings.transfer(results),
+    }
+    return _tables(said | tables.of_real(results))
+
+
 @cache
 def _drawn(kind: str, source: Any) -> dict[str, drawings.Drawing]:
     """Figures that are drawn from one source."""
@@ -82,12 +98,15 @@ def _drawn(kind: str, source: Any) -> dict[str, drawings.Drawing]:
     if kind == "protocols":
         default, of_protocols = source
         return drawings.of_protocols(of_protocols, _published(default).numbers["level"])
+    if kind == "pairs":
+        return drawings.of_pairs(source)
+    if kind == "real":
+        return drawings.of_real(source)
     return drawings.of_study(source) | model_page.drawing(source)
 
 
 def images(kind: str, source: Any, folder: str) -> Files:
-    """The figures of a "study", the "second" base model, "protocols", the "published" study, or
-    "speed"."""
+    """The figures of a "study", of one of `ASIDES`, of the "published" study, or of "speed"."""
     return drawings.images(_drawn(kind, source), folder)
 
 

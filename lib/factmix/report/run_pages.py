@@ -44,9 +44,14 @@ def page(
 def kind_of_model(run: Results, committed: Sequence[Results]) -> dict[str, bool]:
     """Whether the model is the toy of a committed study, and whether it met real text."""
     return {
-        "toy": run.study.model.path in {each.study.model.path for each in committed},
-        "real_text": not FILES.keys().isdisjoint(run.study.datasets),
+        "toy": run.study.model.path
+        in {each.study.model.path for each in committed if not _real_text(each)},
+        "real_text": _real_text(run),
     }
+
+
+def _real_text(results: Results) -> bool:
+    return not FILES.keys().isdisjoint(results.study.datasets)
 
 
 def _difference(run: Results, committed: Results | None) -> dict[str, Any]:

@@ -43,6 +43,9 @@ ASIDES = {
     "protocols": Aside(
         "protocols", "appendix/protocols", "The comparison, as described and as released"
     ),
+    "pairs": Aside(
+        "pairs", "appendix/domains", "The comparison of one, two and three training domains"
+    ),
 }
 
 

@@ -136,6 +136,21 @@ def of_second(results: Results) -> dict[str, str]:
     return {f"second-{name}": _study(name, results) for name in ("base", "learning")}
 
 
+REAL = ("arms", "base", "learning", "gains", "shares", "training", "data")
+
+
+def of_real(results: Results) -> dict[str, str]:
+    """The tables of the page about a language model on real claims, by name."""
+    made = of_study(results)
+    chosen = [*REAL, *(f"metrics-{dataset}" for dataset in results.datasets)]
+    return {f"real-{name}": made[name] for name in chosen}
+
+
+def of_pairs(results: Results) -> dict[str, str]:
+    """The table of the page about the number of training domains, by name."""
+    return {"pairs-learning": _study("learning", results)}
+
+
 def of_kinds() -> dict[str, str]:
     """The table of the kinds of claims of the invented world, and how often each occurs."""
     sides = ("the evidence decides", "nothing decides")

@@ -28,8 +28,8 @@ def check(reward: Reward) -> None:
         try:
             values = rewards.components(reward, predicted=predicted, format_valid=valid, gold=gold)
             names = names or set(values)
-            if values.keys() != names or not all(map(math.isfinite, values.values())):
-                expected = ", ".join(sorted(names))
+            if not names or values.keys() != names or not all(map(math.isfinite, values.values())):
+                expected = ", ".join(sorted(names)) or "its parts, of which there must be one"
                 raise ValueError(f"got {values}; expected a finite number for each of {expected}")
         except Exception as error:
             form = "valid" if valid else "no valid"

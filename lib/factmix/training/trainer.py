@@ -17,6 +17,7 @@ Departures from a stock `trl.GRPOTrainer` run:
 7. With gradient accumulation, the completions of a prompt stay in one pass. The metrics logged for
    a step are then the mean over its passes.
 8. A resumed run continues with the order of prompts of an uninterrupted one.
+9. Several processes sample the completions that one would.
 
 Losses and gradients equal those of the stock trainer with relative positions;
 tests/training/test_grpo.py compares them. Terms of the loss for which this would not hold are
@@ -28,6 +29,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from accelerate.utils import broadcast
 from torch import Tensor
 from torch.utils.data import Sampler
 from trl import GRPOTrainer
@@ -194,13 +196,24 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
                 model,
                 fork(prefix),
                 self._rows,
-                torch.rand(len(prompt_ids), self.max_completion_length, device=device),
+                self._uniforms(len(prompt_ids)),
                 temperature=self.temperature,
                 stop_ids=stops,
                 pad_id=pad_id,
             )
         completions = self._sampled.tokens.tolist()
         return [truncate_after_stop(tokens, set(stops)) for tokens in completions], None
+
+    def _uniforms(self, completions: int) -> Tensor:
+        """The random numbers that decide the completions of this process, (completions, C).
+
+        The first process draws those of all, so that a step samples the same completions however
+        many processes share it.
+        """
+        one = self.accelerator
+        shape = one.num_processes * completions, self.max_completion_length
+        drawn: Tensor = broadcast(torch.rand(*shape, device=one.device))
+        return drawn[one.process_index * completions :][:completions]
 
     def _keeps_graph(self) -> bool:
         """Whether the graph of the prompts' forward pass is kept from sampling for the loss.
@@ -220,7 +233,13 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         before = self._buffered_inputs
         inputs: dict[str, Any] = super()._prepare_inputs(generation_batch)
         parts = self._buffered_inputs
-        if parts is None or parts is before or len(parts) == 1:
+        if parts is None or parts is before:
+            return inputs
+        # TRL has shuffled the completions of this process. One process would have shuffled all, and
+        # taken as many more numbers from the stream that `_uniforms` draws from, as this does.
+        own = sum(len(part["advantages"]) for part in parts)
+        torch.randperm((self.accelerator.num_processes - 1) * own + 1)
+        if len(parts) == 1:
             return inputs
         whole = _by_prompt(parts)
         self._buffered_inputs = whole

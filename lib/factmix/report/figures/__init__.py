@@ -5,6 +5,7 @@ Draw inside `style`; the background is transparent.
 
 from factmix.report.figures.awareness import plot_reliability, plot_risk_coverage
 from factmix.report.figures.comparison import (
+    plot_domain_number,
     plot_gains,
     plot_pairs,
     plot_protocols,
@@ -31,6 +32,7 @@ __all__ = [
     "plot_answer_shares",
     "plot_confusion",
     "plot_curves",
+    "plot_domain_number",
     "plot_dose",
     "plot_gains",
     "plot_kinds",

@@ -8,7 +8,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from factmix.report.figures.layout import arm_handles, below, legend_above, names, panels, words
+from factmix.report.figures.layout import (
+    arm_handles,
+    below,
+    beside,
+    legend_above,
+    names,
+    panels,
+    words,
+)
 from factmix.report.plot_style import SHADE, WIDTH, arm_colours, arm_markers
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "recall_na")
@@ -158,6 +166,43 @@ def plot_protocols(levels: pd.DataFrame) -> Figure:
     for ax in axes[-1]:
         ax.set_xticks(range(len(cells)), cells, rotation=60, ha="right", rotation_mode="anchor")
     legend_above(figure, *axes[0][0].get_legend_handles_labels())
+    return figure
+
+
+def plot_domain_number(learning: pd.DataFrame) -> Figure:
+    """Learning by how many datasets a mixture has, with intervals; a panel per dataset.
+
+    A line connects the means of mixtures with as many datasets.
+
+    Args:
+        learning: columns mixture, number (of its datasets), dataset, trained_on (whether the
+            mixture has the dataset), value, low and high (fractions).
+    """
+    datasets, numbers = names(learning, "dataset"), sorted(learning["number"].unique())
+    figure, axes = panels(datasets, 2.9, sharex=True)
+    for ax, dataset in zip(axes, datasets, strict=True):
+        of = learning[learning["dataset"] == dataset]
+        means = 100 * of.groupby("number")["value"].mean()
+        ax.plot(means.index, means, color=plt.rcParams["axes.edgecolor"], linewidth=1, zorder=1)
+        for number in numbers:
+            rows = of[of["number"] == number].sort_values("value")
+            x = number + 0.25 * (np.arange(len(rows)) - (len(rows) - 1) / 2)
+            ax.vlines(x, 100 * rows["low"], 100 * rows["high"], color=SHADE, linewidth=1.4)
+            hollow = plt.rcParams["patch.edgecolor"]
+            fill = [SHADE if inside else hollow for inside in rows["trained_on"]]
+            ax.scatter(
+                x, 100 * rows["value"], s=26, color=fill, edgecolors=SHADE, linewidths=1.3, zorder=3
+            )
+            for at, high, mixture in zip(x, rows["high"], rows["mixture"], strict=True):
+                ax.annotate(
+                    mixture, (at, 100 * high), (0, 3), textcoords="offset points", ha="center",
+                    fontsize=plt.rcParams["xtick.labelsize"],
+                )  # fmt: skip
+        ax.axhline(0, color=plt.rcParams["text.color"], linewidth=1)
+        ax.set_xticks(numbers)
+        ax.grid(axis="x", visible=False)
+    below(figure, "training domains, by their initials (filled: with the panel's domain)")
+    beside(figure, "learning, percentage points")
     return figure
 
 
