@@ -415,6 +415,19 @@ def protocols(results: Results, published: Published) -> str:
     )
 
 
+def beside(default: Results, real: Results) -> str:
+    """A language model on real claims beside the model organism."""
+
+    def facts(results: Results) -> dict[str, Any]:
+        return {
+            "recall_na": _recall_of_na(results),
+            "learned": _learned(results),
+            "levers": _levers(results),
+        }
+
+    return render("real.md.j2", default=facts(default), real=facts(real))
+
+
 def domain_number(results: Results) -> str:
     """What the number of training domains changes, apart from how hard they are."""
     ((reward, section),) = results.content["domain_number"].items()

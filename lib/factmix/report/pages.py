@@ -76,9 +76,10 @@ def pairs(results: Results) -> Files:
     return _tables(made | tables.of_pairs(results))
 
 
-def real(results: Results) -> Files:
+def real(default: Results, results: Results) -> Files:
     """Tables and sentences of the page about a language model on real claims."""
     said = {
+        "findings-real-beside": findings.beside(default, results),
         "findings-real": findings.findings(results),
         "findings-real-learning": findings.learning(results),
         "findings-real-transfer": findings.transfer(results),

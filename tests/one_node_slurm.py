@@ -1,0 +1,130 @@
+"""A SLURM cluster of one node that a test starts and stops, from the packages slurm-wlm and munge.
+
+Everything that it writes is in one folder; it needs root, for munge and for slurmd.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+
+DAEMONS = ("munged", "slurmctld", "slurmd")
+CONFIGURATION = """\
+ClusterName=one
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={ports[0]}
+SlurmdPort={ports[1]}
+SlurmUser=root
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+ReturnToService=2
+MpiDefault=none
+SwitchType=switch/none
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} State=UNKNOWN
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+def missing() -> str:
+    """Why there can be no cluster here; empty if there can."""
+    absent = [name for name in (*DAEMONS, "sbatch") if not _program(name)]
+    if absent:
+        return f"not installed: {', '.join(absent)} (Debian: apt-get install slurm-wlm munge)"
+    return "" if os.geteuid() == 0 else "SLURM's daemons need root"
+
+
+def _program(name: str) -> str | None:
+    return shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
+
+
+class Cluster:
+    """While it is entered, `environment` has what SLURM's commands need to find it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {"SLURM_CONF": str(folder / "slurm.conf")}
+        self._daemons: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> "Cluster":
+        for name in ("state", "spool"):
+            (self.folder / name).mkdir(parents=True)
+        key = self.folder / "munge.key"
+        key.write_bytes(os.urandom(1024))
+        key.chmod(0o400)
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+        text = CONFIGURATION.format(
+            host=socket.gethostname().partition(".")[0],
+            folder=self.folder,
+            ports=_free_ports(2),
+            cpus=os.cpu_count(),
+            memory=memory * 9 // 10,
+        )
+        (self.folder / "slurm.conf").write_text(text)
+        places = {"key-file": key, "socket": self.folder / "munge.socket"}
+        places |= {f"{kind}-file": self.folder / f"munge.{kind}" for kind in ("pid", "log", "seed")}
+        options = [f"--{name}={place}" for name, place in places.items()]
+        self._start("munged", "--foreground", "--force", *options)
+        _wait_for((self.folder / "munge.socket").exists, "munged")
+        self._start("slurmctld", "-D")
+        self._start("slurmd", "-D", "-N", socket.gethostname().partition(".")[0])
+        _wait_for(lambda: "idle" in self.run("sinfo", "-h", "-o", "%t"), "the node")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        subprocess.run(["scancel", "--user=root"], env=self._all(), capture_output=True)
+        for daemon in reversed(self._daemons):
+            daemon.terminate()
+            daemon.wait(timeout=60)
+
+    def run(self, *command: str) -> str:
+        """What one of SLURM's commands prints."""
+        done = subprocess.run(command, env=self._all(), capture_output=True, text=True)
+        return done.stdout
+
+    def _all(self) -> dict[str, str]:
+        return os.environ | self.environment
+
+    def _start(self, name: str, *options: str) -> None:
+        with (self.folder / f"{name}.out").open("wb") as out:
+            program = str(_program(name))
+            self._daemons.append(
+                subprocess.Popen([program, *options], env=self._all(), stdout=out, stderr=out)
+            )
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def _wait_for(ready, what: str, seconds: float = 60) -> None:  # type: ignore[no-untyped-def]
+    end = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what} is not ready after {seconds:g} s")
+        time.sleep(0.5)

@@ -1,0 +1,108 @@
+"""A study whose arms are jobs of a SLURM cluster."""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import one_node_slurm
+from factmix.results.results_json import differences
+from factmix.study.paths import ROOT
+
+PLUGIN = "snakemake_executor_plugin_slurm"
+FOLDERS = ("book", "lib", "models", "notebooks", "profiles", "results", "studies")
+# In place of the profile's, which are for a cluster with GPUs.
+SMALL = ["mem_mb=2000", "runtime=10", "slurm_partition=main"]
+NO_GPU = [f"{rule}:mem_mb=3000" for rule in ("base", "train", "evaluate")]
+ONE_CORE = [f"{rule}=1" for rule in ("base", "train", "evaluate")]
+
+
+def without() -> str:
+    """Why the test cannot run here."""
+    if importlib.util.find_spec(PLUGIN) is None:
+        return f"not installed: {PLUGIN.replace('_', '-')} (pip install)"
+    return one_node_slurm.missing()
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    ignored = shutil.ignore_patterns("__pycache__", "_generated")
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, tmp_path / "copy" / name, ignore=ignored, symlinks=True)
+    for name in ("Snakefile", "_config.yml"):
+        shutil.copy2(ROOT / name, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def snakemake(copy: Path, runs: Path, profile: str, *options: str) -> subprocess.Popen[str]:
+    """Starts the workflow of the smoke test, up to its results."""
+    command = [str(Path(sys.executable).with_name("snakemake")), "--profile", f"profiles/{profile}"]
+    command += [*options, "--config", "study=smoke", "--", f"{runs}/smoke/results.json"]
+    environment = {
+        "PYTHONPATH": os.pathsep.join([str(copy / "lib"), os.environ.get("PYTHONPATH", "")]),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "FACTMIX_RUNS": str(runs),
+        "OMP_NUM_THREADS": "1",
+    }
+    return subprocess.Popen(
+        command,
+        cwd=copy,
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(without()), reason=without() or "it can run")
+def test_arms_are_jobs_and_a_cancelled_one_runs_again(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with one_node_slurm.Cluster(tmp_path / "slurm") as cluster:
+        for name, value in cluster.environment.items():
+            monkeypatch.setenv(name, value)
+        options = ["--default-resources", *SMALL, "--set-resources", *NO_GPU]
+        options += ["--set-threads", *ONE_CORE, "--slurm-no-account"]
+        options += ["--slurm-status-command", "squeue"]
+        running = snakemake(copy, tmp_path / "cluster", "slurm", *options)
+        cancelled = ""
+        while running.poll() is None:
+            jobs = [
+                line.split() for line in cluster.run("squeue", "-h", "-o", "%i %T %k").splitlines()
+            ]
+            trains = [
+                job for job, state, *of in jobs if state == "RUNNING" and "rule_train" in str(of)
+            ]
+            if trains and not cancelled:
+                cancelled = trains[0]
+                cluster.run("scancel", cancelled)
+            time.sleep(0.5)
+        assert running.stdout is not None
+        said = running.stdout.read()
+    assert running.returncode == 0, said
+    assert cancelled and "Trying to restart job" in said
+    trained = re.findall(r"rule train:.*?SLURM jobid (\d+)", said, re.DOTALL)
+    assert len(set(re.findall(r"SLURM jobid (\d+)", said))) >= len(set(trained)) + 1
+    alone = snakemake(copy, tmp_path / "alone", "local", "--cores", "2")
+    assert alone.stdout is not None
+    printed = alone.stdout.read()
+    assert alone.wait() == 0, printed
+    one, other = (
+        json.loads((tmp_path / name / "smoke" / "results.json").read_text())
+        for name in ("alone", "cluster")
+    )
+    apart = differences(one, other)
+    apart = apart[~apart.index.str.contains("seconds|peak_memory")]
+    assert apart["same"].all(), apart[~apart["same"].astype(bool)]
+    for file in sorted((tmp_path / "alone" / "smoke").glob("*/predictions.parquet")):
+        again = tmp_path / "cluster" / file.relative_to(tmp_path / "alone")
+        pd.testing.assert_frame_equal(pd.read_parquet(file), pd.read_parquet(again))
