@@ -89,6 +89,13 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
     yield "protocols", "protocols", beside, made_of
     pairs = book.asides["pairs"]
     yield "pairs", "pairs", (pairs,), [pairs.root, *_words("tables", "domain-number")]
+    real = book.asides["real"]
+    of_real = [
+        default.root,
+        real.root,
+        *_words("tables", "real", "findings", "learning", "transfer"),
+    ]
+    yield "real", "real", (default, real), of_real
     yield "published numbers", "published_numbers", (default,), published
     made_of = [*published, *_words("tables", "published-tables")]
     yield "published tables", "published_tables", (default,), made_of
@@ -103,6 +110,7 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
         "second": ("second", second, [second.root]),
         "protocols": ("protocols", beside, [*roots, *published]),
         "pairs": ("pairs", pairs, [pairs.root]),
+        "real": ("real", real, [real.root]),
         "published": ("published", default, published),
         "speed": ("speed", speed, [speed]),
     }

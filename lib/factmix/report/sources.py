@@ -46,6 +46,7 @@ ASIDES = {
     "pairs": Aside(
         "pairs", "appendix/domains", "The comparison of one, two and three training domains"
     ),
+    "real": Aside("smollm2", "real", "The comparison, on real claims"),
 }
 
 
