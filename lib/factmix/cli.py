@@ -275,7 +275,14 @@ def compare(
 
 
 @app.command()
-def freeze(study_name: StudyName, so_far: SoFar = False) -> None:
+def freeze(
+    study_name: StudyName,
+    so_far: SoFar = False,
+    without_pages: Annotated[
+        bool,
+        typer.Option("--without-pages", help="Leave out notebooks and pictures, for a side study."),
+    ] = False,
+) -> None:
     """Copy the small results of a finished study to results/, and recompute them from there."""
     from factmix import notebooks
     from factmix.report.summary import draw_summary
@@ -284,9 +291,10 @@ def freeze(study_name: StudyName, so_far: SoFar = False) -> None:
 
     study, paths = _open(study_name)
     into = ROOT / "results" / study.name
-    freezing.freeze(study, paths, into, incomplete=so_far)
-    draw_summary(Paths(into))
-    notebooks.execute_kept("reevaluate", into / "notebooks", {"study": study.name})
+    freezing.freeze(study, paths, into, incomplete=so_far, pages=not without_pages)
+    if not without_pages:
+        draw_summary(Paths(into))
+        notebooks.execute_kept("reevaluate", into / "notebooks", {"study": study.name})
     print(f"wrote {into}")
 
 

@@ -1,6 +1,5 @@
 """What is generated for the book: whose numbers a page shows, and what is made again when."""
 
-import json
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typer.testing import CliRunner
 
 from factmix.cli import app
 from factmix.report import pages
-from factmix.report.sources import ASIDES, Results, committed_results, notebook_of
+from factmix.report.sources import ASIDES, Results, committed_results
 from factmix.study.paths import ROOT
 
 
@@ -42,7 +41,6 @@ def test_a_run_is_shown_on_its_own_page_and_on_no_chapter(
         assert book.of_page(f"_generated/runs/{name}") is run
     for name, results in asides.items():
         assert book.of_page(ASIDES[name].page) is results
-        assert book.of_page(f"_generated/notebooks/{notebook_of(name)}") is results
     assert book.of_page("_generated/notebooks/compare") is default
 
 
@@ -54,20 +52,6 @@ def test_the_example_of_a_comparison_is_what_the_command_prints(
     monkeypatch.chdir(ROOT)
     arguments = shlex.split(command.removeprefix("$ factmix "))
     assert CliRunner().invoke(app, arguments).output == output
-
-
-@pytest.mark.parametrize("kind", ASIDES)
-def test_the_figure_of_another_study_leads_to_the_notebook_that_shows_it(
-    default: Results, asides: dict[str, Results], kind: str
-) -> None:
-    from factmix_book import notebooks
-
-    source = (default, asides[kind]) if kind == "protocols" else asides[kind]
-    drawn = json.loads(str(pages.words(kind, source, "figures")["figures/figures.json"]))
-    (notebook,) = {figure["notebook"] for figure in drawn.values()} - {""}
-    page = notebooks.copy(default, asides)[f"notebooks/{notebook}.ipynb"]
-    heading = "".join(json.loads(page)["cells"][0]["source"]).splitlines()[0]
-    assert heading == f"# {ASIDES[kind].heading}"
 
 
 def test_a_part_is_made_again_when_its_inputs_or_the_code_change_and_not_for_a_docstring(

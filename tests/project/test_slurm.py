@@ -45,7 +45,13 @@ def copy(tmp_path: Path) -> Path:
 def snakemake(copy: Path, runs: Path, profile: str, *options: str) -> subprocess.Popen[str]:
     """Starts the workflow of the smoke test, up to its results."""
     command = [str(Path(sys.executable).with_name("snakemake")), "--profile", f"profiles/{profile}"]
-    command += [*options, "--config", "study=smoke", "--", f"{runs}/smoke/results.json"]
+    command += [
+        *options,
+        "--config",
+        "study=smoke",
+        "--",
+        os.path.relpath(runs / "smoke" / "results.json", copy),
+    ]
     environment = {
         "PYTHONPATH": os.pathsep.join([str(copy / "lib"), os.environ.get("PYTHONPATH", "")]),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

@@ -22,7 +22,6 @@ from factmix.report.sources import (
     SourceError,
     committed_results,
     local_runs,
-    notebook_of,
 )
 from factmix.study.freshness import tree_sha256
 from factmix.study.paths import ROOT, FolderError
@@ -57,7 +56,7 @@ class Book:
         if docname.startswith(RUN_PAGES):
             return self.runs[docname.removeprefix(RUN_PAGES)]
         for name, aside in ASIDES.items():
-            if docname in (aside.page, f"_generated/notebooks/{notebook_of(name)}"):
+            if docname == aside.page:
                 return self.asides[name]
         return self.default
 
@@ -136,7 +135,7 @@ def write(book: Book, speed: Path) -> None:
     known = _read(cache) if cache.is_file() else {}
     fingerprint, now = functools.cache(tree_sha256), {}
     # Notebooks first: one that failed is refused before anything takes time.
-    kept = notebooks.copy(book.default, book.asides)
+    kept = notebooks.copy(book.default)
     written = {path: write_if_changed(book.generated / path, text) for path, text in kept.items()}
     for name, function, taken, inputs in parts(book, speed):
         made_of = [fingerprint(place) for place in (*CODE, *inputs)]

@@ -2,14 +2,13 @@
 
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from factmix.report.sources import ASIDES, PUBLISHED, Results, SourceError, notebook_of
+from factmix.report.sources import PUBLISHED, Results, SourceError
 
 # Notebooks that need nothing but the repository, and where they are in it. Their pages have launch
 # buttons; what the others need is training, or is not committed.
@@ -19,27 +18,16 @@ LAUNCHED = {
 }
 
 
-HEADINGS = {notebook_of(name): aside.heading for name, aside in ASIDES.items()}
-
-
-def copy(default: Results, asides: Mapping[str, Results]) -> dict[str, str]:
+def copy(default: Results) -> dict[str, str]:
     """The executed notebooks of a study, and that of the published one, by path.
 
     What belongs only to the terminal is left out.
-
-    Args:
-        default: the committed results that the chapters cite.
-        asides: other committed results, of which the comparison alone becomes a page; as `ASIDES`.
 
     Raises:
         SourceError: when a notebook holds an error, naming the notebook, the cell and the error.
     """
     folders = (default.root / "notebooks", PUBLISHED)
     pages = {file: file.stem for folder in folders for file in sorted(folder.glob("*.ipynb"))}
-    for name, results in asides.items():
-        compared = results.root / "notebooks" / "compare.ipynb"
-        if compared.is_file():
-            pages[compared] = notebook_of(name)
     written = {}
     for source, name in pages.items():
         notebook = json.loads(source.read_text(encoding="utf-8"))
@@ -69,8 +57,7 @@ def refuse_errors(notebook: dict[str, Any], source: Path) -> None:
 def title(notebook: dict[str, Any], name: str, results: Results) -> None:
     """Gives pages that are one notebook, executed several times, headings of their own."""
     arm, _, seed = name.rpartition("-s")
-    of_arm = f"Arm {arm}, seed {seed}" if arm in results.study.arms else ""
-    heading = HEADINGS.get(name, of_arm)
+    heading = f"Arm {arm}, seed {seed}" if arm in results.study.arms else ""
     first = notebook["cells"][0]
     if heading and first["cell_type"] == "markdown":
         first["source"] = re.sub(r"\A# .*", f"# {heading}", "".join(first["source"]))

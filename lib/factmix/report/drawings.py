@@ -17,7 +17,7 @@ from factmix.published.released import CONTROL, DATASETS, MIXTURES, PRINTED, WIN
 from factmix.report import figure_data, figures, plot_style, ternary
 from factmix.report.baselines import BaselineGroup, baseline_groups, compared_mixtures
 from factmix.report.published_study import Published
-from factmix.report.sources import Results, notebook_of
+from factmix.report.sources import Results
 from factmix.report.templates import say
 from factmix.results import compare
 from factmix.results.numbers import Leaf
@@ -78,7 +78,7 @@ def of_study(results: Results) -> dict[str, Drawing]:
 def of_second(results: Results) -> dict[str, Drawing]:
     """The figure of the page about a second base model."""
     drawing = _learning(baseline_groups(results)[0])
-    return {"learning": replace(drawing, notebook=notebook_of("second"))}
+    return {"learning": replace(drawing, notebook="")}
 
 
 def of_protocols(results: Results, published: Mapping[str, Any]) -> dict[str, Drawing]:
@@ -90,14 +90,14 @@ def of_protocols(results: Results, published: Mapping[str, Any]) -> dict[str, Dr
         for mixture, of in na.groupby("mixture", sort=False)
     ]
     alt = ("protocols", by_mixture)
-    return {"levels": Drawing(data, figures.plot_protocols, alt, notebook_of("protocols"))}
+    return {"levels": Drawing(data, figures.plot_protocols, alt, notebook="")}
 
 
 def of_real(results: Results) -> dict[str, Drawing]:
     """The figures of the page about a language model on real claims."""
     names = ("learning", "reward", "spread", "trajectory", "trajectory-na", "confusion", "shares")
     drawn = _of_baselines(results, names)
-    return {name: replace(each, notebook=notebook_of("real")) for name, _, each in drawn}
+    return {name: replace(each, notebook="") for name, _, each in drawn}
 
 
 def of_pairs(results: Results) -> dict[str, Drawing]:
@@ -105,7 +105,7 @@ def of_pairs(results: Results) -> dict[str, Drawing]:
     data = figure_data.domain_number(results)
     means = data.groupby(["dataset", "number"], sort=False, as_index=False)["value"].mean()
     alt = ("domain_number", means[["dataset", "number", "value"]].to_numpy().tolist())
-    return {"number": Drawing(data, figures.plot_domain_number, alt, notebook_of("pairs"))}
+    return {"number": Drawing(data, figures.plot_domain_number, alt, notebook="")}
 
 
 def show(results: Results, *names: str) -> None:

@@ -29,30 +29,19 @@ class Aside:
     Attributes:
         study: its name.
         page: the page of the book that shows its numbers.
-        heading: of its comparison of arms, among the notebooks' pages.
     """
 
     study: str
     page: str
-    heading: str
 
 
 # By a short name, which roles, figures and generated tables of these studies have.
 ASIDES = {
-    "second": Aside("swapped", "appendix/second_base", "The comparison, on the second base model"),
-    "protocols": Aside(
-        "protocols", "appendix/protocols", "The comparison, as described and as released"
-    ),
-    "pairs": Aside(
-        "pairs", "appendix/domains", "The comparison of one, two and three training domains"
-    ),
-    "real": Aside("smollm2", "real", "The comparison, on real claims"),
+    "second": Aside("swapped", "appendix/second_base"),
+    "protocols": Aside("protocols", "appendix/protocols"),
+    "pairs": Aside("pairs", "appendix/domains"),
+    "real": Aside("smollm2", "real"),
 }
-
-
-def notebook_of(aside: str) -> str:
-    """The name of its comparison of arms, among the notebooks' pages."""
-    return f"{aside}_compare"
 
 
 class SourceError(Exception):

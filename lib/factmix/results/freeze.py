@@ -22,7 +22,9 @@ from factmix.study.spec import Study
 from factmix.training.columns import TABLES, TRAINED
 
 
-def freeze(study: Study, paths: Paths, into: Path, *, incomplete: bool = False) -> list[Path]:
+def freeze(
+    study: Study, paths: Paths, into: Path, *, incomplete: bool = False, pages: bool = True
+) -> list[Path]:
     """Copies what is small of a finished study: its results, and what figures are drawn from.
 
     The copy has the layout of the run, so that `Paths(into)` finds everything in it. Runs and
@@ -35,6 +37,7 @@ def freeze(study: Study, paths: Paths, into: Path, *, incomplete: bool = False) 
         into: the folder that receives the copy, such as results/main.
         incomplete: whether to copy what is finished of a study that is not. Its results are those
             of `compare` with the same argument, and all its finished runs are copied.
+        pages: whether to copy the executed notebooks.
 
     Returns:
         the files that were written.
@@ -72,7 +75,8 @@ def freeze(study: Study, paths: Paths, into: Path, *, incomplete: bool = False) 
     sources += [paths.run(run) / PREDICTIONS for run in study.base_runs()]
     files = [paths.run(run) / name for run in own for name in (*TRAINED, *run.answers())]
     sources += [file for file in files if file.is_file()]
-    sources += [page for page in _pages(paths) if page.stem in kept or not _of_arm(page)]
+    if pages:
+        sources += [page for page in _pages(paths) if page.stem in kept or not _of_arm(page)]
     _check_card(study, paths, Paths(into))
     optional = (paths.learning_rate, paths.shortcuts, paths.card)
     sources += [source for source in optional if source.is_file()]

@@ -237,8 +237,8 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
             return inputs
         # TRL has shuffled the completions of this process. One process would have shuffled all, and
         # taken as many more numbers from the stream that `_uniforms` draws from, as this does.
-        own = sum(len(part["advantages"]) for part in parts)
-        torch.randperm((self.accelerator.num_processes - 1) * own + 1)
+        shuffled = sum(len(part["advantages"]) for part in parts)
+        torch.randperm((self.accelerator.num_processes - 1) * shuffled + 1)
         if len(parts) == 1:
             return inputs
         whole = _by_prompt(parts)
