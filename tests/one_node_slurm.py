@@ -1,6 +1,7 @@
 """A SLURM cluster of one node that a test starts and stops, from the packages slurm-wlm and munge.
 
-Everything that it writes is in one folder; it needs root, for munge and for slurmd.
+Everything that it writes is in one folder, but for a link to its configuration where SLURM's
+commands look for it. It needs root.
 """
 
 import os
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+FOUND = Path("/etc/slurm/slurm.conf")
 DAEMONS = ("munged", "slurmctld", "slurmd")
 CONFIGURATION = """\
 ClusterName=one
@@ -45,6 +47,8 @@ def missing() -> str:
     absent = [name for name in (*DAEMONS, "sbatch") if not _program(name)]
     if absent:
         return f"not installed: {', '.join(absent)} (Debian: apt-get install slurm-wlm munge)"
+    if FOUND.exists():
+        return f"this machine has a cluster: {FOUND}"
     return "" if os.geteuid() == 0 else "SLURM's daemons need root"
 
 
@@ -53,11 +57,10 @@ def _program(name: str) -> str | None:
 
 
 class Cluster:
-    """While it is entered, `environment` has what SLURM's commands need to find it."""
+    """While it is entered, SLURM's commands find it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.environment = {"SLURM_CONF": str(folder / "slurm.conf")}
         self._daemons: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> "Cluster":
@@ -75,6 +78,9 @@ class Cluster:
             memory=memory * 9 // 10,
         )
         (self.folder / "slurm.conf").write_text(text)
+        FOUND.parent.mkdir(exist_ok=True)
+        FOUND.unlink(missing_ok=True)  # a link to one that is gone
+        FOUND.symlink_to(self.folder / "slurm.conf")
         places = {"key-file": key, "socket": self.folder / "munge.socket"}
         places |= {f"{kind}-file": self.folder / f"munge.{kind}" for kind in ("pid", "log", "seed")}
         options = [f"--{name}={place}" for name, place in places.items()]
@@ -91,25 +97,20 @@ class Cluster:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        subprocess.run(["scancel", "--user=root"], env=self._all(), capture_output=True)
+        self.run("scancel", "--user=root")
         for daemon in reversed(self._daemons):
             daemon.terminate()
             daemon.wait(timeout=60)
+        FOUND.unlink()
 
     def run(self, *command: str) -> str:
         """What one of SLURM's commands prints."""
-        done = subprocess.run(command, env=self._all(), capture_output=True, text=True)
-        return done.stdout
-
-    def _all(self) -> dict[str, str]:
-        return os.environ | self.environment
+        return subprocess.run(command, capture_output=True, text=True).stdout
 
     def _start(self, name: str, *options: str) -> None:
         with (self.folder / f"{name}.out").open("wb") as out:
             program = str(_program(name))
-            self._daemons.append(
-                subprocess.Popen([program, *options], env=self._all(), stdout=out, stderr=out)
-            )
+            self._daemons.append(subprocess.Popen([program, *options], stdout=out, stderr=out))
 
 
 def _free_ports(count: int) -> list[int]:

@@ -1,6 +1,10 @@
+import zlib
+
+import numpy as np
 import pytest
 
 from factmix.results import domain_number
+from factmix.stats.paired_tests import holm_in_order
 from factmix.study.load import find_study
 from factmix.study.spec import Study
 from skilled_systems import skilled
@@ -77,3 +81,28 @@ def test_a_study_that_lacks_a_mixture_has_no_such_section(study: Study) -> None:
     arms = {name: arm for name, arm in study.arms.items() if name != "debate_only_accuracy"}
     assert domain_number.domain_number(study.model_copy(update={"arms": arms}), []) == {}
     assert domain_number.domain_number(find_study("main"), []) == {}
+    larger = {label: count + 3 for label, count in study.mixtures["debate_only"]["debate"].items()}
+    mixtures = study.mixtures | {"debate_only": {"debate": larger}}
+    assert domain_number.domain_number(study.model_copy(update={"mixtures": mixtures}), []) == {}
+
+
+def test_families_are_corrected_apart_and_other_halves_stand_beside(study: Study) -> None:
+    rng = np.random.default_rng(2)
+    noise = rng.normal(0, 0.05, size=1000)
+
+    def gain(of: set[str], dataset: str) -> float:
+        return float(noise[zlib.crc32("".join(sorted(of | {f"+{dataset}"})).encode()) % 1000])
+
+    section = found(study, gain)
+    for family, size in {"generalisation": 4, "left_out": 3, "shared": 3, "worst": 3}.items():
+        tests = [
+            each[domain_number.MEASURE[family]]["crossed"] for each in section[family].values()
+        ]
+        assert len(tests) == size
+        p = [leaf["p"] for leaf in tests if "p" in leaf]
+        assert [leaf["p_holm"] for leaf in tests if "p" in leaf] == holm_in_order(p)
+    for question in section["worst"].values():
+        low, high = question["change"]["other_halves"]["interval"]
+        assert low <= question["change"]["other_halves"]["value"] <= high
+        assert set(question["change"]["least"]) <= set(study.datasets)
+        assert len(question["change"]["least"]) == 4

@@ -9,10 +9,12 @@ import pandas as pd
 from factmix.published.released import DATASETS
 from factmix.report.sources import Results
 from factmix.results.answers import predictions
+from factmix.results.domain_number import sets_of
 from factmix.results.results_json import result_key, tidy
 from factmix.results.statements import families
 from factmix.stats.awareness import COVERAGES, risks
 from factmix.study.labels import ANSWERS, LABELS
+from factmix.study.run import Run
 from factmix.study.spec import Study
 from factmix.training.columns import PROBABILITIES
 
@@ -153,6 +155,20 @@ def mixtures(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["mixture", "dataset", "label", "value"])
 
 
+def compared_by_number(results: Results) -> dict[tuple[str, ...], Run]:
+    """The runs of the first seed that are compared, by the datasets of their mixture."""
+    study = results.study
+    ((reward, _),) = results.content["domain_number"].items()
+    runs = {result_key(name): found for name, found in families(study).items()}[reward]
+    sets = sets_of(study, list(runs))
+    assert sets is not None
+    mixtures = [*sets.single.values(), *sets.pairs.values(), sets.whole]
+    return {
+        tuple(name for name in study.datasets if name in study.mixtures[mixture]): runs[mixture]
+        for mixture in mixtures
+    }
+
+
 def domain_number(results: Results) -> pd.DataFrame:
     """Learning by the number of training datasets.
 
@@ -160,12 +176,8 @@ def domain_number(results: Results) -> pd.DataFrame:
         columns mixture (the initials of its datasets), number (of them), dataset, trained_on,
         value, low and high.
     """
-    study = results.study
-    ((reward, _),) = results.content["domain_number"].items()
-    runs = {result_key(name): found for name, found in families(study).items()}[reward]
     rows = []
-    for mixture, run in runs.items():
-        of = [name for name in study.datasets if name in study.mixtures[mixture]]
+    for of, run in compared_by_number(results).items():
         for dataset, found in results.content["learning"][result_key(run.arm)].items():
             leaf = found["learning"]
             inside = dataset in map(result_key, of)

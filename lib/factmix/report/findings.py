@@ -428,8 +428,13 @@ def beside(default: Results, real: Results) -> str:
     return render("real.md.j2", default=facts(default), real=facts(real))
 
 
-def domain_number(results: Results) -> str:
-    """What the number of training domains changes, apart from how hard they are."""
+def domain_number(results: Results, *, short: bool = False) -> str:
+    """What the number of training domains changes, apart from how hard they are.
+
+    Args:
+        results: of a study with every single domain, every pair and all of them.
+        short: in a sentence or two.
+    """
     ((reward, section),) = results.content["domain_number"].items()
     alpha = results.study.statistics.alpha
 
@@ -444,11 +449,20 @@ def domain_number(results: Results) -> str:
 
     by_claims, by_groups = verdicts("crossed"), verdicts("grouped")
     held_out = [name for name, each in results.study.datasets.items() if each.held_out]
+    arms = [result_key(run.arm) for run in figure_data.compared_by_number(results).values()]
+
+    def learned(dataset: str) -> Callable[[str], float]:
+        learning = results.content["learning"]
+        return lambda arm: float(learning[arm][dataset]["learning"]["value"])
+
+    away = map(result_key, held_out)
     return render(
-        "domain-number.md.j2",
+        "domain-number-short.md.j2" if short else "domain-number.md.j2",
+        ends={name: (max(arms, key=learned(name)), min(arms, key=learned(name))) for name in away},
         reward=reward,
         section=section,
         families=by_claims,
+        verdicts=[verdict for of in by_claims.values() for verdict in of.values()],
         measures=numbers.MEASURE,
         away=listed([f"*{name}*" for name in held_out]),
         other_with_groups=sum(

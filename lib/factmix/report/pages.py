@@ -72,7 +72,10 @@ def protocols(default: Results, of_protocols: Results) -> Files:
 
 def pairs(results: Results) -> Files:
     """Table and sentences of the page about the number of training domains."""
-    made = {"findings-domain-number": findings.domain_number(results)}
+    made = {
+        "findings-domain-number": findings.domain_number(results),
+        "findings-domain-number-short": findings.domain_number(results, short=True),
+    }
     return _tables(made | tables.of_pairs(results))
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from factmix.results.answers import Answers
-from factmix.results.results_json import established, result_key
+from factmix.results.results_json import established, leaf, result_key
 from factmix.results.statements import (
     POWER,
     Claims,
@@ -28,7 +28,9 @@ from factmix.results.statements import (
     least_improved,
     tested,
 )
+from factmix.stats.bootstrap import Estimate
 from factmix.stats.metrics import Floats
+from factmix.study.labels import LABELS
 from factmix.study.spec import Study
 
 # The families of tests, and what the verdict on each of their questions rests on.
@@ -39,8 +41,8 @@ MEASURE = {
     "worst": "change",
 }
 SECOND, THIRD, EASY_PAIR, EASY_ALONE = "second", "third", "easy_in_pair", "easy_alone"
-QUESTIONS = (SECOND, THIRD, EASY_PAIR, EASY_ALONE)  # and datasets
-ROUNDING = 2  # examples by which equal parts of a mixture may differ
+ROUNDING = 2  # examples by which equal parts of a mixture, or equal mixtures, may differ
+SPLITS = 100  # other halves, which show what the draw of the halves does
 
 _WHERE = "domain_number.<reward>.<family>.<question>.<measure>"
 KEYS: dict[str, str] = {  # of results.json, for a study that has all these mixtures
@@ -49,6 +51,10 @@ KEYS: dict[str, str] = {  # of results.json, for a study that has all these mixt
     f"{_WHERE}.grouped": "the same for other groups of examples",
     f"{_WHERE}.detectable": "the smallest effect that would be established with a probability of "
     f"{POWER}",
+    f"{_WHERE.replace('<family>', 'worst')}.other_halves": f"median of {SPLITS} other draws of the "
+    "halves, and the range of nine in ten; not tested",
+    f"{_WHERE.replace('<family>', 'worst')}.least": "the datasets that were compared: of the first "
+    "side and of the second, chosen on the one half and on the other",
 }
 
 
@@ -87,14 +93,20 @@ def domain_number(
                 "shared": _shared(sets, claims),
                 "worst": _worst(study, sets, claims),
             }
-            found[result_key(reward)] = {
+            section = {
                 name: tested(study, quantities) for name, quantities in asked.items() if quantities
             }
+            for (question, measure), more in _of_halves(study, sets, claims).items():
+                section["worst"][question][measure] |= more
+            found[result_key(reward)] = section
     return found
 
 
 def sets_of(study: Study, mixtures: Sequence[str]) -> Sets | None:
-    """The mixtures that are compared; None unless there are all, of three datasets or more."""
+    """The mixtures that are compared; None unless there are all of them, of three datasets.
+
+    They have as many examples of each label, and each has as many of each of its datasets.
+    """
     of: dict[tuple[str, ...], str] = {}
     for mixture in mixtures:
         sizes = {name: sum(counts.values()) for name, counts in study.mixtures[mixture].items()}
@@ -102,8 +114,15 @@ def sets_of(study: Study, mixtures: Sequence[str]) -> Sets | None:
             of.setdefault(tuple(name for name in study.datasets if name in sizes), mixture)
     trained = tuple(name for name, each in study.datasets.items() if not each.held_out)
     wanted = [*((name,) for name in trained), *combinations(trained, 2), trained]
-    if len(trained) < 3 or not set(wanted) <= set(of):
+    if len(trained) != 3 or not set(wanted) <= set(of):
         return None
+    for label in LABELS:
+        counts = [
+            sum(each.get(label, 0) for each in study.mixtures[of[names]].values())
+            for names in wanted
+        ]
+        if max(counts) - min(counts) > ROUNDING:
+            return None
     return Sets(
         {name: of[name,] for name in trained},
         {pair: of[pair] for pair in combinations(trained, 2)},
@@ -123,10 +142,10 @@ def verdict(found: Mapping[str, Any], family: str, alpha: float, test: str = "cr
     Returns:
         "yes", "no" (the opposite is established) or "undecided".
     """
-    leaf = found[MEASURE[family]][test]
-    if not established(leaf, alpha):
+    number = found[MEASURE[family]][test]
+    if not established(number, alpha):
         return "undecided"
-    return "yes" if leaf["value"] > 0 else "no"
+    return "yes" if number["value"] > 0 else "no"
 
 
 def _with_easy(study: Study, sets: Sets) -> tuple[list[str], list[str]]:
@@ -200,21 +219,52 @@ def _on_each(
 
 def _worst(study: Study, sets: Sets, claims: Mapping[str, Claims]) -> Quantities:
     """Where each improves least: the best of some mixtures, minus the best of others."""
-    half = halves(study, claims)
+    half = halves(claims, study.statistics.seed)
     if half is None:
         return {}
+    return {
+        (question, measure): least_improved(claims, half, measure, *sides).parts
+        for question, sides in _sides(study, sets).items()
+        for measure in ("change", "learning")
+    }
+
+
+def _of_halves(
+    study: Study, sets: Sets, claims: Mapping[str, Claims]
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """What was compared by `_worst`, and what other draws of the halves would give."""
+    half = halves(claims, study.statistics.seed)
+    if half is None:
+        return {}
+    first = study.statistics.seed + 1
+    drawn = [halves(claims, seed) for seed in range(first, first + SPLITS)]
+    made = {}
+    for question, sides in _sides(study, sets).items():
+        for measure in ("change", "learning"):
+            values = [
+                sum(part.mean() for part in least_improved(claims, each, measure, *sides).parts)
+                for each in drawn
+                if each is not None
+            ]
+            ends = np.quantile(values, [0.05, 0.95]).tolist()
+            median = Estimate(float(np.median(values)), (ends[0], ends[1]))
+            chosen = least_improved(claims, half, measure, *sides).chosen
+            made[question, measure] = {
+                "other_halves": leaf(median, "points", len(values), "several arms"),
+                "least": [result_key(name) for pair in chosen for name in pair],
+            }
+    return made
+
+
+def _sides(study: Study, sets: Sets) -> dict[str, tuple[list[str], list[str]]]:
+    """The mixtures whose best ones are compared by `_worst`."""
     single, two = list(sets.single.values()), list(sets.pairs.values())
     asked = {
         SECOND: (two, single),
         THIRD: ([sets.whole], two),
         EASY_PAIR: _with_easy(study, sets),
     }
-    return {
-        (question, measure): least_improved(claims, half, measure, *sides)
-        for question, sides in asked.items()
-        for measure in ("change", "learning")
-        if all(sides)
-    }
+    return {question: sides for question, sides in asked.items() if all(sides)}
 
 
 def _minus(claims: Claims, measure: str, ones: Sequence[str], others: Sequence[str]) -> Floats:

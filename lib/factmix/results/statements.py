@@ -290,21 +290,27 @@ def _transfer(study: Study, runs: Mapping[str, Run], claims: Mapping[str, Claims
 
 def _robustness(study: Study, runs: Mapping[str, Run], claims: Mapping[str, Claims]) -> Quantities:
     """Where each improves least: the diverse mixture minus the better of the narrow ones."""
-    half = halves(study, claims)
+    half = halves(claims, study.statistics.seed)
     if half is None or not {DIVERSE, EASY, HARD} <= set(runs):
         return {}
     return {
-        ("least_improved", measure): least_improved(claims, half, measure, [DIVERSE], [EASY, HARD])
+        ("least_improved", measure): least_improved(
+            claims, half, measure, [DIVERSE], [EASY, HARD]
+        ).parts
         for measure in ("change", "learning")
     }
 
 
-def halves(study: Study, claims: Mapping[str, Claims]) -> dict[str, npt.NDArray[np.bool_]] | None:
+def halves(claims: Mapping[str, Claims], seed: int) -> dict[str, npt.NDArray[np.bool_]] | None:
     """Of each dataset, whether an example is in the first half of the groups; shapes (N,).
 
     Nothing where a half has too few examples of a label.
+
+    Args:
+        claims: of all datasets.
+        seed: draws the halves.
     """
-    rng = np.random.default_rng(study.statistics.seed)
+    rng = np.random.default_rng(seed)
     half = {}
     for name, each in claims.items():
         groups = sorted(set(each.groups))
@@ -319,17 +325,31 @@ def halves(study: Study, claims: Mapping[str, Claims]) -> dict[str, npt.NDArray[
     return half
 
 
+@dataclass(frozen=True)
+class LeastImproved:
+    """Where mixtures improve least, compared.
+
+    Attributes:
+        parts: of the contrast.
+        chosen: for each half that was chosen on, the dataset of the one side and of the other.
+    """
+
+    parts: list[Part]
+    chosen: list[tuple[str, str]]
+
+
 def least_improved(
     claims: Mapping[str, Claims],
     half: Mapping[str, npt.NDArray[np.bool_]],
     measure: str,
     ones: Sequence[str],
     others: Sequence[str],
-) -> list[Part]:
+) -> LeastImproved:
     """Where each improves least: the best of some mixtures, minus the best of others.
 
     The best mixture, and the dataset that it improves least, are chosen on one half of the groups
-    and compared on the other, in both directions. The seeds are the same on both sides.
+    and compared on the other, in both directions. So luck with claims in choosing is not rewarded.
+    The seeds are the same on both halves, and of learning so are the moved thresholds.
 
     Args:
         claims: of all datasets.
@@ -344,25 +364,28 @@ def least_improved(
         of_labels = [values_N[chosen_N & (gold_N == label)].mean() for label in set(gold_N)]
         return float(np.mean(of_labels))
 
-    parts = []
+    parts, chosen = [], []
     for side in (True, False):
         value = {
             mixture: {name: mean(mixture, name, half[name] == side) for name in claims}
             for mixture in (*ones, *others)
         }
         compared: dict[str, list[Floats]] = {}
+        least = []
         for sign, mixtures in ((0.5, ones), (-0.5, others)):
             best = max(mixtures, key=lambda mixture: min(value[mixture].values()))
             name = min(value[best], key=value[best].__getitem__)
             values_SN = sign * claims[name].differences[measure, best]
             compared.setdefault(name, []).append(values_SN[:, half[name] != side])
+            least.append(name)
+        chosen.append((least[0], least[1]))
         for name, contributions in compared.items():
             gold, groups = (
                 np.asarray(of, dtype=str)[half[name] != side].tolist()
                 for of in (claims[name].gold, claims[name].groups)
             )
             parts.append(Part(gold, groups, np.sum(contributions, axis=0)))
-    return parts
+    return LeastImproved(parts, chosen)
 
 
 def _mechanism(study: Study, runs: Mapping[str, Run], steps: Mapping[str, _Steps]) -> Quantities:

@@ -231,6 +231,13 @@ class Part:
     contributions: Floats
     by_example: bool = False
 
+    def mean(self) -> float:
+        """Its value, over all seeds."""
+        gold_N, mean_N = np.asarray(self.gold, dtype=str), self.contributions.mean(axis=0)
+        if self.by_example:
+            return float(mean_N.mean())
+        return float(np.mean([mean_N[gold_N == label].mean() for label in sorted(set(self.gold))]))
+
 
 @dataclass(frozen=True)
 class CrossedContrast:

@@ -17,7 +17,8 @@ Departures from a stock `trl.GRPOTrainer` run:
 7. With gradient accumulation, the completions of a prompt stay in one pass. The metrics logged for
    a step are then the mean over its passes.
 8. A resumed run continues with the order of prompts of an uninterrupted one.
-9. Several processes sample the completions that one would.
+9. Several processes sample the completions that one would, if they share prompts and no run is
+   resumed with another number of processes.
 
 Losses and gradients equal those of the stock trainer with relative positions;
 tests/training/test_grpo.py compares them. Terms of the loss for which this would not hold are
@@ -208,7 +209,7 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         """The random numbers that decide the completions of this process, (completions, C).
 
         The first process draws those of all, so that a step samples the same completions however
-        many processes share it.
+        many processes share it. See also `_prepare_inputs`.
         """
         one = self.accelerator
         shape = one.num_processes * completions, self.max_completion_length
@@ -236,7 +237,8 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         if parts is None or parts is before:
             return inputs
         # TRL has shuffled the completions of this process. One process would have shuffled all, and
-        # taken as many more numbers from the stream that `_uniforms` draws from, as this does.
+        # taken as many more numbers as this does from the stream of the CPU, from which `_uniforms`
+        # draws there.
         shuffled = sum(len(part["advantages"]) for part in parts)
         torch.randperm((self.accelerator.num_processes - 1) * shuffled + 1)
         if len(parts) == 1:

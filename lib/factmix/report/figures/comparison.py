@@ -185,7 +185,7 @@ def plot_domain_number(learning: pd.DataFrame) -> Figure:
         means = 100 * of.groupby("number")["value"].mean()
         ax.plot(means.index, means, color=plt.rcParams["axes.edgecolor"], linewidth=1, zorder=1)
         for number in numbers:
-            rows = of[of["number"] == number].sort_values("value")
+            rows = of[of["number"] == number]
             x = number + 0.25 * (np.arange(len(rows)) - (len(rows) - 1) / 2)
             ax.vlines(x, 100 * rows["low"], 100 * rows["high"], color=SHADE, linewidth=1.4)
             hollow = plt.rcParams["patch.edgecolor"]
