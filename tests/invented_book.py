@@ -104,6 +104,11 @@ def _report(study: Study) -> dict[str, object]:
             }
             for name, arm in study.arms.items()
         },
+        **(
+            {part: dict.fromkeys(study.datasets, counts) for part in ("warm_start", "left")}
+            if study.warm_start
+            else {}
+        ),
     }
 
 
