@@ -19,7 +19,7 @@ from factmix.results.answers import (
     reference_of,
     so_far,
 )
-from factmix.results.results_json import add_holm, counts, leaf, result_key
+from factmix.results.results_json import add_holm, counts, leaf, result_key, rounded
 from factmix.stats import bootstrap, paired_tests
 from factmix.stats.awareness import awareness
 from factmix.stats.bootstrap import Estimate
@@ -99,7 +99,7 @@ def compute(study: Study, paths: Paths) -> dict[str, Any]:
 
     Returns:
         the content of results.json: nested dicts that end in leaves {"value", "unit", "n", "run"}
-        and, where they exist, "interval" and "p".
+        and, where they exist, "interval" and "p". Fractions have ten significant digits.
 
     Raises:
         CompareError: a file is missing or not current (the message says how to make it), or
@@ -168,7 +168,8 @@ def compute(study: Study, paths: Paths) -> dict[str, Any]:
         _take_means(results, found)
     for section in ("gains", "contrasts", "mcnemar", "learning"):
         add_holm(results[section], lambda path: path.rsplit(".", 1)[1])
-    return results
+    content: dict[str, Any] = rounded(results)
+    return content
 
 
 def _take_means(results: dict[str, Any], found: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ def result_key(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]", "_", name)
 
 
+DIGITS = 10  # enough for `differences`, and half as many bytes
 LEAF: dict[str, str] = {
     "value": "the number; null where it could not be computed",
     "unit": "`fraction` (0 to 1), `points` (a difference of fractions), `count`, another or none",
@@ -85,6 +86,15 @@ def correct(tested: Sequence[dict[str, Any]]) -> None:
 def established(leaf: Mapping[str, Any], alpha: float) -> bool:
     """Whether the p value, corrected by Holm, is below alpha; not where there is none."""
     return bool(leaf.get("p_holm", 1) < alpha)
+
+
+def rounded(tree: Any) -> Any:
+    """Nested numbers with `DIGITS` significant digits."""
+    if isinstance(tree, Mapping):
+        return {name: rounded(inner) for name, inner in tree.items()}
+    if isinstance(tree, list):
+        return [rounded(inner) for inner in tree]
+    return float(f"{tree:.{DIGITS}g}") if isinstance(tree, float) else tree
 
 
 def counts(report: Mapping[str, Any]) -> dict[str, Any]:

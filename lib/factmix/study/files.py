@@ -39,7 +39,6 @@ FREE = (
     " FACTMIX_RUNS (results)"
 )
 OFTEN = 8  # times that a value of a column is there on average; else plain text is smaller
-DIGITS = 10  # significant ones, of fractions in results; comparisons allow for a difference of 1e-9
 CONTENT = "content_sha256"  # the attribute of a sealed table
 
 
@@ -103,20 +102,10 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_sections(path: Path, content: Mapping[str, Any]) -> None:
-    """Writes a large JSON object with a line for each entry of each of its entries.
-
-    Fractions have `DIGITS` significant digits.
-    """
-
-    def rounded(tree: Any) -> Any:
-        if isinstance(tree, Mapping):
-            return {name: rounded(inner) for name, inner in tree.items()}
-        if isinstance(tree, list):
-            return [rounded(inner) for inner in tree]
-        return float(f"{tree:.{DIGITS}g}") if isinstance(tree, float) else tree
+    """Writes a large JSON object with a line for each entry of each of its entries."""
 
     def line(tree: Any) -> str:
-        return json.dumps(rounded(tree), allow_nan=False, separators=(",", ":"))
+        return json.dumps(tree, allow_nan=False, separators=(",", ":"))
 
     def section(tree: Any) -> str:
         if not isinstance(tree, dict) or not tree:
