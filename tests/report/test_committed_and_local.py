@@ -100,6 +100,16 @@ def test_the_banner_says_when_the_study_has_changed_since(
     assert provenance.head(gone).endswith(" · studies/main.yaml is gone")
 
 
+def test_the_banner_of_an_unfinished_study_counts_what_is_missing() -> None:
+    results = sources.committed_results("main")
+    arms = dict(list(results.study.arms.items())[:3])
+    results.__dict__["study"] = results.study.model_copy(update={"arms": arms})
+    results.content["missing"] = ["balanced-s0", "hard_only-s0"]
+    assert provenance.head(results).endswith(" · 2 of its runs are not there yet")
+    del results.content["missing"]
+    assert provenance.head(results).endswith(" · the study has been changed since")
+
+
 def test_results_that_keep_no_study_are_refused_with_the_remedy(
     both: list[Results], tmp_path: Path
 ) -> None:

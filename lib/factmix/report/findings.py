@@ -160,6 +160,8 @@ def _levers(results: Results) -> list[dict[str, Any]]:
     """For mixture and reward, the pair of arms whose balanced accuracy differs most."""
     found = []
     for setting, contrasts in contrasts_of(results).items():
+        if not contrasts:
+            continue
         content = results.content["contrasts"][setting]
         leaves = [content[each.pair][each.dataset]["balanced_accuracy"] for each in contrasts]
         at = max(range(len(leaves)), key=lambda i: abs(leaves[i]["value"]))
@@ -425,7 +427,8 @@ def beside(default: Results, real: Results) -> str:
             "levers": _levers(results),
         }
 
-    return render("real.md.j2", default=facts(default), real=facts(real))
+    missing = [f"`{run}`" for run in real.content.get("missing", [])]
+    return render("real.md.j2", default=facts(default), real=facts(real), missing=missing)
 
 
 def domain_number(results: Results, *, short: bool = False) -> str:

@@ -44,6 +44,9 @@ ASIDES = {
 }
 
 
+CHANGED = "the study has been changed since"
+
+
 class SourceError(Exception):
     """Results that the book needs are missing or cannot become pages."""
 
@@ -97,11 +100,17 @@ class Results:
         """What became of the YAML since the results were made; empty while it says the same."""
         if not self.study_file.is_file():
             return f"studies/{self.study_file.name} is gone"
+        missing = self.content.get("missing", [])
         try:
-            same = find_study(self.name) == self.study
+            now = find_study(self.name)
         except StudyError:  # cannot be read: an error for those who run it, a change for the book
-            same = False
-        return "" if same else "the study has been changed since"
+            return CHANGED
+        if missing:
+            arms = {name: arm for name, arm in now.arms.items() if name in self.study.arms}
+            now = now.model_copy(update={"arms": arms, "seeds": self.study.seeds})
+        if now != self.study:
+            return CHANGED
+        return f"{len(missing)} of its runs are not there yet" if missing else ""
 
     @property
     def arms(self) -> list[str]:
