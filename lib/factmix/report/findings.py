@@ -425,6 +425,8 @@ def beside(default: Results, real: Results) -> str:
             "recall_na": _recall_of_na(results),
             "learned": _learned(results),
             "levers": _levers(results),
+            "datasets": results.datasets,
+            "baseline": result_key(results.study.baseline),
         }
 
     missing = [f"`{run}`" for run in real.content.get("missing", [])]
