@@ -166,7 +166,16 @@ def _levers(results: Results) -> list[dict[str, Any]]:
         leaves = [content[each.pair][each.dataset]["balanced_accuracy"] for each in contrasts]
         at = max(range(len(leaves)), key=lambda i: abs(leaves[i]["value"]))
         size, sure = abs(leaves[at]["value"]), results.established(leaves[at])
-        found.append({"setting": setting, "pair": contrasts[at], "size": size, "established": sure})
+        pair = contrasts[at]
+        found.append(
+            {
+                "setting": setting,
+                "pair": pair,
+                "size": size,
+                "established": sure,
+                "of": len(contrasts),
+            }
+        )
     return found
 
 
@@ -186,6 +195,7 @@ def learning(results: Results) -> str:
         "learning.md.j2",
         sure=moved("total"),
         shifted=moved("shift"),
+        tested=moved("learning"),
         learned=_learned(results),
         most=max(where, key=lambda at: abs(section[at[0]][at[1]]["shift"]["value"])),
         farthest=max(where, key=reach),
@@ -421,12 +431,20 @@ def beside(default: Results, real: Results) -> str:
     """A language model on real claims beside the model organism."""
 
     def facts(results: Results) -> dict[str, Any]:
+        section = results.content["learning"]
+        sure = {
+            (arm, dataset): total["value"]
+            for arm in results.arms
+            for dataset in results.datasets
+            if results.established(total := section[arm][dataset]["total"])
+        }
         return {
-            "recall_na": _recall_of_na(results),
+            "up": [where for where, value in sure.items() if value > 0],
+            "down": [where for where, value in sure.items() if value < 0],
             "learned": _learned(results),
             "levers": _levers(results),
             "datasets": results.datasets,
-            "baseline": result_key(results.study.baseline),
+            "arms": results.arms,
         }
 
     missing = [f"`{run}`" for run in real.content.get("missing", [])]
