@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -123,7 +124,7 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
-def _wait_for(ready, what: str, seconds: float = 60) -> None:  # type: ignore[no-untyped-def]
+def _wait_for(ready: Callable[[], bool], what: str, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > end:

@@ -95,7 +95,7 @@ def of_protocols(results: Results, published: Mapping[str, Any]) -> dict[str, Dr
 
 def of_real(results: Results) -> dict[str, Drawing]:
     """The figures of the page about a language model on real claims."""
-    names = ("learning", "reward", "spread", "trajectory", "trajectory-na", "confusion", "shares")
+    names = ("learning", "reward", "spread", "trajectory-na", "confusion")
     drawn = _of_baselines(results, names)
     return {name: replace(each, notebook="") for name, _, each in drawn}
 

@@ -136,7 +136,7 @@ def of_second(results: Results) -> dict[str, str]:
     return {f"second-{name}": _study(name, results) for name in ("base", "learning")}
 
 
-REAL = ("arms", "base", "learning", "gains", "shares", "training", "data")
+REAL = ("base", "data", "gains", "learning", "training")
 
 
 def of_real(results: Results) -> dict[str, str]:

@@ -17,7 +17,7 @@ def result_key(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]", "_", name)
 
 
-DIGITS = 10  # enough for `differences`, and half as many bytes
+DIGITS = 10  # significant ones of a fraction, which is enough for `differences`
 LEAF: dict[str, str] = {
     "value": "the number; null where it could not be computed",
     "unit": "`fraction` (0 to 1), `points` (a difference of fractions), `count`, another or none",
