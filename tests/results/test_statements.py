@@ -13,6 +13,7 @@ from factmix.study.labels import LABELS
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
 from factmix.study.spec import Study
+from factmix.training.columns import most_probable
 from skilled_systems import GOLD, Skill, probabilities, right, skilled
 
 SEEDS = 3
@@ -36,6 +37,7 @@ def found(study: Study, folder: Path, skill: Skill) -> dict[str, dict[str, dict]
                 for name in study.datasets:
                     chances = probabilities(right(skill(arm, name, step / STEPS[-1]), seed))
                     frame = pd.DataFrame(chances, columns=[f"p_{str(at).lower()}" for at in LABELS])
+                    frame = frame.assign(most_probable=most_probable(frame))
                     rows.append(frame.assign(dataset=name, step=step, gold=GOLD))
             table = pd.concat(rows)
             table["id"] = table["group"] = [f"c{i:02d}" for i in table.index]

@@ -23,7 +23,7 @@ from factmix.stats.shift import discrimination, shift_or_learning
 from factmix.study.labels import ANSWERS, LABELS, Label
 from factmix.study.run import BASE
 from factmix.study.spec import Study
-from factmix.training.columns import PROBABILITIES
+from factmix.training.columns import PROBABILITIES, most_probable
 
 if TYPE_CHECKING:
     from factmix.training.policy import Policy
@@ -72,9 +72,9 @@ def card(policy: "Policy", development: pd.DataFrame, study: Study) -> pd.DataFr
             "n": len(own),
             **{f"recall_{each}": float(answered[f"recall_{each.lower()}"]) for each in LABELS},
             "balanced_accuracy": float(answered["balanced_accuracy"]),
-            "most_probable": _balanced(gold, _most_probable(own)),
+            "most_probable": _balanced(gold, most_probable(own)),
             "with_constants": _balanced(gold, _with_constants(own)),
-            "instructed": _balanced(gold, _most_probable(asked_more[mine])),
+            "instructed": _balanced(gold, most_probable(asked_more[mine])),
             **discrimination(gold, own[list(PROBABILITIES)].to_numpy()),
             "format_rate": float(sampled["format_valid"][mine].mean()),
             **_shares(own, ""),
@@ -186,7 +186,7 @@ def gained(
             **_bootstrap(study),
         )
         over = bootstrap_gains(
-            contingency(gold, _with_constants(first), _most_probable(second)), **_bootstrap(study)
+            contingency(gold, _with_constants(first), most_probable(second)), **_bootstrap(study)
         )
         rows[dataset] = {
             "shift": split.shift,
@@ -330,10 +330,6 @@ def _bootstrap(study: Study) -> dict[str, Any]:
 
 def _discrimination(answered: pd.DataFrame) -> dict[str, float]:
     return discrimination(answered["gold"].tolist(), answered[list(PROBABILITIES)].to_numpy())
-
-
-def _most_probable(answered: pd.DataFrame) -> list[str]:
-    return [str(LABELS[i]) for i in answered[list(PROBABILITIES)].to_numpy().argmax(axis=1)]
 
 
 def _with_constants(answered: pd.DataFrame) -> list[str]:

@@ -26,7 +26,6 @@ from factmix.study.labels import LABELS, Label
 from factmix.study.paths import Paths
 from factmix.study.run import Run
 from factmix.study.spec import Study
-from factmix.training.columns import PROBABILITIES
 
 # Mixtures, by their names in the plan.
 DIVERSE, EASY, HARD = "balanced", "easy_only", "hard_only"
@@ -190,12 +189,8 @@ def _steps(study: Study, paths: Paths, runs: Mapping[str, Run], dataset: str) ->
         for seed in study.seeds:
             frame = pd.read_parquet(paths.run(study.run(run.arm, seed)) / "trajectory.parquet")
             frame = frame[frame["dataset"] == dataset].sort_values(["step", "id"])
-            frame = frame.assign(
-                right=_right(
-                    frame["gold"].tolist(),
-                    [str(LABELS[i]) for i in frame[list(PROBABILITIES)].to_numpy().argmax(axis=1)],
-                )
-            )
+            right_N = _right(frame["gold"].tolist(), frame["most_probable"].tolist())
+            frame = frame.assign(right=right_N)
             steps = sorted(frame["step"].unique().tolist())
             first = frame.loc[frame["step"] == steps[0], ["id", "gold", "group"]]
             answered = first.reset_index(drop=True) if answered is None else answered

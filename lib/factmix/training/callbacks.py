@@ -13,7 +13,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from factmix.study.files import peak_memory_gb, sha256, write_parquet, write_record
 from factmix.study.paths import Paths
 from factmix.study.run import Run
-from factmix.training.columns import SEAL, TRAJECTORY
+from factmix.training.columns import SEAL, TRAJECTORY, most_probable
 from factmix.training.evaluate import answer_as
 from factmix.training.model_check import NotFiniteError
 from factmix.training.policy import Policy, device
@@ -161,7 +161,7 @@ class Trajectory(TrainerCallback):
         self._policy.model.eval()
         rows = answer_as(self._run, self._policy, self._examples, name=f"{self._run.arm}, {step}")
         self._policy.model.train()
-        rows = rows.assign(step=step)[list(TRAJECTORY)]
+        rows = rows.assign(most_probable=most_probable(rows), step=step)[list(TRAJECTORY)]
         write_parquet(self._folder / f"{step:06d}.parquet", rows)
 
     def collected(self) -> pd.DataFrame:

@@ -4,6 +4,8 @@
 (`results.dictionary`) shows them. Nothing here needs torch.
 """
 
+import pandas as pd
+
 from factmix.study.labels import LABELS
 
 # The files that training writes in the folder of a run, beside the adapter.
@@ -32,7 +34,8 @@ PREDICTIONS: dict[str, str] = {
 PROBABILITIES = tuple(f"p_{label.lower()}" for label in LABELS)  # of PREDICTIONS, as LABELS are
 
 # trajectory.parquet, in this order
-TRAJECTORY = PREDICTIONS | {
+TRAJECTORY = {name: of for name, of in PREDICTIONS.items() if name not in PROBABILITIES} | {
+    "most_probable": "label of highest probability, whatever was sampled",
     "step": "training steps before these answers; the examples are a part of the evaluation's"
 }
 
@@ -90,3 +93,8 @@ RUN: dict[str, str] = {
     "files_sha256": "of each file that training wrote, by its path in the folder of the run",
     "sha256": "of all the other keys of this file",
 }
+
+
+def most_probable(answers: pd.DataFrame) -> list[str]:
+    """The label of highest probability of each answer; of equal ones the first."""
+    return [str(LABELS[i]) for i in answers[list(PROBABILITIES)].to_numpy().argmax(axis=1)]
