@@ -21,6 +21,7 @@ from factmix.study.load import find_study
 from factmix.study.paths import ROOT, Paths
 from factmix.study.run import Run
 from factmix.study.spec import Study
+from factmix.training.columns import TRAJECTORY, most_probable
 from factmix.training.rewards import component_names
 
 EXAMPLES = 24  # per dataset; enough for every label and answer to occur
@@ -41,7 +42,7 @@ def invent_run(study: Study, paths: Paths, seed: int = 0) -> None:
         at = [step for step in study.evaluation.trajectory_steps if step <= steps]
         write_parquet(
             folder / "trajectory.parquet",
-            pd.concat([_answers(study, run.arm, rng).assign(step=step) for step in at]),
+            pd.concat([_during(_answers(study, run.arm, rng), step) for step in at]),
         )
         write_parquet(
             folder / "rewards.parquet",
@@ -112,6 +113,12 @@ def _report(study: Study) -> dict[str, object]:
     }
 
 
+def _during(answers: pd.DataFrame, step: int) -> pd.DataFrame:
+    """Answers as they are kept during training."""
+    during = answers.assign(most_probable=most_probable(answers), step=step)
+    return during[[name for name in TRAJECTORY if name in during]]
+
+
 def _answers(study: Study, arm: str, rng: np.random.Generator) -> pd.DataFrame:
     frames = []
     for dataset in study.datasets:
@@ -179,7 +186,7 @@ def invent_book(folder: Path) -> dict[str, str]:
     shutil.copytree(ROOT / "book", folder / "book", ignore=ignore)
     shutil.copytree(ROOT / "studies", folder / "studies")  # pages include some
     shutil.copy(ROOT / "_config.yml", folder)
-    for name in ("main", "swapped", "protocols", "pairs", "smollm2"):
+    for name in ("main", "swapped", "protocols", "pairs", "sweep", "smollm2"):
         study = smaller(name)
         invent_run(study, Paths(folder / "invented" / name))
         kept = Paths(folder / "results" / name)

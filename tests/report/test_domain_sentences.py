@@ -1,4 +1,4 @@
-"""The sentences and the figure about the number of training domains."""
+"""The sentences and the figures about the number of training domains, and about their shares."""
 
 import copy
 
@@ -45,3 +45,47 @@ def test_the_figure_has_the_compared_mixtures_and_no_other(results: Results) -> 
     inside = rows[rows["trained_on"]]
     assert all(row.dataset[0] in row.mixture for row in inside.itertuples())
     assert len(inside) == 3 + 2 * 3 + 3
+
+
+@pytest.fixture
+def swept() -> Results:
+    read = committed_results("sweep")
+    return Results(read.root, copy.deepcopy(read.content))
+
+
+def test_the_sentences_about_shares_have_each_questions_verdict(swept: Results) -> None:
+    (section,) = swept.content["domain_shares"].values()
+    asked = {name: section[name] for name in ("carry_over", "own", "blending", "worst")}
+    for questions in asked.values():
+        for measures in questions.values():
+            for numbers in measures.values():
+                numbers["crossed"]["p_holm"] = numbers["grouped"]["p_holm"] = 0.5
+    n = sum(map(len, asked.values()))
+    text = findings.domain_shares(swept)
+    assert f"None of the {n} questions is decided." in text and n == 11
+    carried = section["carry_over"]["revision"]["learning"]
+    carried["crossed"] |= {"value": 0.04, "p_holm": 0.001}
+    text = findings.domain_shares(swept)
+    assert f"Of the {n} questions, 1 are answered yes, 0 no, and {n - 1} are undecided." in text
+    (line,) = [line for line in text.splitlines() if line.startswith("- prompts of *revision*")]
+    assert "**yes**" in line and "would have been found" not in line
+    assert "another verdict holds of 1 of these questions" in text
+    short = findings.domain_shares(swept, short=True)
+    assert "with prompts of *revision* over those of the other two (**yes**)" in short
+
+
+def test_the_triangles_have_every_mixture_at_its_shares(swept: Results) -> None:
+    rows = figure_data.domain_shares(swept)
+    domains = ["encyclopedia", "revision", "debate"]
+    panels = [f"learning, {name}" for name in (*domains, "dispatch")]
+    assert list(rows["panel"].unique()) == [*panels, "change, least improved"]
+    assert rows.groupby("panel")["mixture"].nunique().to_dict() == dict.fromkeys(
+        rows["panel"].unique(), 16
+    )
+    assert rows[domains].sum(axis=1).tolist() == pytest.approx([1] * len(rows))
+    learning = swept.content["learning"]["quarters_3_1_0_accuracy"]
+    at = rows[(rows["mixture"] == "quarters_3_1_0")].set_index("panel")
+    assert at.loc["learning, debate", "value"] == learning["debate"]["learning"]["value"]
+    assert at.loc["learning, debate", domains].tolist() == [0.75, 0.25, 0]
+    least = min(of["total"]["value"] for of in learning.values())
+    assert at.loc["change, least improved", "value"] == least

@@ -225,6 +225,18 @@ def test_confusion_is_arms_by_datasets():
     assert [ax.get_ylabel() for ax in axes if ax.get_ylabel()] == ["base", "balanced_\naccuracy"]
 
 
+def test_a_simplex_has_each_value_at_its_shares():
+    corners = [(1.0, 0.0, 0.0, 0.021), (0.0, 1.0, 0.0, -0.01), (0.0, 0.0, 1.0, 0.05)]
+    rows = [("one", str(i), *corner) for i, corner in enumerate([*corners, (0.5, 0, 0.5, 0.03)])]
+    columns = ["panel", "mixture", "a", "b", "c", "value"]
+    (ax,) = figures.plot_simplex(pd.DataFrame(rows, columns=columns)).axes
+    said = {text.get_text(): text.get_position() for text in ax.texts}
+    assert said["5.0"] == (1, 0) and said["\u22121.0"] == (0, 0)
+    assert said["2.1"] == pytest.approx((0.5, 0.75**0.5))
+    assert said["3.0"] == pytest.approx((0.75, 0.75**0.5 / 2))
+    assert {"a", "b", "c"} < set(said)
+
+
 def test_gains_are_points_and_filled_only_where_significant():
     gains = pd.DataFrame(
         [

@@ -43,14 +43,12 @@ def test_what_the_number_of_domains_adds_is_told_from_what_an_easy_one_does(stud
     # two of three pairs, and one of three single domains
     assert value(of_easy["second"]) == pytest.approx(0.1)
     assert value(of_easy["easy_alone"], "learning") == pytest.approx(0.3, abs=0.05)
-    said = {
-        name: domain_number.verdict(each, "generalisation", ALPHA) for name, each in of_easy.items()
-    }
+    said = {name: domain_number.verdict(each, "learning", ALPHA) for name, each in of_easy.items()}
     assert said["easy_alone"] == "yes"
     worse = found(study, lambda of, dataset: 0.3 * (len(of) == 1))["generalisation"]
-    assert domain_number.verdict(worse["second"], "generalisation", ALPHA) == "no"
+    assert domain_number.verdict(worse["second"], "learning", ALPHA) == "no"
     same = found(study, lambda of, dataset: 0.0)["generalisation"]
-    assert domain_number.verdict(same["second"], "generalisation", ALPHA) == "undecided"
+    assert domain_number.verdict(same["second"], "learning", ALPHA) == "undecided"
 
 
 def test_sharing_is_about_a_mixtures_own_domains_and_left_out_about_others(study: Study) -> None:

@@ -87,7 +87,9 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
     made_of = [*roots, *published, *_words("tables", "protocols", "contamination")]
     yield "protocols", "protocols", beside, made_of
     pairs = book.asides["pairs"]
-    yield "pairs", "pairs", (pairs,), [pairs.root, *_words("tables", "domain-number")]
+    yield "pairs", "pairs", (pairs,), [pairs.root, *_words("tables", "domain-number", "questions")]
+    sweep = book.asides["sweep"]
+    yield "sweep", "sweep", (sweep,), [sweep.root, *_words("tables", "domain-shares", "questions")]
     real = book.asides["real"]
     of_real = [
         default.root,
@@ -109,6 +111,7 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
         "second": ("second", second, [second.root]),
         "protocols": ("protocols", beside, [*roots, *published]),
         "pairs": ("pairs", pairs, [pairs.root]),
+        "sweep": ("sweep", sweep, [sweep.root]),
         "real": ("real", real, [real.root]),
         "published": ("published", default, published),
         "speed": ("speed", speed, [speed]),

@@ -108,6 +108,18 @@ def of_pairs(results: Results) -> dict[str, Drawing]:
     return {"number": Drawing(data, figures.plot_domain_number, alt, notebook="")}
 
 
+def of_sweep(results: Results) -> dict[str, Drawing]:
+    """The figure of the page about the shares of training domains."""
+    data = figure_data.domain_shares(results)
+    ends = [
+        (panel, *(of.loc[place, ["mixture", "value"]].tolist() for place in places))
+        for panel, of in data.groupby("panel", sort=False)
+        for places in [(of["value"].idxmax(), of["value"].idxmin())]
+    ]
+    alt = ("domain_shares", ends)
+    return {"simplex": Drawing(data, figures.plot_simplex, alt, notebook="")}
+
+
 def show(results: Results, *names: str) -> None:
     """Draws some figures of a study, once for each baseline, where figures are now shown."""
     for _, _, drawing in _of_baselines(results, names):

@@ -10,6 +10,7 @@ from factmix.published.released import DATASETS
 from factmix.report.sources import Results
 from factmix.results.answers import predictions
 from factmix.results.domain_number import sets_of
+from factmix.results.domain_shares import sweep_of
 from factmix.results.results_json import result_key, tidy
 from factmix.results.statements import families
 from factmix.stats.awareness import COVERAGES, risks
@@ -185,6 +186,28 @@ def domain_number(results: Results) -> pd.DataFrame:
             rows.append((initials, len(of), dataset, inside, leaf["value"], *leaf["interval"]))
     columns = ["mixture", "number", "dataset", "trained_on", "value", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def domain_shares(results: Results) -> pd.DataFrame:
+    """Learning by the shares of training datasets, and the change where each improves least.
+
+    Returns:
+        columns panel, mixture, one for each training dataset (its share), and value.
+    """
+    study = results.study
+    ((reward, _),) = results.content["domain_shares"].items()
+    runs = {result_key(name): found for name, found in families(study).items()}[reward]
+    sweep = sweep_of(study, list(runs))
+    assert sweep is not None
+    learning = results.content["learning"]
+    rows = []
+    for mixture, shares in sweep.shares.items():
+        found = learning[result_key(runs[mixture].arm)]
+        values = {f"learning, {name}": each["learning"]["value"] for name, each in found.items()}
+        values["change, least improved"] = min(each["total"]["value"] for each in found.values())
+        rows += [(panel, mixture, *shares, value) for panel, value in values.items()]
+    frame = pd.DataFrame(rows, columns=["panel", "mixture", *sweep.datasets, "value"])
+    return frame.sort_values("panel", key=lambda of: of.map(list(values).index), kind="stable")
 
 
 def protocols(results: Results, published: Mapping[str, Any]) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """The facts of the sentences whose verdict depends on the results; their words are templates."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from factmix.report.published_study import PATTERN, Published
 from factmix.report.sources import Results, in_both_readings
 from factmix.report.templates import listed, render
 from factmix.results import domain_number as numbers
+from factmix.results import domain_shares as shares
 from factmix.results import statements
 from factmix.results.numbers import Leaf
 from factmix.results.protocols import OUTCOMES
@@ -458,20 +459,7 @@ def domain_number(results: Results, *, short: bool = False) -> str:
         results: of a study with every single domain, every pair and all of them.
         short: in a sentence or two.
     """
-    ((reward, section),) = results.content["domain_number"].items()
-    alpha = results.study.statistics.alpha
-
-    def verdicts(test: str) -> dict[str, dict[str, str]]:
-        return {
-            family: {
-                question: numbers.verdict(found, family, alpha, test)
-                for question, found in questions.items()
-            }
-            for family, questions in section.items()
-        }
-
-    by_claims, by_groups = verdicts("crossed"), verdicts("grouped")
-    held_out = [name for name, each in results.study.datasets.items() if each.held_out]
+    held_out = _held_out(results)
     arms = [result_key(run.arm) for run in figure_data.compared_by_number(results).values()]
 
     def learned(dataset: str) -> Callable[[str], float]:
@@ -481,20 +469,71 @@ def domain_number(results: Results, *, short: bool = False) -> str:
     away = map(result_key, held_out)
     return render(
         "domain-number-short.md.j2" if short else "domain-number.md.j2",
+        of=_questions(results, "domain_number", numbers.MEASURE, role="pairs"),
         ends={name: (max(arms, key=learned(name)), min(arms, key=learned(name))) for name in away},
-        reward=reward,
-        section=section,
-        families=by_claims,
-        verdicts=[verdict for of in by_claims.values() for verdict in of.values()],
-        measures=numbers.MEASURE,
         away=listed([f"*{name}*" for name in held_out]),
-        other_with_groups=sum(
+    )
+
+
+def domain_shares(results: Results, *, short: bool = False) -> str:
+    """What the shares of three training domains do.
+
+    Args:
+        results: of a study with all quarters of them.
+        short: in a sentence or two.
+    """
+    trained_on = [name for name, each in results.study.datasets.items() if not each.held_out]
+    return render(
+        "domain-shares-short.md.j2" if short else "domain-shares.md.j2",
+        of=_questions(results, "domain_shares", shares.MEASURE, role="sweep"),
+        away=listed([f"*{name}*" for name in _held_out(results)]),
+        sources=[result_key(name) for name in trained_on],
+    )
+
+
+def _held_out(results: Results) -> list[str]:
+    return [name for name, each in results.study.datasets.items() if each.held_out]
+
+
+def _questions(
+    results: Results, section: str, measures: Mapping[str, str], *, role: str
+) -> dict[str, Any]:
+    """What questions.j2 is given: questions of the plan with their verdicts.
+
+    Args:
+        results: of the study that asks them.
+        section: of results.json, of one reward.
+        measures: family -> what its verdicts rest on.
+        role: that shows numbers of these results.
+    """
+    ((reward, found),) = results.content[section].items()
+
+    def verdicts(test: str) -> dict[str, dict[str, str]]:
+        return {
+            family: {
+                question: numbers.verdict(of, measure, results.study.statistics.alpha, test)
+                for question, of in found[family].items()
+            }
+            for family, measure in measures.items()
+            if family in found
+        }
+
+    by_claims, by_groups = verdicts("crossed"), verdicts("grouped")
+    return {
+        "section": section,
+        "reward": reward,
+        "role": role,
+        "measures": measures,
+        "found": found,
+        "families": by_claims,
+        "verdicts": [verdict for of in by_claims.values() for verdict in of.values()],
+        "other_with_groups": sum(
             verdict != by_groups[family][question]
             for family, questions in by_claims.items()
             for question, verdict in questions.items()
         ),
-        power=POWER,
-    )
+        "power": POWER,
+    }
 
 
 def contamination(results: Results) -> str:

@@ -79,6 +79,15 @@ def pairs(results: Results) -> Files:
     return _tables(made | tables.of_pairs(results))
 
 
+def sweep(results: Results) -> Files:
+    """Table and sentences of the page about the shares of training domains."""
+    made = {
+        "findings-domain-shares": findings.domain_shares(results),
+        "findings-domain-shares-short": findings.domain_shares(results, short=True),
+    }
+    return _tables(made | tables.of_sweep(results))
+
+
 def real(default: Results, results: Results) -> Files:
     """Tables and sentences of the page about a language model on real claims."""
     said = {
@@ -104,6 +113,8 @@ def _drawn(kind: str, source: Any) -> dict[str, drawings.Drawing]:
         return drawings.of_protocols(of_protocols, _published(default).numbers["level"])
     if kind == "pairs":
         return drawings.of_pairs(source)
+    if kind == "sweep":
+        return drawings.of_sweep(source)
     if kind == "real":
         return drawings.of_real(source)
     return drawings.of_study(source) | model_page.drawing(source)

@@ -40,6 +40,7 @@ ASIDES = {
     "second": Aside("swapped", "appendix/second_base"),
     "protocols": Aside("protocols", "appendix/protocols"),
     "pairs": Aside("pairs", "appendix/domains"),
+    "sweep": Aside("sweep", "appendix/shares"),
     "real": Aside("smollm2", "real"),
 }
 

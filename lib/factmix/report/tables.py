@@ -151,6 +151,11 @@ def of_pairs(results: Results) -> dict[str, str]:
     return {"pairs-learning": _study("learning", results)}
 
 
+def of_sweep(results: Results) -> dict[str, str]:
+    """The table of the page about the shares of training domains, by name."""
+    return {"sweep-learning": _study("learning", results)}
+
+
 def of_kinds() -> dict[str, str]:
     """The table of the kinds of claims of the invented world, and how often each occurs."""
     sides = ("the evidence decides", "nothing decides")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from factmix.results import domain_number, protocols, statements
+from factmix.results import domain_number, domain_shares, protocols, statements
 from factmix.results.answers import (
     Answers,
     CompareError,
@@ -646,6 +646,7 @@ def alike_but(study: Study, setting: str) -> list[list[str]]:
     return [names for names in groups.values() if len(names) > 1]
 
 
+PAIRWISE = 10  # arms of a sweep are too many for a comparison of each with each
 _CONTRASTS: dict[str, str] = {
     "contrasts.<setting>.<pair>.<dataset>.<metric>": "difference of two arms that differ in one "
     "setting only, paired by example",
@@ -653,7 +654,7 @@ _CONTRASTS: dict[str, str] = {
 
 
 def contrasted(study: Study) -> dict[str, dict[str, tuple[str, str]]]:
-    """Arms that differ in one setting only, in pairs.
+    """Arms that differ in one setting only, in pairs; of more than `PAIRWISE` such arms none.
 
     Returns:
         "mixture" and "reward" -> the pair's name, such as balanced_over_hard_only -> the arm that
@@ -663,6 +664,7 @@ def contrasted(study: Study) -> dict[str, dict[str, tuple[str, str]]]:
         setting: {
             result_key(f"{second}_over_{first}"): (first, second)
             for arms in alike_but(study, setting)
+            if len(arms) <= PAIRWISE
             for first, second in combinations(arms, 2)
         }
         for setting in SETTINGS
@@ -730,9 +732,12 @@ def across_seeds(study: Study, paths: Paths) -> dict[str, Any]:
         for run in study.runs()
     }
     said = statements.statements(study, paths, by_seed)
+    by_shares = domain_shares.domain_shares(study, by_seed)
     apart = {
         "protocols": protocols.protocols(study, paths, by_seed),
-        "domain_number": domain_number.domain_number(study, by_seed),
+        "domain_shares": by_shares,
+        # A sweep has these mixtures, too, and other questions.
+        "domain_number": {} if by_shares else domain_number.domain_number(study, by_seed),
     }
     return (
         found
@@ -820,7 +825,7 @@ KEYS: dict[str, str] = (
     | _DOSE
 )
 CONTRAST_KEYS: dict[str, str] = (
-    _CONTRASTS | _SEEDS | statements.KEYS | protocols.KEYS | domain_number.KEYS
+    _CONTRASTS | _SEEDS | statements.KEYS | protocols.KEYS | domain_number.KEYS | domain_shares.KEYS
 )
 # What every results.json has.
 SECTIONS = frozenset(key.partition(".")[0] for key in (*KEYS, *_CONTRASTS)) - {"missing"}

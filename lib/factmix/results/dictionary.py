@@ -7,7 +7,7 @@ brackets stands for several, which `PLACES` explains.
 from collections.abc import Collection, Iterable
 
 from factmix.data.mixtures import REPORT_KEYS
-from factmix.results import compare, domain_number, protocols, statements
+from factmix.results import compare, domain_number, domain_shares, protocols, statements
 from factmix.results.results_json import LEAF
 from factmix.stats.metrics import METRIC_MEANINGS, METRICS
 from factmix.study import descriptions
@@ -54,10 +54,15 @@ PLACES: dict[str, tuple[str, Collection[str]]] = {
     ),
     "reward": ("a reward of the study", ()),
     "statement": ("a statement of the plan", tuple(statements.MEASURE)),
-    "family": ("questions that are tested together", tuple(domain_number.MEASURE)),
+    "family": (
+        "questions that are tested together",
+        tuple(dict.fromkeys((*domain_number.MEASURE, *domain_shares.MEASURE))),
+    ),
+    "source": ("a dataset that mixtures have shares of", ()),
     "question": (
         "whether a `second` or a `third` training dataset helps, whether an easy one does "
-        "(`easy_in_pair`, `easy_alone`), or a dataset of which something is asked",
+        "(`easy_in_pair`, `easy_alone`), whether mixtures of `several` do, or a dataset of which "
+        "something is asked",
         (),
     ),
     "quantity": ("what is compared, such as `balanced_over_hard_only`", ()),

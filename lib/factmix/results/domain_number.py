@@ -87,16 +87,17 @@ def domain_number(
         sets = sets_of(study, list(runs))
         if sets is not None:
             claims = {name: claims_of(runs, by_seed, name) for name in study.datasets}
+            sides = _sides(study, sets)
             asked = {
                 "generalisation": _generalisation(study, sets, claims),
                 "left_out": _left_out(sets, claims),
                 "shared": _shared(sets, claims),
-                "worst": _worst(study, sets, claims),
+                "worst": worst(study, sides, claims),
             }
             section = {
                 name: tested(study, quantities) for name, quantities in asked.items() if quantities
             }
-            for (question, measure), more in _of_halves(study, sets, claims).items():
+            for (question, measure), more in of_halves(study, sides, claims).items():
                 section["worst"][question][measure] |= more
             found[result_key(reward)] = section
     return found
@@ -116,13 +117,8 @@ def sets_of(study: Study, mixtures: Sequence[str]) -> Sets | None:
     wanted = [*((name,) for name in trained), *combinations(trained, 2), trained]
     if len(trained) != 3 or not set(wanted) <= set(of):
         return None
-    for label in LABELS:
-        counts = [
-            sum(each.get(label, 0) for each in study.mixtures[of[names]].values())
-            for names in wanted
-        ]
-        if max(counts) - min(counts) > ROUNDING:
-            return None
+    if not of_one_size(study, [of[names] for names in wanted]):
+        return None
     return Sets(
         {name: of[name,] for name in trained},
         {pair: of[pair] for pair in combinations(trained, 2)},
@@ -130,19 +126,31 @@ def sets_of(study: Study, mixtures: Sequence[str]) -> Sets | None:
     )
 
 
-def verdict(found: Mapping[str, Any], family: str, alpha: float, test: str = "crossed") -> str:
+def of_one_size(study: Study, mixtures: Sequence[str]) -> bool:
+    """Whether mixtures have as many examples of each label."""
+    for label in LABELS:
+        counts = [
+            sum(each.get(label, 0) for each in study.mixtures[mixture].values())
+            for mixture in mixtures
+        ]
+        if max(counts) - min(counts) > ROUNDING:
+            return False
+    return True
+
+
+def verdict(found: Mapping[str, Any], measure: str, alpha: float, test: str = "crossed") -> str:
     """What the plan calls the answer to a question.
 
     Args:
         found: its part of results.json.
-        family: a key of `MEASURE`.
+        measure: that the answer rests on, "learning" or "change".
         alpha: of a test, corrected.
         test: "crossed", or "grouped" for the test with groups of examples.
 
     Returns:
         "yes", "no" (the opposite is established) or "undecided".
     """
-    number = found[MEASURE[family]][test]
+    number = found[measure][test]
     if not established(number, alpha):
         return "undecided"
     return "yes" if number["value"] > 0 else "no"
@@ -217,38 +225,41 @@ def _on_each(
     }
 
 
-def _worst(study: Study, sets: Sets, claims: Mapping[str, Claims]) -> Quantities:
+Sides = Mapping[str, tuple[list[str], list[str]]]  # question -> some mixtures, and others
+
+
+def worst(study: Study, sides: Sides, claims: Mapping[str, Claims]) -> Quantities:
     """Where each improves least: the best of some mixtures, minus the best of others."""
     half = halves(claims, study.statistics.seed)
     if half is None:
         return {}
     return {
-        (question, measure): least_improved(claims, half, measure, *sides).parts
-        for question, sides in _sides(study, sets).items()
+        (question, measure): least_improved(claims, half, measure, *of).parts
+        for question, of in sides.items()
         for measure in ("change", "learning")
     }
 
 
-def _of_halves(
-    study: Study, sets: Sets, claims: Mapping[str, Claims]
+def of_halves(
+    study: Study, sides: Sides, claims: Mapping[str, Claims]
 ) -> dict[tuple[str, str], dict[str, Any]]:
-    """What was compared by `_worst`, and what other draws of the halves would give."""
+    """What was compared by `worst`, and what other draws of the halves would give."""
     half = halves(claims, study.statistics.seed)
     if half is None:
         return {}
     first = study.statistics.seed + 1
     drawn = [halves(claims, seed) for seed in range(first, first + SPLITS)]
     made = {}
-    for question, sides in _sides(study, sets).items():
+    for question, of in sides.items():
         for measure in ("change", "learning"):
             values = [
-                sum(part.mean() for part in least_improved(claims, each, measure, *sides).parts)
+                sum(part.mean() for part in least_improved(claims, each, measure, *of).parts)
                 for each in drawn
                 if each is not None
             ]
             ends = np.quantile(values, [0.05, 0.95]).tolist()
             median = Estimate(float(np.median(values)), (ends[0], ends[1]))
-            chosen = least_improved(claims, half, measure, *sides).chosen
+            chosen = least_improved(claims, half, measure, *of).chosen
             made[question, measure] = {
                 "other_halves": leaf(median, "points", len(values), "several arms"),
                 "least": [result_key(name) for pair in chosen for name in pair],
@@ -256,8 +267,8 @@ def _of_halves(
     return made
 
 
-def _sides(study: Study, sets: Sets) -> dict[str, tuple[list[str], list[str]]]:
-    """The mixtures whose best ones are compared by `_worst`."""
+def _sides(study: Study, sets: Sets) -> Sides:
+    """The mixtures whose best ones are compared by `worst`."""
     single, two = list(sets.single.values()), list(sets.pairs.values())
     asked = {
         SECOND: (two, single),

@@ -187,7 +187,11 @@ def _steps(study: Study, paths: Paths, runs: Mapping[str, Run], dataset: str) ->
     for mixture, run in runs.items():
         of_seeds = []
         for seed in study.seeds:
-            frame = pd.read_parquet(paths.run(study.run(run.arm, seed)) / "trajectory.parquet")
+            file = paths.run(study.run(run.arm, seed)) / "trajectory.parquet"
+            frame = pd.read_parquet(file)
+            again = f"train it again with: factmix train {study.name} {run.arm} --seed {seed}"
+            if "most_probable" not in frame:
+                raise CompareError(f"{file} is of older code, without most_probable; {again}")
             frame = frame[frame["dataset"] == dataset].sort_values(["step", "id"])
             right_N = _right(frame["gold"].tolist(), frame["most_probable"].tolist())
             frame = frame.assign(right=right_N)
@@ -195,11 +199,7 @@ def _steps(study: Study, paths: Paths, runs: Mapping[str, Run], dataset: str) ->
             first = frame.loc[frame["step"] == steps[0], ["id", "gold", "group"]]
             answered = first.reset_index(drop=True) if answered is None else answered
             if frame["id"].tolist() != answered["id"].tolist() * len(steps):
-                raise CompareError(
-                    f"{paths.run(study.run(run.arm, seed)) / 'trajectory.parquet'} answers other"
-                    f" examples than those of other runs; train it again with: factmix train"
-                    f" {study.name} {run.arm} --seed {seed}"
-                )
+                raise CompareError(f"{file} answers other examples than other runs; {again}")
             of_seeds.append(frame["right"].to_numpy().reshape(len(steps), -1))
         sizes = {name: sum(counts.values()) for name, counts in run.training_sample.counts.items()}
         share = sizes.get(dataset, 0) / sum(sizes.values())

@@ -36,7 +36,7 @@ PROBABILITIES = tuple(f"p_{label.lower()}" for label in LABELS)  # of PREDICTION
 # trajectory.parquet, in this order
 TRAJECTORY = {name: of for name, of in PREDICTIONS.items() if name not in PROBABILITIES} | {
     "most_probable": "label of highest probability, whatever was sampled",
-    "step": "training steps before these answers; the examples are a part of the evaluation's"
+    "step": "training steps before these answers; the examples are a part of the evaluation's",
 }
 
 # metrics.parquet: a row for each training step

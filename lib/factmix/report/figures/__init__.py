@@ -21,7 +21,12 @@ from factmix.report.figures.curves import (
     plot_training_curves,
     plot_trajectory,
 )
-from factmix.report.figures.matrices import plot_confusion, plot_kinds, plot_transfer
+from factmix.report.figures.matrices import (
+    plot_confusion,
+    plot_kinds,
+    plot_simplex,
+    plot_transfer,
+)
 from factmix.report.figures.samples import plot_lengths, plot_rule
 from factmix.report.figures.speed import plot_phases, plot_ratios, plot_step_times
 from factmix.report.plot_style import STYLE, WIDTH, style
@@ -48,6 +53,7 @@ __all__ = [
     "plot_rule",
     "plot_seeds",
     "plot_shift",
+    "plot_simplex",
     "plot_step_times",
     "plot_training_curves",
     "plot_trajectory",

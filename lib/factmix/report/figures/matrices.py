@@ -1,4 +1,5 @@
-"""Heat maps: confusion matrices, and gains on datasets that an arm was or was not trained on."""
+"""Heat maps: confusion matrices, gains on datasets that an arm was or was not trained on, and
+values over the shares of three datasets."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -137,6 +138,42 @@ def plot_kinds(kinds: pd.DataFrame) -> Figure:
         ax.tick_params(length=0)
         ax.grid(visible=False)
     below(figure, "AUROC of p(NA) against the claims of the other side (one half: nothing seen)")
+    return figure
+
+
+def plot_simplex(values: pd.DataFrame) -> Figure:
+    """Triangles of the shares of three datasets, coloured by a value; a panel for each value.
+
+    Between the mixtures, whose values are written at their places, colours are interpolated. All
+    panels have one scale.
+
+    Args:
+        values: columns panel, mixture, the share of each of three datasets, and value (a fraction).
+    """
+    panels = names(values, "panel")
+    datasets = [name for name in values if name not in ("panel", "mixture", "value")]
+    rows, columns = -(-len(panels) // 3), min(3, len(panels))
+    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, 2.35 * rows), squeeze=False)
+    reach = 1.4 * max(100 * values["value"].abs().max(), 1.0)  # so that text stays readable
+    corners = np.array([(0.5, np.sqrt(0.75)), (0, 0), (1, 0)])
+    for ax, panel in zip(axes.flat, panels, strict=False):
+        of = values[values["panel"] == panel]
+        x, y = (of[datasets].to_numpy() @ corners).T
+        levels = np.linspace(-reach, reach, 26)
+        ax.tricontourf(x, y, 100 * of["value"], levels=levels, cmap=_below_and_above())
+        ax.plot(*np.vstack([corners, corners[:1]]).T, color=plt.rcParams["axes.edgecolor"], lw=0.8)
+        for at_x, at_y, value in zip(x, y, of["value"], strict=True):
+            ax.text(at_x, at_y, _signed(value).lstrip("+"), ha="center", va="center", fontsize=6.5)
+        for (at_x, at_y), name, up in zip(corners, datasets, (0.06, -0.07, -0.07), strict=True):
+            ax.text(
+                at_x, at_y + up, name, ha="center", va="bottom" if up > 0 else "top",
+                fontsize=plt.rcParams["xtick.labelsize"],
+            )  # fmt: skip
+        ax.set_title(panel)
+        ax.set(xlim=(-0.16, 1.16), ylim=(-0.2, 1.02), aspect="equal")
+        ax.axis("off")
+    for ax in axes.flat[len(panels) :]:
+        ax.axis("off")
     return figure
 
 
