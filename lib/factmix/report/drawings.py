@@ -111,11 +111,10 @@ def of_pairs(results: Results) -> dict[str, Drawing]:
 def of_sweep(results: Results) -> dict[str, Drawing]:
     """The figure of the page about the shares of training domains."""
     data = figure_data.domain_shares(results)
-    ends = [
-        (panel, *(of.loc[place, ["mixture", "value"]].tolist() for place in places))
-        for panel, of in data.groupby("panel", sort=False)
-        for places in [(of["value"].idxmax(), of["value"].idxmin())]
-    ]
+    ends = []
+    for panel, of in data.groupby("panel", sort=False):
+        ordered = of.sort_values("value")[["mixture", "value"]].to_numpy().tolist()
+        ends.append((panel, ordered[-1], ordered[0]))
     alt = ("domain_shares", ends)
     return {"simplex": Drawing(data, figures.plot_simplex, alt, notebook="")}
 
