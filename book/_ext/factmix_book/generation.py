@@ -16,6 +16,7 @@ from sphinx.util import logging
 from factmix.report.sources import (
     ASIDES,
     BENCHMARKS,
+    KILLS,
     PUBLISHED,
     RECIPES,
     Results,
@@ -103,6 +104,7 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
     made_of = [speed, BENCHMARKS, *_words("tables", "benchmarks")]
     yield "measured", "measured", (speed,), made_of
     made_of = [*roots, PUBLISHED, BENCHMARKS, STUDIES, *_words("rerun")]
+    yield "killed", "killed", (KILLS,), [KILLS, *_words("kills")]
     yield "downloads", "committed_downloads", (default, book.asides), made_of
     yield "two systems", "two_systems", (default,), [default.root]
     yield "scripts", "scripts", (default,), [default.root, *_words("examples")]

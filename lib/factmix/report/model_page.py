@@ -1,6 +1,7 @@
 """The page of the base model: what it sees, what it says, and whether it has something to learn."""
 
 import json
+from math import isfinite
 from typing import Any
 
 import pandas as pd
@@ -10,8 +11,13 @@ from factmix.report.drawings import Drawing
 from factmix.report.markdown import table, tabled
 from factmix.report.sources import RECIPES, Results
 from factmix.report.templates import digits, say
+from factmix.results.model_card import AIMS, BLOCKING
+from factmix.results.results_json import result_key
+from factmix.results.statements import DIVERSE
+from factmix.study.labels import LABELS
 
 TABLES = ("says", "learns", "tests")
+FIRST = 5  # steps of training in which the model is nearly the untrained one
 UNSEEN = 0.6  # AUROC, below which a sentence says that a kind is hardly told from the other side
 
 
@@ -43,6 +49,80 @@ def of_card(results: Results, prefix: str) -> dict[str, str]:
     made = {f"{prefix}-{name}": tabled(say("model.md.j2", name, card)) for name in TABLES}
     made[f"{prefix}-unseen"] = say("model.md.j2", "unseen", unseen)
     return made | {f"{prefix}-failed": say("model.md.j2", "failed", failed, blocking)}
+
+
+def of_answers(results: Results, prefix: str) -> dict[str, str]:
+    """The same tests as far as a study's own answers and curves can say, and a sentence about them.
+
+    For a base model without claims of its own to measure it on. What an answer of the untrained
+    model earns under the baseline's reward, which pays for the format, says how often it is valid.
+    """
+    content, study = results.content, results.study
+    paid = {run.arm: run for run in study.runs() if run.reward.kind == "accuracy"}
+    (diverse,) = [run for run in paid.values() if run.mixture == DIVERSE]
+    learned = content["learning"][result_key(diverse.arm)]
+    words = json.loads(results.paths.shortcuts.read_text(encoding="utf-8"))
+    base, told = content["metrics"]["base"], content["awareness"]["base"]
+    hard = [result_key(name) for name, each in study.datasets.items() if each.hard]
+    easy = [name for name in results.datasets if name not in hard]
+    found: dict[str, dict[str, float]] = {}
+    found["balanced accuracy above words alone"] = {
+        name: base[name]["balanced_accuracy"]["value"]
+        - words[name]["claim_and_evidence"]["balanced_accuracy"]["value"]
+        for name in results.datasets
+    }
+    for label in LABELS:
+        recall = f"recall_{label.lower()}"
+        found[f"recall of {label}"] = {name: base[name][recall]["value"] for name in base}
+    for about, of in (
+        ("balanced accuracy", {name: base[name]["balanced_accuracy"]["value"] for name in base}),
+        ("AUROC of NA", {name: told[name]["auroc_na"]["value"] for name in told}),
+    ):
+        best = max(of[name] for name in hard)
+        found[f"lead over hard datasets in {about}"] = {name: of[name] - best for name in easy}
+    found["gain of two constants"] = {
+        name: content["constants"]["base"][name]["balanced_accuracy"]["value"]
+        - learned[name]["before"]["value"]
+        for name in hard
+    }
+    leaves = {name: learned[name]["learning"] for name in hard}
+    found["learning of GRPO"] = {name: leaf["value"] for name, leaf in leaves.items()}
+    lowest = {name: leaf["interval"][0] for name, leaf in leaves.items()}
+    found["lower end of its interval"] = lowest
+    rewards = pd.read_parquet(results.paths.run(study.run(study.baseline)) / "rewards.parquet")
+    valid = (rewards["before"] > 0).groupby(rewards["dataset"]).mean()
+    found["valid format at the training temperature"] = {
+        name: float(valid[name]) for name in study.datasets
+    }
+    found["groups without spread"] = {
+        f"prompts of {run.mixture}": float(
+            pd.read_parquet(results.paths.run(run) / "metrics.parquet")["zero_spread"][
+                :FIRST
+            ].mean()
+        )
+        for run in paid.values()
+    }
+    rows = []
+    for about, of in found.items():
+        test, low, high = AIMS[about]
+        bounds = {"low": low if isfinite(low) else None, "high": high if isfinite(high) else None}
+        rows += [
+            {
+                "test": test,
+                "blocking": test in BLOCKING,
+                "about": about,
+                "dataset": name,
+                "value": value,
+            }
+            | bounds
+            | {"passed": low <= value <= high}
+            for name, value in of.items()
+        ]
+    failed = dict.fromkeys(row["test"] for row in rows if row["blocking"] and not row["passed"])
+    return {
+        f"{prefix}-tests": tabled(say("model.md.j2", "tests", {"tests": rows})),
+        f"{prefix}-rejected": say("model.md.j2", "rejected", list(failed)),
+    }
 
 
 def _recipes() -> str:

@@ -18,7 +18,9 @@ from factmix.report import (
     run_pages,
     tables,
 )
+from factmix.report.markdown import tabled
 from factmix.report.sources import Results
+from factmix.report.templates import say
 from factmix.results.compare_files import as_text, compare_pairs
 from factmix.results.prediction_files import pair
 from factmix.results.statements import MEASURE
@@ -96,6 +98,7 @@ def real(default: Results, results: Results) -> Files:
         "findings-real-learning": findings.learning(results),
         "findings-real-transfer": findings.transfer(results),
     }
+    said |= model_page.of_answers(results, "real")
     return _tables(said | tables.of_real(results))
 
 
@@ -148,6 +151,13 @@ def measured(speed: Path) -> Files:
     simulated = published_study.benchmarks()
     made = tables.of_statistics(simulated) | {"benchmarks": benchmarks.page(benchmarks.read(speed))}
     return {"numbers/benchmarks.json": _json(simulated), **_tables(made)}
+
+
+def killed(kept: Path) -> Files:
+    """How a study went on that was killed, from the file that tests/faults/kills.py wrote."""
+    found = json.loads(kept.read_text(encoding="utf-8"))
+    made = {"kills": say("kills.md.j2", "sentence", found)}
+    return _tables(made | {"kills-each": tabled(say("kills.md.j2", "outcomes", found))})
 
 
 def committed_downloads(default: Results, asides: Mapping[str, Results]) -> Files:

@@ -18,6 +18,7 @@ from factmix.study.spec import Study, StudyError
 
 PUBLISHED = ROOT / "results" / "published"
 BENCHMARKS = ROOT / "results" / "benchmarks"
+KILLS = ROOT / "results" / "faults" / "kills.json"  # what tests/faults/kills.py wrote
 RECIPES = ROOT / "models" / "recipes.csv"  # ways of pretraining that were tried, written by hand
 TWO_READINGS = ("predicted", "gold")  # whose label's weight a weighted reward takes
 

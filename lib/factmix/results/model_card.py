@@ -31,6 +31,25 @@ if TYPE_CHECKING:
 BLOCKING = ("A1", "A4", "A6")
 BARE = 13  # completions without evidence for each claim; for all domains more than 51,200
 SLIGHTLY = 1e-12  # above 0
+# What is asked for, by what it is about: the test, and from where to where.
+AIMS: dict[str, tuple[str, float, float]] = {
+    "balanced accuracy above words alone": ("A1", 0.05, inf),
+    "recall of NA": ("A2", 0.2, 0.6),
+    "recall of PASS": ("A2", 0.2, 0.95),
+    "recall of FAIL": ("A2", 0.2, 0.95),
+    "lead over hard datasets in balanced accuracy": ("A3", 0.05, inf),
+    "lead over hard datasets in AUROC of NA": ("A3", 0.05, inf),
+    "gain of two constants": ("A4", 0.03, inf),
+    "supervised training over constants": ("A4", 0.08, inf),
+    "learning of GRPO": ("A4", 0.02, inf),
+    "lower end of its interval": ("A4", SLIGHTLY, inf),
+    "valid format at the training temperature": ("A5", 0.6, 0.8),
+    "groups without spread": ("A6", 0.4, 0.8),
+    "groups without spread, published reward": ("A6, published", 0.4, 0.8),
+    "groups with spread in a kind that habits touch": ("A6", 0.2, inf),
+    "cost of instructions": ("A7", -inf, 0.05),
+    "PASS or FAIL without evidence": ("A8", -inf, 0.0),
+}
 
 
 def card(policy: "Policy", development: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -233,44 +252,44 @@ def acceptance(
     best = {name: max(card.loc[list(hard), name]) for name in ("balanced_accuracy", "auroc_na")}
     rows: list[tuple[str, str, str, float, float, float]] = []
 
-    def ask(test: str, about: str, of: Mapping[str, float], low: float, high: float = inf) -> None:
-        rows.extend((test, about, name, value, low, high) for name, value in of.items())
+    def ask(about: str, of: Mapping[str, float], *, more: str = "") -> None:
+        test, low, high = AIMS[about]
+        rows.extend((test, more or about, name, value, low, high) for name, value in of.items())
 
     def of(name: str, datasets: Collection[str] = ()) -> dict[str, float]:
         column = card[name]
         return {str(key): float(column[key]) for key in datasets or card.index}
 
     above = {name: value - words[name] for name, value in of("balanced_accuracy").items()}
-    ask("A1", "balanced accuracy above words alone", above, 0.05)
-    ask("A2", "recall of NA", of("recall_NA"), 0.2, 0.6)
-    for verdict in (Label.PASS, Label.FAIL):
-        ask("A2", f"recall of {verdict}", of(f"recall_{verdict}"), 0.2, 0.95)
+    ask("balanced accuracy above words alone", above)
+    for label in LABELS:
+        ask(f"recall of {label}", of(f"recall_{label}"))
     for name, about in (("balanced_accuracy", "balanced accuracy"), ("auroc_na", "AUROC of NA")):
         lead = {key: value - best[name] for key, value in of(name, easy).items()}
-        ask("A3", f"lead over hard datasets in {about}", lead, 0.05)
+        ask(f"lead over hard datasets in {about}", lead)
     constants = of("with_constants", hard)
     moved = {name: value - float(card["most_probable"][name]) for name, value in constants.items()}
-    ask("A4", "gain of two constants", moved, 0.03)
+    ask("gain of two constants", moved)
     taught = {name: float(supervised["over_constants"][name].value) for name in hard}
-    ask("A4", "supervised training over constants", taught, 0.08)
+    ask("supervised training over constants", taught)
     learned = {name: float(grpo["learning"][name].value) for name in hard}
-    ask("A4", "learning of GRPO", learned, 0.02)
+    ask("learning of GRPO", learned)
     lowest = {name: float(grpo["learning"][name].interval[0]) for name in hard}
-    ask("A4", "lower end of its interval", lowest, SLIGHTLY)
-    ask("A5", "valid format at the training temperature", of("format_rate"), 0.6, 0.8)
-    ask("A6", "groups without spread", idle["accuracy"], 0.4, 0.8)
+    ask("lower end of its interval", lowest)
+    ask("valid format at the training temperature", of("format_rate"))
+    ask("groups without spread", idle["accuracy"])
     for reward in rewards[1:]:
-        ask(f"A6, {reward}", f"groups without spread, {reward} reward", idle[reward], 0.4, 0.8)
+        ask(f"groups without spread, {reward} reward", idle[reward])
     spread = {}
     for dataset, _, kind in kinds.index[[(at[0], at[2]) in touched for at in kinds.index]]:
         of_kind = kinds.xs((dataset, kind), level=("dataset", "kind"))["no_spread_accuracy"]
         spread[f"{dataset}, {kind}"] = 1 - float(of_kind.min())
-    ask("A6", "groups with spread in a kind that habits touch", spread, 0.2)
+    ask("groups with spread in a kind that habits touch", spread)
     cost = {name: value - of("instructed")[name] for name, value in of("most_probable").items()}
-    ask("A7", "cost of instructions", cost, -inf, 0.05)
+    ask("cost of instructions", cost)
     decided = {name: of("bare_PASS")[name] + of("bare_FAIL")[name] for name in card.index}
     completions = f"PASS or FAIL among {int(card['n_bare'].min()):,} completions without evidence"
-    ask("A8", completions, decided, -inf, 0.0)
+    ask("PASS or FAIL without evidence", decided, more=completions)
     columns = ["test", "about", "dataset", "value", "low", "high"]
     found = pd.DataFrame(rows, columns=columns)
     found.insert(1, "blocking", found["test"].isin(BLOCKING))
