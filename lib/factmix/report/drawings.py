@@ -27,6 +27,7 @@ from factmix.study.labels import ANSWERS, LABELS
 from factmix.training.rewards import component_names
 
 SHARES = ("share/", "accuracy", "format_rate", "zero_spread")  # columns that are fractions
+MOST = 3  # cells of a heat map that its words name
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,13 @@ def of_pairs(results: Results) -> dict[str, Drawing]:
     data = figure_data.domain_number(results)
     means = data.groupby(["dataset", "number"], sort=False, as_index=False)["value"].mean()
     alt = ("domain_number", means[["dataset", "number", "value"]].to_numpy().tolist())
-    return {"number": Drawing(data, figures.plot_domain_number, alt, notebook="")}
+    kinds = figure_data.by_kind(results)
+    elsewhere = kinds[~kinds["trained_on"]].sort_values("value", ascending=False)
+    most = elsewhere[["mixture", "kind", "dataset", "value"]].head(MOST).to_numpy().tolist()
+    return {
+        "number": Drawing(data, figures.plot_domain_number, alt, notebook=""),
+        "kinds": Drawing(kinds, figures.plot_by_kind, ("by_kind", most), notebook=""),
+    }
 
 
 def of_sweep(results: Results) -> dict[str, Drawing]:

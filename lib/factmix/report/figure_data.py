@@ -188,6 +188,25 @@ def domain_number(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def by_kind(results: Results) -> pd.DataFrame:
+    """Learning by kind of claim, of the mixtures of a single dataset.
+
+    Returns:
+        columns mixture (its dataset), dataset, side, kind, trained_on and value.
+    """
+    ((_, found),) = results.content["by_kind"].items()
+    runs = {of[0]: run.mixture for of, run in compared_by_number(results).items() if len(of) == 1}
+    rows = [
+        (name, dataset, side, kind, dataset == result_key(name), of["learning"]["value"])
+        for name, mixture in runs.items()
+        for dataset, sides in found[result_key(mixture)].items()
+        for side, kinds in sides.items()
+        for kind, of in kinds.items()
+    ]
+    columns = ["mixture", "dataset", "side", "kind", "trained_on", "value"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def domain_shares(results: Results) -> pd.DataFrame:
     """Learning by the shares of training datasets, and the change where each improves least.
 

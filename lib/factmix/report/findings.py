@@ -483,11 +483,18 @@ def domain_shares(results: Results, *, short: bool = False) -> str:
         short: in a sentence or two.
     """
     trained_on = [name for name, each in results.study.datasets.items() if not each.held_out]
+    of = _questions(results, "domain_shares", shares.MEASURE, role="sweep")
     return render(
         "domain-shares-short.md.j2" if short else "domain-shares.md.j2",
-        of=_questions(results, "domain_shares", shares.MEASURE, role="sweep"),
+        of=of,
         away=listed([f"*{name}*" for name in _held_out(results)]),
         sources=[result_key(name) for name in trained_on],
+        cases={case.question: case for case in shares.kind_cases(results.study)},
+        alone=[
+            case
+            for case in shares.kind_cases(results.study)
+            if case.kind in of["found"]["alone"].get(result_key(case.dataset), {})
+        ],
     )
 
 

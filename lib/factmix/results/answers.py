@@ -35,6 +35,7 @@ class Answers:
         valid: how many answers are in exactly the expected format; None for constants.
         probabilities: of each label, shape (examples, labels), in the order of `LABELS`; None for
             constants.
+        kinds: what decides each example, or why nothing does; None for constants.
     """
 
     run: str
@@ -43,6 +44,7 @@ class Answers:
     groups: list[str]
     valid: int | None
     probabilities: Floats | None
+    kinds: list[str] | None = None
 
 
 def check_files(study: Study, paths: Paths) -> None:
@@ -269,6 +271,7 @@ def _of_same(
             groups=frame.loc[dataset]["group"].tolist(),
             valid=int(frame.loc[dataset]["format_valid"].sum()),
             probabilities=frame.loc[dataset][list(PROBABILITIES)].to_numpy(dtype=float),
+            kinds=frame.loc[dataset]["kind"].tolist(),
         )
         for dataset in study.datasets
     }

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from factmix.results import domain_number, domain_shares, protocols, statements
+from factmix.results import by_kind, domain_number, domain_shares, protocols, statements
 from factmix.results.answers import (
     Answers,
     CompareError,
@@ -733,11 +733,13 @@ def across_seeds(study: Study, paths: Paths) -> dict[str, Any]:
     }
     said = statements.statements(study, paths, by_seed)
     by_shares = domain_shares.domain_shares(study, by_seed)
+    # A sweep has these mixtures, too, and other questions.
+    by_number = {} if by_shares else domain_number.domain_number(study, by_seed)
     apart = {
         "protocols": protocols.protocols(study, paths, by_seed),
         "domain_shares": by_shares,
-        # A sweep has these mixtures, too, and other questions.
-        "domain_number": {} if by_shares else domain_number.domain_number(study, by_seed),
+        "domain_number": by_number,
+        "by_kind": by_kind.by_kind(study, by_seed) if by_number else {},
     }
     return (
         found
@@ -825,7 +827,13 @@ KEYS: dict[str, str] = (
     | _DOSE
 )
 CONTRAST_KEYS: dict[str, str] = (
-    _CONTRASTS | _SEEDS | statements.KEYS | protocols.KEYS | domain_number.KEYS | domain_shares.KEYS
+    _CONTRASTS
+    | _SEEDS
+    | statements.KEYS
+    | protocols.KEYS
+    | domain_number.KEYS
+    | domain_shares.KEYS
+    | by_kind.KEYS
 )
 # What every results.json has.
 SECTIONS = frozenset(key.partition(".")[0] for key in (*KEYS, *_CONTRASTS)) - {"missing"}

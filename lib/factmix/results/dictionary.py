@@ -7,7 +7,7 @@ brackets stands for several, which `PLACES` explains.
 from collections.abc import Collection, Iterable
 
 from factmix.data.mixtures import REPORT_KEYS
-from factmix.results import compare, domain_number, domain_shares, protocols, statements
+from factmix.results import by_kind, compare, domain_number, domain_shares, protocols, statements
 from factmix.results.results_json import LEAF
 from factmix.stats.metrics import METRIC_MEANINGS, METRICS
 from factmix.study import descriptions
@@ -58,6 +58,8 @@ PLACES: dict[str, tuple[str, Collection[str]]] = {
         "questions that are tested together",
         tuple(dict.fromkeys((*domain_number.MEASURE, *domain_shares.MEASURE))),
     ),
+    "kind": ("a kind of claims", ()),
+    "side": ("whether the claims are `undecided` (gold NA) or `decided`", by_kind.SIDES),
     "source": ("a dataset that mixtures have shares of", ()),
     "question": (
         "whether a `second` or a `third` training dataset helps, whether an easy one does "

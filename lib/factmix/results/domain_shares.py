@@ -7,12 +7,16 @@ What is tested was written down in book/plan.md.
 Axis suffixes: S seed, N example, M mixture, D training dataset.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from factmix.organism.domains import KINDS
+from factmix.organism.pretraining_text import HABITS
 from factmix.results.answers import Answers
 from factmix.results.domain_number import ROUNDING, of_halves, of_one_size, worst
 from factmix.results.results_json import leaf, result_key
@@ -25,7 +29,7 @@ from factmix.results.statements import (
     tested,
 )
 from factmix.stats.metrics import Floats
-from factmix.stats.seeds import crossed_contrast
+from factmix.stats.seeds import Part, crossed_contrast
 from factmix.study.spec import Study
 
 # The families of tests, and what the verdict on each of their questions rests on.
@@ -34,8 +38,10 @@ MEASURE = {
     "own": "learning",
     "blending": "learning",
     "worst": "change",
+    "follows_kinds": "learning",
+    "kinds": "learning",
 }
-SEVERAL = "several"
+SEVERAL, TOGETHER = "several", "together"
 QUARTERS = 4
 
 _WHERE = "domain_shares.<reward>.<family>.<question>.<measure>"
@@ -49,6 +55,9 @@ KEYS: dict[str, str] = {  # of results.json, for a study that has all these mixt
     "and the range of nine in ten; not tested",
     f"{_WHERE.replace('<family>', 'worst')}.least": "the datasets that were compared: of the first "
     "side and of the second, chosen on the one half and on the other",
+    "domain_shares.<reward>.alone.<dataset>.<kind>.<measure>": "on claims of a kind on which the "
+    "base model has a habit in this dataset and in no other: mean of the heights of the other "
+    "datasets, with the interval; not tested",
     "domain_shares.<reward>.heights.<dataset>.<source>.<measure>": "of the straight line in the "
     "shares through mixtures of unequal parts, where a mixture is this training dataset alone; "
     "mean over seeds, with the interval for other seeds and other examples; not tested",
@@ -98,13 +107,18 @@ def domain_shares(
                 "own": _own(sweep, claims),
                 "blending": _blending(sweep, claims),
                 "worst": worst(study, sides, claims),
+                **_by_kind(study, sweep, claims),
             }
             section = {
                 name: tested(study, quantities) for name, quantities in asked.items() if quantities
             }
             for (question, measure), more in of_halves(study, sides, claims).items():
                 section["worst"][question][measure] |= more
-            found[result_key(reward)] = section | {"heights": _heights(study, sweep, claims)}
+            shown = {
+                "heights": _heights(study, sweep, claims),
+                "alone": _alone(study, sweep, claims),
+            }
+            found[result_key(reward)] = section | shown
     return found
 
 
@@ -200,6 +214,130 @@ def _blending(sweep: Sweep, claims: Mapping[str, Claims]) -> Quantities:
     return made
 
 
+@dataclass(frozen=True)
+class KindCase:
+    """Claims of a kind on which the base model has a habit in a dataset.
+
+    Attributes:
+        dataset, kind: of the claims.
+        like, unlike: other training datasets, with such a habit and without.
+    """
+
+    dataset: str
+    kind: str
+    like: tuple[str, ...]
+    unlike: tuple[str, ...]
+
+    @property
+    def question(self) -> str:
+        return str(result_key(f"{self.kind}_on_{self.dataset}"))
+
+
+def kind_cases(study: Study) -> list[KindCase]:
+    """All of a study; none where its base model's habits are not known."""
+    habits = HABITS.get(Path(study.model.path).name)
+    if habits is None:
+        return []
+    touched = {*habits.answered, *habits.refused, *habits.agreed}
+    sources = [name for name, each in study.datasets.items() if not each.held_out]
+    cases = []
+    for dataset, kind in sorted(
+        (each for each in touched if each[0] in study.datasets),
+        key=lambda each: (list(study.datasets).index(each[0]), list(KINDS).index(each[1])),
+    ):
+        others = [name for name in sources if name != dataset]
+        like = tuple(name for name in others if (name, kind) in touched)
+        unlike = tuple(name for name in others if name not in like)
+        cases.append(KindCase(dataset, kind, like, unlike))
+    return cases
+
+
+def _answered(study: Study, claims: Mapping[str, Claims]) -> list[KindCase]:
+    """The cases of which there are claims."""
+    return [case for case in kind_cases(study) if case.kind in claims[case.dataset].kinds]
+
+
+def _by_kind(study: Study, sweep: Sweep, claims: Mapping[str, Claims]) -> dict[str, Quantities]:
+    """On claims of a kind: datasets with a habit on it over those without, and all together."""
+    cases = [case for case in _answered(study, claims) if case.like and case.unlike]
+    heights_DM, at = sweep.heights(), sweep.datasets.index
+    each: Quantities = {}
+    together: Quantities = {}
+    for measure in ("learning", "change"):
+        contrasts_SN = {}
+        for case in cases:
+            like_M, unlike_M = (
+                np.mean([heights_DM[at(name)] for name in names], axis=0)
+                for names in (case.like, case.unlike)
+            )
+            of = claims[case.dataset]
+            contrasts_SN[case] = _of_unequal(sweep, of, measure, like_M - unlike_M)
+            each[case.question, measure] = [_mean_of_kinds(of, {case.kind: contrasts_SN[case]})]
+        together[TOGETHER, measure] = [
+            _scaled(
+                _mean_of_kinds(
+                    claims[name],
+                    {case.kind: contrasts_SN[case] for case in cases if case.dataset == name},
+                ),
+                sum(case.dataset == name for case in cases) / len(cases),
+            )
+            for name in dict.fromkeys(case.dataset for case in cases)
+        ]
+    return {"follows_kinds": together, "kinds": each} if cases else {}
+
+
+def _mean_of_kinds(claims: Claims, values_SN: Mapping[str, Floats]) -> Part:
+    """The mean over kinds of a value; of each kind, the labels that occur weigh the same."""
+    kinds_N, gold_N = np.asarray(claims.kinds, dtype=str), np.asarray(claims.gold, dtype=str)
+    groups_N = np.asarray(claims.groups, dtype=str)
+    strata = [
+        (kind, label, np.flatnonzero((kinds_N == kind) & (gold_N == label)))
+        for kind in values_SN
+        for label in sorted(set(gold_N[kinds_N == kind]))
+    ]
+    labels = Counter(kind for kind, _, _ in strata)
+    # a part is the mean over its strata, here with weights that make it the mean over kinds
+    scaled = [
+        values_SN[kind][:, rows] * len(strata) / (len(values_SN) * labels[kind])
+        for kind, _, rows in strata
+    ]
+    return Part(
+        [f"{kind} {label}" for kind, label, rows in strata for _ in rows],
+        [str(groups_N[row]) for _, _, rows in strata for row in rows],
+        np.concatenate(scaled, axis=1),
+    )
+
+
+def _scaled(part: Part, weight: float) -> Part:
+    return replace(part, contributions=weight * part.contributions)
+
+
+def _alone(study: Study, sweep: Sweep, claims: Mapping[str, Claims]) -> dict[str, Any]:
+    """Leaves of what other datasets teach about kinds that none of them has a habit on."""
+    made: dict[str, Any] = {}
+    for case in _answered(study, claims):
+        if not case.like:
+            weights_M = np.mean(
+                [sweep.heights()[sweep.datasets.index(name)] for name in case.unlike], axis=0
+            )
+            for measure in ("learning", "change"):
+                of = claims[case.dataset]
+                values_SN = _of_unequal(sweep, of, measure, weights_M)
+                shown = _shown(study, _mean_of_kinds(of, {case.kind: values_SN}))
+                made.setdefault(result_key(case.dataset), {}).setdefault(case.kind, {})[measure] = (
+                    shown
+                )
+    return made
+
+
+def _shown(study: Study, part: Part) -> dict[str, Any]:
+    """A leaf without a test."""
+    found = crossed_contrast([part], confidence=study.statistics.confidence)
+    shown: dict[str, Any] = leaf(found.crossed, "points", len(study.seeds), "several arms")
+    shown.pop("p", None)
+    return shown
+
+
 def _heights(study: Study, sweep: Sweep, claims: Mapping[str, Claims]) -> dict[str, Any]:
     """Leaves of the line's heights on every dataset, which are shown and not tested."""
     made: dict[str, Any] = {}
@@ -207,11 +345,6 @@ def _heights(study: Study, sweep: Sweep, claims: Mapping[str, Claims]) -> dict[s
         for place, source in enumerate(sweep.datasets):
             for measure in ("learning", "change"):
                 values_SN = _of_unequal(sweep, of, measure, sweep.heights()[place])
-                found = crossed_contrast(
-                    [of.part(values_SN)], confidence=study.statistics.confidence
-                )
-                shown = leaf(found.crossed, "points", len(study.seeds), "several arms")
-                shown.pop("p", None)
                 at = made.setdefault(result_key(name), {}).setdefault(result_key(source), {})
-                at[measure] = shown
+                at[measure] = _shown(study, of.part(values_SN))
     return made

@@ -61,12 +61,14 @@ class Claims:
 
     Attributes:
         gold, groups: of each example.
+        kinds: of each example; empty where the dataset does not say.
         differences: measure and mixture -> (S, N): right after training, minus right before it
             (change) or minus right with moved thresholds (learning).
     """
 
     gold: list[str]
     groups: list[str]
+    kinds: list[str]
     differences: Mapping[tuple[str, str], Floats]
 
     def part(self, contrast_SN: Floats) -> Part:
@@ -177,7 +179,7 @@ def claims_of(
             learned.append(right["after"] - right["shifted"])
         values["change", mixture] = np.stack(changes)
         values["learning", mixture] = np.stack(learned)
-    return Claims(base.gold, base.groups, values)
+    return Claims(base.gold, base.groups, base.kinds or [""] * len(base.gold), values)
 
 
 def _steps(study: Study, paths: Paths, runs: Mapping[str, Run], dataset: str) -> _Steps:

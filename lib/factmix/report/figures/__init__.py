@@ -22,6 +22,7 @@ from factmix.report.figures.curves import (
     plot_trajectory,
 )
 from factmix.report.figures.matrices import (
+    plot_by_kind,
     plot_confusion,
     plot_kinds,
     plot_simplex,
@@ -35,6 +36,7 @@ __all__ = [
     "STYLE",
     "WIDTH",
     "plot_answer_shares",
+    "plot_by_kind",
     "plot_confusion",
     "plot_curves",
     "plot_domain_number",

@@ -141,6 +141,67 @@ def plot_kinds(kinds: pd.DataFrame) -> Figure:
     return figure
 
 
+def plot_by_kind(values: pd.DataFrame) -> Figure:
+    """Heat map of a value by kind of claim and dataset; a row of panels for each side.
+
+    Args:
+        values: columns mixture (a panel each), dataset, side ("undecided" or "decided"), kind,
+            trained_on (framed) and value (a fraction).
+    """
+    mixtures, datasets = names(values, "mixture"), names(values, "dataset")
+    sides = {
+        "nothing decides": values[values["side"] == "undecided"],
+        "the evidence decides": values[values["side"] == "decided"],
+    }
+    figure, axes = plt.subplots(
+        len(sides),
+        len(mixtures),
+        figsize=(WIDTH, 1.2 + 0.27 * sum(of["kind"].nunique() for of in sides.values())),
+        height_ratios=[of["kind"].nunique() for of in sides.values()],
+        sharex=True,
+        sharey="row",
+        squeeze=False,
+    )
+    reach = 1.4 * max(100 * values["value"].abs().max(), 1.0)
+    for row, of_side in zip(axes, sides.values(), strict=True):
+        kinds = names(of_side, "kind")
+        for ax, mixture in zip(row, mixtures, strict=True):
+            of = of_side[of_side["mixture"] == mixture]
+            wide, trained = (
+                of.pivot_table(column, "kind", "dataset", "first").reindex(kinds, columns=datasets)
+                for column in ("value", "trained_on")
+            )
+            sns.heatmap(
+                100 * wide.astype(float),
+                ax=ax,
+                vmin=-reach,
+                vmax=reach,
+                cmap=_below_and_above(),
+                cbar=False,
+                annot=wide.map(lambda value: "" if pd.isna(value) else _signed(value).lstrip("+")),
+                fmt="",
+                annot_kws={"fontsize": 7, "color": plt.rcParams["text.color"]},
+                linewidths=2,
+                linecolor=plt.rcParams["patch.edgecolor"],
+            )
+            for at, told in np.ndenumerate(trained.eq(True).to_numpy()):
+                if told:
+                    corner, ink = (at[1] + 0.04, at[0] + 0.06), plt.rcParams["text.color"]
+                    ax.add_patch(Rectangle(corner, 0.92, 0.88, fill=False, ec=ink, lw=1.0))
+            ax.set(xlabel="", ylabel="")
+            ax.set_yticks(np.arange(len(kinds)) + 0.5, [words(kind) for kind in kinds], rotation=0)
+            ax.set_xticks(np.arange(len(datasets)) + 0.5, datasets)
+            ax.tick_params(axis="x", rotation=60)
+            ax.tick_params(length=0)
+            ax.grid(visible=False)
+    for ax, mixture in zip(axes[0], mixtures, strict=True):
+        ax.set_title(f"{mixture} alone")
+    for row, side in zip(axes, sides, strict=True):
+        row[0].set_ylabel(side)
+    below(figure, "evaluated on (framed: the domain that was trained on)")
+    return figure
+
+
 def plot_simplex(values: pd.DataFrame) -> Figure:
     """Triangles of the shares of three datasets, coloured by a value; a panel for each value.
 
