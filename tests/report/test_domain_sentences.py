@@ -6,6 +6,7 @@ import pytest
 
 from factmix.report import figure_data, findings
 from factmix.report.sources import Results, committed_results
+from factmix.results import domain_shares
 
 
 @pytest.fixture
@@ -55,14 +56,14 @@ def swept() -> Results:
 
 def test_the_sentences_about_shares_have_each_questions_verdict(swept: Results) -> None:
     (section,) = swept.content["domain_shares"].values()
-    asked = {name: section[name] for name in ("carry_over", "own", "blending", "worst")}
+    asked = {name: of for name, of in section.items() if name in domain_shares.MEASURE}
     for questions in asked.values():
         for measures in questions.values():
             for numbers in measures.values():
                 numbers["crossed"]["p_holm"] = numbers["grouped"]["p_holm"] = 0.5
     n = sum(map(len, asked.values()))
     text = findings.domain_shares(swept)
-    assert f"None of the {n} questions is decided." in text and n == 11
+    assert f"None of the {n} questions is decided." in text and n == 19
     carried = section["carry_over"]["revision"]["learning"]
     carried["crossed"] |= {"value": 0.04, "p_holm": 0.001}
     text = findings.domain_shares(swept)
@@ -70,7 +71,9 @@ def test_the_sentences_about_shares_have_each_questions_verdict(swept: Results) 
     (line,) = [line for line in text.splitlines() if line.startswith("- prompts of *revision*")]
     assert "**yes**" in line and "would have been found" not in line
     assert "another verdict holds of 1 of these questions" in text
+    assert "two sentences on *dispatch*, heights of encyclopedia and revision, minus" in text
     short = findings.domain_shares(swept, short=True)
+    assert "Learning follows kinds of claims: **undecided**" in short
     assert "with prompts of *revision* over those of the other two (**yes**)" in short
 
 
@@ -89,3 +92,18 @@ def test_the_triangles_have_every_mixture_at_its_shares(swept: Results) -> None:
     assert at.loc["learning, debate", domains].tolist() == [0.75, 0.25, 0]
     least = min(of["total"]["value"] for of in learning.values())
     assert at.loc["change, least improved", "value"] == least
+
+
+def test_single_domains_are_shown_by_kind(results: Results) -> None:
+    rows = figure_data.by_kind(results)
+    assert list(rows["mixture"].unique()) == ["encyclopedia", "revision", "debate"]
+    inside = rows[rows["trained_on"]]
+    assert (inside["mixture"] == inside["dataset"]).all()
+    vague = rows[rows["kind"] == "vague"]
+    assert set(vague["dataset"]) == {"revision"} and set(vague["side"]) == {"undecided"}
+    found = results.content["by_kind"]["accuracy"]["easy_only"]["revision"]
+    at = rows.set_index(["mixture", "dataset", "kind"])["value"]
+    assert (
+        at["encyclopedia", "revision", "two_sentences"]
+        == found["decided"]["two_sentences"]["learning"]["value"]
+    )

@@ -237,6 +237,24 @@ def test_a_simplex_has_each_value_at_its_shares():
     assert {"a", "b", "c"} < set(said)
 
 
+def test_learning_by_kind_is_blank_without_claims_and_framed_where_trained():
+    rows = [
+        ("a", "a", "undecided", "vague", True, 0.1),
+        ("a", "b", "undecided", "conflict", False, -0.02),
+        ("a", "b", "decided", "plain", False, 0.03),
+        ("b", "a", "undecided", "vague", False, 0.0),
+        ("b", "b", "decided", "plain", True, 0.04),
+    ]
+    columns = ["mixture", "dataset", "side", "kind", "trained_on", "value"]
+    figure = figures.plot_by_kind(pd.DataFrame(rows, columns=columns))
+    axes = {(i // 2, "ab"[i % 2]): ax for i, ax in enumerate(figure.axes[:4])}
+    said = {at: [text.get_text() for text in ax.texts] for at, ax in axes.items()}
+    # seaborn writes nothing where there is no value
+    assert said[0, "a"] == ["10.0", "\u22122.0"] and said[1, "b"] == ["4.0"]
+    assert [len(ax.patches) for ax in axes.values()] == [1, 0, 0, 1]
+    assert axes[0, "a"].get_title(loc="left") == "a alone"
+
+
 def test_gains_are_points_and_filled_only_where_significant():
     gains = pd.DataFrame(
         [

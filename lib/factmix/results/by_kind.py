@@ -17,9 +17,8 @@ from factmix.study.labels import Label
 from factmix.study.spec import Study
 
 MEASURES = ("learning", "change")
-KEYS: dict[
-    str, str
-] = {  # of results.json, for a study with every single dataset, every pair and all
+# Of results.json, for a study with every single dataset, every pair and the one of all.
+KEYS: dict[str, str] = {
     "by_kind.<reward>.<mixture>.<dataset>.<side>.<kind>.<measure>": "on the claims of a kind, of "
     "the share of right answers; mean over seeds, with the interval for other seeds and other "
     "examples; not tested",
