@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from factmix.data.datasets import FILES, load
+from factmix.organism.domains import SHARES
 from factmix.results.compare import compare
 from factmix.results.freeze import freeze
 from factmix.study import freshness
@@ -137,6 +138,7 @@ def _answers(study: Study, arm: str, rng: np.random.Generator) -> pd.DataFrame:
                     "dataset": dataset,
                     "id": [id_ for id_, _ in examples],
                     "group": [f"group-{i // 2}" for i in range(EXAMPLES)],
+                    "kind": _kinds(dataset, gold.tolist()),
                     "gold": gold,
                     "predicted": predicted,
                     "p_na": chances[:, 0],
@@ -148,6 +150,15 @@ def _answers(study: Study, arm: str, rng: np.random.Generator) -> pd.DataFrame:
             )
         )
     return pd.concat(frames, ignore_index=True)
+
+
+def _kinds(dataset: str, gold: list[str]) -> list[str]:
+    """Kinds of claims in turn; none where the dataset does not say."""
+    if dataset not in SHARES:
+        return [""] * len(gold)
+    decided, undecided = map(list, SHARES[dataset])
+    sides = [undecided if label == "NA" else decided for label in gold]
+    return [kinds[i % len(kinds)] for i, kinds in enumerate(sides)]
 
 
 @cache

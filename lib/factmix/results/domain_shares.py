@@ -29,7 +29,7 @@ from factmix.results.statements import (
     tested,
 )
 from factmix.stats.metrics import Floats
-from factmix.stats.seeds import Part, crossed_contrast
+from factmix.stats.seeds import FEWEST, Part, crossed_contrast
 from factmix.study.spec import Study
 
 # The families of tests, and what the verdict on each of their questions rests on.
@@ -253,8 +253,14 @@ def kind_cases(study: Study) -> list[KindCase]:
 
 
 def _answered(study: Study, claims: Mapping[str, Claims]) -> list[KindCase]:
-    """The cases of which there are claims."""
-    return [case for case in kind_cases(study) if case.kind in claims[case.dataset].kinds]
+    """The cases with enough claims of each label that the kind has."""
+
+    def fewest(case: KindCase) -> int:
+        of = claims[case.dataset]
+        labels = [label for label, kind in zip(of.gold, of.kinds, strict=True) if kind == case.kind]
+        return min(Counter(labels).values(), default=0)
+
+    return [case for case in kind_cases(study) if fewest(case) >= FEWEST]
 
 
 def _by_kind(study: Study, sweep: Sweep, claims: Mapping[str, Claims]) -> dict[str, Quantities]:
