@@ -72,9 +72,21 @@ def test_the_sentences_about_shares_have_each_questions_verdict(swept: Results) 
     assert "**yes**" in line and "would have been found" not in line
     assert "another verdict holds of 1 of these questions" in text
     assert "two sentences on *dispatch*, heights of encyclopedia and revision, minus" in text
-    short = findings.domain_shares(swept, short=True)
+    short = findings.domain_shares(swept, "short")
     assert "Learning follows kinds of claims: **undecided**" in short
     assert "with prompts of *revision* over those of the other two (**yes**)" in short
+
+
+def test_the_first_page_says_what_carries_over(swept: Results) -> None:
+    (section,) = swept.content["domain_shares"].values()
+    number = section["follows_kinds"]["together"]["learning"]["crossed"]
+    for value, p, said in ((0.1, 0.001, "kinds of claims"), (0.1, 0.5, "undecided")):
+        number |= {"value": value, "p_holm": p}
+        text = findings.domain_shares(swept, "kinds")
+        assert f"**What carries over: {said}.**" in text
+        assert ("would have been found" in text) == (said == "undecided")
+    number |= {"value": -0.1, "p_holm": 0.001}
+    assert "not kinds of claims" in findings.domain_shares(swept, "kinds")
 
 
 def test_the_triangles_have_every_mixture_at_its_shares(swept: Results) -> None:

@@ -475,17 +475,17 @@ def domain_number(results: Results, *, short: bool = False) -> str:
     )
 
 
-def domain_shares(results: Results, *, short: bool = False) -> str:
+def domain_shares(results: Results, about: str = "") -> str:
     """What the shares of three training domains do.
 
     Args:
         results: of a study with all quarters of them.
-        short: in a sentence or two.
+        about: "short" for a sentence or two; "kinds" for whether learning follows kinds of claims.
     """
     trained_on = [name for name, each in results.study.datasets.items() if not each.held_out]
     of = _questions(results, "domain_shares", shares.MEASURE, role="sweep")
     return render(
-        "domain-shares-short.md.j2" if short else "domain-shares.md.j2",
+        f"domain-shares{about and '-'}{about}.md.j2",
         of=of,
         away=listed([f"*{name}*" for name in _held_out(results)]),
         sources=[result_key(name) for name in trained_on],

@@ -85,7 +85,8 @@ def sweep(results: Results) -> Files:
     """Table and sentences of the page about the shares of training domains."""
     made = {
         "findings-domain-shares": findings.domain_shares(results),
-        "findings-domain-shares-short": findings.domain_shares(results, short=True),
+        "findings-domain-shares-short": findings.domain_shares(results, "short"),
+        "findings-domain-shares-kinds": findings.domain_shares(results, "kinds"),
     }
     return _tables(made | tables.of_sweep(results))
 
