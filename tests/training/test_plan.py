@@ -65,6 +65,12 @@ def test_the_embedded_model_is_counted_from_its_files(smoke: Study, tmp_path: Pa
     assert [each["remedy"] for each in planned["missing"]] == ["factmix data smoke"]
 
 
+def test_clean_claims_are_counted_beside_the_arms_own(tmp_path: Path) -> None:
+    planned = plan(find_study("protocols"), Paths(tmp_path))
+    evaluated = {name: arm["evaluated"] for name, arm in planned["arms"].items()}
+    assert evaluated["hard_only"] == 4000 and evaluated["hard_only_released"] == 2 * 4000
+
+
 def test_an_arm_says_its_size_and_commands(smoke: Study, tmp_path: Path) -> None:
     arm = plan(smoke, Paths(tmp_path))["arms"]["hard_only"]
     assert arm["examples"] == 34

@@ -113,8 +113,11 @@ def estimate(
         overhead = CALLS * layers * LAYER_SECONDS
         steps[run.arm] = PASSES * passes(step_tokens[run.arm]) + overhead
         subset = len(evaluated.counts) * sum(evaluated.trajectory_counts.values())
-        answers = evaluated.size + subset * len(run.evaluation.trajectory_steps)
-        asked = answers * tokens(evaluated.name, run.evaluation_prompt.instructed)
+        during = subset * len(run.evaluation.trajectory_steps)
+        asked = during * tokens(evaluated.name, run.evaluation_prompt.instructed)
+        for each in run.answers().values():
+            of = each.evaluation_sample
+            asked += of.size * tokens(of.name, each.evaluation_prompt.instructed)
         once = run.steps * steps[run.arm] + passes(asked + 2 * trained.size * length)
         seconds += len(study.seeds) * once
     where = f"{device()}, {str(dtype_of(study.model)).removeprefix('torch.')}"

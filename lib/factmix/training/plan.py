@@ -83,7 +83,7 @@ def plan(study: Study, paths: Paths) -> Plan:
             "steps": run.steps,
             "completions": completions,
             "most_tokens": completions * (prompt.max_tokens + prompt.max_completion_tokens),
-            "evaluated": run.evaluation_sample.size,
+            "evaluated": sum(asked.evaluation_sample.size for asked in run.answers().values()),
             "commands": [
                 f"factmix {command} {study.name} {run.arm} --seed {seed}"
                 for seed in study.seeds
