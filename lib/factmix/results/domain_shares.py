@@ -55,9 +55,11 @@ KEYS: dict[str, str] = {  # of results.json, for a study that has all these mixt
     "and the range of nine in ten; not tested",
     f"{_WHERE.replace('<family>', 'worst')}.least": "the datasets that were compared: of the first "
     "side and of the second, chosen on the one half and on the other",
-    "domain_shares.<reward>.alone.<dataset>.<kind>.<measure>": "on claims of a kind on which the "
-    "base model has a habit in this dataset and in no other: mean of the heights of the other "
-    "datasets, with the interval; not tested",
+    f"{_WHERE.replace('<family>', 'kinds')}.on_kind": "the difference on the kind alone, of which "
+    "that on kinds for which the compared datasets are alike is not taken; not tested",
+    "domain_shares.<reward>.alone.<dataset>.<kind>.<source>.<measure>": "on claims of a kind on "
+    "which the base model has a habit in this dataset and in no other: height of another dataset, "
+    "with the interval; not tested",
     "domain_shares.<reward>.heights.<dataset>.<source>.<measure>": "of the straight line in the "
     "shares through mixtures of unequal parts, where a mixture is this training dataset alone; "
     "mean over seeds, with the interval for other seeds and other examples; not tested",
@@ -114,6 +116,8 @@ def domain_shares(
             }
             for (question, measure), more in of_halves(study, sides, claims).items():
                 section["worst"][question][measure] |= more
+            for (question, measure), on_kind in _on_kind(study, sweep, claims).items():
+                section["kinds"][question][measure]["on_kind"] = on_kind
             shown = {
                 "heights": _heights(study, sweep, claims),
                 "alone": _alone(study, sweep, claims),
@@ -123,11 +127,12 @@ def domain_shares(
 
 
 def sweep_of(study: Study, mixtures: Sequence[str]) -> Sweep | None:
-    """The mixtures that are compared; None unless all quarters of three datasets are there."""
+    """The mixtures that are compared: all quarters of three datasets, and equal parts; else None."""
     datasets = tuple(name for name, each in study.datasets.items() if not each.held_out)
     if len(datasets) != 3 or not of_one_size(study, mixtures):
         return None
-    shares, quarters = {}, set()
+    shares: dict[str, tuple[float, ...]] = {}
+    quarters = Counter[tuple[int, ...]]()
     for mixture in mixtures:
         sizes = [sum(study.mixtures[mixture].get(name, {}).values()) for name in datasets]
         whole = sum(sizes)
@@ -137,8 +142,13 @@ def sweep_of(study: Study, mixtures: Sequence[str]) -> Sweep | None:
             abs(size - part * whole / QUARTERS) <= ROUNDING
             for size, part in zip(sizes, parts, strict=True)
         ):
-            quarters.add(parts)
-    if len(quarters) < (QUARTERS + 1) * (QUARTERS + 2) // 2:
+            quarters[parts] += 1
+    # each mixture in quarters once, and the equal one
+    asked = (QUARTERS + 1) * (QUARTERS + 2) // 2
+    equal = [m for m in mixtures if _equal(study, m) and len(study.mixtures[m]) == len(datasets)]
+    if set(quarters.values()) != {1} or not len(quarters) == asked == len(mixtures) - len(equal):
+        return None
+    if len(equal) != 1:
         return None
     parts_of = {mixture: list(study.mixtures[mixture]) for mixture in mixtures}
     several = [mixture for mixture in mixtures if len(parts_of[mixture]) > 1]
@@ -221,12 +231,15 @@ class KindCase:
     Attributes:
         dataset, kind: of the claims.
         like, unlike: other training datasets, with such a habit and without.
+        alike: kinds with a habit in this dataset for which the others are alike, with which the
+            difference between `like` and `unlike` is compared.
     """
 
     dataset: str
     kind: str
     like: tuple[str, ...]
     unlike: tuple[str, ...]
+    alike: tuple[str, ...] = ()
 
     @property
     def question(self) -> str:
@@ -249,90 +262,127 @@ def kind_cases(study: Study) -> list[KindCase]:
         like = tuple(name for name in others if (name, kind) in touched)
         unlike = tuple(name for name in others if name not in like)
         cases.append(KindCase(dataset, kind, like, unlike))
-    return cases
+    alike = {
+        name: tuple(
+            case.kind for case in cases if case.dataset == name and not (case.like and case.unlike)
+        )
+        for name in study.datasets
+    }
+    return [replace(case, alike=alike[case.dataset]) for case in cases]
 
 
-def _answered(study: Study, claims: Mapping[str, Claims]) -> list[KindCase]:
-    """The cases with enough claims of each label that the kind has."""
+def _enough(case: KindCase, claims: Mapping[str, Claims]) -> bool:
+    """Whether there are enough claims of the kind, and of those that it is compared with."""
+    of = claims[case.dataset]
+    count = Counter(zip(of.kinds, of.gold, strict=True))
+    asked = {case.kind, *(case.alike if case.like else ())}
+    fewest = min((n for (kind, _), n in count.items() if kind in asked), default=0)
+    return asked <= set(of.kinds) and fewest >= FEWEST
 
-    def fewest(case: KindCase) -> int:
-        of = claims[case.dataset]
-        labels = [label for label, kind in zip(of.gold, of.kinds, strict=True) if kind == case.kind]
-        return min(Counter(labels).values(), default=0)
 
-    return [case for case in kind_cases(study) if fewest(case) >= FEWEST]
+def compared_kinds(study: Study, claims: Mapping[str, Claims]) -> list[KindCase]:
+    """The cases with a difference; none unless there are enough claims for all of them."""
+    cases = [case for case in kind_cases(study) if case.like and case.unlike]
+    return cases if all(_enough(case, claims) for case in cases) else []
 
 
 def _by_kind(study: Study, sweep: Sweep, claims: Mapping[str, Claims]) -> dict[str, Quantities]:
-    """On claims of a kind: datasets with a habit on it over those without, and all together."""
-    cases = [case for case in _answered(study, claims) if case.like and case.unlike]
-    heights_DM, at = sweep.heights(), sweep.datasets.index
+    """On claims of a kind: datasets with a habit on it over those without, and all together.
+
+    Each minus the same on kinds for which these datasets are alike.
+    """
+    cases = compared_kinds(study, claims)
     each: Quantities = {}
     together: Quantities = {}
     for measure in ("learning", "change"):
-        contrasts_SN = {}
+        of_datasets: dict[str, dict[str, Floats]] = {}
         for case in cases:
-            like_M, unlike_M = (
-                np.mean([heights_DM[at(name)] for name in names], axis=0)
-                for names in (case.like, case.unlike)
-            )
             of = claims[case.dataset]
-            contrasts_SN[case] = _of_unequal(sweep, of, measure, like_M - unlike_M)
-            each[case.question, measure] = [_mean_of_kinds(of, {case.kind: contrasts_SN[case]})]
+            difference_SN = _of_unequal(sweep, of, measure, _like_over_unlike(sweep, case))
+            weights = {case.kind: 1.0, **{kind: -1 / len(case.alike) for kind in case.alike}}
+            values = {kind: weight * difference_SN for kind, weight in weights.items()}
+            each[case.question, measure] = [_sum_over_kinds(of, values)]
+            so_far = of_datasets.setdefault(case.dataset, {})
+            for kind, values_SN in values.items():
+                so_far[kind] = so_far.get(kind, 0) + values_SN / len(cases)
         together[TOGETHER, measure] = [
-            _scaled(
-                _mean_of_kinds(
-                    claims[name],
-                    {case.kind: contrasts_SN[case] for case in cases if case.dataset == name},
-                ),
-                sum(case.dataset == name for case in cases) / len(cases),
-            )
-            for name in dict.fromkeys(case.dataset for case in cases)
+            _sum_over_kinds(claims[name], values) for name, values in of_datasets.items()
         ]
     return {"follows_kinds": together, "kinds": each} if cases else {}
 
 
-def _mean_of_kinds(claims: Claims, values_SN: Mapping[str, Floats]) -> Part:
-    """The mean over kinds of a value; of each kind, the labels that occur weigh the same."""
+def _like_over_unlike(sweep: Sweep, case: KindCase) -> Floats:
+    """(M,): the mean height at datasets with the habit, minus that at those without."""
+    like_M, unlike_M = (
+        np.mean([sweep.heights()[sweep.datasets.index(name)] for name in names], axis=0)
+        for names in (case.like, case.unlike)
+    )
+    return np.asarray(like_M - unlike_M)
+
+
+def _on_kind(
+    study: Study, sweep: Sweep, claims: Mapping[str, Claims]
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """Leaves of the differences on the kind alone, by question and measure."""
+    return {
+        (case.question, measure): _shown(
+            study,
+            _sum_over_kinds(
+                claims[case.dataset],
+                {
+                    case.kind: _of_unequal(
+                        sweep, claims[case.dataset], measure, _like_over_unlike(sweep, case)
+                    )
+                },
+            ),
+        )
+        for case in compared_kinds(study, claims)
+        for measure in ("learning", "change")
+    }
+
+
+def _sum_over_kinds(claims: Claims, values: Mapping[str, Floats]) -> Part:
+    """The sum over kinds of the mean of a value over their claims.
+
+    Of a kind, the labels that occur weigh the same.
+
+    Args:
+        claims: of one dataset.
+        values: kind -> (S, N), of which the claims of the kind count.
+    """
     kinds_N, gold_N = np.asarray(claims.kinds, dtype=str), np.asarray(claims.gold, dtype=str)
-    groups_N = np.asarray(claims.groups, dtype=str)
     strata = [
         (kind, label, np.flatnonzero((kinds_N == kind) & (gold_N == label)))
-        for kind in values_SN
+        for kind in values
         for label in sorted(set(gold_N[kinds_N == kind]))
     ]
     labels = Counter(kind for kind, _, _ in strata)
-    # a part is the mean over its strata, here with weights that make it the mean over kinds
-    scaled = [
-        values_SN[kind][:, rows] * len(strata) / (len(values_SN) * labels[kind])
-        for kind, _, rows in strata
-    ]
+    # a part is the mean over its strata
+    scaled = [values[kind][:, rows] * len(strata) / labels[kind] for kind, _, rows in strata]
     return Part(
         [f"{kind} {label}" for kind, label, rows in strata for _ in rows],
-        [str(groups_N[row]) for _, _, rows in strata for row in rows],
+        [claims.groups[row] for _, _, rows in strata for row in rows],
         np.concatenate(scaled, axis=1),
     )
 
 
-def _scaled(part: Part, weight: float) -> Part:
-    return replace(part, contributions=weight * part.contributions)
-
-
 def _alone(study: Study, sweep: Sweep, claims: Mapping[str, Claims]) -> dict[str, Any]:
-    """Leaves of what other datasets teach about kinds that none of them has a habit on."""
+    """Leaves of what each other dataset teaches about kinds that none of them has a habit on."""
     made: dict[str, Any] = {}
-    for case in _answered(study, claims):
-        if not case.like:
-            weights_M = np.mean(
-                [sweep.heights()[sweep.datasets.index(name)] for name in case.unlike], axis=0
-            )
-            for measure in ("learning", "change"):
-                of = claims[case.dataset]
-                values_SN = _of_unequal(sweep, of, measure, weights_M)
-                shown = _shown(study, _mean_of_kinds(of, {case.kind: values_SN}))
-                made.setdefault(result_key(case.dataset), {}).setdefault(case.kind, {})[measure] = (
-                    shown
+    for case in kind_cases(study):
+        if case.like or not _enough(case, claims):
+            continue
+        of, heights_DM = claims[case.dataset], sweep.heights()
+        at = made.setdefault(result_key(case.dataset), {}).setdefault(result_key(case.kind), {})
+        for name in case.unlike:
+            height_M = heights_DM[sweep.datasets.index(name)]
+            at[result_key(name)] = {
+                measure: _shown(
+                    study,
+                    _sum_over_kinds(of, {case.kind: _of_unequal(sweep, of, measure, height_M)}),
                 )
+                for measure in ("learning", "change")
+            }
     return made
 
 
