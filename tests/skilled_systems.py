@@ -1,6 +1,6 @@
 """Systems that answer right as often as a test says, with probabilities."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -14,9 +14,9 @@ WRONG = {"NA": "PASS", "PASS": "FAIL", "FAIL": "NA"}
 Skill = Callable[[str, str, float], float]
 
 
-def probabilities(right: np.ndarray) -> np.ndarray:
+def probabilities(right: np.ndarray, gold: Sequence[str] = GOLD) -> np.ndarray:
     """(N, L): sure of the gold label where it is right, and of another one elsewhere."""
-    said = [gold if yes else WRONG[gold] for gold, yes in zip(GOLD, right, strict=True)]
+    said = [label if yes else WRONG[label] for label, yes in zip(gold, right, strict=True)]
     return np.array([[0.8 if label == each else 0.1 for label in LABELS] for each in said])
 
 

@@ -29,7 +29,7 @@ def test_learning_and_change_are_of_the_claims_of_a_kind() -> None:
     assert set(of_debate["undecided"]) == {"vague", "conflict"}
     assert set(of_debate["decided"]) == {"plain"}
     change = of_debate["undecided"]["vague"]["change"]
-    assert change["value"] == pytest.approx(0.3) and change["n"] == 20 and "p" not in change
+    assert change["value"] == pytest.approx(0.3) and change["n"] == 2 and "p" not in change
     assert of_debate["undecided"]["conflict"]["change"]["value"] == 0
     assert of_debate["decided"]["plain"]["change"]["value"] == pytest.approx(0.3)
     assert len(GOLD) == len(KINDS)

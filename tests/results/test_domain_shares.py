@@ -1,14 +1,16 @@
-from dataclasses import replace
+import ast
 
 import numpy as np
 import pytest
 
+from factmix.organism.domains import SHARES
 from factmix.results import domain_shares
+from factmix.results.answers import Answers
 from factmix.results.domain_number import verdict
 from factmix.stats.paired_tests import holm_in_order
 from factmix.study.load import find_study
 from factmix.study.spec import Study
-from skilled_systems import GOLD, probabilities, skilled
+from skilled_systems import probabilities, skilled
 
 ALPHA = 0.01
 DOMAINS = ["encyclopedia", "revision", "debate"]
@@ -111,44 +113,37 @@ def test_a_study_that_lacks_a_mixture_has_no_such_section(study: Study) -> None:
     assert domain_shares.domain_shares(find_study("pairs"), []) == {}
 
 
-KINDS = [("conflict", "other_matter")[i % 2] for i in range(40)]  # of NA, and of PASS and FAIL
-KINDS += [("two_sentences", "dated")[i % 2] for i in range(40)]
+def claims(dataset: str) -> tuple[list[str], list[str]]:
+    """Gold labels and kinds: ten claims of each label and kind that the dataset has."""
+    decided, undecided = SHARES[dataset]
+    found = [("NA", kind) for kind in undecided]
+    found += [(label, kind) for label in ("PASS", "FAIL") for kind in decided]
+    gold, kinds = zip(*(each for each in found for _ in range(10)), strict=True)
+    return list(gold), list(kinds)
 
 
 def by_kinds(study: Study, gain) -> dict[str, dict]:
     """As `found`, where an arm adds `gain(quarters of its domains, dataset, kind)` tenths."""
-    place: dict[tuple[str, str], int] = {}
-    number = []  # of each claim among those of its label and kind
-    for key in zip(GOLD, KINDS, strict=True):
-        number.append(place.get(key, 0))
-        place[key] = number[-1] + 1
 
-    def answers(arm: str, dataset: str, seed: int):
-        if arm == "base":
-            quarters = dict.fromkeys(DOMAINS, 0.0)
-        else:
+    def answers(arm: str, dataset: str, seed: int) -> Answers:
+        gold, kinds = claims(dataset)
+        shares = [3] * len(gold)
+        if arm != "base":
             of = study.mixtures[study.arms[arm].mixture]
             quarters = {name: sum(of.get(name, {}).values()) / 325 for name in DOMAINS}
-        shares = [3 + (gain(quarters, dataset, kind) if arm != "base" else 0) for kind in KINDS]
-        right = [(n + seed) % 10 < round(share, 6) for n, share in zip(number, shares, strict=True)]
-        return probabilities(np.array(right))
+            shares = [3 + round(gain(quarters, dataset, kind), 6) for kind in kinds]
+        right = [(i + seed) % 10 < share for i, share in enumerate(shares)]
+        groups = [f"g{i % 30}" for i in range(len(gold))]  # with claims of several kinds
+        chances = probabilities(np.array(right), gold)
+        return Answers(arm, gold, gold, groups, None, chances, kinds)
 
-    by_seed = []
-    for seed in study.seeds:
-        systems = skilled(study, lambda arm, dataset, after: 0.5, seed)
-        by_seed.append(
-            {
-                arm: {
-                    name: replace(
-                        each,
-                        kinds=KINDS,
-                        probabilities=answers(arm, name, 0 if arm == "base" else seed),
-                    )
-                    for name, each in of.items()
-                }
-                for arm, of in systems.items()
-            }
-        )
+    by_seed = [
+        {
+            arm: {name: answers(arm, name, 0 if arm == "base" else seed) for name in study.datasets}
+            for arm in ("base", *study.arms)
+        }
+        for seed in study.seeds
+    ]
     return domain_shares.domain_shares(study, by_seed)["accuracy"]
 
 
@@ -169,26 +164,35 @@ def test_the_cases_of_kinds_are_those_of_the_plan(study: Study) -> None:
 
 def test_what_follows_kinds_is_told_from_what_follows_domains(study: Study) -> None:
     like = {(case.dataset, case.kind): case.like for case in domain_shares.kind_cases(study)}
+    specific = {
+        (case.dataset, case.kind)
+        for case in domain_shares.kind_cases(study)
+        if case.like and case.unlike
+    }
 
     def of_kinds(quarters: dict[str, float], dataset: str, kind: str) -> float:
-        return sum(quarters[name] for name in like.get((dataset, kind), ()))
+        if (dataset, kind) not in specific:
+            return 0
+        return sum(quarters[name] for name in like[dataset, kind])
 
     section = by_kinds(study, of_kinds)
     asked = section["kinds"]
     assert [value(of) for of in asked.values()] == pytest.approx([0.4] * 7)
     assert value(section["follows_kinds"]["together"]) == pytest.approx(0.4)
     assert verdict(section["follows_kinds"]["together"], "change", ALPHA) == "yes"
-    # the same everywhere: nothing follows kinds
+    on_kind = [of["change"]["on_kind"] for of in asked.values()]
+    assert [leaf["value"] for leaf in on_kind] == pytest.approx([0.4] * 7)
+    assert not any("p" in leaf for leaf in on_kind)
+
+
+def test_a_domain_that_teaches_more_about_everything_is_no_kind(study: Study) -> None:
     section = by_kinds(study, lambda quarters, dataset, kind: quarters["revision"])
-    revision = {"two_sentences_on_encyclopedia", "conflict_on_debate", "dated_on_dispatch"}
-    for name, of in section["kinds"].items():
-        expected = {
-            "two_sentences_on_dispatch": 0.2,
-            "conflict_on_dispatch": 0.2,
-        }.get(name, 0.4 if name in revision else 0)
-        assert value(of) == pytest.approx(expected, abs=1e-9)
-    expected = (3 * 0.4 + 2 * 0.2) / 7
-    assert value(section["follows_kinds"]["together"]) == pytest.approx(expected)
+    assert [value(of) for of in section["kinds"].values()] == pytest.approx([0] * 7, abs=1e-9)
+    assert value(section["follows_kinds"]["together"]) == pytest.approx(0, abs=1e-9)
+    on_kind = {name: of["change"]["on_kind"]["value"] for name, of in section["kinds"].items()}
+    assert on_kind["conflict_on_debate"] == pytest.approx(0.4)
+    assert on_kind["conflict_on_dispatch"] == pytest.approx(0.2)
+    assert on_kind["two_sentences_on_revision"] == pytest.approx(0, abs=1e-9)
 
 
 def test_the_mean_over_kinds_is_that_of_its_seven(study: Study) -> None:
@@ -200,14 +204,53 @@ def test_the_mean_over_kinds_is_that_of_its_seven(study: Study) -> None:
         return gains.setdefault(key, int(rng.integers(0, 7)))
 
     section = by_kinds(study, gain)
+    assert len(section["kinds"]) == 7
     for measure in ("change", "learning"):
         seven = [value(of, measure) for of in section["kinds"].values()]
         assert value(section["follows_kinds"]["together"], measure) == pytest.approx(np.mean(seven))
+    # by hand: two sentences on encyclopedia, of revision over debate
+    shares, seen = [], {"two_sentences": [], "other_matter": []}
+    for (quarters, dataset, kind), tenths in gains.items():
+        of = dict(ast.literal_eval(quarters))
+        parts = [round(each) for each in of.values() if each]
+        if dataset == "encyclopedia" and kind in seen and len(set(parts)) > 1:
+            seen[kind].append(tenths / 10)
+            if kind == "two_sentences":
+                shares.append([of[name] / 4 for name in DOMAINS])
+    assert len(shares) == 9
+    of_two, of_other = (np.linalg.lstsq(np.array(shares), seen[k], rcond=None)[0] for k in seen)
+    expected = (of_two[1] - of_two[2]) - (of_other[1] - of_other[2])
+    assert value(section["kinds"]["two_sentences_on_encyclopedia"]) == pytest.approx(expected)
 
 
 def test_kinds_that_no_other_domain_has_are_shown_without_a_test(study: Study) -> None:
     section = by_kinds(
         study, lambda quarters, dataset, kind: quarters["debate"] if kind == "dated" else 0
     )
-    of = section["alone"]["revision"]["dated"]["change"]  # of encyclopedia and debate
-    assert of["value"] == pytest.approx(0.2) and "p" not in of
+    of = section["alone"]["revision"]["dated"]
+    assert set(of) == {"encyclopedia", "debate"}
+    assert of["debate"]["change"]["value"] == pytest.approx(0.4)
+    assert of["encyclopedia"]["change"]["value"] == pytest.approx(0, abs=1e-9)
+    assert "p" not in of["debate"]["change"]
+
+
+def test_without_enough_claims_of_a_kind_nothing_is_asked_of_kinds(study: Study) -> None:
+    section = found(study, lambda quarters, dataset: quarters["revision"])
+    assert not {"kinds", "follows_kinds"} & set(section) and section["alone"] == {}
+
+
+@pytest.mark.parametrize("change", ["one more", "twice", "no equal parts"])
+def test_other_sets_of_mixtures_are_no_sweep(study: Study, change: str) -> None:
+    mixtures = dict(study.mixtures)
+    if change == "one more":
+        mixtures["more"] = {
+            "encyclopedia": {"NA": 400, "PASS": 400, "FAIL": 330},
+            "revision": {"NA": 60, "PASS": 60, "FAIL": 50},
+        }
+    elif change == "twice":
+        mixtures["more"] = mixtures["quarters_3_1_0"]
+    else:
+        mixtures.pop("balanced")
+    of_one_size = study.model_copy(update={"mixtures": mixtures})
+    assert domain_shares.sweep_of(study, list(study.mixtures)) is not None
+    assert domain_shares.sweep_of(of_one_size, list(mixtures)) is None

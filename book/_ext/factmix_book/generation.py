@@ -131,7 +131,8 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
 
 
 def _words(*names: str) -> list[Path]:
-    return [path for name in names for path in TEMPLATES.glob(f"{name}.*")]
+    """The templates of these names, and those that are called by one of them and a word more."""
+    return [path for name in names for path in sorted(TEMPLATES.glob(f"{name}[.-]*"))]
 
 
 def write(book: Book, speed: Path) -> None:

@@ -490,11 +490,7 @@ def domain_shares(results: Results, about: str = "") -> str:
         away=listed([f"*{name}*" for name in _held_out(results)]),
         sources=[result_key(name) for name in trained_on],
         cases={case.question: case for case in shares.kind_cases(results.study)},
-        alone=[
-            case
-            for case in shares.kind_cases(results.study)
-            if case.kind in of["found"]["alone"].get(result_key(case.dataset), {})
-        ],
+        alone=of["found"]["alone"],
     )
 
 

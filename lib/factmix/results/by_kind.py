@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 
 from factmix.results.answers import Answers
-from factmix.results.results_json import leaf, result_key
-from factmix.results.statements import claims_of, families
-from factmix.stats.seeds import FEWEST, Part, crossed_contrast
+from factmix.results.results_json import result_key
+from factmix.results.statements import claims_of, families, untested
+from factmix.stats.seeds import FEWEST, Part
 from factmix.study.labels import Label
 from factmix.study.spec import Study
 
 MEASURES = ("learning", "change")
 # Of results.json, for a study with every single dataset, every pair and the one of all.
 KEYS: dict[str, str] = {
-    "by_kind.<reward>.<mixture>.<dataset>.<side>.<kind>.<measure>": "on the claims of a kind, of "
+    "by_kind.<reward>.<mixture>.<dataset>.<side>.<kind>.<measure>": "on all claims of a kind, of "
     "the share of right answers; mean over seeds, with the interval for other seeds and other "
     "examples; not tested",
 }
@@ -51,20 +51,15 @@ def by_kind(
                         for key in (mixture, dataset, side):
                             at = at.setdefault(result_key(key), {})
                         at[kind] = {
-                            measure: _shown(
+                            # one stratum: a kind has the share of each label that it has
+                            measure: untested(
                                 study,
-                                [claims.groups[row] for row in of_kind],
-                                claims.differences[measure, mixture][:, of_kind],
+                                Part(
+                                    [kind] * len(of_kind),
+                                    [claims.groups[row] for row in of_kind],
+                                    claims.differences[measure, mixture][:, of_kind],
+                                ),
                             )
                             for measure in MEASURES
                         }
     return found
-
-
-def _shown(study: Study, groups: Sequence[str], values_SN: Any) -> dict[str, Any]:
-    # all of one stratum: a kind has the share of each label that it has
-    part = Part(["kind"] * len(groups), groups, values_SN)
-    contrast = crossed_contrast([part], confidence=study.statistics.confidence)
-    shown: dict[str, Any] = leaf(contrast.crossed, "points", len(groups), "several arms")
-    shown.pop("p", None)
-    return shown

@@ -19,7 +19,7 @@ from factmix.organism.domains import KINDS
 from factmix.organism.pretraining_text import HABITS
 from factmix.results.answers import Answers
 from factmix.results.domain_number import ROUNDING, of_halves, of_one_size, worst
-from factmix.results.results_json import leaf, result_key
+from factmix.results.results_json import result_key
 from factmix.results.statements import (
     POWER,
     Claims,
@@ -27,9 +27,10 @@ from factmix.results.statements import (
     claims_of,
     families,
     tested,
+    untested,
 )
 from factmix.stats.metrics import Floats
-from factmix.stats.seeds import FEWEST, Part, crossed_contrast
+from factmix.stats.seeds import FEWEST, Part
 from factmix.study.spec import Study
 
 # The families of tests, and what the verdict on each of their questions rests on.
@@ -46,8 +47,9 @@ QUARTERS = 4
 
 _WHERE = "domain_shares.<reward>.<family>.<question>.<measure>"
 KEYS: dict[str, str] = {  # of results.json, for a study that has all these mixtures
-    f"{_WHERE}.crossed": "mean over seeds, with the interval and the test for other seeds and "
-    "other examples; p is corrected over the questions of a family in one measure",
+    f"{_WHERE}.crossed": "mean over seeds (of a kind of claims, its labels weigh the "
+    "same), with the interval and the test for other seeds and other examples; p is corrected "
+    "over the questions of a family in one measure",
     f"{_WHERE}.grouped": "the same for other groups of examples",
     f"{_WHERE}.detectable": "the smallest effect that would be established with a probability of "
     f"{POWER}",
@@ -127,7 +129,7 @@ def domain_shares(
 
 
 def sweep_of(study: Study, mixtures: Sequence[str]) -> Sweep | None:
-    """The mixtures that are compared: all quarters of three datasets, and equal parts; else None."""
+    """The mixtures: all quarters of three datasets, and equal parts; None where they are others."""
     datasets = tuple(name for name, each in study.datasets.items() if not each.held_out)
     if len(datasets) != 3 or not of_one_size(study, mixtures):
         return None
@@ -325,7 +327,7 @@ def _on_kind(
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """Leaves of the differences on the kind alone, by question and measure."""
     return {
-        (case.question, measure): _shown(
+        (case.question, measure): untested(
             study,
             _sum_over_kinds(
                 claims[case.dataset],
@@ -377,21 +379,13 @@ def _alone(study: Study, sweep: Sweep, claims: Mapping[str, Claims]) -> dict[str
         for name in case.unlike:
             height_M = heights_DM[sweep.datasets.index(name)]
             at[result_key(name)] = {
-                measure: _shown(
+                measure: untested(
                     study,
                     _sum_over_kinds(of, {case.kind: _of_unequal(sweep, of, measure, height_M)}),
                 )
                 for measure in ("learning", "change")
             }
     return made
-
-
-def _shown(study: Study, part: Part) -> dict[str, Any]:
-    """A leaf without a test."""
-    found = crossed_contrast([part], confidence=study.statistics.confidence)
-    shown: dict[str, Any] = leaf(found.crossed, "points", len(study.seeds), "several arms")
-    shown.pop("p", None)
-    return shown
 
 
 def _heights(study: Study, sweep: Sweep, claims: Mapping[str, Claims]) -> dict[str, Any]:
@@ -402,5 +396,5 @@ def _heights(study: Study, sweep: Sweep, claims: Mapping[str, Claims]) -> dict[s
             for measure in ("learning", "change"):
                 values_SN = _of_unequal(sweep, of, measure, sweep.heights()[place])
                 at = made.setdefault(result_key(name), {}).setdefault(result_key(source), {})
-                at[measure] = _shown(study, of.part(values_SN))
+                at[measure] = untested(study, of.part(values_SN))
     return made

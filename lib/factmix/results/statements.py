@@ -413,6 +413,14 @@ def _at(steps: _Steps, mixture: str, prompts: float) -> Floats:
     return np.asarray(np.tensordot(weights, steps.right[mixture][near], axes=1))
 
 
+def untested(study: Study, part: Part) -> dict[str, Any]:
+    """A leaf with the interval for other seeds and other examples, and without a test."""
+    found = crossed_contrast([part], confidence=study.statistics.confidence)
+    shown: dict[str, Any] = leaf(found.crossed, "points", len(study.seeds), "several arms")
+    shown.pop("p", None)
+    return shown
+
+
 def tested(study: Study, quantities: Quantities) -> dict[str, Any]:
     """Leaves of the quantities of a statement, with p corrected over those of one measure."""
     alpha, seeds, run = study.statistics.alpha, len(study.seeds), "several arms"
