@@ -283,5 +283,29 @@ def test_a_model_on_real_claims_is_compared_with_what_it_was_before(results: Res
     assert "Higher: `format_only` on fever, {real}`learning.format_only.fever.total|full`." in text
     assert f"is established in 1 of {of} cases" in text
     assert "Still missing are `hard_only-s0` and `balanced-s0`." in text
+    shares = real.content["answer_share"]
+    for run in real.study.runs():
+        for dataset in real.datasets:
+            for answer in shares[run.arm][dataset]:
+                shares[run.arm][dataset][answer]["value"] = 0.0
+            if real.study.arms[run.arm].reward == "published":
+                shares[run.arm][dataset]["FAIL"]["value"] = 0.999
+    shares["hard_only"]["fever"]["FAIL"]["value"] = 0.995
+    text = findings.beside(results, real)
+    assert (
+        "**One answer for everything**, under the reward `published`: 4 of 4 arms give one answer"
+        " (FAIL) to nearly every claim of every dataset, at the least to"
+        " {real}`answer_share.hard_only.fever.FAIL` (`hard_only` on fever). What was in the" in text
+    )
+    assert text.count("One answer for everything") == 1
+    shares["hard_only"]["fever"]["FAIL"]["value"] = 0.9
+    assert "3 of 4 arms" in findings.beside(results, real)
+    for dataset in real.datasets:
+        learning[dataset]["total"] |= {"value": -0.1, "p_holm": 0.001}
+        other = real.content["learning"]["hard_only"][dataset]
+        other["total"] |= {"value": -0.2, "p_holm": 0.001}
+    other["total"]["value"] = -0.3
+    text = findings.beside(results, real)
+    assert f"Lowest: `hard_only` on {dataset}, {{real}}`learning.hard_only.{dataset}" in text
     del real.content["missing"]
     assert "Still missing" not in findings.beside(results, real)

@@ -15,18 +15,20 @@ from factmix.report.baselines import (
 )
 from factmix.report.published_study import PATTERN, Published
 from factmix.report.sources import Results, in_both_readings
-from factmix.report.templates import listed, render
+from factmix.report.templates import listed, lowest_and_highest, render
 from factmix.results import domain_number as numbers
 from factmix.results import domain_shares as shares
 from factmix.results import statements
 from factmix.results.numbers import Leaf
 from factmix.results.protocols import OUTCOMES
 from factmix.results.results_json import result_key
+from factmix.study.labels import ANSWERS
 from factmix.study.settings import Dataset
 from factmix.study.spec import Study
 
 Where = tuple[str, str]  # arm and dataset
 POWER = f"{100 * statements.POWER:g}\u00a0%"  # as sentences have it
+NEARLY_ALL = 0.99  # of the claims
 # What a cell of `protocols` is called in sentences.
 PARTS = {
     "described": "The mixture, all as described",
@@ -440,8 +442,9 @@ def beside(default: Results, real: Results) -> str:
             if results.established(total := section[arm][dataset]["total"])
         }
         return {
-            "up": [where for where, value in sure.items() if value > 0],
-            "down": [where for where, value in sure.items() if value < 0],
+            # the largest first
+            "up": [at for at in sorted(sure, key=lambda at: -sure[at]) if sure[at] > 0],
+            "down": [at for at in sorted(sure, key=lambda at: sure[at]) if sure[at] < 0],
             "learned": _learned(results),
             "levers": _levers(results),
             "datasets": results.datasets,
@@ -449,7 +452,41 @@ def beside(default: Results, real: Results) -> str:
         }
 
     missing = [f"`{run}`" for run in real.content.get("missing", [])]
-    return render("real.md.j2", default=facts(default), real=facts(real), missing=missing)
+    metrics = real.content["metrics"]
+    recall = {
+        arm: {name: metrics[arm][name]["recall_na"] for name in real.datasets} for arm in real.arms
+    }
+    return render(
+        "real.md.j2",
+        default=facts(default),
+        real=facts(real),
+        alone=_one_answer(real),
+        na={name: lowest_and_highest(recall, name) for name in real.datasets},
+        missing=missing,
+    )
+
+
+def _one_answer(results: Results) -> dict[str, dict[str, Any]]:
+    """Arms that give one answer to nearly every claim of every dataset, by reward.
+
+    Returns:
+        reward -> of (its arms), arms (those that do), least (the arm, dataset and answer with the
+        lowest share of it).
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for run in results.study.runs():
+        arm, reward = result_key(run.arm), results.study.arms[run.arm].reward
+        of_reward = found.setdefault(reward, {"of": 0, "arms": {}, "least": None})
+        of_reward["of"] += 1
+        shares = results.content["answer_share"][arm]
+        for answer in ANSWERS:
+            lowest = min(shares, key=lambda name: float(shares[name][answer]["value"]))
+            value = shares[lowest][answer]["value"]
+            if value >= NEARLY_ALL:
+                of_reward["arms"][arm] = answer
+                if of_reward["least"] is None or value < of_reward["least"][0]:
+                    of_reward["least"] = (value, arm, lowest, answer)
+    return {reward: of for reward, of in found.items() if of["arms"]}
 
 
 def domain_number(results: Results, *, short: bool = False) -> str:
