@@ -4,6 +4,8 @@ import copy
 import json
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from factmix.report import findings, tables
@@ -309,3 +311,21 @@ def test_a_model_on_real_claims_is_compared_with_what_it_was_before(results: Res
     assert f"Lowest: `hard_only` on {dataset}, {{real}}`learning.hard_only.{dataset}" in text
     del real.content["missing"]
     assert "Still missing" not in findings.beside(results, real)
+
+
+def test_a_reward_between_is_judged_by_groups_that_hold_na_and_a_wrong_verdict(
+    results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = pd.DataFrame(
+        {"gold": ["PASS", "FAIL"], "p_na": [0.3, 0.1], "p_pass": [0.5, 0.2], "p_fail": [0.2, 0.7]}
+    )
+    study, rng = results.study, np.random.default_rng(0)
+    sharp = answered[["p_na", "p_pass", "p_fail"]].to_numpy() ** (1 / study.training.temperature)
+    drawn = []
+    for chances, wrong in zip(sharp / sharp.sum(axis=1, keepdims=True), (2, 1), strict=True):
+        groups = rng.choice(3, size=(200_000, study.training.group_size), p=chances)
+        drawn.append(((groups == 0).any(axis=1) & (groups == wrong).any(axis=1)).mean())
+    assert findings._hold_both(answered, study) == pytest.approx(drawn, abs=0.004)
+    assert "and none was" in findings.abstain(results)
+    monkeypatch.setattr(findings, "ENOUGH", 0.01)
+    assert "enough for an arm of its own" in findings.abstain(results)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from factmix.published.audit import decision_shares, earned
 from factmix.published.released import DATASETS
@@ -22,13 +23,17 @@ from factmix.results import statements
 from factmix.results.numbers import Leaf
 from factmix.results.protocols import OUTCOMES
 from factmix.results.results_json import result_key
-from factmix.study.labels import ANSWERS
+from factmix.stats.metrics import Floats
+from factmix.study.labels import ANSWERS, LABELS, Label
+from factmix.study.run import PREDICTIONS
 from factmix.study.settings import Dataset
 from factmix.study.spec import Study
+from factmix.training.columns import PROBABILITIES
 
 Where = tuple[str, str]  # arm and dataset
 POWER = f"{100 * statements.POWER:g}\u00a0%"  # as sentences have it
 NEARLY_ALL = 0.99  # of the claims
+ENOUGH = 0.1  # of the groups, for a reward of its own
 # What a cell of `protocols` is called in sentences.
 PARTS = {
     "described": "The mixture, all as described",
@@ -252,6 +257,39 @@ def awareness(results: Results) -> str:
         for name in ("auroc_na", "ece", "aurc")
     }
     return render("awareness.md.j2", datasets=results.datasets, found=found)
+
+
+def abstain(results: Results) -> str:
+    """In how many groups a reward between NA and a wrong verdict would teach anything else."""
+    study = results.study
+    answered = pd.read_parquet(results.paths.base / PREDICTIONS)
+    with_verdict = answered[answered["gold"] != Label.NA]
+    shares = {
+        name: float(_hold_both(of, study).mean())
+        for name, of in with_verdict.groupby("dataset", sort=False)
+        if not study.datasets[str(name)].held_out
+    }
+    ends = [by(shares, key=shares.__getitem__) for by in (min, max)]
+    return render(
+        "abstain.md.j2",
+        mean=sum(shares.values()) / len(shares),
+        enough=ENOUGH,
+        ends=[(name, shares[name]) for name in ends],
+    )
+
+
+def _hold_both(answered: pd.DataFrame, study: Study) -> Floats:
+    """(N,): how likely a group of completions holds both NA and the wrong verdict.
+
+    By the probabilities of the labels at the temperature of training.
+    """
+    probabilities_NL = answered[list(PROBABILITIES)].to_numpy() ** (1 / study.training.temperature)
+    probabilities_NL /= probabilities_NL.sum(axis=1, keepdims=True)
+    label_L = np.array([str(label) for label in LABELS])
+    na_N = probabilities_NL[:, label_L == Label.NA].sum(axis=1)
+    right_N = (probabilities_NL * (answered["gold"].to_numpy()[:, None] == label_L)).sum(axis=1)
+    size = study.training.group_size
+    return np.asarray(1 - (1 - na_N) ** size - (na_N + right_N) ** size + right_N**size)
 
 
 def reward_verdict(study: Study) -> str:

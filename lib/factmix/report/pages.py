@@ -50,6 +50,7 @@ def sentences(default: Results, second: Results) -> Files:
         "findings-transfer": findings.transfer(default),
         "findings-awareness": findings.awareness(default),
         "findings-learning": findings.learning(default),
+        "reward-abstain": findings.abstain(default),
         "reward-verdict": findings.reward_verdict(default.study),
         "findings-answer": findings.answer(default),
         "findings-seeds": findings.seeds(default),
