@@ -33,7 +33,7 @@ def test_a_verdict_stands_beside_each_question_and_they_are_counted(results: Res
     least["grouped"] |= {"value": 0.02, "p_holm": 0.001}
     section["worst"]["third"]["learning"]["crossed"]["p_holm"] = 0.001
     text = findings.domain_number(results)
-    assert f"Of {n} questions, 1 are answered yes, 1 no, and {n - 2} are undecided." in text
+    assert f"Of the {n} questions, 1 are answered yes, 1 no, and {n - 2} are undecided." in text
     assert "another verdict holds of 1 of these questions" in text
     short = findings.domain_number(results, short=True)
     assert f"Of its {n} questions, 1 are answered yes, 1 no" in short

@@ -157,6 +157,8 @@ def measured(speed: Path) -> Files:
 
 def killed(kept: Path) -> Files:
     """How a study went on that was killed, from the file that tests/faults/kills.py wrote."""
+    if not kept.is_file():
+        return _tables({"kills": "This was not done yet.\n", "kills-each": ""})
     found = json.loads(kept.read_text(encoding="utf-8"))
     made = {"kills": say("kills.md.j2", "sentence", found)}
     return _tables(made | {"kills-each": tabled(say("kills.md.j2", "outcomes", found))})

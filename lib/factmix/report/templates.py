@@ -102,6 +102,16 @@ def each(section: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, A
             yield arm, dataset, found
 
 
+def grouped(content: Mapping[str, Any], arm: str, dataset: str) -> Leaf | None:
+    """The gain in accuracy with groups as the sample; None where there are too few of them."""
+    found: Leaf | None
+    if arm in content.get("across_seeds", {}):
+        found = content["across_seeds"][arm][dataset]["accuracy"]["grouped"]
+    else:
+        found = content["clustered"]["gains"][arm][dataset].get("accuracy")
+    return found
+
+
 def established(found: Found, alpha: float) -> list[bool]:
     """For each number, tested once or over seeds, whether it differs from 0."""
     tested = [each for of in found.values() for each in of.values()]
@@ -152,6 +162,6 @@ def _environment() -> Environment:
 
 _FUNCTIONS = (
     amount, cells, component_names, components, counts_text, digits, each, established,
-    in_both_readings, listed, low_high, lowest_and_highest, num, p_cell, places, probability, show,
-    system, test_of, words,
+    grouped, in_both_readings, listed, low_high, lowest_and_highest, num, p_cell, places,
+    probability, show, system, test_of, words,
 )  # fmt: skip

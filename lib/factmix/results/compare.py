@@ -173,7 +173,10 @@ def compute(study: Study, paths: Paths) -> dict[str, Any]:
 
 
 def _take_means(results: dict[str, Any], found: dict[str, Any]) -> None:
-    """Puts means over seeds, with their tests, in the places of the first seed's numbers."""
+    """Puts means over seeds, with their tests, in the places of the first seed's numbers.
+
+    Those with groups as the sample, which have places of their own, are there alone.
+    """
     for section, of_means in (
         ("metrics", found["metrics_across_seeds"]),
         ("gains", found["across_seeds"]),
@@ -191,9 +194,12 @@ def _take_means(results: dict[str, Any], found: dict[str, Any]) -> None:
                     numbers[arm][dataset][metric] = {
                         name: mean[name] for name in mean if name != "by_seed"
                     }
-                    grouped = results["clustered"].get(section, {}).get(arm, {}).get(dataset, {})
-                    if metric in grouped:
-                        grouped[metric] = spread["grouped"]
+    for section, of_means in (
+        ("metrics", found["metrics_across_seeds"]),
+        ("gains", found["across_seeds"]),
+    ):
+        for arm in of_means:
+            results["clustered"][section].pop(arm, None)
     for arm, datasets in found["learning_across_seeds"].items():
         for dataset, parts in datasets.items():
             of_arm = results["learning"][arm][dataset]
@@ -571,8 +577,10 @@ def _with_constants(given: Answers, study: Study) -> dict[str, Any]:
 
 
 _CLUSTERED: dict[str, str] = {
-    "clustered.metrics.<system>.<dataset>.<metric>": "as metrics, with groups resampled",
-    "clustered.gains.<system>.<dataset>.<metric>": "as gains, with groups resampled",
+    "clustered.metrics.<system>.<dataset>.<metric>": "as metrics, with groups resampled; of "
+    "several seeds it is `grouped` of metrics_across_seeds",
+    "clustered.gains.<system>.<dataset>.<metric>": "as gains, with groups resampled; of several "
+    "seeds it is `grouped` of across_seeds",
 }
 
 
