@@ -7,6 +7,7 @@ import pytest
 from factmix.report import figure_data, findings
 from factmix.report.sources import Results, committed_results
 from factmix.results import domain_shares
+from factmix.results.numbers import show
 
 
 @pytest.fixture
@@ -82,16 +83,35 @@ def test_the_sentences_about_shares_have_each_questions_verdict(swept: Results) 
 def test_the_first_page_says_what_carries_over(swept: Results) -> None:
     (section,) = swept.content["domain_shares"].values()
     number = section["follows_kinds"]["together"]["learning"]["crossed"]
-    for value, p, said in ((0.1, 0.001, "kinds of claims"), (0.1, 0.5, "undecided")):
+    for each in section["kinds"].values():
+        each["learning"]["crossed"] |= {"value": 0.03, "p_holm": 0.5}
+    section["kinds"]["dated_on_dispatch"]["learning"]["crossed"] |= {"value": 0.2, "p_holm": 0.001}
+    section["kinds"]["conflict_on_debate"]["learning"]["crossed"]["value"] = -0.1
+    for value, p, said in ((0.1, 0.001, "on average, kinds of claims"), (0.1, 0.5, "undecided")):
         number |= {"value": value, "p_holm": p}
         text = findings.domain_shares(swept, "kinds")
-        assert f"**What carries over: {said}.**" in text
+        assert f"**What carries over: {said}.**" in text and "more is learned" in text
         assert ("would have been found" in text) == (said == "undecided")
-        assert ("though it is not established" in text) == (said == "undecided")
-        assert "This is a mean of 7 comparisons" in text
+        assert ("which is not established" in text) == (said == "undecided")
+        assert "mean of 7 comparisons" in text
+        assert "(conflict on debate) to" in text and "(dated on dispatch); taken" in text
+        assert "1 of them are established as above zero, 0 as below" in text
     number |= {"value": -0.1, "p_holm": 0.001}
     text = findings.domain_shares(swept, "kinds")
-    assert "carries over: other kinds rather than the same" in text
+    assert "carries over: on average, other kinds rather than the same" in text
+    assert "less is learned" in text
+    del section["kinds"], section["follows_kinds"]
+    assert "was not asked" in findings.domain_shares(swept, "kinds")
+    assert "Does learning follow" not in findings.domain_shares(swept, "short")
+
+
+def test_the_table_of_heights_has_numbers_in_its_cells(swept: Results) -> None:
+    text = findings.domain_shares(swept)
+    (row,) = [line for line in text.splitlines() if line.startswith("| dispatch |")]
+    cells = [cell.strip() for cell in row.strip("| ").split("|")]
+    (section,) = swept.content["domain_shares"].values()
+    height = section["heights"]["dispatch"]["revision"]["learning"]
+    assert len(cells) == 4 and cells[2] == show(height, "cell")
 
 
 def test_the_triangles_have_every_mixture_at_its_shares(swept: Results) -> None:

@@ -300,6 +300,12 @@ def test_a_model_on_real_claims_is_compared_with_what_it_was_before(results: Res
         " {real}`answer_share.hard_only.fever.FAIL` (`hard_only` on fever). What was in the" in text
     )
     assert text.count("One answer for everything") == 1
+    for dataset in real.datasets:  # another answer
+        shares["balanced"][dataset]["FAIL"]["value"] = 0.0
+        shares["balanced"][dataset]["PASS"]["value"] = 1.0
+    text = findings.beside(results, real)
+    assert "4 of 4 arms give one answer (FAIL and PASS)" in text
+    assert "made no difference" not in text
     shares["hard_only"]["fever"]["FAIL"]["value"] = 0.9
     assert "3 of 4 arms" in findings.beside(results, real)
     for dataset in real.datasets:

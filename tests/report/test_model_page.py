@@ -46,4 +46,7 @@ def test_the_failed_tests_that_block_are_named(real: Results) -> None:
             line.startswith(f"| {test}, blocking") and "**no**" in line
             for line in table.splitlines()
         )
-        assert failed == (f" {test}" in said)
+        assert failed == (f"{test} (" in said)
+    assert "Learning was established for no arm on any dataset." in said
+    real.content["learning"]["balanced"]["fever"]["learning"] |= {"value": 0.1, "p_holm": 0.001}
+    assert "no arm" not in model_page.of_answers(real, "real")["real-rejected"]

@@ -27,6 +27,7 @@ from factmix.study.files import (
 from factmix.study.labels import ANSWERS
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
+from factmix.training.columns import most_probable
 
 GOLD = ["NA"] * 10 + ["PASS"] * 6 + ["FAIL"] * 4
 WRONG = {"NA": "PASS", "PASS": "FAIL", "FAIL": "NA"}
@@ -117,7 +118,8 @@ def finished_run(study, folder):
         shuffled = answers.sample(frac=1, random_state=len(arm))  # order must not matter
         write_parquet(folder / "predictions.parquet", shuffled)
         if arm != "base":
-            trajectory = pd.concat([answers.assign(step=step) for step in (0, 25)])
+            during = answers.assign(most_probable=most_probable(answers))
+            trajectory = pd.concat([during.assign(step=step) for step in (0, 25)])
             write_parquet(folder / "trajectory.parquet", trajectory)
             write_parquet(folder / "metrics.parquet", curve(40))
             rewards = pd.DataFrame({"before": [1.0, 2.0, 3.0], "after": [2.0, 2.5, 4.5]})

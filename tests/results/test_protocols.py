@@ -19,7 +19,7 @@ from factmix.study.load import find_study
 from factmix.study.paths import Paths
 from factmix.study.run import CLEAN, Run
 from factmix.study.spec import Study
-from factmix.training.columns import PREDICTIONS
+from factmix.training.columns import PREDICTIONS, most_probable
 from invented_book import invent_training
 
 PUBLISHED = {"reward": "published"}
@@ -84,7 +84,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Paths:
         folder, right = paths.run(run), 0.3 + 0.04 * (i % len(STUDY.arms))
         for name, asked in run.answers().items():
             write_parquet(folder / name, answers(asked, paths, right, rng))
-        during = answers(run, paths, right, rng).assign(step=0)
+        during = answers(run, paths, right, rng)
+        during = during.assign(most_probable=most_probable(during), step=0)
         during.attrs["depends_on"] = freshness.trajectory(run, paths)
         write_parquet(folder / "trajectory.parquet", during)
         invent_training(run, paths)

@@ -1,6 +1,6 @@
 """The facts of the sentences whose verdict depends on the results; their words are templates."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -468,8 +468,17 @@ def protocols(results: Results, published: Published) -> str:
     )
 
 
-def beside(default: Results, real: Results) -> str:
-    """A language model on real claims beside the model organism."""
+def beside(
+    default: Results, real: Results, failed: Sequence[str] = (), *, short: bool = False
+) -> str:
+    """A language model on real claims beside the model organism.
+
+    Args:
+        default: of the model organism.
+        real: of the language model.
+        failed: the tests of a base model that block, and that it fails.
+        short: in a sentence or two.
+    """
 
     def facts(results: Results) -> dict[str, Any]:
         section = results.content["learning"]
@@ -495,7 +504,8 @@ def beside(default: Results, real: Results) -> str:
         arm: {name: metrics[arm][name]["recall_na"] for name in real.datasets} for arm in real.arms
     }
     return render(
-        "real.md.j2",
+        "real-short.md.j2" if short else "real.md.j2",
+        failed=failed,
         default=facts(default),
         real=facts(real),
         alone=_one_answer(real),
@@ -565,8 +575,15 @@ def domain_shares(results: Results, about: str = "") -> str:
         away=listed([f"*{name}*" for name in _held_out(results)]),
         sources=[result_key(name) for name in trained_on],
         cases={case.question: case for case in shares.kind_cases(results.study)},
+        ends=_ends({name: each["learning"] for name, each in of["found"].get("kinds", {}).items()}),
         alone=of["found"]["alone"],
     )
+
+
+def _ends(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The names of the lowest and of the highest number."""
+    ordered = sorted(found, key=lambda name: float(found[name]["crossed"]["value"]))
+    return ordered[:1] + ordered[-1:]
 
 
 def _held_out(results: Results) -> list[str]:
@@ -611,6 +628,7 @@ def _questions(
             for question, verdict in questions.items()
         ),
         "power": POWER,
+        "alpha": results.study.statistics.alpha,
     }
 
 

@@ -51,8 +51,8 @@ def of_card(results: Results, prefix: str) -> dict[str, str]:
     return made | {f"{prefix}-failed": say("model.md.j2", "failed", failed, blocking)}
 
 
-def of_answers(results: Results, prefix: str) -> dict[str, str]:
-    """The same tests as far as a study's own answers and curves can say, and a sentence about them.
+def tests_of_answers(results: Results) -> list[dict[str, Any]]:
+    """The same tests as far as a study's own answers and curves can say, as rows of a card.
 
     For a base model without claims of its own to measure it on. What an answer of the untrained
     model earns under the baseline's reward, which pays for the format, says how often it is valid.
@@ -61,16 +61,17 @@ def of_answers(results: Results, prefix: str) -> dict[str, str]:
     paid = {run.arm: run for run in study.runs() if run.reward.kind == "accuracy"}
     (diverse,) = [run for run in paid.values() if run.mixture == DIVERSE]
     learned = content["learning"][result_key(diverse.arm)]
-    words = json.loads(results.paths.shortcuts.read_text(encoding="utf-8"))
     base, told = content["metrics"]["base"], content["awareness"]["base"]
     hard = [result_key(name) for name, each in study.datasets.items() if each.hard]
     easy = [name for name in results.datasets if name not in hard]
     found: dict[str, dict[str, float]] = {}
-    found["balanced accuracy above words alone"] = {
-        name: base[name]["balanced_accuracy"]["value"]
-        - words[name]["claim_and_evidence"]["balanced_accuracy"]["value"]
-        for name in results.datasets
-    }
+    if results.paths.shortcuts.is_file():
+        words = json.loads(results.paths.shortcuts.read_text(encoding="utf-8"))
+        found["balanced accuracy above words alone"] = {
+            name: base[name]["balanced_accuracy"]["value"]
+            - words[name]["claim_and_evidence"]["balanced_accuracy"]["value"]
+            for name in results.datasets
+        }
     for label in LABELS:
         recall = f"recall_{label.lower()}"
         found[f"recall of {label}"] = {name: base[name][recall]["value"] for name in base}
@@ -102,7 +103,7 @@ def of_answers(results: Results, prefix: str) -> dict[str, str]:
         )
         for run in paid.values()
     }
-    rows = []
+    rows: list[dict[str, Any]] = []
     for about, of in found.items():
         test, low, high = AIMS[about]
         bounds = {"low": low if isfinite(low) else None, "high": high if isfinite(high) else None}
@@ -118,10 +119,22 @@ def of_answers(results: Results, prefix: str) -> dict[str, str]:
             | {"passed": low <= value <= high}
             for name, value in of.items()
         ]
-    failed = dict.fromkeys(row["test"] for row in rows if row["blocking"] and not row["passed"])
+    return rows
+
+
+def of_answers(results: Results, prefix: str) -> dict[str, str]:
+    """The table of `tests_of_answers`, and the sentence about those that block."""
+    rows = tests_of_answers(results)
+    failed: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for row in rows:
+        if row["blocking"] and not row["passed"]:
+            failed.setdefault(row["test"], {}).setdefault(row["about"], []).append(row)
+    section = results.content["learning"].values()
+    leaves = [each["learning"] for of in section for each in of.values()]
+    learned = any(results.established(leaf) and leaf["value"] > 0 for leaf in leaves)
     return {
         f"{prefix}-tests": tabled(say("model.md.j2", "tests", {"tests": rows})),
-        f"{prefix}-rejected": say("model.md.j2", "rejected", list(failed)),
+        f"{prefix}-rejected": say("model.md.j2", "rejected", failed, learned),
     }
 
 

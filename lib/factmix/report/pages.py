@@ -94,8 +94,11 @@ def sweep(results: Results) -> Files:
 
 def real(default: Results, results: Results) -> Files:
     """Tables and sentences of the page about a language model on real claims."""
+    tests = model_page.tests_of_answers(results)
+    failed = list(dict.fromkeys(t["test"] for t in tests if t["blocking"] and not t["passed"]))
     said = {
         "findings-real-beside": findings.beside(default, results),
+        "findings-real-short": findings.beside(default, results, failed, short=True),
         "findings-real": findings.findings(results),
         "findings-real-learning": findings.learning(results),
         "findings-real-transfer": findings.transfer(results),

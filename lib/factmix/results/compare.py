@@ -657,7 +657,7 @@ def alike_but(study: Study, setting: str) -> list[list[str]]:
 PAIRWISE = 10  # arms of a sweep are too many for a comparison of each with each
 _CONTRASTS: dict[str, str] = {
     "contrasts.<setting>.<pair>.<dataset>.<metric>": "difference of two arms that differ in one "
-    "setting only, paired by example",
+    f"setting only, paired by example; none where more than {PAIRWISE} arms differ so",
 }
 
 

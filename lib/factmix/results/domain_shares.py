@@ -250,7 +250,8 @@ class KindCase:
 
 def kind_cases(study: Study) -> list[KindCase]:
     """All of a study; none where its base model's habits are not known."""
-    habits = HABITS.get(Path(study.model.path).name)
+    folder = Path(study.model.path)
+    habits = HABITS.get(folder.name) if folder.parent == Path("models") else None
     if habits is None:
         return []
     touched = {*habits.answered, *habits.refused, *habits.agreed}

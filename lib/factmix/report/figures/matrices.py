@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from factmix.report.figures.layout import below, beside, names, words
 from factmix.report.plot_style import SHADE, WIDTH
@@ -217,6 +218,7 @@ def plot_simplex(values: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, 2.35 * rows), squeeze=False)
     reach = 1.4 * max(100 * values["value"].abs().max(), 1.0)  # so that text stays readable
     corners = np.array([(0.5, np.sqrt(0.75)), (0, 0), (1, 0)])
+    halo = withStroke(linewidth=2.5, foreground=plt.rcParams["patch.edgecolor"])
     for ax, panel in zip(axes.flat, panels, strict=False):
         of = values[values["panel"] == panel]
         x, y = (of[datasets].to_numpy() @ corners).T
@@ -224,7 +226,10 @@ def plot_simplex(values: pd.DataFrame) -> Figure:
         ax.tricontourf(x, y, 100 * of["value"], levels=levels, cmap=_below_and_above())
         ax.plot(*np.vstack([corners, corners[:1]]).T, color=plt.rcParams["axes.edgecolor"], lw=0.8)
         for at_x, at_y, value in zip(x, y, of["value"], strict=True):
-            ax.text(at_x, at_y, _signed(value).lstrip("+"), ha="center", va="center", fontsize=6.5)
+            ax.text(
+                at_x, at_y, _signed(value).lstrip("+"), ha="center", va="center", fontsize=6.5,
+                path_effects=[halo],
+            )  # fmt: skip
         for (at_x, at_y), name, up in zip(corners, datasets, (0.06, -0.07, -0.07), strict=True):
             ax.text(
                 at_x, at_y + up, name, ha="center", va="bottom" if up > 0 else "top",
