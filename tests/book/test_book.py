@@ -31,6 +31,15 @@ def test_book_builds_beside_its_configuration_without_warnings(built: Path) -> N
 
 
 @pytest.mark.slow
+def test_no_role_is_left_as_it_was_written(built: Path) -> None:
+    """A role with a bar in a cell of a table is cut in two, and then no role."""
+    html = built / "_build" / "html"
+    for file in (*html.glob("*.html"), *(html / "appendix").glob("*.html")):
+        shown = BeautifulSoup(file.read_text(encoding="utf-8"), "html.parser").get_text()
+        assert not re.search(r"\{[a-z]+\}`", shown), file.name
+
+
+@pytest.mark.slow
 def test_number_in_prose_is_that_of_the_results(built: Path) -> None:
     results = json.loads((built / "results/main/results.json").read_text())
     share = results["answer_share"]["base"]["revision"]["NA"]["value"]
