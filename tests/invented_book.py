@@ -47,7 +47,13 @@ def invent_run(study: Study, paths: Paths, seed: int = 0) -> None:
         )
         write_parquet(
             folder / "rewards.parquet",
-            pd.DataFrame({"before": rng.normal(size=30), "after": rng.normal(1, size=30)}),
+            pd.DataFrame(
+                {
+                    "dataset": np.resize(list(study.mixtures[run.mixture]), 30),
+                    "before": rng.normal(size=30),
+                    "after": rng.normal(1, size=30),
+                }
+            ),
         )
         write_json(
             folder / "run.json",
