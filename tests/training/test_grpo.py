@@ -27,7 +27,7 @@ import small_models
 from factmix.data import mixtures
 from factmix.study import freshness
 from factmix.study.examples import Example, to_frame
-from factmix.study.files import write_json, write_parquet
+from factmix.study.files import sha256, write_json, write_parquet
 from factmix.study.labels import LABELS
 from factmix.study.load import find_study
 from factmix.study.lock import LockedError, alone
@@ -797,6 +797,27 @@ def test_a_finished_run_without_one_of_its_files_is_moved_aside(
         aside = tmp_path / "replaced" / f"hard_only-s0-{number}"
         assert (aside / "run.json").is_file()
         shutil.copytree(aside, folder)
+
+
+def test_two_threads_train_the_same_bits_each_time(tmp_path: Path) -> None:
+    """By default they add some gradients in whatever order they come."""
+    numbers = STUDY.training.model_copy(update={"steps": 12})
+    arms = {name: arm.model_copy(update={"steps": None}) for name, arm in STUDY.arms.items()}
+    study = STUDY.model_copy(update={"training": numbers, "arms": arms})
+    paths, weights = Paths(tmp_path), []
+    mixtures.prepare(study, paths)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for _ in range(3):
+            shutil.rmtree(paths.arm("balanced", 0), ignore_errors=True)
+            grpo.train(study.run("balanced", 0), paths)
+            adapter = paths.arm("balanced", 0) / "adapter" / "adapter_model.safetensors"
+            weights.append(sha256(adapter))
+            assert not torch.are_deterministic_algorithms_enabled()  # afterwards as before
+    finally:
+        torch.set_num_threads(threads)
+    assert len(set(weights)) == 1
 
 
 def test_the_same_seed_gives_the_same_predictions_even_after_being_killed(

@@ -33,6 +33,7 @@ from factmix.study.paths import Paths
 from factmix.study.run import Run
 from factmix.training import arm, columns, rollouts
 from factmix.training.callbacks import Finite, Progress, Sealed, Spent, Trajectory
+from factmix.training.determinism import same_bits
 from factmix.training.made_with import made_with
 from factmix.training.model_check import NotFiniteError
 from factmix.training.policy import (
@@ -204,6 +205,7 @@ def train(run: Run, paths: Paths) -> None:
                 _train(run, paths, depends_on)
 
 
+@same_bits()
 def _train(run: Run, paths: Paths, depends_on: freshness.Record) -> None:
     folder = paths.run(run)
     checkpoints = folder / "checkpoints"

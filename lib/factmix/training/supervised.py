@@ -18,6 +18,7 @@ from factmix.study.examples import Example, from_frame
 from factmix.study.files import written_whole
 from factmix.study.labels import LABELS
 from factmix.study.settings import Prompt
+from factmix.training.determinism import same_bits
 from factmix.training.model_check import ModelError, NotFiniteError
 from factmix.training.policy import Policy, following_tokens, label_tokens, prompt_texts
 from factmix.training.prefix import length_buckets
@@ -46,6 +47,7 @@ class Checkpoint:
     seconds: float = 0.0
 
 
+@same_bits()
 def fit(
     policy: Policy,
     examples: pd.DataFrame,
