@@ -3,7 +3,7 @@
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from factmix.data import mixtures
 from factmix.study.paths import Paths
 from factmix.study.spec import Study
 from factmix.training import grpo, probe
+from factmix.training.determinism import same_bits
 from factmix.training.policy import add_adapter, load_base
 from factmix.training.prefix import length_buckets, pad_left, read_prompts
 from factmix.training.probe import CompactStockTrainer, Inputs
@@ -106,9 +107,11 @@ class Bench:
 
     def backward(self, inputs: Inputs) -> None:
         """Loss and gradients of completions, which another bench may have sampled."""
-        with self.trainer.compute_loss_context_manager():
-            loss = self.trainer.compute_loss(self.trainer.model, inputs)
-        self.trainer.accelerator.backward(loss)
+        ours = isinstance(self.trainer, SharedPrefixTrainer)
+        with same_bits() if ours else nullcontext():  # as `grpo.train` does
+            with self.trainer.compute_loss_context_manager():
+                loss = self.trainer.compute_loss(self.trainer.model, inputs)
+            self.trainer.accelerator.backward(loss)
 
     def gradient(self) -> Tensor:
         return torch.cat([each.grad.flatten().float() for each in self.parameters])
