@@ -174,7 +174,17 @@ def write_if_changed(path: Path, content: str | bytes) -> None:
         path.write_bytes(data)
 
 
+def forget_interrupted(app: Sphinx) -> None:
+    """Lets all pages be written again where a build was killed before it wrote its search index.
+
+    Sphinx would write only those that have changed since, and warn that the index is incomplete.
+    """
+    if not (Path(app.outdir) / "searchindex.js").is_file():
+        (Path(app.doctreedir) / "environment.pickle").unlink(missing_ok=True)
+
+
 def generate(app: Sphinx, config: Config) -> None:
+    forget_interrupted(app)
     try:
         default = committed_results(config.factmix_study)
         asides = {name: committed_results(aside.study) for name, aside in ASIDES.items()}
