@@ -1,6 +1,8 @@
 """What is generated for the book: whose numbers a page shows, and what is made again when."""
 
 import shlex
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,3 +94,34 @@ def test_a_part_is_made_again_when_its_inputs_or_the_code_change_and_not_for_a_d
     (tmp_path / "generated/tables/part.md").unlink()
     assert write() == 4
     assert (tmp_path / "generated/tables/part.md").read_text() == "text"
+
+
+def test_a_book_whose_build_was_killed_before_its_search_index_is_built_again(
+    tmp_path: Path,
+) -> None:
+    """Sphinx alone warns that the index will lack pages, and the book takes warnings as errors."""
+    (tmp_path / "conf.py").write_text(
+        "import sys\n"
+        f"sys.path.insert(0, {str(ROOT / 'book' / '_ext')!r})\n"
+        "from factmix_book.generation import forget_interrupted\n"
+        "def setup(app):\n"
+        "    app.connect('config-inited', lambda app, config: forget_interrupted(app))\n"
+    )
+    (tmp_path / "index.rst").write_text("Title\n=====\n\n.. toctree::\n\n   other\n")
+    (tmp_path / "other.rst").write_text("Other\n=====\n")
+    (tmp_path / "alone.rst").write_text(":orphan:\n\nAlone\n=====\n")
+    html = tmp_path / "html"
+
+    def build() -> tuple[int, str]:
+        command = [sys.executable, "-m", "sphinx", "-W", "-b", "html", str(tmp_path), str(html)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        return done.returncode, done.stderr
+
+    assert build() == (0, "")
+    (html / "searchindex.js").unlink()
+    (tmp_path / "other.rst").write_text("Other\n=====\n\nMore.\n")
+    assert build() == (0, "")
+    assert '"docnames": ["alone", "index", "other"]' in (html / "searchindex.js").read_text()
+    (html / "index.html").write_text("half of a page")
+    assert build() == (0, "")  # nothing was interrupted, and nothing is built again
+    assert (html / "index.html").read_text() == "half of a page"

@@ -10,10 +10,20 @@ from factmix.results import domain_shares
 from factmix.results.numbers import show
 
 
+def changeable(study: str) -> Results:
+    """Committed results whose numbers a test may change."""
+    read = committed_results(study)
+    return Results(read.root, copy.deepcopy(read.content))
+
+
 @pytest.fixture
 def results() -> Results:
-    read = committed_results("pairs")
-    return Results(read.root, copy.deepcopy(read.content))
+    return changeable("pairs")
+
+
+@pytest.fixture
+def swept() -> Results:
+    return changeable("sweep")
 
 
 def test_a_verdict_stands_beside_each_question_and_they_are_counted(results: Results) -> None:
@@ -47,12 +57,6 @@ def test_the_figure_has_the_compared_mixtures_and_no_other(results: Results) -> 
     inside = rows[rows["trained_on"]]
     assert all(row.dataset[0] in row.mixture for row in inside.itertuples())
     assert len(inside) == 3 + 2 * 3 + 3
-
-
-@pytest.fixture
-def swept() -> Results:
-    read = committed_results("sweep")
-    return Results(read.root, copy.deepcopy(read.content))
 
 
 def test_the_sentences_about_shares_have_each_questions_verdict(swept: Results) -> None:

@@ -7,6 +7,8 @@ from factmix.organism.domains import SHARES
 from factmix.results import domain_shares
 from factmix.results.answers import Answers
 from factmix.results.domain_number import verdict
+from factmix.results.shared_kinds import kind_cases
+from factmix.results.sweep import sweep_of
 from factmix.stats.paired_tests import holm_in_order
 from factmix.study.load import find_study
 from factmix.study.spec import Study
@@ -41,7 +43,7 @@ def value(of: dict, measure: str = "change") -> float:
 
 def test_the_mixtures_of_the_plan_are_compared(study: Study) -> None:
     mixtures = [arm.mixture for arm in study.arms.values() if arm.reward == "accuracy"]
-    sweep = domain_shares.sweep_of(study, mixtures)
+    sweep = sweep_of(study, mixtures)
     assert sweep is not None
     assert sweep.single == ["easy_only", "revision_only", "debate_only"]
     assert len(sweep.unequal) == 9 and all(name.startswith("quarters") for name in sweep.unequal)
@@ -148,7 +150,7 @@ def by_kinds(study: Study, gain) -> dict[str, dict]:
 
 
 def test_the_cases_of_kinds_are_those_of_the_plan(study: Study) -> None:
-    cases = [case for case in domain_shares.kind_cases(study) if case.like and case.unlike]
+    cases = [case for case in kind_cases(study) if case.like and case.unlike]
     assert [(case.dataset, case.kind, case.like, case.unlike) for case in cases] == [
         ("encyclopedia", "two_sentences", ("revision",), ("debate",)),
         ("revision", "two_sentences", ("encyclopedia",), ("debate",)),
@@ -158,16 +160,14 @@ def test_the_cases_of_kinds_are_those_of_the_plan(study: Study) -> None:
         ("dispatch", "dated", ("revision",), ("encyclopedia", "debate")),
         ("dispatch", "conflict", ("revision", "debate"), ("encyclopedia",)),
     ]
-    alone = [(case.dataset, case.kind) for case in domain_shares.kind_cases(study) if not case.like]
+    alone = [(case.dataset, case.kind) for case in kind_cases(study) if not case.like]
     assert ("dispatch", "withdrawn") in alone and ("revision", "vague") in alone
 
 
 def test_what_follows_kinds_is_told_from_what_follows_domains(study: Study) -> None:
-    like = {(case.dataset, case.kind): case.like for case in domain_shares.kind_cases(study)}
+    like = {(case.dataset, case.kind): case.like for case in kind_cases(study)}
     specific = {
-        (case.dataset, case.kind)
-        for case in domain_shares.kind_cases(study)
-        if case.like and case.unlike
+        (case.dataset, case.kind) for case in kind_cases(study) if case.like and case.unlike
     }
 
     def of_kinds(quarters: dict[str, float], dataset: str, kind: str) -> float:
@@ -252,5 +252,5 @@ def test_other_sets_of_mixtures_are_no_sweep(study: Study, change: str) -> None:
     else:
         mixtures.pop("balanced")
     of_one_size = study.model_copy(update={"mixtures": mixtures})
-    assert domain_shares.sweep_of(study, list(study.mixtures)) is not None
-    assert domain_shares.sweep_of(of_one_size, list(mixtures)) is None
+    assert sweep_of(study, list(study.mixtures)) is not None
+    assert sweep_of(of_one_size, list(mixtures)) is None

@@ -103,8 +103,8 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
     yield "published tables", "published_tables", (default,), made_of
     made_of = [speed, BENCHMARKS, *_words("tables", "benchmarks")]
     yield "measured", "measured", (speed,), made_of
-    made_of = [*roots, PUBLISHED, BENCHMARKS, STUDIES, *_words("rerun")]
     yield "killed", "killed", (KILLS,), [KILLS, *_words("kills")]
+    made_of = [*roots, PUBLISHED, BENCHMARKS, STUDIES, *_words("rerun")]
     yield "downloads", "committed_downloads", (default, book.asides), made_of
     yield "two systems", "two_systems", (default,), [default.root]
     yield "scripts", "scripts", (default,), [default.root, *_words("examples")]
@@ -131,7 +131,7 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
 
 
 def _words(*names: str) -> list[Path]:
-    """The templates of these names, and those that are called by one of them and a word more."""
+    """The templates of these names, and those whose names go on after a hyphen."""
     return [path for name in names for path in sorted(TEMPLATES.glob(f"{name}[.-]*"))]
 
 

@@ -10,9 +10,9 @@ from factmix.published.released import DATASETS
 from factmix.report.sources import Results
 from factmix.results.answers import predictions
 from factmix.results.domain_number import sets_of
-from factmix.results.domain_shares import sweep_of
 from factmix.results.results_json import result_key, tidy
 from factmix.results.statements import families
+from factmix.results.sweep import sweep_of
 from factmix.stats.awareness import COVERAGES, risks
 from factmix.study.labels import ANSWERS, LABELS
 from factmix.study.run import Run

@@ -23,6 +23,7 @@ from factmix.results import statements
 from factmix.results.numbers import Leaf
 from factmix.results.protocols import OUTCOMES
 from factmix.results.results_json import result_key
+from factmix.results.shared_kinds import kind_cases
 from factmix.stats.metrics import Floats
 from factmix.study.labels import ANSWERS, LABELS, Label
 from factmix.study.run import PREDICTIONS
@@ -173,16 +174,9 @@ def _levers(results: Results) -> list[dict[str, Any]]:
         content = results.content["contrasts"][setting]
         leaves = [content[each.pair][each.dataset]["balanced_accuracy"] for each in contrasts]
         at = max(range(len(leaves)), key=lambda i: abs(leaves[i]["value"]))
-        size, sure = abs(leaves[at]["value"]), results.established(leaves[at])
-        pair = contrasts[at]
+        sure = results.established(leaves[at])
         found.append(
-            {
-                "setting": setting,
-                "pair": pair,
-                "size": size,
-                "established": sure,
-                "of": len(contrasts),
-            }
+            {"setting": setting, "pair": contrasts[at], "established": sure, "of": len(contrasts)}
         )
     return found
 
@@ -260,7 +254,10 @@ def awareness(results: Results) -> str:
 
 
 def abstain(results: Results) -> str:
-    """In how many groups a reward between NA and a wrong verdict would teach anything else."""
+    """How often a reward that ranks NA above a wrong verdict differs from one for right answers.
+
+    It differs in groups that hold both, on claims with a verdict.
+    """
     study = results.study
     answered = pd.read_parquet(results.paths.base / PREDICTIONS)
     with_verdict = answered[answered["gold"] != Label.NA]
@@ -279,9 +276,9 @@ def abstain(results: Results) -> str:
 
 
 def _hold_both(answered: pd.DataFrame, study: Study) -> Floats:
-    """(N,): how likely a group of completions holds both NA and the wrong verdict.
+    """(N,): the probability that a group of completions holds both NA and the wrong verdict.
 
-    By the probabilities of the labels at the temperature of training.
+    From the probabilities of the labels, at the temperature of training.
     """
     probabilities_NL = answered[list(PROBABILITIES)].to_numpy() ** (1 / study.training.temperature)
     probabilities_NL /= probabilities_NL.sum(axis=1, keepdims=True)
@@ -495,7 +492,6 @@ def beside(
             "learned": _learned(results),
             "levers": _levers(results),
             "datasets": results.datasets,
-            "arms": results.arms,
         }
 
     missing = [f"`{run}`" for run in real.content.get("missing", [])]
@@ -510,6 +506,7 @@ def beside(
         real=facts(real),
         alone=_one_answer(real),
         na={name: lowest_and_highest(recall, name) for name in real.datasets},
+        seeds=len(real.study.seeds),
         missing=missing,
     )
 
@@ -574,7 +571,7 @@ def domain_shares(results: Results, about: str = "") -> str:
         of=of,
         away=listed([f"*{name}*" for name in _held_out(results)]),
         sources=[result_key(name) for name in trained_on],
-        cases={case.question: case for case in shares.kind_cases(results.study)},
+        cases={case.question: case for case in kind_cases(results.study)},
         ends=_ends({name: each["learning"] for name, each in of["found"].get("kinds", {}).items()}),
         alone=of["found"]["alone"],
     )

@@ -1,6 +1,7 @@
 """The page of the base model: what it sees, what it says, and whether it has something to learn."""
 
 import json
+from collections.abc import Iterable
 from math import isfinite
 from typing import Any
 
@@ -45,21 +46,21 @@ def of_card(results: Results, prefix: str) -> dict[str, str]:
         if not (each["passed"] or each["blocking"]):
             failed.setdefault((each["test"], each["about"]), []).append(each)
     unseen = [row for row in card["kinds"] if row["auroc_na"] < UNSEEN]
-    blocking = [each for each in card["tests"] if each["blocking"] and not each["passed"]]
+    blocked = [each for each in card["tests"] if each["blocking"] and not each["passed"]]
     made = {f"{prefix}-{name}": tabled(say("model.md.j2", name, card)) for name in TABLES}
     made[f"{prefix}-unseen"] = say("model.md.j2", "unseen", unseen)
-    return made | {f"{prefix}-failed": say("model.md.j2", "failed", failed, blocking)}
+    return made | {f"{prefix}-failed": say("model.md.j2", "failed", failed, blocked)}
 
 
 def tests_of_answers(results: Results) -> list[dict[str, Any]]:
-    """The same tests as far as a study's own answers and curves can say, as rows of a card.
+    """The tests of a card that a study's own answers and curves can make, as rows.
 
-    For a base model without claims of its own to measure it on. What an answer of the untrained
-    model earns under the baseline's reward, which pays for the format, says how often it is valid.
+    For a base model without claims of its own to measure it on. The baseline's reward is for the
+    format, so what the untrained model earns under it says how often its format is valid.
     """
     content, study = results.content, results.study
-    paid = {run.arm: run for run in study.runs() if run.reward.kind == "accuracy"}
-    (diverse,) = [run for run in paid.values() if run.mixture == DIVERSE]
+    by_accuracy = [run for run in study.runs() if run.reward.kind == "accuracy"]
+    (diverse,) = [run for run in by_accuracy if run.mixture == DIVERSE]
     learned = content["learning"][result_key(diverse.arm)]
     base, told = content["metrics"]["base"], content["awareness"]["base"]
     hard = [result_key(name) for name, each in study.datasets.items() if each.hard]
@@ -102,7 +103,7 @@ def tests_of_answers(results: Results) -> list[dict[str, Any]]:
                 :FIRST
             ].mean()
         )
-        for run in paid.values()
+        for run in by_accuracy
     }
     rows: list[dict[str, Any]] = []
     for about, of in found.items():
@@ -123,19 +124,29 @@ def tests_of_answers(results: Results) -> list[dict[str, Any]]:
     return rows
 
 
-def of_answers(results: Results, prefix: str) -> dict[str, str]:
-    """The table of `tests_of_answers`, and the sentence about those that block."""
-    rows = tests_of_answers(results)
+def blocking(rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """The rows of failed tests that block: test -> what it is about -> rows."""
     failed: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for row in rows:
         if row["blocking"] and not row["passed"]:
             failed.setdefault(row["test"], {}).setdefault(row["about"], []).append(row)
+    return failed
+
+
+def of_answers(results: Results, rows: list[dict[str, Any]], prefix: str) -> dict[str, str]:
+    """The table of `tests_of_answers`, and the sentence about those that block, by name.
+
+    Args:
+        results: of the study.
+        rows: of `tests_of_answers`.
+        prefix: of the names.
+    """
     section = results.content["learning"].values()
     leaves = [each["learning"] for of in section for each in of.values()]
     learned = any(results.established(leaf) and leaf["value"] > 0 for leaf in leaves)
     return {
         f"{prefix}-tests": tabled(say("model.md.j2", "tests", {"tests": rows})),
-        f"{prefix}-rejected": say("model.md.j2", "rejected", failed, learned),
+        f"{prefix}-rejected": say("model.md.j2", "rejected", blocking(rows), learned),
     }
 
 

@@ -95,7 +95,7 @@ def sweep(results: Results) -> Files:
 def real(default: Results, results: Results) -> Files:
     """Tables and sentences of the page about a language model on real claims."""
     tests = model_page.tests_of_answers(results)
-    failed = list(dict.fromkeys(t["test"] for t in tests if t["blocking"] and not t["passed"]))
+    failed = list(model_page.blocking(tests))
     said = {
         "findings-real-beside": findings.beside(default, results),
         "findings-real-short": findings.beside(default, results, failed, short=True),
@@ -103,7 +103,7 @@ def real(default: Results, results: Results) -> Files:
         "findings-real-learning": findings.learning(results),
         "findings-real-transfer": findings.transfer(results),
     }
-    said |= model_page.of_answers(results, "real")
+    said |= model_page.of_answers(results, tests, "real")
     return _tables(said | tables.of_real(results))
 
 
@@ -160,8 +160,6 @@ def measured(speed: Path) -> Files:
 
 def killed(kept: Path) -> Files:
     """How a study went on that was killed, from the file that tests/faults/kills.py wrote."""
-    if not kept.is_file():
-        return _tables({"kills": "This was not done yet.\n", "kills-each": ""})
     found = json.loads(kept.read_text(encoding="utf-8"))
     made = {"kills": say("kills.md.j2", "sentence", found)}
     return _tables(made | {"kills-each": tabled(say("kills.md.j2", "outcomes", found))})

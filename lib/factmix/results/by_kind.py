@@ -11,12 +11,11 @@ import numpy as np
 
 from factmix.results.answers import Answers
 from factmix.results.results_json import result_key
-from factmix.results.statements import claims_of, families, untested
+from factmix.results.statements import MEASURES, claims_of, families, untested
 from factmix.stats.seeds import FEWEST, Part
 from factmix.study.labels import Label
 from factmix.study.spec import Study
 
-MEASURES = ("learning", "change")
 # Of results.json, for a study with every single dataset, every pair and the one of all.
 KEYS: dict[str, str] = {
     "by_kind.<reward>.<mixture>.<dataset>.<side>.<kind>.<measure>": "on all claims of a kind, of "

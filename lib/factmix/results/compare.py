@@ -194,12 +194,10 @@ def _take_means(results: dict[str, Any], found: dict[str, Any]) -> None:
                     numbers[arm][dataset][metric] = {
                         name: mean[name] for name in mean if name != "by_seed"
                     }
-    for section, of_means in (
-        ("metrics", found["metrics_across_seeds"]),
-        ("gains", found["across_seeds"]),
-    ):
-        for arm in of_means:
-            results["clustered"][section].pop(arm, None)
+    for arm in found["metrics_across_seeds"]:
+        results["clustered"]["metrics"].pop(arm, None)
+    for arm in found["across_seeds"]:
+        results["clustered"]["gains"].pop(arm, None)
     for arm, datasets in found["learning_across_seeds"].items():
         for dataset, parts in datasets.items():
             of_arm = results["learning"][arm][dataset]

@@ -87,19 +87,12 @@ def domain_number(
         sets = sets_of(study, list(runs))
         if sets is not None:
             claims = {name: claims_of(runs, by_seed, name) for name in study.datasets}
-            sides = _sides(study, sets)
             asked = {
                 "generalisation": _generalisation(study, sets, claims),
                 "left_out": _left_out(sets, claims),
                 "shared": _shared(sets, claims),
-                "worst": worst(study, sides, claims),
             }
-            section = {
-                name: tested(study, quantities) for name, quantities in asked.items() if quantities
-            }
-            for (question, measure), more in of_halves(study, sides, claims).items():
-                section["worst"][question][measure] |= more
-            found[result_key(reward)] = section
+            found[result_key(reward)] = answered(study, claims, asked, _sides(study, sets))
     return found
 
 
@@ -228,7 +221,26 @@ def _on_each(
 Sides = Mapping[str, tuple[list[str], list[str]]]  # question -> some mixtures, and others
 
 
-def worst(study: Study, sides: Sides, claims: Mapping[str, Claims]) -> Quantities:
+def answered(
+    study: Study, claims: Mapping[str, Claims], asked: Mapping[str, Quantities], sides: Sides
+) -> dict[str, Any]:
+    """Families of questions with their tests, and the family `worst`.
+
+    Args:
+        study: that asks them.
+        claims: of each dataset.
+        asked: family -> its quantities; those without are left out.
+        sides: the mixtures whose best ones are compared where each improves least.
+    """
+    section = {name: tested(study, each) for name, each in asked.items() if each}
+    if least := _worst(study, sides, claims):
+        section["worst"] = tested(study, least)
+    for (question, measure), more in _of_halves(study, sides, claims).items():
+        section["worst"][question][measure] |= more
+    return section
+
+
+def _worst(study: Study, sides: Sides, claims: Mapping[str, Claims]) -> Quantities:
     """Where each improves least: the best of some mixtures, minus the best of others."""
     half = halves(claims, study.statistics.seed)
     if half is None:
@@ -240,10 +252,10 @@ def worst(study: Study, sides: Sides, claims: Mapping[str, Claims]) -> Quantitie
     }
 
 
-def of_halves(
+def _of_halves(
     study: Study, sides: Sides, claims: Mapping[str, Claims]
 ) -> dict[tuple[str, str], dict[str, Any]]:
-    """What was compared by `worst`, and what other draws of the halves would give."""
+    """What was compared by `_worst`, and what other draws of the halves would give."""
     half = halves(claims, study.statistics.seed)
     if half is None:
         return {}
@@ -268,7 +280,7 @@ def of_halves(
 
 
 def _sides(study: Study, sets: Sets) -> Sides:
-    """The mixtures whose best ones are compared by `worst`."""
+    """The mixtures whose best ones are compared by `_worst`."""
     single, two = list(sets.single.values()), list(sets.pairs.values())
     asked = {
         SECOND: (two, single),

@@ -33,6 +33,7 @@ DECIDING = "accuracy"  # the reward that decides about the statements
 REPLICATION = "published"  # the other one, for which the mechanism is derived
 POWER = 0.8  # with which the smallest detectable effect would be found
 PER = 1000  # prompts, of a slope
+MEASURES = ("learning", "change")  # of `Claims.differences`
 
 # What each statement rests on: the first quantity, in this measure.
 MEASURE = {

@@ -1,5 +1,4 @@
-"""Heat maps: confusion matrices, gains on datasets that an arm was or was not trained on, and
-values over the shares of three datasets."""
+"""Heat maps: confusion matrices, gains by dataset or kind of claim, values over three shares."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -81,10 +80,7 @@ def plot_transfer(gains: pd.DataFrame) -> Figure:
             linewidths=3,
             linecolor=plt.rcParams["patch.edgecolor"],
         )
-        for at, told in np.ndenumerate(trained.to_numpy()):
-            if told:
-                corner, ink = (at[1] + 0.03, at[0] + 0.04), plt.rcParams["text.color"]
-                ax.add_patch(Rectangle(corner, 0.94, 0.92, fill=False, ec=ink, lw=1.2))
+        _frame(ax, trained)
         ax.set_title(f"{words(metric)}, points")
         ax.set_xlabel("")
         ax.set_ylabel("")
@@ -185,10 +181,7 @@ def plot_by_kind(values: pd.DataFrame) -> Figure:
                 linewidths=2,
                 linecolor=plt.rcParams["patch.edgecolor"],
             )
-            for at, told in np.ndenumerate(trained.eq(True).to_numpy()):
-                if told:
-                    corner, ink = (at[1] + 0.04, at[0] + 0.06), plt.rcParams["text.color"]
-                    ax.add_patch(Rectangle(corner, 0.92, 0.88, fill=False, ec=ink, lw=1.0))
+            _frame(ax, trained.eq(True))
             ax.set(xlabel="", ylabel="")
             ax.set_yticks(np.arange(len(kinds)) + 0.5, [words(kind) for kind in kinds], rotation=0)
             ax.set_xticks(np.arange(len(datasets)) + 0.5, datasets)
@@ -241,6 +234,13 @@ def plot_simplex(values: pd.DataFrame) -> Figure:
     for ax in axes.flat[len(panels) :]:
         ax.axis("off")
     return figure
+
+
+def _frame(ax: Axes, cells: pd.DataFrame) -> None:
+    """Frames the cells of a heat map that are true."""
+    for row, column in np.argwhere(cells.to_numpy(dtype=bool)):
+        corner, ink = (column + 0.03, row + 0.04), plt.rcParams["text.color"]
+        ax.add_patch(Rectangle(corner, 0.94, 0.92, fill=False, ec=ink, lw=1.2))
 
 
 def _with_interval(gains: pd.DataFrame) -> list[str]:
