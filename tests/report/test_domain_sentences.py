@@ -94,7 +94,7 @@ def test_the_first_page_says_what_carries_over(swept: Results) -> None:
     for value, p, said in ((0.1, 0.001, "on average, kinds of claims"), (0.1, 0.5, "undecided")):
         number |= {"value": value, "p_holm": p}
         text = findings.domain_shares(swept, "kinds")
-        assert f"**What carries over: {said}.**" in text and "more is learned" in text
+        assert f"**What carries over: {said}.**" in text and "teach more than prompts" in text
         assert ("would have been found" in text) == (said == "undecided")
         assert ("which is not established" in text) == (said == "undecided")
         assert "mean of 7 comparisons" in text
@@ -103,7 +103,7 @@ def test_the_first_page_says_what_carries_over(swept: Results) -> None:
     number |= {"value": -0.1, "p_holm": 0.001}
     text = findings.domain_shares(swept, "kinds")
     assert "carries over: on average, other kinds rather than the same" in text
-    assert "less is learned" in text
+    assert "teach less than prompts" in text
     del section["kinds"], section["follows_kinds"]
     assert "was not asked" in findings.domain_shares(swept, "kinds")
     assert "Does learning follow" not in findings.domain_shares(swept, "short")
