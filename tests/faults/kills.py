@@ -35,7 +35,7 @@ from factmix.study.files import read_record, sha256, write_json
 from factmix.study.paths import ROOT
 from factmix.training.made_with import made_with
 
-STUDY, STEPS, CHECKPOINT_STEPS = "smoke_long", 12, 3
+STUDY, STEPS, CHECKPOINT_STEPS = "smoke_long", 36, 6
 OUTCOME = ROOT / "results" / "faults" / "kills.json"
 FOLDERS = ("book", "lib", "models", "notebooks", "profiles", "results", "studies")
 FILES = ("Snakefile", "_config.yml", "Makefile", "requirements.txt", "pyproject.toml")
@@ -203,7 +203,7 @@ def campaign(kills: int, seed: int) -> Iterator[dict[str, Any]]:
             yield {
                 "command": f"python tests/faults/kills.py {kills} --seed {seed}",
                 "study": {"steps": STEPS, "checkpoint_steps": CHECKPOINT_STEPS},
-                "made_with": made_with(),
+                "made_with": made_with("torch", "trl"),
                 "undisturbed_seconds": round(took, 1),
                 "kills": outcomes,
             }
