@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from browsers import chromium
+from factmix.study.files import read_record
 from factmix.study.labels import ANSWERS, LABELS
 from factmix.study.load import load_study
 from factmix.study.paths import ROOT, Paths
@@ -166,6 +167,31 @@ def processes(variable: str) -> list[str]:
             if variable.encode() in (process / "environ").read_bytes():
                 found.append((process / "cmdline").read_text())
     return found
+
+
+@pytest.mark.slow
+def test_labels_are_a_control_that_anyone_can_make(
+    project: Path, study: Study, run: Paths, tmp_path: Path
+) -> None:
+    factmix = str(Path(sys.executable).parent / "factmix")
+    page = tmp_path / "supervised.ipynb"
+    given = ("-p", "study=smallest", "-p", "arm=hard_only")
+    subprocess.run(
+        [factmix, "notebook", "notebooks/supervised.md", str(page), *given],
+        cwd=project,
+        env=os.environ | {"PYTHONPATH": str(project / "lib")},
+        check=True,
+    )
+    made = json.loads(run.supervised.read_text())
+    assert (made["mixture"], made["claims"], len(made["losses"])) == (
+        "hard_only",
+        34,
+        made["steps"],
+    )
+    assert made["gained"].keys() == study.datasets.keys()
+    assert all("p_holm" in of["learning"] for of in made["gained"].values())
+    started_from = read_record(run.run(study.run("hard_only")) / "run.json")["depends_on"]
+    assert made["model_sha256"] == started_from["model_sha256"]
 
 
 @pytest.mark.slow

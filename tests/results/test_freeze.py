@@ -76,8 +76,9 @@ def test_freeze_removes_runs_that_the_study_no_longer_has_and_nothing_else(study
 
 
 @pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize(("of", "notebook"), [("card", "base_model"), ("supervised", "supervised")])
 def test_a_card_of_other_weights_is_not_frozen_and_none_is_left_beside_new_results(
-    study, paths, tmp_path, kept
+    study, paths, tmp_path, kept, of, notebook
 ):
     into = Paths(tmp_path / "results")
     base = paths.root / "base" / "predictions.parquet"
@@ -86,10 +87,10 @@ def test_a_card_of_other_weights_is_not_frozen_and_none_is_left_beside_new_resul
         answers.attrs = {"depends_on": {"model_sha256": {"model.safetensors": weights}}}
         write_parquet(base, answers)
         if weights == "old":
-            card = into.card if kept else paths.card
+            card = getattr(into if kept else paths, of)
             write_json(card, {"model_sha256": {"model.safetensors": "old"}})
             freeze(study, paths, into.root)
-    remedy = r"is of another model .*notebooks/base_model\.md .*base_model\.ipynb -p study=quick"
+    remedy = rf"is of another model .*notebooks/{notebook}\.md .*{notebook}\.ipynb -p study=quick"
     with pytest.raises(CompareError, match=remedy):
         freeze(study, paths, into.root)
 

@@ -1,6 +1,7 @@
 """What is kept of a finished study: its results, and the small files that its figures need."""
 
 import json
+import operator
 import re
 import shutil
 import tempfile
@@ -15,11 +16,18 @@ from factmix.results.answers import (
 from factmix.results.compare import compute
 from factmix.results.results_json import differences
 from factmix.study.files import read_attributes, read_record, rows_sha256
+from factmix.study.freshness import BASE_MODEL
 from factmix.study.load import load_kept
 from factmix.study.paths import Paths
 from factmix.study.run import BASE, PREDICTIONS, Run
 from factmix.study.spec import Study
 from factmix.training.columns import TABLES, TRAINED
+
+# What was measured of a base model, by the notebook that writes it.
+MEASURED = {
+    "base_model": operator.attrgetter("card"),
+    "supervised": operator.attrgetter("supervised"),
+}
 
 
 def freeze(
@@ -77,8 +85,8 @@ def freeze(
     sources += [file for file in files if file.is_file()]
     if pages:
         sources += [page for page in _pages(paths) if page.stem in kept or not _of_arm(page)]
-    _check_card(study, paths, Paths(into))
-    optional = (paths.learning_rate, paths.shortcuts, paths.card)
+    _check_measured(study, paths, Paths(into))
+    optional = (paths.learning_rate, paths.shortcuts, *(of(paths) for of in MEASURED.values()))
     sources += [source for source in optional if source.is_file()]
     into.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{into.name}-", dir=into.parent) as folder:
@@ -139,20 +147,22 @@ def _check_results(study: Study, copied: Paths, run: Paths) -> None:
         )
 
 
-def _check_card(study: Study, paths: Paths, kept: Paths) -> None:
-    """Raises CompareError if the card that would be kept is of other weights than the answers."""
-    card = next((each for each in (paths.card, kept.card) if each.is_file()), None)
-    if card is None:
-        return
+def _check_measured(study: Study, paths: Paths, kept: Paths) -> None:
+    """Raises CompareError if what would be kept was measured on other weights than the answers."""
     (base,) = [run for run in study.base_runs() if run.name == BASE]
     answered = read_attributes(paths.run(base) / PREDICTIONS).get("depends_on", {})
-    measured = json.loads(card.read_text(encoding="utf-8")).get("model_sha256")
-    if measured != answered.get("model_sha256"):
-        raise CompareError(
-            f"{card} is of another model than the one that the runs start from; measure that with:"
-            f" factmix notebook notebooks/base_model.md"
-            f" {paths.root / 'notebooks' / 'base_model.ipynb'} -p study={study.name}"
-        )
+    for source, files in MEASURED.items():
+        places = (files(paths), files(kept))
+        file = next((each for each in places if each.is_file()), None)
+        if file is None:
+            continue
+        measured = json.loads(file.read_text(encoding="utf-8"))
+        if any(measured.get(key) != answered.get(key) for key in BASE_MODEL):
+            raise CompareError(
+                f"{file} is of another model than the one that the runs start from; measure that"
+                f" with: factmix notebook notebooks/{source}.md"
+                f" {paths.root / 'notebooks' / source}.ipynb -p study={study.name}"
+            )
 
 
 def _pages(paths: Paths) -> list[Path]:

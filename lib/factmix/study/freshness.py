@@ -72,6 +72,8 @@ NOT_FOLLOWED_BY = {
 }
 # Settings of training that change its cost or what is kept of it, and nothing that is learned.
 NOT_LEARNED = frozenset({"prompts_per_pass", "checkpoint_steps", "learning_rate_grid"})
+# The parts of a record that say which base model it is.
+BASE_MODEL = ("model_sha256", "warm_start_sha256")
 
 
 @cache

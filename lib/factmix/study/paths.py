@@ -140,6 +140,11 @@ class Paths:
         return self.base / "card.json"
 
     @property
+    def supervised(self) -> Path:
+        """What the labels of an arm's training claims taught the base model; see supervised.md."""
+        return self.base / "supervised.json"
+
+    @property
     def learning_rate(self) -> Path:
         """The learning rates that the search tried, and the one it chose."""
         return self.root / "learning_rate.json"
