@@ -8,9 +8,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.multitest import multipletests
 
-from factmix.results import compare as comparison
 from factmix.results.answers import CONSTANTS, CompareError, check_current, predictions
-from factmix.results.compare import compare, training_metrics
+from factmix.results.compare import compare
+from factmix.results.of_training import TRAJECTORY_METRICS, training_metrics
 from factmix.results.results_json import result_key, tidy
 from factmix.stats.metrics import contingency
 from factmix.study import freshness
@@ -328,32 +328,29 @@ def test_several_seeds_are_summarised_for_other_seeds_and_examples(study, paths)
     results = compare(two, paths)
     first = once["gains"]["hard_only"]["debate"]["accuracy"]["value"]
     second = 1 - once["metrics"]["format_only"]["debate"]["accuracy"]["value"]
-    gain = results["across_seeds"]["hard_only"]["debate"]["accuracy"]
-    assert gain["crossed"]["value"] == pytest.approx((first + second) / 2)
-    assert gain["crossed"]["n"] == 2
-    assert gain["crossed"]["by_seed"] == pytest.approx([first, second])
-    assert gain["crossed"]["interval"][0] < gain["crossed"]["value"]
-    assert gain["seed_variance"]["value"] == pytest.approx((first - second) ** 2 / 4)
+    # what is said without a seed is said of all
+    gain = results["gains"]["hard_only"]["debate"]["accuracy"]
+    assert gain["value"] == pytest.approx((first + second) / 2)
+    assert gain["n"] == 2
+    assert gain["by_seed"] == pytest.approx([first, second])
+    assert gain["interval"][0] < gain["value"]
+    spread = results["across_seeds"]["hard_only"]["debate"]["accuracy"]
+    assert spread["seed_variance"]["value"] == pytest.approx((first - second) ** 2 / 4)
+    assert spread["grouped"]["value"] == gain["value"]
     assert "format_only" not in results["across_seeds"]
-    contrast = results["contrasts_across_seeds"]["mixture"]["hard_weighted_over_hard_only"]
-    across = [results["across_seeds"][arm] for arm in ("hard_weighted", "hard_only")]
-    tested = contrast["debate"]["accuracy"]["crossed"]
-    of_arms = [arm["debate"]["accuracy"]["crossed"]["by_seed"] for arm in across]
+    tested = results["contrasts"]["mixture"]["hard_weighted_over_hard_only"]["debate"]["accuracy"]
+    of_arms = [
+        results["gains"][arm]["debate"]["accuracy"]["by_seed"]
+        for arm in ("hard_weighted", "hard_only")
+    ]
     assert tested["by_seed"] == pytest.approx(np.subtract(*of_arms).tolist())
     assert tested["p"] < tested["p_holm"] <= 1
-    # what is said without a seed is said of all
-    learning = results["learning_across_seeds"]["hard_only"]["debate"]["learning"]["crossed"]
-    for mean in (gain["crossed"], tested, learning):
-        del mean["by_seed"]
-    assert results["gains"]["hard_only"]["debate"]["accuracy"] == gain["crossed"]
-    in_pairs = results["contrasts"]["mixture"]["hard_weighted_over_hard_only"]
-    assert in_pairs["debate"]["accuracy"] == tested
     of_arm = results["metrics"]["hard_only"]["debate"]["accuracy"]
     right = once["metrics"]["hard_only"]["debate"]["accuracy"]["value"]
     assert of_arm["value"] == pytest.approx((right + 1) / 2) and of_arm["unit"] == "fraction"
     assert of_arm["n"] == 2 and "p" not in of_arm
     split = results["learning"]["hard_only"]["debate"]
-    assert split["learning"] == learning
+    assert split["learning"]["n"] == 2 and len(split["learning"]["by_seed"]) == 2
     total = split["before"]["value"] + split["total"]["value"]
     assert split["after"]["value"] == pytest.approx(total)
 
@@ -570,9 +567,7 @@ def test_trajectory_becomes_a_tidy_table_with_integer_steps(study, paths):
     results = compare(study, paths)
     frame = tidy(results["trajectory"], ["arm", "dataset", "step", "metric"])
     assert sorted(frame["step"].unique()) == [0, 25]
-    assert len(frame) == len(study.arms) * len(study.datasets) * 2 * len(
-        comparison.TRAJECTORY_METRICS
-    )
+    assert len(frame) == len(study.arms) * len(study.datasets) * 2 * len(TRAJECTORY_METRICS)
     end = frame.query("arm == 'balanced' and dataset == 'debate' and step == 25")
     accuracy = end.set_index("metric").loc["accuracy"]
     assert accuracy["value"] == results["metrics"]["balanced"]["debate"]["accuracy"]["value"]

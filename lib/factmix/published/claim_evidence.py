@@ -9,7 +9,7 @@ from factmix.published import recomputed
 from factmix.published.audit import climate_overlap
 from factmix.published.released import CONTROL, DATASETS, MIXTURES
 from factmix.results.answers import Answers, read_answers, reference_of
-from factmix.results.compare import logged, reward_end
+from factmix.results.of_training import logged, reward_end
 from factmix.results.results_json import result_key
 from factmix.stats.metrics import Counts, contingency
 from factmix.study.load import load_kept

@@ -9,7 +9,7 @@ import pandas as pd
 
 from factmix.report.sources import Results
 from factmix.results.answers import reference_of
-from factmix.results.compare import alike_but, contrasted
+from factmix.results.contrasts import alike_but, contrasted
 from factmix.results.numbers import Leaf
 from factmix.results.results_json import result_key
 from factmix.study.run import name_in_variant
@@ -17,7 +17,7 @@ from factmix.study.settings import WeightedReward
 
 # What is no arm, in words.
 ARM_NAMES = {
-    "base": "untrained model",
+    "base": "base model",
     "always_na": "always NA",
     "always_pass": "always PASS",
 }
@@ -34,7 +34,7 @@ class BaselineGroup:
         results: of the whole study.
         baseline: their baseline, as results.json writes it, as all names here.
         arms: trained arms with it, the baseline among them.
-        systems: these, and before them the untrained model if it is compared with this baseline.
+        systems: these, and before them the base model if it is compared with this baseline.
         constants: name of the constant answer NA to the same examples.
         suffix: what the names of its figures end in; nothing for the study's own baseline.
     """

@@ -26,13 +26,13 @@ TRANSFER_METRICS = ("balanced_accuracy", "recall_na")
 
 
 def gains(results: Results) -> pd.DataFrame:
-    """Gains of the arms, without those of untrained models; columns as `tidy` gives them."""
+    """Gains of the arms, without those of base models; columns as `tidy` gives them."""
     frame = tidy(results.content["gains"], LEVELS)
     return frame[frame["arm"].isin(results.arms)].reset_index(drop=True)
 
 
 def learning(results: Results) -> pd.DataFrame:
-    """The change over the untrained model: metric is total, shift or learning."""
+    """The change over the base model: metric is total, shift or learning."""
     section = {
         arm: {
             dataset: {name: found[name] for name in ("total", "shift", "learning")}
@@ -83,16 +83,18 @@ def seeds(results: Results) -> pd.DataFrame:
     A row for every seed, and one whose seed is "mean". Only of studies with several seeds.
     """
 
-    def of_each(gain: Mapping[str, Any]) -> dict[str, Any]:
-        examples, values = gain["example_variance"]["n"], gain["crossed"]["by_seed"]
-        single = zip(map(str, results.content["seeds"]), values, strict=True)
-        return {"mean": gain["crossed"]} | {
-            seed: {"value": value, "n": examples} for seed, value in single
-        }
+    gains = results.content["gains"]
+
+    def of_each(gain: Mapping[str, Any], examples: int) -> dict[str, Any]:
+        single = zip(map(str, results.content["seeds"]), gain["by_seed"], strict=True)
+        return {"mean": gain} | {seed: {"value": value, "n": examples} for seed, value in single}
 
     section = {
         arm: {
-            dataset: {metric: of_each(gain) for metric, gain in metrics.items()}
+            dataset: {
+                metric: of_each(gains[arm][dataset][metric], spread["example_variance"]["n"])
+                for metric, spread in metrics.items()
+            }
             for dataset, metrics in datasets.items()
         }
         for arm, datasets in results.content["across_seeds"].items()

@@ -91,7 +91,7 @@ def _advantages(
 def metrics(results: Results, dataset: str) -> str:
     """Metrics of every arm on a dataset in percent, with rows of what was not trained to reason.
 
-    These are the constant answers, the untrained model with two constants, and a classifier that
+    These are the constant answers, the base model with two constants, and a classifier that
     sees which words occur.
     """
     file, words_alone = results.paths.shortcuts, None
@@ -106,16 +106,16 @@ def of_seeds(results: Results) -> dict[str, str]:
         return {}
     content, seeds = results.content, len(results.content["seeds"])
     gains = [
-        (arm_name(arm), dataset, spread)
-        for arm, datasets in content["across_seeds"].items()
+        (arm_name(arm), dataset, of)
+        for arm, datasets in content["gains"].items()
         if arm in results.arms
-        for dataset, spread in datasets.items()
+        for dataset, of in datasets.items()
     ]
     contrasts = [
         (
             f"{arm_name(each.second)} over {arm_name(each.first)}",
             each.dataset,
-            content["contrasts_across_seeds"][setting][each.pair][each.dataset],
+            content["contrasts"][setting][each.pair][each.dataset],
         )
         for setting, found in contrasts_of(results).items()
         for each in found
@@ -126,8 +126,8 @@ def of_seeds(results: Results) -> dict[str, str]:
             ("", "the baseline", gains),
             ("contrasts-", "another arm", contrasts),
         ):
-            of = [(name, dataset, spread[metric]) for name, dataset, spread in rows]
-            made[f"seeds-{about}{metric}"] = _study("seeds", over, seeds, of)
+            tested = [(name, dataset, of[metric]) for name, dataset, of in rows]
+            made[f"seeds-{about}{metric}"] = _study("seeds", over, seeds, tested)
     return made
 
 

@@ -113,9 +113,8 @@ def grouped(content: Mapping[str, Any], arm: str, dataset: str) -> Leaf | None:
 
 
 def established(found: Found, alpha: float) -> list[bool]:
-    """For each number, tested once or over seeds, whether it differs from 0."""
-    tested = [each for of in found.values() for each in of.values()]
-    return [results_json.established(each.get("crossed", each), alpha) for each in tested]
+    """For each number whether it differs from 0."""
+    return [results_json.established(leaf, alpha) for of in found.values() for leaf in of.values()]
 
 
 def low_high(found: Found) -> tuple[tuple[str, str], tuple[str, str]]:

@@ -29,7 +29,7 @@ __all__ = [
 # What a name in brackets stands for, and which names these are where they are always the same.
 PLACES: dict[str, tuple[str, Collection[str]]] = {
     "arm": ("an arm of the study", ()),
-    "system": ("an arm, `base` (the untrained model), `always_na` or `always_pass`", ()),
+    "system": ("an arm, `base` (the base model), `always_na` or `always_pass`", ()),
     "dataset": ("a dataset of the study", ()),
     "mixture": ("a mixture of the study", ()),
     "part": ("`total`, or a part of the arm's reward", ()),
@@ -48,7 +48,7 @@ PLACES: dict[str, tuple[str, Collection[str]]] = {
     ),
     "outcome": ("`na_share` (share of NA among all answers) or `accuracy`", protocols.OUTCOMES),
     "share": (
-        "of a change over the untrained model: `total`, `shift` (what two constants give) or "
+        "of a change over the base model: `total`, `shift` (what two constants give) or "
         "`learning` (the rest)",
         ("total", "shift", "learning"),
     ),
@@ -69,15 +69,15 @@ PLACES: dict[str, tuple[str, Collection[str]]] = {
     ),
     "quantity": ("what is compared, such as `balanced_over_hard_only`", ()),
     "measure": (
-        "`change` of balanced accuracy over the untrained model, the `learning` in it, its `slope` "
+        "`change` of balanced accuracy over the base model, the `learning` in it, its `slope` "
         f"per {statements.PER} prompts of a dataset, or `recall_na`",
         ("change", "learning", "slope", "recall_na"),
     ),
     "spread": (
-        "over seeds: `crossed` (their mean, with the interval and the test for other seeds and "
-        "other examples), `grouped` (the same for other groups of examples), `seed_variance` and "
-        "`example_variance` (of the mean, from one choice of seeds or of examples to another)",
-        ("crossed", "grouped", "seed_variance", "example_variance"),
+        "over seeds: `grouped` (their mean, with the interval and the test for other seeds and "
+        "other groups of examples), `seed_variance` and `example_variance` (of the mean, from one "
+        "choice of seeds or of examples to another)",
+        ("grouped", "seed_variance", "example_variance"),
     ),
 }
 _NAMES = {place: names for place, (_, names) in PLACES.items()}
