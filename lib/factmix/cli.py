@@ -317,13 +317,13 @@ def rerun_diff(
     study, fresh = _open(study_name)
     committed = Paths(ROOT / "results" / study.name)
     if answers:
-        compare, text, record = rerun.answers_diff, rerun.answers_as_text, rerun.ANSWERS_RECORD
+        compare, text, keep = rerun.answers_diff, rerun.answers_as_text, rerun.freeze_answers
     else:
-        compare, text, record = rerun.rerun_diff, rerun.as_text, rerun.RECORD
+        compare, text, keep = rerun.rerun_diff, rerun.as_text, rerun.freeze
     compared = compare(committed, fresh)
     print(json.dumps(compared, indent=2) if as_json else text(compared))
     if freeze:
-        print(f"wrote {rerun.freeze(compared, committed, record)}", file=sys.stderr)
+        print(f"wrote {keep(compared, committed)}", file=sys.stderr)
 
 
 @app.command()

@@ -186,6 +186,7 @@ def kill(copy: Copy, seconds: float, undisturbed: dict[str, Any]) -> dict[str, A
 def campaign(kills: int, seed: int) -> Iterator[dict[str, Any]]:
     """The undisturbed run and the outcome of each kill so far, after every kill."""
     rng = np.random.default_rng(seed)
+    commit = made_with()["git_commit"]  # before the outcome is a change of the checkout
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
         copy = Copy(Path(folder))
         copy.clean()
@@ -203,7 +204,7 @@ def campaign(kills: int, seed: int) -> Iterator[dict[str, Any]]:
             yield {
                 "command": f"python tests/faults/kills.py {kills} --seed {seed}",
                 "study": {"steps": STEPS, "checkpoint_steps": CHECKPOINT_STEPS},
-                "made_with": made_with("torch", "trl"),
+                "made_with": made_with("torch", "trl") | {"git_commit": commit},
                 "undisturbed_seconds": round(took, 1),
                 "kills": outcomes,
             }

@@ -11,7 +11,6 @@ import pytest
 
 from factmix import cli
 from factmix.results.rerun_diff import (
-    ANSWERS_RECORD,
     Origin,
     RerunDiffError,
     answers_as_text,
@@ -19,6 +18,7 @@ from factmix.results.rerun_diff import (
     as_text,
     comparable,
     freeze,
+    freeze_answers,
     origin,
     recorded,
     recorded_answers,
@@ -149,12 +149,13 @@ def test_answers_of_some_runs_are_compared_example_by_example(
     assert (run["examples"], run["same"], run["largest"]) == (2, 1, 0.25)
     text = answers_as_text(found)
     assert "easy-s0: 1 of 2 answers the same, largest difference of a probability 0.25" in text
-    assert recorded_answers(committed) is None
-    freeze(found, committed, ANSWERS_RECORD)
-    kept = recorded_answers(committed)
-    assert kept is not None and kept["runs"] == found["runs"]
+    assert recorded_answers(committed) == []
+    later = found | {"fresh": found["fresh"] | {"finished": "2027-01-02T00:00:00+00:00"}}
+    for compared in (found, found, later):  # the same rerun is kept once
+        freeze_answers(json.loads(json.dumps(compared)), committed)
+    assert [kept["runs"] for kept in recorded_answers(committed)] == [found["runs"]] * 2
     answer(committed, ["NA", "NA"], [0.75, 0.75])  # frozen anew: the record is of other answers
-    assert recorded_answers(committed) is None
+    assert recorded_answers(committed) == []
 
 
 def test_answers_that_are_no_rerun_are_refused(committed: Paths, fresh: Paths) -> None:
@@ -164,7 +165,7 @@ def test_answers_that_are_no_rerun_are_refused(committed: Paths, fresh: Paths) -
     found = answers_diff(committed, committed)
     assert "(not trained anew)" in answers_as_text(found)
     with pytest.raises(RerunDiffError, match=r"not a rerun.*easy-s0"):
-        freeze(found, committed, ANSWERS_RECORD)
+        freeze_answers(found, committed)
     answer(fresh, ["NA", "PASS"], [0.75, 0.25], ids="ac")
     with pytest.raises(RerunDiffError, match=r"2 examples that are not those of .*predictions"):
         answers_diff(committed, fresh)

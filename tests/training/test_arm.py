@@ -227,3 +227,23 @@ def test_a_run_that_depends_on_something_else_is_not_taken_over(
         write_parquet(paths(tmp_path).sample(sample), pd.DataFrame({"id": ["y"]}))
     assert taken(run, tmp_path) is None
     assert not paths(tmp_path).run(run).exists()
+
+
+def test_a_run_of_earlier_code_is_accepted_and_keeps_the_hash_of_that(
+    run: Run, tmp_path: Path
+) -> None:
+    folder, now = commit(run, tmp_path), freshness.code_sha256("train")
+    file = folder / "run.json"
+    kept = read_record(file)
+    for earlier in ("b" * 64, "c" * 64):
+        kept["depends_on"]["code_sha256"] = earlier
+        write_record(file, kept)
+        assert arm.take_over(run, paths(tmp_path), tmp_path / "results") is None
+        arm.accept_code(file)
+        kept = read_record(file)
+        assert kept["depends_on"]["code_sha256"] == now
+        assert kept["trained_with_code_sha256"] == "b" * 64  # also when accepted again
+    assert arm.take_over(run, paths(tmp_path), tmp_path / "results") == folder
+    before = file.read_bytes()
+    arm.accept_code(file)
+    assert file.read_bytes() == before

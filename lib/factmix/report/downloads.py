@@ -131,15 +131,15 @@ def rerun(results: Results) -> str:
 
     The rerun may be of some runs only, which are compared by their answers.
     """
-    kept, answers = rerun_diff.recorded(results.paths), rerun_diff.recorded_answers(results.paths)
-    if answers:
-        answers["origin"] = rerun_diff.Origin(**answers["fresh"])
-        answers["of"] = len(results.study.all_runs())
+    kept, reruns = rerun_diff.recorded(results.paths), rerun_diff.recorded_answers(results.paths)
+    for again in reruns:
+        again["origin"] = rerun_diff.Origin(**again["fresh"])
+        again["of"] = len(results.study.all_runs())
         rows = [
             [f"`{name}`", f"{run['examples']:,}", f"{run['same']:,}", f"{run['largest']:.2g}"]
-            for name, run in answers["runs"].items()
+            for name, run in again["runs"].items()
         ]
-        answers["table"] = table(
+        again["table"] = table(
             ["run", "claims", "same answer", "largest difference of a probability"], rows
         )
     if kept:
@@ -151,4 +151,4 @@ def rerun(results: Results) -> str:
         ]
         header = ["unit", "number", "committed", "rerun", "difference"]
         kept["table"] = table(header, rows) if rows else ""
-    return render("rerun.md.j2", kept=kept, answers=answers)
+    return render("rerun.md.j2", kept=kept, reruns=reruns)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from factmix.report.sources import Results
+from factmix.report.sources import Results, with_same_arms
 from factmix.report.templates import say
 from factmix.results import rerun_diff
 
@@ -54,10 +54,11 @@ def foot(results: Results, committed: Sequence[Results], page: str = "") -> str:
         page: as for `head`.
     """
     kept = None if results.fresh else rerun_diff.recorded(results.paths)
-    rerun, comparable = _nearness(kept) if kept else None, {each.name for each in committed}
-    some = None if results.fresh else rerun_diff.recorded_answers(results.paths)
-    answers = _of_some(some) if some else None
-    about = results, rerun_diff.origin(results.root), rerun, answers, results.name in comparable
+    rerun = _nearness(kept) if kept else None
+    comparable = results.fresh and with_same_arms(results, committed) is not None
+    some = [] if results.fresh else rerun_diff.recorded_answers(results.paths)
+    answers = _of_some(some[-1]) if some else None
+    about = results, rerun_diff.origin(results.root), rerun, answers, comparable
     return say("provenance.j2", "foot", *about, ELSEWHERE.get(page))
 
 

@@ -134,17 +134,47 @@ def rerun_diff(committed: Paths, fresh: Paths) -> dict[str, Any]:
     }
 
 
-def freeze(compared: Mapping[str, Any], committed: Paths, name: str = RECORD) -> Path:
+def freeze(compared: Mapping[str, Any], committed: Paths) -> Path:
     """Writes a comparison beside the committed results, where the book reads it.
 
     Args:
-        compared: from `rerun_diff`, or from `answers_diff`.
+        compared: from `rerun_diff`.
         committed: the results that it is of.
-        name: of the file: `RECORD`, or `ANSWERS_RECORD`.
 
     Raises:
         RerunDiffError: an arm was not trained again, or no run has a date.
     """
+    _check_rerun(compared, committed)
+    record = committed.root / RECORD
+    write_json(record, compared)
+    return record
+
+
+def freeze_answers(compared: Mapping[str, Any], committed: Paths) -> Path:
+    """Adds a comparison of answers to those that are kept beside the committed results.
+
+    Args:
+        compared: from `answers_diff`; replaces one of the same rerun.
+        committed: the results that it is of.
+
+    Raises:
+        RerunDiffError: as `freeze` does.
+    """
+    _check_rerun(compared, committed)
+    record = committed.root / ANSWERS_RECORD
+    others = [each for each in _kept_answers(record) if each["fresh"] != compared["fresh"]]
+    write_json(record, {"reruns": [*others, compared]})
+    return record
+
+
+def _kept_answers(record: Path) -> list[dict[str, Any]]:
+    if not record.is_file():
+        return []
+    kept: list[dict[str, Any]] = json.loads(record.read_text(encoding="utf-8"))["reruns"]
+    return kept
+
+
+def _check_rerun(compared: Mapping[str, Any], committed: Paths) -> None:
     if compared["not_rerun"] or not compared["fresh"]["finished"]:
         which = ", ".join(compared["not_rerun"]) or "no run.json has a date"
         raise RerunDiffError(
@@ -152,9 +182,6 @@ def freeze(compared: Mapping[str, Any], committed: Paths, name: str = RECORD) ->
             f"({which}); remove the folder of the run, and make it with: "
             f"make study STUDY={compared['study']}"
         )
-    record = committed.root / name
-    write_json(record, compared)
-    return record
 
 
 def recorded(committed: Paths) -> dict[str, Any] | None:
@@ -213,23 +240,22 @@ def answers_diff(committed: Paths, fresh: Paths) -> dict[str, Any]:
     }
 
 
-def recorded_answers(committed: Paths) -> dict[str, Any] | None:
-    """What `freeze` wrote of `answers_diff`, of the runs whose committed answers are still those.
+def recorded_answers(committed: Paths) -> list[dict[str, Any]]:
+    """What `freeze_answers` kept, in its order, of runs whose committed answers are still those.
 
     Returns:
-        as `answers_diff`; None where there is no such run.
+        each as `answers_diff` returned it.
     """
-    record = committed.root / ANSWERS_RECORD
-    if not record.is_file():
-        return None
-    kept: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
-    kept["runs"] = {
-        name: run
-        for name, run in kept["runs"].items()
-        if (file := committed.root / name / PREDICTIONS).is_file()
-        and rows_sha256(file) == run["sha256"]
-    }
-    return kept if kept["runs"] else None
+    current = []
+    for kept in _kept_answers(committed.root / ANSWERS_RECORD):
+        runs = {
+            name: run
+            for name, run in kept["runs"].items()
+            if (file := committed.root / name / PREDICTIONS).is_file()
+            and rows_sha256(file) == run["sha256"]
+        }
+        current += [kept | {"runs": runs}] if runs else []
+    return current
 
 
 def answers_as_text(compared: Mapping[str, Any]) -> str:

@@ -200,6 +200,27 @@ def finish(folder: Path, facts: Mapping[str, Any], tables: Sequence[str] = TABLE
     write_record(folder / "run.json", {**facts, **sealed})
 
 
+def accept_code(record: Path) -> None:
+    """Lets a finished run count as current with the training code as it is now.
+
+    For changes that leave what is learned the same but for rounding, which a rerun must show. The
+    hash of the code that trained the run is kept.
+
+    Args:
+        record: its run.json.
+
+    Raises:
+        DamagedError: it is not as it was written.
+    """
+    kept = read_record(record)
+    depends_on = kept["depends_on"]
+    now = freshness.code_sha256("train")
+    if depends_on["code_sha256"] != now:
+        trained = {"trained_with_code_sha256": depends_on["code_sha256"]}
+        depends_on["code_sha256"] = now
+        write_record(record, trained | kept)
+
+
 def make_room(folder: Path, depends_on: freshness.Record, tables: Sequence[str] = TABLES) -> None:
     """Moves a run with other settings, data or code aside, and prints why.
 

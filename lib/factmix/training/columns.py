@@ -15,8 +15,8 @@ SEAL = "sha256.json"  # of a checkpoint: the SHA-256 of each of its files
 
 # predictions.parquet, in this order
 PREDICTIONS: dict[str, str] = {
-    "arm": "arm that answered; `base` is the untrained model",
-    "seed": "seed of the arm's training; 0 for the untrained model",
+    "arm": "arm that answered; `base` is the base model",
+    "seed": "seed of the arm's training; 0 for the base model",
     "dataset": "dataset of the example",
     "id": "the example, unique within its dataset",
     "group": "unit that is never split between training and evaluation, such as an entity",
@@ -47,7 +47,7 @@ METRICS: dict[str, str] = {
     "entropy": "mean entropy of the sampled tokens' distribution, nats",
     "format_rate": "share of the completions that are exactly one label",
     "grad_norm": "norm of the gradient before clipping",
-    "kl": "drift from the untrained model, nats per token, at every 20th step and the last; not in"
+    "kl": "drift from the base model, nats per token, at every 20th step and the last; not in"
     " the loss",
     "learning_rate": "of this step",
     "loss": "of GRPO; near zero by construction, as advantages are centred within groups",
@@ -64,7 +64,7 @@ REWARDS: dict[str, str] = {
     "dataset": "dataset of the training claim",
     "id": "the claim's example, unique within its dataset",
     "gold": "its label",
-    "before": "what one answer of the untrained model earns, sampled as in training",
+    "before": "what one answer of the base model earns, sampled as in training",
     "after": "the same of the trained model, with the same random numbers",
 }
 
@@ -76,6 +76,8 @@ RUN: dict[str, str] = {
     "depends_on": "all that decides what is learned: settings, and SHA-256 of the code (null where "
     "it was not recorded), of the training sample and of the base model's files (none for a model "
     "of the hub)",
+    "trained_with_code_sha256": "of the code that trained it, where `depends_on` has that of later "
+    "code, with which the run still counts as current; only there",
     "evaluation_sample_sha256": "of the evaluation set",
     "steps": "training steps",
     "learning_rate": "of the training",
