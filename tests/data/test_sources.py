@@ -16,7 +16,9 @@ def test_every_source_has_a_checksum_a_licence_and_a_file_of_its_own():
     assert len({source.file for source in SOURCES.values()}) == len(SOURCES)
 
 
-@pytest.mark.parametrize("name", ["vitaminc_real", "climate_fever", "fever_paper_dev"])
+@pytest.mark.parametrize(
+    "name", ["vitaminc_real", "climate_fever", "fever_paper_dev", "fever_symmetric"]
+)
 def test_the_files_of_the_mirror_are_the_registered_ones(mirror, name):
     path = fetch(name)
     assert path.parent == mirror

@@ -76,7 +76,10 @@ def test_freeze_removes_runs_that_the_study_no_longer_has_and_nothing_else(study
 
 
 @pytest.mark.parametrize("kept", [False, True])
-@pytest.mark.parametrize(("of", "notebook"), [("card", "base_model"), ("supervised", "supervised")])
+@pytest.mark.parametrize(
+    ("of", "notebook"),
+    [("card", "base_model"), ("supervised", "supervised"), ("unseen", "unseen")],
+)
 def test_a_card_of_other_weights_is_not_frozen_and_none_is_left_beside_new_results(
     study, paths, tmp_path, kept, of, notebook
 ):
@@ -87,12 +90,28 @@ def test_a_card_of_other_weights_is_not_frozen_and_none_is_left_beside_new_resul
         answers.attrs = {"depends_on": {"model_sha256": {"model.safetensors": weights}}}
         write_parquet(base, answers)
         if weights == "old":
-            card = getattr(into if kept else paths, of)
+            place = into if kept else paths
+            card = place.root / "unseen" / "x.json" if of == "unseen" else getattr(place, of)
             write_json(card, {"model_sha256": {"model.safetensors": "old"}})
             freeze(study, paths, into.root)
     remedy = rf"is of another model .*notebooks/{notebook}\.md .*{notebook}\.ipynb -p study=quick"
     with pytest.raises(CompareError, match=remedy):
         freeze(study, paths, into.root)
+
+
+def test_answers_of_other_adapters_to_an_unseen_dataset_are_not_frozen(study, paths, tmp_path):
+    record = paths.arm("balanced", 0) / "run.json"
+    write_record(record, {**read_record(record), "adapter_sha256": "a"})
+    answered = paths.root / "unseen" / "x.parquet"
+    write_parquet(answered, pd.DataFrame({"arm": ["balanced"]}))
+    measured = answered.with_suffix(".json")
+    write_json(measured, {"adapters": {"balanced": "a"}})
+    into = tmp_path / "results"
+    freeze(study, paths, into)
+    assert (into / "unseen" / "x.parquet").is_file() and (into / "unseen" / "x.json").is_file()
+    write_json(measured, {"adapters": {"balanced": "b"}})
+    with pytest.raises(CompareError, match=r"x\.json is of another model .*notebooks/unseen\.md"):
+        freeze(study, paths, into)
 
 
 def test_a_run_of_another_committed_study_is_kept_there_alone(study, paths, tmp_path):

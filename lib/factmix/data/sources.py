@@ -45,6 +45,13 @@ SOURCES = {
         licence="CC BY-SA 3.0",
         size=1_644_623,
     ),
+    "fever_symmetric": Source(
+        url="https://raw.githubusercontent.com/TalSchuster/talschuster.github.io/"
+        "7bc16c189306f5fe112fae38604a6bb6a1b71ec7/static/vitaminc_baselines/fever_symmetric.zip",
+        sha256="f9355f0ba824b2e8cf7caadc41b2e69304e3d4d611628a9ec68999464a0cf7ff",
+        licence="CC BY-SA 3.0",
+        size=106_121,
+    ),
     "climate_fever": Source(
         url="https://raw.githubusercontent.com/tdiggelm/climate-fever-dataset/"
         "336f0a46c98920a6f40926385ce71ba877a7b863/dataset/climate-fever.jsonl",

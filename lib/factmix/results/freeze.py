@@ -1,10 +1,10 @@
 """What is kept of a finished study: its results, and the small files that its figures need."""
 
 import json
-import operator
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from factmix.results.answers import (
@@ -22,12 +22,6 @@ from factmix.study.paths import Paths
 from factmix.study.run import BASE, PREDICTIONS, Run
 from factmix.study.spec import Study
 from factmix.training.columns import TABLES, TRAINED
-
-# What was measured of a base model, by the notebook that writes it.
-MEASURED = {
-    "base_model": operator.attrgetter("card"),
-    "supervised": operator.attrgetter("supervised"),
-}
 
 
 def freeze(
@@ -86,8 +80,10 @@ def freeze(
     if pages:
         sources += [page for page in _pages(paths) if page.stem in kept or not _of_arm(page)]
     _check_measured(study, paths, Paths(into))
-    optional = (paths.learning_rate, paths.shortcuts, *(of(paths) for of in MEASURED.values()))
+    optional = (paths.learning_rate, paths.shortcuts)
     sources += [source for source in optional if source.is_file()]
+    sources += [file for _, file in _measured(paths)]
+    sources += sorted(paths.unseen("*").parent.glob("*.parquet"))
     into.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{into.name}-", dir=into.parent) as folder:
         aside = Path(folder)
@@ -147,21 +143,38 @@ def _check_results(study: Study, copied: Paths, run: Paths) -> None:
         )
 
 
+def _measured(paths: Paths) -> Iterator[tuple[str, Path]]:
+    """The notebooks that measure models beside the workflow, and the files that they wrote."""
+    files = [
+        ("base_model", paths.card),
+        ("supervised", paths.supervised),
+        *(("unseen", file) for file in sorted(paths.unseen("*").parent.glob("*.json"))),
+    ]
+    return ((notebook, file) for notebook, file in files if file.is_file())
+
+
 def _check_measured(study: Study, paths: Paths, kept: Paths) -> None:
     """Raises CompareError if what would be kept was measured on other weights than the answers."""
     (base,) = [run for run in study.base_runs() if run.name == BASE]
     answered = read_attributes(paths.run(base) / PREDICTIONS).get("depends_on", {})
-    for source, files in MEASURED.items():
-        places = (files(paths), files(kept))
-        file = next((each for each in places if each.is_file()), None)
-        if file is None:
-            continue
+    files = {  # those of the run replace what is kept
+        file.relative_to(each.root): (notebook, file)
+        for each in (kept, paths)
+        for notebook, file in _measured(each)
+    }
+    for notebook, file in files.values():
         measured = json.loads(file.read_text(encoding="utf-8"))
-        if any(measured.get(key) != answered.get(key) for key in BASE_MODEL):
+        now = {
+            run.arm: read_record(paths.run(run) / "run.json")["adapter_sha256"]
+            for run in study.runs()
+            if run.arm in measured.get("adapters", {})
+        }
+        same_base = all(measured.get(key) == answered.get(key) for key in BASE_MODEL)
+        if not same_base or now != measured.get("adapters", {}):
             raise CompareError(
-                f"{file} is of another model than the one that the runs start from; measure that"
-                f" with: factmix notebook notebooks/{source}.md"
-                f" {paths.root / 'notebooks' / source}.ipynb -p study={study.name}"
+                f"{file} is of another model than the one that the runs start from, or that they"
+                f" trained; measure that with: factmix notebook notebooks/{notebook}.md"
+                f" {paths.root / 'notebooks' / notebook}.ipynb -p study={study.name}"
             )
 
 

@@ -144,6 +144,10 @@ class Paths:
         """What the labels of an arm's training claims taught the base model; see supervised.md."""
         return self.base / "supervised.json"
 
+    def unseen(self, dataset: str) -> Path:
+        """The answers of all systems to a dataset that the study does not have."""
+        return self.root / "unseen" / f"{dataset}.parquet"
+
     @property
     def learning_rate(self) -> Path:
         """The learning rates that the search tried, and the one it chose."""
