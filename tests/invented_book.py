@@ -208,8 +208,14 @@ def invent_book(folder: Path) -> dict[str, str]:
         invent_run(study, Paths(folder / "invented" / name))
         kept = Paths(folder / "results" / name)
         freeze(study, Paths(folder / "invented" / name), kept.root)
-        if (card := Paths(ROOT / "results" / name).card).is_file():
-            shutil.copy(card, kept.card)
+        committed = Paths(ROOT / "results" / name)
+        measured = [committed.card, committed.supervised]
+        for file in (*measured, *committed.unseen("*").parent.glob("*.json")):
+            if file.is_file():
+                copy = kept.root / file.relative_to(committed.root)
+                copy.parent.mkdir(exist_ok=True)
+                shutil.copy(file, copy)
+    shutil.copytree(ROOT / "results" / "faults", folder / "results" / "faults")
     return environment(folder)
 
 

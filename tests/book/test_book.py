@@ -40,6 +40,14 @@ def test_no_role_is_left_as_it_was_written(built: Path) -> None:
 
 
 @pytest.mark.slow
+def test_no_row_of_a_table_is_left_as_it_was_written(built: Path) -> None:
+    html = built / "_build" / "html"
+    for file in (*html.glob("*.html"), *(html / "appendix").glob("*.html")):
+        shown = BeautifulSoup(file.read_text(encoding="utf-8"), "html.parser")
+        assert not [each for each in shown.find_all("p") if " | " in each.get_text()], file.name
+
+
+@pytest.mark.slow
 def test_number_in_prose_is_that_of_the_results(built: Path) -> None:
     results = json.loads((built / "results/main/results.json").read_text())
     share = results["answer_share"]["base"]["revision"]["NA"]["value"]

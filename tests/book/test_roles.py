@@ -49,7 +49,7 @@ def test_facts_are_interval_n_test_study_arm_seed_and_name(
 
 @pytest.mark.parametrize(
     ("run", "arm"),
-    [("base", "base, the untrained model"), ("data", "none, it follows from the data")],
+    [("base", "base, the base model"), ("data", "none, it follows from the data")],
 )
 def test_a_number_of_no_training_has_no_seed(
     roles: ModuleType, tmp_path: Path, run: str, arm: str

@@ -152,7 +152,8 @@ def test_a_run_of_either_committed_study_is_compared_with_it(both: list[Results]
         line = provenance.foot(fresh, both)
         assert line.endswith("compared with the committed results above")
     other = replace(both[0], content={"study": {"name": "another"}}, fresh=True)
-    assert provenance.foot(other, both).endswith("no committed results to compare with")
+    assert provenance.foot(other, both).endswith("compared with the committed results above")
+    assert provenance.foot(other, both[1:]).endswith("no committed results to compare with")
 
 
 def test_downloads_leave_out_arms_that_the_study_no_longer_has(
@@ -229,7 +230,7 @@ def test_the_foot_and_the_downloads_say_which_runs_were_made_again(tmp_path: Pat
 
     def keep() -> tuple[str, str]:
         found = rerun_diff.answers_diff(Paths(folder), Paths(tmp_path / "again"))
-        rerun_diff.freeze(found, Paths(folder), rerun_diff.ANSWERS_RECORD)
+        rerun_diff.freeze_answers(found, Paths(folder))
         results = sources.read(folder)
         return provenance.foot(results, [results]), downloads.rerun(results)
 
@@ -249,4 +250,6 @@ def test_the_runs_made_again_are_those_that_the_commit_of_the_plan_draws() -> No
     (commit,) = re.findall(r"\b[0-9a-f]{40}\b", page)
     runs = [run.name for run in find_study("main").all_runs()]
     kept = json.loads((ROOT / "results" / "main" / rerun_diff.ANSWERS_RECORD).read_text())
-    assert set(kept["runs"]) == set(random.Random(int(commit, 16)).sample(runs, 3))
+    assert kept["reruns"]
+    for again in kept["reruns"]:
+        assert set(again["runs"]) == set(random.Random(int(commit, 16)).sample(runs, 3))

@@ -77,7 +77,7 @@ def test_the_sentences_about_shares_have_each_questions_verdict(swept: Results) 
     assert "**yes**" in line and "would have been found" not in line
     assert "another verdict holds of 1 of these questions" in text
     assert (
-        "two sentences on *dispatch*, heights of encyclopedia and revision minus those of" in text
+        "two sentences on *dispatch*, fitted learning with encyclopedia and revision only" in text
     )
     short = findings.domain_shares(swept, "short")
     assert "Does learning follow kinds of claims? **Undecided**" in short
@@ -99,7 +99,7 @@ def test_the_first_page_says_what_carries_over(swept: Results) -> None:
         assert ("which is not established" in text) == (said == "undecided")
         assert "mean of 7 comparisons" in text
         assert "(conflict on debate) to" in text and "(dated on dispatch); taken" in text
-        assert "1 of them are established as above zero, 0 as below" in text
+        assert "1 of them is established as above zero, 0 as below" in text
     number |= {"value": -0.1, "p_holm": 0.001}
     text = findings.domain_shares(swept, "kinds")
     assert "carries over: on average, other kinds rather than the same" in text

@@ -1,6 +1,10 @@
 """The tests of a base model that a study's own answers and curves can make."""
 
 import copy
+import json
+import shutil
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,3 +58,65 @@ def test_the_failed_tests_that_block_are_named(real: Results) -> None:
     assert "Learning was established for no arm on any dataset." in said
     real.content["learning"]["balanced"]["fever"]["learning"] |= {"value": 0.1, "p_holm": 0.001}
     assert "no arm" not in shown(real)["real-rejected"]
+
+
+def control(real: Results, root: Path, learning: dict[str, Any]) -> Results:
+    """The study with a control by labels that gained this everywhere beyond moved thresholds."""
+    shutil.copytree(real.root, root)
+    leaf = {"value": 0.05, "unit": "points", "n": 400, "run": "supervised", "interval": [0.0, 0.1]}
+    found = {"shift": leaf, "over_constants": leaf, "learning": leaf | learning}
+    made = {
+        "claims": 171,
+        "mixture": "balanced",
+        "steps": 60,
+        "batch": 16,
+        "own": {"before": 0.5, "after": 0.75},
+        "gained": dict.fromkeys(real.datasets, found),
+    }
+    beside = Results(root, real.content)
+    beside.paths.supervised.write_text(json.dumps(made))
+    return beside
+
+
+@pytest.mark.parametrize("p_holm", [0.001, 0.5])
+def test_what_labels_teach_stands_beside_the_tests(
+    real: Results, tmp_path: Path, p_holm: float
+) -> None:
+    said = shown(control(real, tmp_path / "real", {"value": 0.04, "p_holm": p_holm}))
+    made = row(said["real-tests"], "A4, blocking", "supervised training over constants", "vitaminc")
+    assert made[-3:] == ["0.050", "at least 0.08", "**no**"]
+    told = said["real-labels"]
+    assert "right in 75%, and was in 50%" in told
+    everywhere = "on fever, vitaminc and climate_fever: there is something to learn there"
+    assert (everywhere in told) == (p_holm < 0.01)
+    assert ("nowhere, as far as is established" in told) == (p_holm > 0.01)
+    assert len(said["real-labels-table"].splitlines()) == 2 + len(real.datasets)
+
+
+def test_answers_to_a_dataset_of_no_mixture_are_counted(real: Results, tmp_path: Path) -> None:
+    def answered(change: float | None, p_holm: float = 0.0) -> dict[str, Any]:
+        leaf = {"value": 0.5, "unit": "fraction", "n": 355, "run": "x", "interval": [0.4, 0.6]}
+        of = {"right": leaf, "na": {"value": 0.25, "unit": "fraction", "n": 9, "run": "x"}}
+        of["auroc_pass_fail"] = {"value": 0.51, "unit": "", "n": 9, "run": "x"}
+        if change is not None:
+            more = {"value": change, "unit": "points", "n": 355, "run": "x", "p_holm": p_holm}
+            of["change"] = more
+        return of
+
+    systems = {
+        "base": answered(None),
+        "format_only": answered(0.1, 0.001),
+        "balanced": answered(-0.1, 0.001),
+        "hard_only": answered(-0.2, 0.5),
+    }
+    root = tmp_path / "real"
+    (root / "unseen").mkdir(parents=True)
+    record = {"claims": 1400, "left_out": 20, "systems": systems}
+    (root / "unseen" / "boxes.json").write_text(json.dumps(record))
+    shutil.copy(real.paths.study, root)
+    said = model_page.of_unseen(Results(root, real.content), "real")
+    assert said.keys() == {"real-boxes", "real-boxes-table"}
+    assert "Of 1,400 pairs of claim and evidence (20 more were left out" in said["real-boxes"]
+    assert "right after training in 1 of 3 arms, and fewer in 1." in said["real-boxes"]
+    assert row(said["real-boxes-table"], "base model")[1:3] == ["50.0 [40.0,\u00a060.0]", "\u2013"]
+    assert row(said["real-boxes-table"], "`balanced`")[2:4] == ["\u221210.0", "0.001"]

@@ -2,6 +2,7 @@
 
 import copy
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,11 @@ def test_columns_of_numbers_are_aligned_right_and_those_of_words_left() -> None:
     assert markdown.tabled("\n".join(lines), words=True).splitlines()[1].count("--:") == 0
 
 
+def test_rows_that_have_run_together_are_no_table() -> None:
+    with pytest.raises(ValueError, match=r"expected 2 cells below \['a', 'b'\]; got 3"):
+        markdown.tabled("a | b\n1 | 23 | 4")
+
+
 def test_run_page_shows_the_figures_of_every_baseline(two_protocols: Drawn) -> None:
     results, drawn = two_protocols
     page = run_pages.page(results, [results, results], drawn, {})
@@ -151,3 +157,28 @@ def test_the_page_of_a_run_with_several_seeds_says_which_its_numbers_are_of(
     assert said not in run_pages.page(results, [results], drawn, {})
     results, drawn = draw_invented(changed("smoke", seeds=[1, 2]), tmp_path)
     assert f"{said}1." in run_pages.page(results, [results], drawn, {})
+
+
+def test_a_run_stands_beside_the_same_arms_and_seed_of_a_committed_study(
+    two_protocols: Drawn,
+) -> None:
+    run, drawn = two_protocols
+    content = copy.deepcopy(run.content) | {"study": run.content["study"] | {"name": "larger"}}
+    larger = replace(run, content=content)
+    assert "The study `larger` has the same arms" in run_pages.page(run, [larger], drawn, {})
+    (arm, *_), (dataset, *_) = run.arms, run.datasets
+    leaf = content["metrics"][arm][dataset]["balanced_accuracy"]
+    here = leaf["value"]
+    # a mean over seeds, of which one is that of the run
+    leaf |= {"value": 0.0, "by_seed": [here - 0.01, 1.0]}
+    content["seeds"] = [run.seed, 7]
+    page = run_pages.page(run, [larger], drawn, {})
+    of = 2 * len(run.arms) * len(run.datasets)
+    assert f"Of {of} metrics, {of - 1} are the same here; the largest difference is 1.0" in page
+    first = f"| `{arm}` | {dataset} | {100 * here - 1:.1f} | {100 * here:.1f} |"
+    assert first in page
+    other = changed("smoke", seeds=[7])
+    elsewhere = replace(larger)
+    elsewhere.__dict__["study"] = other
+    assert "There are no committed results" in run_pages.page(run, [elsewhere], drawn, {})
+    assert "has the same arms" not in run_pages.page(run, [elsewhere], drawn, {})

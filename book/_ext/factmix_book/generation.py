@@ -17,6 +17,7 @@ from factmix.report.sources import (
     ASIDES,
     BENCHMARKS,
     KILLS,
+    KILLS_SMOLLM2,
     PUBLISHED,
     RECIPES,
     Results,
@@ -95,7 +96,7 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
     of_real = [
         default.root,
         real.root,
-        *_words("tables", "real", "findings", "learning", "transfer"),
+        *_words("tables", "real", "findings", "learning", "transfer", "model"),
     ]
     yield "real", "real", (default, real), of_real
     yield "published numbers", "published_numbers", (default,), published
@@ -103,7 +104,7 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
     yield "published tables", "published_tables", (default,), made_of
     made_of = [speed, BENCHMARKS, *_words("tables", "benchmarks")]
     yield "measured", "measured", (speed,), made_of
-    yield "killed", "killed", (KILLS,), [KILLS, *_words("kills")]
+    yield "killed", "killed", (KILLS, KILLS_SMOLLM2), [KILLS, KILLS_SMOLLM2, *_words("kills")]
     made_of = [*roots, PUBLISHED, BENCHMARKS, STUDIES, *_words("rerun")]
     yield "downloads", "committed_downloads", (default, book.asides), made_of
     yield "two systems", "two_systems", (default,), [default.root]

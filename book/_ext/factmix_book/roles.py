@@ -176,7 +176,7 @@ def facts(leaf: Any, key: str, source: Source) -> Facts:
     elif run == "data":
         found.append(("arm", "none, it follows from the data"))
     elif run:
-        found.append(("arm", f"{run}, the untrained model" if run.startswith("base") else run))
+        found.append(("arm", f"{run}, the base model" if run.startswith("base") else run))
     return [*found, ("name", key)]
 
 

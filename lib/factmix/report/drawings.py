@@ -19,7 +19,7 @@ from factmix.report.baselines import BaselineGroup, baseline_groups, compared_mi
 from factmix.report.published_study import Published
 from factmix.report.sources import Results
 from factmix.report.templates import say
-from factmix.results import compare
+from factmix.results import of_training
 from factmix.results.numbers import Leaf
 from factmix.results.results_json import result_key, tidy
 from factmix.results.statements import DECIDING, families
@@ -148,7 +148,7 @@ def _gains(group: BaselineGroup, *metrics: str) -> Drawing:
 def _learning(group: BaselineGroup) -> Drawing:
     rows = group.rows(figure_data.learning(group.results))
     parts = ("shift", "learning")
-    draw = partial(figures.plot_gains, metrics=parts, alpha=group.alpha, over="the untrained model")
+    draw = partial(figures.plot_gains, metrics=parts, alpha=group.alpha, over="the base model")
     return Drawing(rows[rows["metric"].isin(parts)], draw, ("learning", group))
 
 
@@ -160,14 +160,14 @@ def summary(group: BaselineGroup) -> Drawing:
     arms, parts = [result_key(run.arm) for run in deciding.values()], ("total", "learning")
     rows = figure_data.learning(group.results)
     rows = rows[rows["arm"].isin(arms) & rows["metric"].isin(parts)].reset_index(drop=True)
-    draw = partial(figures.plot_gains, metrics=parts, alpha=group.alpha, over="the untrained model")
+    draw = partial(figures.plot_gains, metrics=parts, alpha=group.alpha, over="the base model")
     return Drawing(rows, draw, ("summary", group, arms))
 
 
-def _dose(group: BaselineGroup, metric: str) -> Drawing | None:
-    """Of the arms that differ in their mixture alone; None where step 0 was not answered."""
+def _dose(group: BaselineGroup, metric: str, arms: Collection[str]) -> Drawing | None:
+    """Of some arms that differ in their mixture alone; None where step 0 was not answered."""
     rows = figure_data.dose(group.results)
-    rows = rows[rows["arm"].isin(compared_mixtures(group.results)) & (rows["metric"] == metric)]
+    rows = rows[rows["arm"].isin(arms) & (rows["metric"] == metric)]
     if rows.empty:
         return None
     last = rows.loc[rows.groupby(["arm", "dataset"], sort=False)["step"].idxmax()].itertuples()
@@ -177,6 +177,12 @@ def _dose(group: BaselineGroup, metric: str) -> Drawing | None:
         found = section[str(row.arm)][str(row.dataset)][f"step_{row.step}"]
         ends.setdefault(str(row.arm), {})[str(row.dataset)] = found[metric]
     return Drawing(rows, partial(figures.plot_dose, metric=metric), ("dose", metric, ends))
+
+
+def _deciding_arms(results: Results) -> list[str]:
+    """The arms that decide about the statements."""
+    runs = families(results.study).get(DECIDING, {})
+    return [result_key(run.arm) for run in runs.values()]
 
 
 def _transfer(group: BaselineGroup) -> Drawing:
@@ -215,7 +221,7 @@ def _logged(
     group: BaselineGroup, columns: Iterable[str], arms: Collection[str] = ()
 ) -> pd.DataFrame:
     """What all seeds of the arms, or of some of them, logged at every step."""
-    metrics = group.rows(compare.training_metrics(group.results.study, group.results.paths))
+    metrics = group.rows(of_training.training_metrics(group.results.study, group.results.paths))
     chosen = metrics["arm"].map(result_key).isin(arms or group.arms)
     return metrics[chosen].reset_index(drop=True)[["arm", "seed", "step", *columns]]
 
@@ -230,7 +236,7 @@ def ends(metrics: pd.DataFrame, shown: Mapping[str, str]) -> tuple[Any, ...]:
 
     def of_arm(column: str, arm: str) -> tuple[float, float, str]:
         steps = metrics[metrics["arm"] == arm].groupby("step")[column].mean().sort_index()
-        window = min(compare.WINDOW, max(1, len(steps) // 2))
+        window = min(of_training.WINDOW, max(1, len(steps) // 2))
         unit = "fraction" if column.startswith(SHARES) else ""
         return float(steps[:window].mean()), float(steps[-window:].mean()), unit
 
@@ -301,7 +307,10 @@ _COMPARED: dict[str, Callable[[BaselineGroup], Drawing | None]] = {
     "summary": summary,
     "gains": lambda group: _gains(group, "accuracy", "balanced_accuracy", "macro_f1", "recall_na"),
     "transfer": _transfer,
-    "dose": lambda group: _dose(group, "recall_na"),
+    "dose": lambda group: _dose(group, "recall_na", compared_mixtures(group.results)),
+    "dose-balanced_accuracy": lambda group: _dose(
+        group, "balanced_accuracy", _deciding_arms(group.results)
+    ),
     "pairs": lambda group: Drawing(
         group.rows(figure_data.pairs(group.results)),
         partial(figures.plot_pairs, alpha=group.alpha),

@@ -135,8 +135,11 @@ def _above_zero(leaf: Leaf) -> bool:
 
 def headlines(results: Results) -> str:
     """Findings as a Markdown list: the statements of the plan, NA, the levers, and learning."""
+    families = statements.families(results.study).get(statements.DECIDING, {})
     return render(
         "headlines.md.j2",
+        named={mixture: result_key(run.arm) for mixture, run in families.items()},
+        ceiling=_ceiling(results),
         levers=_levers(results),
         recall_na=_recall_of_na(results),
         learned=_learned(results),
@@ -182,7 +185,7 @@ def _levers(results: Results) -> list[dict[str, Any]]:
 
 
 def learning(results: Results) -> str:
-    """How much of the change over the untrained model is shift, and how much is learning."""
+    """How much of the change over the base model is shift, and how much is learning."""
     section = results.content["learning"]
     where = [(arm, d) for arm in results.arms for d in results.datasets]
 
@@ -303,6 +306,28 @@ def answer(results: Results) -> str:
     )
 
 
+def _ceiling(results: Results) -> dict[str, Any]:
+    """How much there is to gain on the easy domain, and what that leaves of the fourth statement.
+
+    Returns:
+        dataset, and room: to a balanced accuracy of one. Where the fourth statement was tested,
+        narrow: what the better of `easy_only` and `hard_only` gains where it gains least; and left:
+        how much more another mixture could, whose least gain is at most the room.
+    """
+    study, section = results.study, results.content["learning"]
+    easy = [result_key(name) for name, dataset in study.datasets.items() if _easy(dataset)]
+    runs = statements.families(study).get(statements.DECIDING, {})
+    if len(easy) != 1 or not {"easy_only", "hard_only"} <= runs.keys():
+        return {}
+    arms = {mixture: section[result_key(run.arm)] for mixture, run in runs.items()}
+    room = 1 - arms["easy_only"][easy[0]]["before"]["value"]
+    narrow = max(
+        min(arms[mixture][dataset]["total"]["value"] for dataset in results.datasets)
+        for mixture in ("easy_only", "hard_only")
+    )
+    return {"dataset": easy[0], "room": room, "narrow": narrow, "left": room - narrow}
+
+
 def statement(results: Results, name: str) -> str:
     """What the runs say about one statement of the plan, under each reward that it is tested for.
 
@@ -363,24 +388,38 @@ def _rises(results: Results, change: Callable[[str, str], Leaf]) -> dict[str, An
     """Where a change is established for the arms of the deciding reward.
 
     Returns:
-        inside and outside: whether each rose, on the datasets of an arm's mixture and on others;
-        fell: how many fell; most: the arm and the dataset of the largest rise, None without one.
+        inside, outside and new: whether each rose, on the datasets of an arm's mixture, on others,
+        and on those of no mixture; held_out: of the latter the arms with the least and the largest
+        change; fell and new_fell: how many fell, in all and there; most: the arm and the dataset
+        of the largest rise, None without one; most_inside: whether that is of its mixture.
     """
     study = results.study
-    sides: dict[bool, list[bool]] = {True: [], False: []}
+    arms = {
+        result_key(run.arm): study.mixtures[mixture]
+        for mixture, run in statements.families(study).get(statements.DECIDING, {}).items()
+    }
+    sides: dict[str, list[bool]] = {"inside": [], "outside": [], "new": []}
     sure: dict[Where, float] = {}
-    for mixture, run in statements.families(study).get(statements.DECIDING, {}).items():
-        for dataset in study.datasets:
-            at = result_key(run.arm), result_key(dataset)
-            if results.established(change(*at)):
-                sure[at] = change(*at)["value"]
-            sides[dataset in study.mixtures[mixture]].append(sure.get(at, 0) > 0)
+    held_out = {}
+    for name, dataset in study.datasets.items():
+        key = result_key(name)
+        for arm, mixture in arms.items():
+            if results.established(leaf := change(arm, key)):
+                sure[arm, key] = leaf["value"]
+            side = "new" if dataset.held_out else "inside" if name in mixture else "outside"
+            sides[side].append(sure.get((arm, key), 0) > 0)
+        if dataset.held_out and arms:
+            ordered = sorted(arms, key=lambda arm: change(arm, key)["value"])
+            held_out[key] = ordered[0], ordered[-1]
     rose = {at: value for at, value in sure.items() if value > 0}
+    most = max(rose, key=rose.__getitem__, default=None)
     return {
-        "inside": sides[True],
-        "outside": sides[False],
+        **sides,
+        "held_out": held_out,
         "fell": len(sure) - len(rose),
-        "most": max(rose, key=rose.__getitem__, default=None),
+        "new_fell": sum(at not in rose for at in sure if at[1] in held_out),
+        "most": most,
+        "most_inside": most is not None and most[1] in map(result_key, arms[most[0]]),
     }
 
 
@@ -406,10 +445,17 @@ def seeds(results: Results) -> str:
     )
 
 
-def second(default: Results, second: Results) -> str:
-    """What came out on the second base model, beside the first."""
+def second(default: Results, second: Results, rejected_by: Sequence[Mapping[str, Any]] = ()) -> str:
+    """What came out on the second base model, beside the first.
+
+    Args:
+        default: of the first.
+        second: of the second.
+        rejected_by: the tests that the second should have passed.
+    """
     return render(
         "second.md.j2",
+        rejected_by=rejected_by,
         default=_statements(default),
         second=_statements(second),
         carried=_carried(second),
@@ -566,13 +612,16 @@ def domain_shares(results: Results, about: str = "") -> str:
     """
     trained_on = [name for name, each in results.study.datasets.items() if not each.held_out]
     of = _questions(results, "domain_shares", shares.MEASURE, role="sweep")
+    by_kind = {name: each["learning"] for name, each in of["found"].get("kinds", {}).items()}
+    values = sorted(float(each["crossed"]["value"]) for each in by_kind.values())
     return render(
         f"domain-shares{about and '-'}{about}.md.j2",
         of=of,
         away=listed([f"*{name}*" for name in _held_out(results)]),
         sources=[result_key(name) for name in trained_on],
         cases={case.question: case for case in kind_cases(results.study)},
-        ends=_ends({name: each["learning"] for name, each in of["found"].get("kinds", {}).items()}),
+        ends=_ends(by_kind),
+        without_largest=float(np.mean(values[:-1])) if len(values) > 1 else None,
         alone=of["found"]["alone"],
     )
 

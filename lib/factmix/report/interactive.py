@@ -53,7 +53,7 @@ def explorer(results: Results) -> dict[str, Any]:
 
 
 def files(results: Results) -> dict[str, Path]:
-    """The predictions of the untrained model and of each arm that answers the same examples."""
+    """The predictions of the base model and of each arm that answers the same examples."""
     alike = [run.arm for run in results.study.runs() if not run.evaluation_sample.variant]
     folders = {"base": results.paths.base}
     folders |= {arm: results.paths.arm(arm, results.seed) for arm in alike}

@@ -17,8 +17,16 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]], *, words: bool =
         header: names of the columns.
         rows: their cells.
         words: whether all columns hold words, whatever they begin with.
+
+    Raises:
+        ValueError: a row has another number of cells than the header.
     """
     lines = [[str(cell) for cell in row] for row in rows]
+    for line in lines:
+        if len(line) != len(header):
+            raise ValueError(
+                f"expected {len(header)} cells below {header}; got {len(line)}: {line}"
+            )
     columns = list(zip(*lines, strict=True))[1:] or [()] * (len(header) - 1)
     numeric = [not words and any(map(_NUMBER.match, column)) for column in columns]
     sides = [":--", *("--:" if right else ":--" for right in numeric)]

@@ -31,6 +31,15 @@ def card_of(results: Results) -> dict[str, Any] | None:
     return card
 
 
+def taught_by_labels(results: Results) -> dict[str, Any] | None:
+    """supervised.json of a study; None where that control was not made."""
+    file = results.paths.supervised
+    if not file.is_file():
+        return None
+    taught: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return taught
+
+
 def tables(results: Results) -> dict[str, str]:
     """The tables of the page, by name; those of the card only where the model was measured."""
     return {"model-recipes": _recipes(), **of_card(results, "model")}
@@ -46,17 +55,23 @@ def of_card(results: Results, prefix: str) -> dict[str, str]:
         if not (each["passed"] or each["blocking"]):
             failed.setdefault((each["test"], each["about"]), []).append(each)
     unseen = [row for row in card["kinds"] if row["auroc_na"] < UNSEEN]
-    blocked = [each for each in card["tests"] if each["blocking"] and not each["passed"]]
+    blocked = rejected_by(results)
     made = {f"{prefix}-{name}": tabled(say("model.md.j2", name, card)) for name in TABLES}
     made[f"{prefix}-unseen"] = say("model.md.j2", "unseen", unseen)
     return made | {f"{prefix}-failed": say("model.md.j2", "failed", failed, blocked)}
+
+
+def rejected_by(results: Results) -> list[dict[str, Any]]:
+    """The failed tests of a base model's card that block; none without a card."""
+    tests = (card_of(results) or {"tests": []})["tests"]
+    return [each for each in tests if each["blocking"] and not each["passed"]]
 
 
 def tests_of_answers(results: Results) -> list[dict[str, Any]]:
     """The tests of a card that a study's own answers and curves can make, as rows.
 
     For a base model without claims of its own to measure it on. The baseline's reward is for the
-    format, so what the untrained model earns under it says how often its format is valid.
+    format, so what the base model earns under it says how often its format is valid.
     """
     content, study = results.content, results.study
     by_accuracy = [run for run in study.runs() if run.reward.kind == "accuracy"]
@@ -88,6 +103,10 @@ def tests_of_answers(results: Results) -> list[dict[str, Any]]:
         for name in hard
         if content["constants"]["base"][name]  # there are none with too few groups
     }
+    if taught := taught_by_labels(results):
+        found["supervised training over constants"] = {
+            name: taught["gained"][name]["over_constants"]["value"] for name in hard
+        }
     leaves = {name: learned[name]["learning"] for name in hard}
     found["learning of GRPO"] = {name: leaf["value"] for name, leaf in leaves.items()}
     lowest = {name: leaf["interval"][0] for name, leaf in leaves.items()}
@@ -134,7 +153,7 @@ def blocking(rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, list[dict[st
 
 
 def of_answers(results: Results, rows: list[dict[str, Any]], prefix: str) -> dict[str, str]:
-    """The table of `tests_of_answers`, and the sentence about those that block, by name.
+    """The tables of `tests_of_answers` and of the control by labels, and sentences about both.
 
     Args:
         results: of the study.
@@ -144,10 +163,41 @@ def of_answers(results: Results, rows: list[dict[str, Any]], prefix: str) -> dic
     section = results.content["learning"].values()
     leaves = [each["learning"] for of in section for each in of.values()]
     learned = any(results.established(leaf) and leaf["value"] > 0 for leaf in leaves)
-    return {
+    made = {
         f"{prefix}-tests": tabled(say("model.md.j2", "tests", {"tests": rows})),
         f"{prefix}-rejected": say("model.md.j2", "rejected", blocking(rows), learned),
     }
+    taught = taught_by_labels(results)
+    if taught is None:
+        return made | {f"{prefix}-labels": "", f"{prefix}-labels-table": ""}
+    rose = [
+        name
+        for name, of in taught["gained"].items()
+        if results.established(of["learning"]) and of["learning"]["value"] > 0
+    ]
+    by_labels = {"trained": {"supervised": taught["gained"]}}
+    return made | {
+        f"{prefix}-labels": say("model.md.j2", "labels", taught, rose, learned),
+        f"{prefix}-labels-table": tabled(say("model.md.j2", "learns", by_labels)),
+    }
+
+
+def of_unseen(results: Results, prefix: str) -> dict[str, str]:
+    """A table and a sentence for each dataset that all systems answered beside the study's own.
+
+    Args:
+        results: of the study.
+        prefix: of the names of both, which go on with that of the dataset.
+    """
+    made = {}
+    for file in sorted(results.paths.unseen("*").parent.glob("*.json")):
+        found = json.loads(file.read_text(encoding="utf-8"))
+        changes = [of["change"] for of in found["systems"].values() if "change" in of]
+        sure = [change["value"] for change in changes if results.established(change)]
+        counts = {"more": sum(each > 0 for each in sure), "fewer": sum(each < 0 for each in sure)}
+        made[f"{prefix}-{file.stem}"] = say("model.md.j2", "unseen_dataset", found, counts)
+        made[f"{prefix}-{file.stem}-table"] = tabled(say("model.md.j2", "unseen_systems", found))
+    return made
 
 
 def _recipes() -> str:

@@ -54,7 +54,7 @@ def sentences(default: Results, second: Results) -> Files:
         "reward-verdict": findings.reward_verdict(default.study),
         "findings-answer": findings.answer(default),
         "findings-seeds": findings.seeds(default),
-        "findings-second": findings.second(default, second),
+        "findings-second": findings.second(default, second, model_page.rejected_by(second)),
     }
     made |= {f"statement-{name}": findings.statement(default, name) for name in MEASURE}
     return _tables(made)
@@ -104,6 +104,7 @@ def real(default: Results, results: Results) -> Files:
         "findings-real-transfer": findings.transfer(results),
     }
     said |= model_page.of_answers(results, tests, "real")
+    said |= model_page.of_unseen(results, "real")
     return _tables(said | tables.of_real(results))
 
 
@@ -158,11 +159,20 @@ def measured(speed: Path) -> Files:
     return {"numbers/benchmarks.json": _json(simulated), **_tables(made)}
 
 
-def killed(kept: Path) -> Files:
-    """How a study went on that was killed, from the file that tests/faults/kills.py wrote."""
-    found = json.loads(kept.read_text(encoding="utf-8"))
-    made = {"kills": say("kills.md.j2", "sentence", found)}
-    return _tables(made | {"kills-each": tabled(say("kills.md.j2", "outcomes", found))})
+def killed(kept: Path, kept_smollm2: Path) -> Files:
+    """How studies went on that were killed, from the files that the scripts of tests/faults wrote.
+
+    Args:
+        kept: of kills.py.
+        kept_smollm2: of kills_smollm2.py.
+    """
+    found, real = (json.loads(file.read_text(encoding="utf-8")) for file in (kept, kept_smollm2))
+    said = {
+        "kills": say("kills.md.j2", "sentence", found),
+        "kills-each": tabled(say("kills.md.j2", "outcomes", found)),
+        "kills-real": say("kills.md.j2", "real", real),
+    }
+    return _tables(said)
 
 
 def committed_downloads(default: Results, asides: Mapping[str, Results]) -> Files:

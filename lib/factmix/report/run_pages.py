@@ -7,11 +7,12 @@ from factmix.data.datasets import FILES
 from factmix.report import downloads, findings, tables
 from factmix.report.baselines import baseline_groups
 from factmix.report.markdown import table
-from factmix.report.sources import Results
-from factmix.report.templates import render
+from factmix.report.sources import Results, of_seed, with_same_arms
+from factmix.report.templates import METRIC_NAMES, render
 from factmix.results.numbers import amount
 from factmix.results.rerun_diff import comparable
 
+BESIDE = ("balanced_accuracy", "recall_na")  # metrics beside those of another study
 ROWS = 20  # of the table of differences, at most
 
 
@@ -26,7 +27,8 @@ def page(
         drawn: the names of the run's figures.
         made: the run's downloads.
     """
-    kept = {each.name: each for each in committed}
+    kept = with_same_arms(run, committed)
+    same = kept is not None and kept.name == run.name
     return render(
         "run-page.md.j2",
         run=run,
@@ -37,7 +39,8 @@ def page(
         files=downloads.files(run, made, "../../"),
         adapters=downloads.adapters(run),
         **kind_of_model(run, committed),
-        **_difference(run, kept.get(run.name)),
+        beside=None if kept is None or same else _beside(run, kept),
+        **_difference(run, kept if same else None),
     )
 
 
@@ -52,6 +55,29 @@ def kind_of_model(run: Results, committed: Sequence[Results]) -> dict[str, bool]
 
 def _real_text(results: Results) -> bool:
     return not FILES.keys().isdisjoint(results.study.datasets)
+
+
+def _beside(run: Results, kept: Results) -> dict[str, Any]:
+    """Metrics of each arm beside those of the same arm and seed in another, committed study."""
+    rows, gaps = [], []
+    for arm in run.arms:
+        for dataset in run.datasets:
+            row = [f"`{arm}`", dataset]
+            for metric in BESIDE:
+                at = run.seed, arm, dataset, metric
+                there, here = of_seed(kept, *at), of_seed(run, *at)
+                gaps.append(here - there)
+                row += [f"{100 * there:.1f}", f"{100 * here:.1f}"]
+            rows.append(row)
+    names = [f"{METRIC_NAMES[metric]}, {where}" for metric in BESIDE for where in ("there", "here")]
+    return {
+        "study": kept.name,
+        "seed": run.seed,
+        "of": len(gaps),
+        "same": gaps.count(0.0),
+        "largest": max(map(abs, gaps)),
+        "table": table(["percent", "dataset", *names], rows),
+    }
 
 
 def _difference(run: Results, committed: Results | None) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """Where reports take their numbers from: the committed results, and the runs of this machine."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,15 @@ from factmix.results.results_json import established
 from factmix.study.files import stored_numbers
 from factmix.study.load import find_study, load_kept
 from factmix.study.paths import ROOT, Paths, folder_in, model_folder, runs
+from factmix.study.run import Run
 from factmix.study.settings import Reward, WeightedReward
 from factmix.study.spec import Study, StudyError
 
 PUBLISHED = ROOT / "results" / "published"
 BENCHMARKS = ROOT / "results" / "benchmarks"
-KILLS = ROOT / "results" / "faults" / "kills.json"  # what tests/faults/kills.py wrote
+FAULTS = ROOT / "results" / "faults"
+KILLS = FAULTS / "kills.json"  # what tests/faults/kills.py wrote
+KILLS_SMOLLM2 = FAULTS / "kills_smollm2.json"  # what tests/faults/kills_smollm2.py wrote
 RECIPES = ROOT / "models" / "recipes.csv"  # ways of pretraining that were tried, written by hand
 TWO_READINGS = ("predicted", "gold")  # whose label's weight a weighted reward takes
 
@@ -190,6 +194,39 @@ def local_runs(tell: Callable[[str], object] = print) -> list[Results]:
             continue
         found.append(results)
     return found
+
+
+def with_same_arms(run: Results, committed: Sequence[Results]) -> Results | None:
+    """The first committed study that has every arm of a run with the same settings and first seed.
+
+    Its own committed results come before all others, whatever their settings were.
+    """
+
+    def arms(study: Study) -> dict[str, Run]:
+        return {
+            arm: replace(study.run(arm, run.seed), study="", warm_start=None)
+            for arm in run.study.arms
+            if arm in study.arms
+        }
+
+    own = next((each for each in committed if each.name == run.name), None)
+    mine = arms(run.study)
+    others = (
+        each
+        for each in committed
+        if run.seed in each.study.seeds
+        and each.study.warm_start == run.study.warm_start
+        and arms(each.study) == mine
+    )
+    return own or next(others, None)
+
+
+def of_seed(results: Results, seed: int, *path: str) -> float:
+    """A metric of one seed: a key of `metrics`, such as (arm, dataset, metric)."""
+    leaf = reduce(getitem, path, results.content["metrics"])
+    if "by_seed" not in leaf:
+        return float(leaf["value"])
+    return float(leaf["by_seed"][results.content["seeds"].index(seed)])
 
 
 def in_both_readings(reward: Reward) -> dict[str, WeightedReward]:

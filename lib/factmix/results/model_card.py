@@ -174,7 +174,7 @@ def gained(
     """What training gained over the base model, beyond moved thresholds, by dataset.
 
     Args:
-        base: the untrained model.
+        base: the base model.
         trained: with an adapter.
         development: as for `card`.
         study: its prompt and its statistics.

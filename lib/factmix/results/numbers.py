@@ -112,7 +112,8 @@ def probability(p: float | None, *, at_floor: bool = False) -> str:
     if p is None:
         return "p not defined"
     if not at_floor:
-        relation, shown = ("<", "0.001") if p < 0.001 else ("=", f"{p:.3f}")
+        places = 4 if p < 0.01 <= round(p, 3) else 3  # 0.0096 is below a level of 0.01
+        relation, shown = ("<", "0.001") if p < 0.001 else ("=", f"{p:.{places}f}")
     else:
         digits = 1 - math.floor(math.log10(p))
         bound = math.ceil(p * 10**digits - 1e-6) / 10**digits
