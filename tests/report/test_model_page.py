@@ -95,7 +95,8 @@ def test_what_labels_teach_stands_beside_the_tests(
 
 def test_answers_to_a_dataset_of_no_mixture_are_counted(real: Results, tmp_path: Path) -> None:
     def answered(change: float | None, p_holm: float = 0.0) -> dict[str, Any]:
-        leaf = {"value": 0.5, "unit": "fraction", "n": 355, "run": "x", "interval": [0.4, 0.6]}
+        right = 0.5 + (change or 0)
+        leaf = {"value": right, "unit": "fraction", "n": 355, "run": "x", "interval": [0.4, 0.6]}
         of = {"right": leaf, "na": {"value": 0.25, "unit": "fraction", "n": 9, "run": "x"}}
         of["auroc_pass_fail"] = {"value": 0.51, "unit": "", "n": 9, "run": "x"}
         if change is not None:
@@ -117,6 +118,13 @@ def test_answers_to_a_dataset_of_no_mixture_are_counted(real: Results, tmp_path:
     said = model_page.of_unseen(Results(root, real.content), "real")
     assert said.keys() == {"real-boxes", "real-boxes-table"}
     assert "Of 1,400 pairs of claim and evidence (20 more were left out" in said["real-boxes"]
+    assert "the arms from 30.0\u00a0% to 60.0\u00a0%." in said["real-boxes"]
     assert "right after training in 1 of 3 arms, and fewer in 1." in said["real-boxes"]
+    systems["format_only"]["right"]["value"] = 0.5
+    (root / "unseen" / "boxes.json").write_text(json.dumps(record))
+    again = model_page.of_unseen(Results(root, real.content), "real")["real-boxes"]
+    assert again.endswith(
+        "No arm does better than a guess, so that what differs is how often it answers NA."
+    )
     assert row(said["real-boxes-table"], "base model")[1:3] == ["50.0 [40.0,\u00a060.0]", "\u2013"]
     assert row(said["real-boxes-table"], "`balanced`")[2:4] == ["\u221210.0", "0.001"]

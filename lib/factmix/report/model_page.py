@@ -13,6 +13,7 @@ from factmix.report.markdown import table, tabled
 from factmix.report.sources import RECIPES, Results
 from factmix.report.templates import digits, say
 from factmix.results.model_card import AIMS, BLOCKING
+from factmix.results.numbers import Leaf
 from factmix.results.results_json import result_key
 from factmix.results.statements import DIVERSE
 from factmix.study.labels import LABELS
@@ -192,12 +193,25 @@ def of_unseen(results: Results, prefix: str) -> dict[str, str]:
     made = {}
     for file in sorted(results.paths.unseen("*").parent.glob("*.json")):
         found = json.loads(file.read_text(encoding="utf-8"))
-        changes = [of["change"] for of in found["systems"].values() if "change" in of]
-        sure = [change["value"] for change in changes if results.established(change)]
-        counts = {"more": sum(each > 0 for each in sure), "fewer": sum(each < 0 for each in sure)}
-        made[f"{prefix}-{file.stem}"] = say("model.md.j2", "unseen_dataset", found, counts)
+        of_arms = [of for of in found["systems"].values() if "change" in of]
+        sure = [of["change"]["value"] for of in of_arms if results.established(of["change"])]
+        counts = {
+            "of": len(of_arms),
+            "more": sum(each > 0 for each in sure),
+            "fewer": sum(each < 0 for each in sure),
+        }
+        ends = {
+            name: (min(leaves, key=_value), max(leaves, key=_value))
+            for name in ("right", "auroc_pass_fail")
+            for leaves in [[of[name] for of in of_arms]]
+        }
+        made[f"{prefix}-{file.stem}"] = say("model.md.j2", "unseen_dataset", found, ends, counts)
         made[f"{prefix}-{file.stem}-table"] = tabled(say("model.md.j2", "unseen_systems", found))
     return made
+
+
+def _value(leaf: Leaf) -> float:
+    return float(leaf["value"])
 
 
 def _recipes() -> str:
