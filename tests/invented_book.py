@@ -210,10 +210,10 @@ def invent_book(folder: Path) -> dict[str, str]:
         freeze(study, Paths(folder / "invented" / name), kept.root)
         committed = Paths(ROOT / "results" / name)
         measured = [committed.card, committed.supervised]
-        for file in (*measured, *committed.unseen("*").parent.glob("*.json")):
+        for file in (*measured, *committed.unseen.glob("*/numbers.json")):
             if file.is_file():
                 copy = kept.root / file.relative_to(committed.root)
-                copy.parent.mkdir(exist_ok=True)
+                copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(file, copy)
     shutil.copytree(ROOT / "results" / "faults", folder / "results" / "faults")
     return environment(folder)

@@ -169,19 +169,39 @@ def processes(variable: str) -> list[str]:
     return found
 
 
-@pytest.mark.slow
-def test_labels_are_a_control_that_anyone_can_make(
-    project: Path, study: Study, run: Paths, tmp_path: Path
-) -> None:
+def notebook(project: Path, output: Path, name: str, *parameters: str) -> None:
+    """Executes a notebook of the project on its finished study, as by hand."""
     factmix = str(Path(sys.executable).parent / "factmix")
-    page = tmp_path / "supervised.ipynb"
-    given = ("-p", "study=smallest", "-p", "arm=hard_only")
+    given = [word for each in ("study=smallest", *parameters) for word in ("-p", each)]
     subprocess.run(
-        [factmix, "notebook", "notebooks/supervised.md", str(page), *given],
+        [factmix, "notebook", f"notebooks/{name}.md", str(output / f"{name}.ipynb"), *given],
         cwd=project,
         env=os.environ | {"PYTHONPATH": str(project / "lib")},
         check=True,
     )
+
+
+@pytest.mark.slow
+def test_all_systems_answer_a_dataset_that_is_in_no_mixture(
+    project: Path, run: Paths, tmp_path: Path
+) -> None:
+    notebook(project, tmp_path, "unseen", "dataset=dispatch")
+    folder = run.unseen / "dispatch"
+    made = json.loads((folder / "numbers.json").read_text())
+    assert list(made["systems"]) == ["base", *ARMS] and list(made["adapters"]) == list(ARMS)
+    answers = pd.read_parquet(folder / "predictions.parquet")
+    assert len(answers) == made["claims"] * (1 + len(ARMS))
+    assert set(answers["dataset"]) == {"dispatch"}
+    first = answers[answers["arm"] == "hard_only"]
+    right = (first["predicted"] == first["gold"]).groupby(first["group"]).mean().mean()
+    assert made["systems"]["hard_only"]["right"]["value"] == pytest.approx(right)
+
+
+@pytest.mark.slow
+def test_labels_are_a_control_that_anyone_can_make(
+    project: Path, study: Study, run: Paths, tmp_path: Path
+) -> None:
+    notebook(project, tmp_path, "supervised", "arm=hard_only")
     made = json.loads(run.supervised.read_text())
     assert (made["mixture"], made["claims"]) == ("hard_only", 34)
     assert len(made["losses"]) == made["steps"]

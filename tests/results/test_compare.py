@@ -1,6 +1,8 @@
 import json
 import shutil
 from dataclasses import replace
+from functools import reduce
+from operator import getitem
 
 import numpy as np
 import pandas as pd
@@ -309,6 +311,10 @@ def test_label_probabilities_are_measured(paths, compared):
     assert sum(each["accuracy"]["n"] for each in known["reliability"].values()) == len(GOLD)
 
 
+def _at(tree, *path):
+    return reduce(getitem, path, tree)
+
+
 def test_several_seeds_are_summarised_for_other_seeds_and_examples(study, paths):
     two = study.model_copy(update={"seeds": [0, 1]})
     for sample in two.training_samples():
@@ -324,6 +330,10 @@ def test_several_seeds_are_summarised_for_other_seeds_and_examples(study, paths)
             shutil.copy(paths.arm(arm, 0) / name, paths.arm(arm, 1) / name)
         record = {"depends_on": freshness.training(two.run(arm, 1), paths)}
         write_json(paths.arm(arm, 1) / "run.json", record)
+    answered = pd.read_parquet(paths.arm("hard_only", 1) / "trajectory.parquet")
+    later = answered["step"] > 0
+    answered.loc[later, "predicted"] = answered.loc[later, "gold"]
+    write_parquet(paths.arm("hard_only", 1) / "trajectory.parquet", answered)
     once = compare(study, paths)
     results = compare(two, paths)
     first = once["gains"]["hard_only"]["debate"]["accuracy"]["value"]
@@ -351,6 +361,16 @@ def test_several_seeds_are_summarised_for_other_seeds_and_examples(study, paths)
     assert of_arm["n"] == 2 and "p" not in of_arm
     split = results["learning"]["hard_only"]["debate"]
     assert split["learning"]["n"] == 2 and len(split["learning"]["by_seed"]) == 2
+    at = "hard_only", "debate", "step_25", "balanced_accuracy"
+    mean, alone = (_at(each["trajectory"], *at) for each in (results, once))
+    assert mean["value"] == pytest.approx((alone["value"] + 1) / 2)
+    assert mean["n"] == 2 and set(mean) == {"value", "unit", "n", "run", "interval"}
+    change, of_first = (_at(each["dose"], *at) for each in (results, once))
+    start = _at(once["trajectory"], *at[:2], "step_0", at[3])["value"]
+    assert change["value"] == pytest.approx((of_first["value"] + 1 - start) / 2)
+    assert change["unit"] == "points" and "p" not in change
+    prompts = [_at(each["dose"], *at[:3], "prompts")["value"] for each in (results, once)]
+    assert prompts[0] == prompts[1] > 0
     total = split["before"]["value"] + split["total"]["value"]
     assert split["after"]["value"] == pytest.approx(total)
 

@@ -11,6 +11,7 @@ from factmix.results.freeze import freeze
 from factmix.study.files import (
     DamagedError,
     read_record,
+    rows_sha256,
     write_json,
     write_parquet,
     write_record,
@@ -91,7 +92,7 @@ def test_a_card_of_other_weights_is_not_frozen_and_none_is_left_beside_new_resul
         write_parquet(base, answers)
         if weights == "old":
             place = into if kept else paths
-            card = place.root / "unseen" / "x.json" if of == "unseen" else getattr(place, of)
+            card = place.unseen / "x" / "numbers.json" if of == "unseen" else getattr(place, of)
             write_json(card, {"model_sha256": {"model.safetensors": "old"}})
             freeze(study, paths, into.root)
     remedy = rf"is of another model .*notebooks/{notebook}\.md .*{notebook}\.ipynb -p study=quick"
@@ -102,16 +103,19 @@ def test_a_card_of_other_weights_is_not_frozen_and_none_is_left_beside_new_resul
 def test_answers_of_other_adapters_to_an_unseen_dataset_are_not_frozen(study, paths, tmp_path):
     record = paths.arm("balanced", 0) / "run.json"
     write_record(record, {**read_record(record), "adapter_sha256": "a"})
-    answered = paths.root / "unseen" / "x.parquet"
+    answered = paths.unseen / "x" / "predictions.parquet"
     write_parquet(answered, pd.DataFrame({"arm": ["balanced"]}))
-    measured = answered.with_suffix(".json")
-    write_json(measured, {"adapters": {"balanced": "a"}})
+    measured = answered.with_name("numbers.json")
+    kept = {"adapters": {"balanced": "a"}, "answers_sha256": rows_sha256(answered)}
+    write_json(measured, kept)
     into = tmp_path / "results"
     freeze(study, paths, into)
-    assert (into / "unseen" / "x.parquet").is_file() and (into / "unseen" / "x.json").is_file()
-    write_json(measured, {"adapters": {"balanced": "b"}})
-    with pytest.raises(CompareError, match=r"x\.json is of another model .*notebooks/unseen\.md"):
-        freeze(study, paths, into)
+    copied = {file.name for file in (into / "unseen" / "x").iterdir()}
+    assert copied == {"predictions.parquet", "numbers.json"}
+    for other in ({"adapters": {"balanced": "b"}}, {"answers_sha256": "b"}):
+        write_json(measured, kept | other)
+        with pytest.raises(CompareError, match=r"numbers\.json is of another .*unseen\.md"):
+            freeze(study, paths, into)
 
 
 def test_a_run_of_another_committed_study_is_kept_there_alone(study, paths, tmp_path):

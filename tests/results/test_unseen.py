@@ -35,6 +35,9 @@ def test_groups_are_the_sample_and_arms_are_compared_with_the_base_model() -> No
     assert "change" not in found["base"]
     assert found["arm"]["right"]["value"] == pytest.approx(4 / 6)  # of groups 1, 1 and 0
     assert found["arm"]["na"]["value"] == pytest.approx(1 / 6)
+    # both, both and none of the one that is no NA
+    assert found["arm"]["right_of_verdicts"]["value"] == pytest.approx(2 / 3)
+    assert "right_of_verdicts" not in found["other"]
     change = found["arm"]["change"]
     assert change["value"] == pytest.approx(1 / 6) and change["n"] == 3
     # 0.5, 0.5 and -0.5: t of two degrees of freedom

@@ -42,6 +42,7 @@ def test_measures_by_hand():
     assert found["risk_at_100"] == pytest.approx(3 / 4)
     # Of the 2 x 2 pairs of NA and other, .8 beats both and .2 beats .1 only.
     assert found["auroc_na"] == pytest.approx(3 / 4)
+    assert found["auroc_pass_fail"] == 1  # 8 to 1 for the PASS, and 1 to 1 for the FAIL
     squares = [0.04 + 0.01 + 0.01, 0.64 + 0.25 + 0.09, 0.01 + 0.04 + 0.01, 0.16 + 0.09 + 0.49]
     assert found["brier"] == pytest.approx(np.mean(squares))
     # Confidences .4 (wrong), .5 (wrong), .8 (right, twice), each value in a bin of its own
@@ -54,6 +55,7 @@ def test_a_risk_is_a_share_of_the_examples_that_are_answered():
     answered = {name: n for name, n in found.items() if name.startswith("risk")}
     assert list(answered.values()) == [1, 2, 5, 5, 6]
     assert {found[name] for name in ("ece", "brier", "auroc_na", "aurc")} == {6}
+    assert found["auroc_pass_fail"] == 3
 
 
 @settings(max_examples=30)
@@ -114,6 +116,12 @@ def test_agreement_with_scikit_learn(rows):
     is_na, p_na = [label == "NA" for label in gold], [each[0] / 10 for each in tenths]
     found = values(rows)
     assert found["auroc_na"] == pytest.approx(roc_auc_score(is_na, p_na))
+    decided = [(label, each) for label, each in rows if label != "NA"]
+    odds = []
+    for _, (_, of_pass, of_fail) in decided:
+        odds.append(of_pass / (of_pass + of_fail) if of_pass + of_fail else 0.5)
+    told = roc_auc_score([label == "PASS" for label, _ in decided], np.round(odds, 12))
+    assert found["auroc_pass_fail"] == pytest.approx(told)
     expected = sum(
         brier_score_loss([label == name for label in gold], [each[i] / 10 for each in tenths])
         for i, name in enumerate(LABELS)

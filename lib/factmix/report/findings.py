@@ -524,7 +524,7 @@ def beside(
     """
 
     def facts(results: Results) -> dict[str, Any]:
-        section = results.content["learning"]
+        section, shares = results.content["learning"], results.content["answer_share"]
         sure = {
             (arm, dataset): total["value"]
             for arm in results.arms
@@ -536,6 +536,12 @@ def beside(
             "up": [at for at in sorted(sure, key=lambda at: -sure[at]) if sure[at] > 0],
             "down": [at for at in sorted(sure, key=lambda at: sure[at]) if sure[at] < 0],
             "learned": _learned(results),
+            # where an arm gives one answer, it is the base model with moved thresholds
+            "single": sum(
+                max(float(share["value"]) for share in shares[arm][dataset].values()) == 1
+                for arm in results.arms
+                for dataset in results.datasets
+            ),
             "levers": _levers(results),
             "datasets": results.datasets,
         }

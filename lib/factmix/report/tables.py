@@ -143,7 +143,14 @@ def of_real(results: Results) -> dict[str, str]:
     """The tables of the page about a language model on real claims, by name."""
     made = of_study(results)
     chosen = [*REAL, *(f"metrics-{dataset}" for dataset in results.datasets)]
-    return {f"real-{name}": made[name] for name in chosen}
+    content = results.content["contrasts"]
+    rows = [
+        (each, content[setting][each.pair][each.dataset]["balanced_accuracy"])
+        for setting, found in contrasts_of(results).items()
+        for each in found
+    ]
+    shown = {f"real-{name}": made[name] for name in chosen}
+    return shown | {"real-contrasts": _study("contrasts", rows)}
 
 
 def of_pairs(results: Results) -> dict[str, str]:

@@ -33,9 +33,9 @@ _STUDY: dict[str, str] = {
     "study.resamples": "of each bootstrap",
     "study.confidence": "of each interval",
     "study.alpha": "with a p below this, corrected by Holm, a difference counts as established",
-    "seeds": "of the trainings; with several, metrics of arms, gains, contrasts, and total, shift "
-    "and learning are means over them, with intervals and tests for other seeds and examples; all "
-    "other numbers are of the first, if they do not say otherwise",
+    "seeds": "of the trainings; with several, metrics of arms, gains, contrasts, trajectory, dose, "
+    "and total, shift and learning are means over them, with intervals for other seeds and "
+    "examples; all other numbers are of the first, if they do not say otherwise",
     "missing": "runs of the study that are not there yet; only where there are some",
 }
 
@@ -65,8 +65,9 @@ def compare(study: Study, paths: Paths, *, incomplete: bool = False) -> dict[str
 def compute(study: Study, paths: Paths) -> dict[str, Any]:
     """All results of a study, from the answers and the training records of its arms.
 
-    With several seeds, `metrics` of arms, `gains`, `contrasts` and the parts of `learning` are
-    means over seeds, tested for other seeds and examples; other sections are of the first seed.
+    With several seeds, `metrics` of arms, `gains`, `contrasts`, `trajectory`, `dose` and the parts
+    of `learning` are means over seeds, for other seeds and examples; other sections are of the
+    first seed.
 
     Gains, contrasts, `learning` and `mcnemar` have a p value and one corrected by Holm (`p_holm`).
     A family of tests is one metric, one part of a change, or McNemar's test, on all datasets and

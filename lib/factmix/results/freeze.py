@@ -83,7 +83,7 @@ def freeze(
     optional = (paths.learning_rate, paths.shortcuts)
     sources += [source for source in optional if source.is_file()]
     sources += [file for _, file in _measured(paths)]
-    sources += sorted(paths.unseen("*").parent.glob("*.parquet"))
+    sources += sorted(paths.unseen.glob(f"*/{PREDICTIONS}"))
     into.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{into.name}-", dir=into.parent) as folder:
         aside = Path(folder)
@@ -148,7 +148,7 @@ def _measured(paths: Paths) -> Iterator[tuple[str, Path]]:
     files = [
         ("base_model", paths.card),
         ("supervised", paths.supervised),
-        *(("unseen", file) for file in sorted(paths.unseen("*").parent.glob("*.json"))),
+        *(("unseen", file) for file in sorted(paths.unseen.glob("*/numbers.json"))),
     ]
     return ((notebook, file) for notebook, file in files if file.is_file())
 
@@ -166,11 +166,14 @@ def _check_measured(study: Study, paths: Paths, kept: Paths) -> None:
         measured = json.loads(file.read_text(encoding="utf-8"))
         now = {
             run.arm: read_record(paths.run(run) / "run.json")["adapter_sha256"]
-            for run in study.runs()
+            for run in study.runs(measured.get("seed"))
             if run.arm in measured.get("adapters", {})
         }
         same_base = all(measured.get(key) == answered.get(key) for key in BASE_MODEL)
-        if not same_base or now != measured.get("adapters", {}):
+        answers = file.with_name(PREDICTIONS)  # the base model's own are beside its card
+        of = measured.get("answers_sha256")
+        same_answers = of is None or (answers.is_file() and rows_sha256(answers) == of)
+        if not same_base or not same_answers or now != measured.get("adapters", {}):
             raise CompareError(
                 f"{file} is of another model than the one that the runs start from, or that they"
                 f" trained; measure that with: factmix notebook notebooks/{notebook}.md"

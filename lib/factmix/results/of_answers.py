@@ -241,6 +241,8 @@ _AWARENESS: dict[str, str] = {
     "awareness.<system>.<dataset>.brier": "Brier score of the label probabilities, 0 to 2",
     "awareness.<system>.<dataset>.auroc_na": "probability that an example of gold NA has a higher "
     "probability of NA than another",
+    "awareness.<system>.<dataset>.auroc_pass_fail": "probability that an example of gold PASS has "
+    "higher odds of PASS against FAIL than one of gold FAIL",
     "awareness.<system>.<dataset>.aurc": "mean of the risk over all shares of answered examples",
     "awareness.<system>.<dataset>.risk_at_<number>": "risk when so many percent are answered, "
     "those with the lowest probability of NA: share of errors when PASS or FAIL is answered",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from factmix.results.answers import CompareError
+from factmix.results.answers import Answers, CompareError
 from factmix.results.of_answers import bootstrap_settings, metric_leaves
 from factmix.results.results_json import leaf, result_key
 from factmix.stats import bootstrap
@@ -104,60 +104,72 @@ def _ends(metrics: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 _TRAJECTORY: dict[str, str] = {
     "trajectory.<arm>.<dataset>.step_<number>.<metric>": "on a part of the evaluation examples, "
-    "after so many steps; some of the metrics",
+    "after so many steps; some of the metrics; of several seeds their mean",
 }
+
+
+def on_the_way(run: Run, paths: Paths) -> dict[str, dict[int, Answers]]:
+    """The answers during training: dataset -> step -> answers to the same examples, by id."""
+    folder = paths.run(run)
+    frame = pd.read_parquet(folder / "trajectory.parquet").sort_values(["step", "id"])
+    found: dict[str, dict[int, Answers]] = {name: {} for name in run.evaluation_sample.counts}
+    for (dataset, step), rows in frame.groupby(["dataset", "step"], sort=True):
+        gold, predicted, groups = (rows[name].tolist() for name in ("gold", "predicted", "group"))
+        given = Answers(folder.name, gold, predicted, groups, None, None)
+        found[str(dataset)][int(str(step))] = given
+    return found
 
 
 def trajectory(run: Run, study: Study, paths: Paths) -> dict[str, Any]:
     """Metrics on the evaluation subset that is answered during training, by dataset and step."""
-    folder = paths.run(run)
-    frame = pd.read_parquet(folder / "trajectory.parquet")
-    trajectory: dict[str, Any] = {result_key(dataset): {} for dataset in study.datasets}
-    for (dataset, step), rows in frame.groupby(["dataset", "step"], sort=True):
-        gold = rows["gold"].tolist()
-        confusion_LA = contingency(gold, rows["predicted"].tolist())
+
+    def at(given: Answers) -> dict[str, Any]:
+        confusion_LA = contingency(given.gold, given.predicted)
         estimates = bootstrap.bootstrap_metrics(confusion_LA, **bootstrap_settings(study))
-        trajectory[result_key(str(dataset))][f"step_{step}"] = metric_leaves(
-            {metric: estimates[metric] for metric in TRAJECTORY_METRICS},
-            "fraction",
-            gold,
-            folder.name,
-        )
-    return trajectory
+        shown = {metric: estimates[metric] for metric in TRAJECTORY_METRICS}
+        return metric_leaves(shown, "fraction", given.gold, given.run)
+
+    return {
+        result_key(dataset): {f"step_{step}": at(given) for step, given in steps.items()}
+        for dataset, steps in on_the_way(run, paths).items()
+    }
 
 
 _DOSE: dict[str, str] = {
     "dose.<arm>.<dataset>.step_<number>.prompts": "prompts of that dataset among those of the "
     "training so far, by its share of the mixture",
     "dose.<arm>.<dataset>.step_<number>.<metric>": "change since step 0, on the same part of the "
-    "evaluation examples; some of the metrics, and only where step 0 was answered",
+    "evaluation examples; some of the metrics, and only where step 0 was answered; of several "
+    "seeds their mean",
 }
 
 
 def dose(run: Run, study: Study, paths: Paths) -> dict[str, Any]:
     """What changed since the start, beside how many prompts of the dataset training has had."""
-    folder = paths.run(run)
-    frame = pd.read_parquet(folder / "trajectory.parquet").sort_values(["dataset", "step", "id"])
+
+    def changes(start: Answers, given: Answers) -> dict[str, Any]:
+        counts_LAA = contingency(given.gold, start.predicted, given.predicted)
+        gains = bootstrap.bootstrap_gains(counts_LAA, **bootstrap_settings(study))
+        # Many steps are shown and none is tested.
+        shown = {metric: replace(gains[metric], p=None, at_floor=()) for metric in DOSE_METRICS}
+        return metric_leaves(shown, "points", given.gold, given.run)
+
+    return {
+        result_key(dataset): {
+            f"step_{step}": prompts(run, dataset, step, given.run) | changes(steps[0], given)
+            for step, given in steps.items()
+            if step and 0 in steps
+        }
+        for dataset, steps in on_the_way(run, paths).items()
+    }
+
+
+def prompts(run: Run, dataset: str, step: int, folder: str) -> dict[str, Any]:
+    """How many prompts of a dataset a training has had by a step, as the leaf of a run's folder."""
     sizes = {name: sum(counts.values()) for name, counts in run.training_sample.counts.items()}
-    dose: dict[str, Any] = {result_key(dataset): {} for dataset in study.datasets}
-    steps = sorted(frame["step"].unique().tolist())
-    for dataset in study.datasets if 0 in steps else ():
-        of_dataset = frame[frame["dataset"] == dataset]
-        answers = {int(step): of_dataset[of_dataset["step"] == step] for step in steps}
-        start, gold = answers[0]["predicted"].tolist(), answers[0]["gold"].tolist()
-        share = sizes.get(dataset, 0) / sum(sizes.values())
-        for step in steps[1:]:
-            counts_LAA = contingency(gold, start, answers[step]["predicted"].tolist())
-            gains = bootstrap.bootstrap_gains(counts_LAA, **bootstrap_settings(study))
-            # Many steps are shown and none is tested.
-            changes = {
-                metric: replace(gains[metric], p=None, at_floor=()) for metric in DOSE_METRICS
-            }
-            prompts = round(share * step * run.training.prompts_per_step)
-            dose[result_key(dataset)][f"step_{step}"] = {
-                "prompts": leaf(prompts, "count", prompts, folder.name)
-            } | metric_leaves(changes, "points", gold, folder.name)
-    return dose
+    share = sizes.get(dataset, 0) / sum(sizes.values())
+    number = round(share * step * run.training.prompts_per_step)
+    return {"prompts": leaf(number, "count", number, folder)}
 
 
 KEYS: dict[str, str] = _TRAINING | _TRAJECTORY | _DOSE

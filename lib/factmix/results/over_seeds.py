@@ -1,11 +1,20 @@
 """The sections of results.json that are means over seeds, tested for other seeds and examples."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from factmix.results import by_kind, domain_number, domain_shares, protocols, statements
+from factmix.results import (
+    by_kind,
+    domain_number,
+    domain_shares,
+    of_training,
+    protocols,
+    statements,
+)
 from factmix.results.answers import Answers, read_answers, reference_of
 from factmix.results.contrasts import base_of, contrasted
+from factmix.results.of_training import DOSE_METRICS, TRAJECTORY_METRICS
 from factmix.results.results_json import add_holm, leaf, result_key
 from factmix.stats.seeds import seed_gains
 from factmix.stats.shift import shifted_answers
@@ -27,7 +36,10 @@ _SEEDS: dict[str, str] = {
 
 
 def across_seeds(study: Study, paths: Paths) -> dict[str, Any]:
-    """What is a mean over seeds, seed by seed; gains and contrasts are of runs with one seed."""
+    """What is a mean over seeds, seed by seed; gains and contrasts are of runs with one seed.
+
+    `trajectory` and `dose` take the places of those of the first seed.
+    """
     by_seed = [read_answers(study, paths, seed) for seed in study.seeds]
 
     def of_pair(first: str, second: str) -> dict[str, Any]:
@@ -87,8 +99,46 @@ def across_seeds(study: Study, paths: Paths) -> dict[str, Any]:
     return (
         found
         | {"metrics_across_seeds": reached, "statements": said}
+        | _on_the_way(study, paths)
         | {name: section for name, section in apart.items() if section}
     )
+
+
+def _on_the_way(study: Study, paths: Paths) -> dict[str, Any]:
+    """The sections trajectory and dose: metrics at some steps, and their changes since step 0."""
+    trajectory: dict[str, Any] = {}
+    dose: dict[str, Any] = {}
+    for run in study.runs():
+        answers = [of_training.on_the_way(study.run(run.arm, seed), paths) for seed in study.seeds]
+        arm = result_key(run.arm)
+        trajectory[arm], dose[arm] = {}, {}
+        for dataset in study.datasets:
+            steps = {
+                step: [each[dataset][step] for each in answers] for step in answers[0][dataset]
+            }
+            trajectory[arm][result_key(dataset)] = {
+                f"step_{step}": _means(
+                    _metrics_over_seeds(study, given, run.arm), TRAJECTORY_METRICS
+                )
+                for step, given in steps.items()
+            }
+            dose[arm][result_key(dataset)] = {
+                f"step_{step}": of_training.prompts(run, dataset, step, run.arm)
+                | _means(_over_seeds(study, steps[0], given, run.arm), DOSE_METRICS)
+                for step, given in steps.items()
+                if step and 0 in steps
+            }
+    return {"trajectory": trajectory, "dose": dose}
+
+
+def _means(found: dict[str, Any], metrics: Sequence[str]) -> dict[str, Any]:
+    """The means alone, without a test: many steps are shown and none is tested."""
+    kept = ("value", "unit", "n", "run", "interval")
+    crossed = {metric: found[metric]["crossed"] for metric in metrics}
+    return {
+        metric: {name: mean[name] for name in kept if name in mean}
+        for metric, mean in crossed.items()
+    }
 
 
 def _metrics_over_seeds(study: Study, given: list[Answers], arm: str) -> dict[str, Any]:

@@ -24,8 +24,9 @@ def unseen(answered: pd.DataFrame, study: Study) -> dict[str, dict[str, Any]]:
         study: its confidence.
 
     Returns:
-        for each system: right (share of right answers), na (share of NA), auroc_pass_fail; and for
-        each arm change, of right over the base model, corrected by Holm over the arms.
+        for each system: right (share of right answers), right_of_verdicts (the same of the answers
+        PASS and FAIL; absent without), na (share of NA), auroc_pass_fail; and for each arm change,
+        of right over the base model, corrected by Holm over the arms.
     """
     confidence = study.statistics.confidence
     right: dict[str, pd.Series[float]] = {
@@ -42,6 +43,13 @@ def unseen(answered: pd.DataFrame, study: Study) -> dict[str, dict[str, Any]]:
             "na": leaf(float((rows["predicted"] == Label.NA).mean()), "fraction", n, name),
             "auroc_pass_fail": leaf(told["auroc_pass_fail"], "", n, name),
         }
+        given = rows[rows["predicted"].isin([Label.PASS, Label.FAIL])]
+        if len(given):
+            of_groups = (given["predicted"] == given["gold"]).astype(float)
+            verdicts = mean_by_t(of_groups.groupby(given["group"]).mean(), confidence=confidence)
+            found[name]["right_of_verdicts"] = leaf(
+                replace(verdicts, p=None), "fraction", given["group"].nunique(), name
+            )
         if name != BASE:
             change = mean_by_t(right[name] - right[BASE], confidence=confidence)
             found[name]["change"] = leaf(change, "points", groups, name)

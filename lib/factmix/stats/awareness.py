@@ -57,10 +57,12 @@ class Awareness:
         estimates: by name: `ece`, the expected calibration error of the most probable label, over
             bins of equal mass; `brier`, the mean squared distance of the probabilities from the
             gold label (0-2); `auroc_na`, the probability that a gold-NA example has a higher p(NA)
-            than another example; `aurc`, the area under the risk-coverage curve; and
-            `risk_at_<percent>`, the risk at a coverage.
+            than another example; `auroc_pass_fail`, the probability that a gold-PASS example has
+            higher odds of PASS against FAIL than a gold-FAIL one; `aurc`, the area under the
+            risk-coverage curve; and `risk_at_<percent>`, the risk at a coverage.
         examples: by the same names, how many examples each is a share or a mean of: those that are
-            answered for `risk_at_<percent>`, and all for the others.
+            answered for `risk_at_<percent>`, those with a verdict for `auroc_pass_fail`, and all
+            for the others.
         reliability: the bins of `ece`, from low to high confidence.
     """
 
@@ -175,6 +177,10 @@ class _Measures:
         top: probability of the most probable label.
         right: that label is the gold label.
         in_bin: shape (N, K): 1 in the bin of equal mass that `top` belongs to.
+        verdicts: indices that sort the examples whose gold is a verdict by the odds of PASS against
+            FAIL, from low to high.
+        verdict_starts: positions, in that order, at which a new value of the odds starts.
+        is_pass: gold is PASS, in that order.
     """
 
     order: npt.NDArray[np.intp]
@@ -185,6 +191,9 @@ class _Measures:
     top: Floats
     right: Floats
     in_bin: Floats
+    verdicts: npt.NDArray[np.intp]
+    verdict_starts: npt.NDArray[np.intp]
+    is_pass: Floats
 
     @classmethod
     def of(cls, gold_N: npt.NDArray[np.intp], probabilities_NL: Floats) -> "_Measures":
@@ -195,6 +204,13 @@ class _Measures:
         # The edges are quantiles, so that examples of equal confidence share a bin.
         edges = np.unique(np.quantile(top, np.linspace(0, 1, BINS + 1)[1:-1]))
         inside = np.searchsorted(edges, top, side="right")
+        decided = probabilities_NL[:, [PASS, FAIL]].sum(axis=1)
+        # The share of PASS orders examples as the odds do; rounded, so that equal odds are equal.
+        share = np.divide(
+            probabilities_NL[:, PASS], decided, out=np.full(len(decided), 0.5), where=decided > 0
+        ).round(12)
+        verdicts = np.flatnonzero(gold_N != NA)
+        verdicts = verdicts[np.argsort(share[verdicts], kind="stable")]
         return cls(
             order=order,
             starts=np.flatnonzero(np.diff(p_na[order], prepend=-1.0)),
@@ -204,6 +220,9 @@ class _Measures:
             top=top,
             right=(probabilities_NL.argmax(axis=1) == gold_N).astype(float),
             in_bin=np.eye(len(edges) + 1)[inside],
+            verdicts=verdicts,
+            verdict_starts=np.flatnonzero(np.diff(share[verdicts], prepend=-1.0)),
+            is_pass=(gold_N == PASS)[verdicts].astype(float),
         )
 
     def values(self, weights_BN: Floats) -> dict[str, Floats]:
@@ -214,20 +233,25 @@ class _Measures:
         covered, risk = self._risk(sorted_BN)
         answered = np.diff(covered, axis=1, prepend=0.0)
         na = np.add.reduceat(sorted_BN * self.is_na, self.starts, axis=1)
-        other = answered - na
-        below = (na * (other.cumsum(axis=1) - other / 2)).sum(axis=1)
+        decided_BN = weights_BN[:, self.verdicts]
+        passed, failed = (
+            np.add.reduceat(decided_BN * chosen, self.verdict_starts, axis=1)
+            for chosen in (self.is_pass, 1 - self.is_pass)
+        )
         values = {
             "ece": gaps_BK.sum(axis=1) / total,
             "brier": weights_BN @ self.squares / total,
-            "auroc_na": below / (na.sum(axis=1) * other.sum(axis=1)),
+            "auroc_na": _above(na, answered - na),
+            "auroc_pass_fail": _above(passed, failed),
             "aurc": (answered * risk).sum(axis=1) / total,
         }
         return values | _named(_at(COVERAGES, covered, risk))
 
     def answered(self) -> dict[str, int]:
-        """For each `risk_at_<percent>`, how many examples are answered, without resampling."""
+        """How many examples measures are of that are not of all, without resampling."""
         covered, _ = self._risk(np.ones((1, len(self.order))))
-        return {name: int(n) for name, (n,) in _named(_at(COVERAGES, covered, covered)).items()}
+        risks = {name: int(n) for name, (n,) in _named(_at(COVERAGES, covered, covered)).items()}
+        return risks | {"auroc_pass_fail": len(self.verdicts)}
 
     def risks(self, coverages: Sequence[float]) -> Floats:
         """The risk at each coverage, without resampling."""
@@ -253,6 +277,18 @@ class _Measures:
             for inside in (self.in_bin.T > 0)
             if inside.any()
         ]
+
+
+def _above(first_BV: Floats, second_BV: Floats) -> Floats:
+    """The probability that an example of the first kind has a higher value than one of the second.
+
+    Args:
+        first_BV: how many of the first kind have each value, from the lowest value to the highest.
+        second_BV: the same of the second.
+    """
+    below = (first_BV * (second_BV.cumsum(axis=1) - second_BV / 2)).sum(axis=1)
+    both: Floats = first_BV.sum(axis=1) * second_BV.sum(axis=1)
+    return np.asarray(below / both)
 
 
 def _at(coverages: Sequence[float], covered_BT: Floats, of_BT: Floats) -> list[Floats]:

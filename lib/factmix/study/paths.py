@@ -144,9 +144,13 @@ class Paths:
         """What the labels of an arm's training claims taught the base model; see supervised.md."""
         return self.base / "supervised.json"
 
-    def unseen(self, dataset: str) -> Path:
-        """The answers of all systems to a dataset that the study does not have."""
-        return self.root / "unseen" / f"{dataset}.parquet"
+    @property
+    def unseen(self) -> Path:
+        """A folder for each dataset that the study does not have and that all systems answered.
+
+        It has predictions.parquet, and numbers.json about them.
+        """
+        return self.root / "unseen"
 
     @property
     def learning_rate(self) -> Path:
