@@ -4,6 +4,7 @@
 
 import io
 import json
+import os
 import sys
 from enum import Enum
 from pathlib import Path
@@ -164,7 +165,9 @@ def train(
 
     mixtures.check_drawn(run, paths)
     grpo.train(run, paths)
-    print(f"{paths.run(run)} is trained")
+    print(f"{paths.run(run)} is trained", flush=True)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        os._exit(0)  # once in a while, leaving a group of processes in order waits for ever
 
 
 @app.command()

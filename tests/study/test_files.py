@@ -177,6 +177,7 @@ def test_a_file_that_does_not_fit_leaves_the_former_one_and_nothing_else(
         (OSError(errno.ENOENT, "No such file"), False),
         (RuntimeError("[enforce fail] . PytorchStreamWriter failed writing file data/0"), True),
         (ValueError("I/O error: No space left on device (os error 28)"), True),
+        (Exception("No space left on device (os error 28)"), True),
         (ValueError("I/O error: No such file or directory (os error 2)"), False),
         (RuntimeError("[enforce fail at inline_container.cc:6] . unexpected pos 64 vs 0"), True),
         (RuntimeError("CUDA out of memory"), False),

@@ -7,6 +7,8 @@ import re
 import resource
 import shutil
 import socket
+import subprocess
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -27,14 +29,14 @@ import small_models
 from factmix.data import mixtures
 from factmix.study import freshness
 from factmix.study.examples import Example, to_frame
-from factmix.study.files import sha256, write_json, write_parquet
+from factmix.study.files import read_record, sha256, write_json, write_parquet
 from factmix.study.labels import LABELS
 from factmix.study.load import find_study
 from factmix.study.lock import LockedError, alone
 from factmix.study.paths import Paths
 from factmix.study.run import Run
 from factmix.study.spec import Study
-from factmix.training import arm, grpo, prefix, probe, rewards
+from factmix.training import arm, columns, grpo, prefix, probe, rewards
 from factmix.training.callbacks import seal
 from factmix.training.columns import SEAL
 from factmix.training.evaluate import evaluate_arm
@@ -467,18 +469,22 @@ def test_processes_with_other_numbers_of_passes_agree_on_the_gradients(
     assert (first - expected).norm() / expected.norm() < 1e-5
 
 
-def _train_as_one_of_two(rank: int, folder: str) -> None:
-    _be_one_of_two(rank, folder)
-    grpo.train(STUDY.run("hard_only", 0), Paths(Path(folder)))
-    os._exit(0)  # as above
-
-
 @pytest.mark.slow
 def test_two_processes_train_an_arm_as_one_does_and_one_of_them_writes(tmp_path: Path) -> None:
     paths, alone = Paths(tmp_path / "two"), Paths(tmp_path / "one")
     mixtures.prepare(STUDY, paths)
     shutil.copytree(paths.root, alone.root)
-    _spawn_two(_train_as_one_of_two, paths.root, 300)
+    paths.root.rename(tmp_path / "smoke")
+    paths = Paths(tmp_path / "smoke")
+    factmix = str(Path(sys.executable).parent / "factmix")
+    launched = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", factmix]
+    subprocess.run(
+        [*launched, "train", "smoke", "hard_only", "--seed", "0"],
+        env=os.environ | {"FACTMIX_RUNS": str(tmp_path), "OMP_NUM_THREADS": "1"},
+        check=True,
+        timeout=300,
+    )
+    assert read_record(paths.arm("hard_only", 0) / "run.json")["processes"] == 2
     grpo.train(STUDY.run("hard_only", 0), alone)
     one, two = (
         pd.read_parquet(of.arm("hard_only", 0) / "metrics.parquet") for of in (alone, paths)
@@ -862,6 +868,40 @@ def test_the_same_seed_gives_the_same_predictions_even_after_being_killed(
         pd.read_parquet(paths.arm("hard_only", 0) / "metrics.parquet") for paths in (run, again)
     ]
     pd.testing.assert_frame_equal(*(each.drop(columns="seconds") for each in curves))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_training_that_was_killed_after_its_last_step_makes_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str
+) -> None:
+    content = STUDY.model_dump()
+    content["model"]["dtype"] = dtype
+    content["training"]["checkpoint_steps"] = 2
+    study = Study.model_validate(content)
+    one, other = Paths(tmp_path / "one"), Paths(tmp_path / "other")
+    run = study.run("hard_only", 0)
+    # the last step is in the middle of an epoch
+    assert run.training_sample.size % (run.steps * run.training.prompts_per_step)
+    for paths in (one, other):
+        mixtures.prepare(study, paths)
+    grpo.train(run, one)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(grpo, "before_and_after", die)
+        with pytest.raises(KeyboardInterrupt):
+            grpo.train(run, other)
+    grpo.train(run, other)
+    files = [paths.run(run) / arm.ADAPTER[0] for paths in (one, other)]
+    assert sha256(files[0]) == sha256(files[1])
+    for table in columns.TABLES:
+        whole, resumed = (pd.read_parquet(paths.run(run) / table) for paths in (one, other))
+        unlike = ["seconds"] if "seconds" in whole else []
+        pd.testing.assert_frame_equal(whole.drop(columns=unlike), resumed.drop(columns=unlike))
+    seconds = [read_record(paths.run(run) / "run.json")["wall_seconds"] for paths in (one, other)]
+    assert seconds[1] > 0.2 * seconds[0]  # with those of the part that was killed
 
 
 def _copied(run: Paths, folder: Path, *, whole: bool = True) -> Paths:

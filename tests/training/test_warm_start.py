@@ -23,7 +23,7 @@ from factmix.study.prompts import parse
 from factmix.study.run import WarmStartRun
 from factmix.study.spec import Study, StudyError
 from factmix.training import arm, evaluate, supervised, warm_start
-from factmix.training.model_check import ModelError
+from factmix.training.model_check import ModelError, NotFiniteError
 from factmix.training.policy import load_base, prompt_texts
 
 WARM_START = {
@@ -254,3 +254,15 @@ def test_a_warm_start_without_checksums_counts_as_before(made: Paths, tmp_path: 
     assert before == content["adapter_sha256"]
     _edit_adapter(record.parent / arm.ADAPTER[0])
     assert freshness.answering(base, paths)["warm_start_sha256"] != before
+
+
+def test_a_gradient_that_is_no_number_names_the_study_and_the_checkpoint(
+    tmp_path: Path,
+) -> None:
+    study, paths = _study(learning_rate=1e30), Paths(tmp_path)
+    mixtures.prepare(study, paths)
+    said = (
+        r"the warm start of smoke: step \d of 4: .*; the last good checkpoint: (none|/.*safetens)"
+    )
+    with pytest.raises(NotFiniteError, match=said):
+        warm_start.train(_of(study), paths)

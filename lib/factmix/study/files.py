@@ -30,10 +30,8 @@ UNWRITABLE = (
     errno.EFBIG,
     errno.ENOTDIR,
 )
-# How libraries say so that raise no OSError: safetensors and torch.
-UNWRITTEN = re.compile(
-    r"I/O error: .*\(os error (\d+)\)|PytorchStreamWriter failed|unexpected pos \d+ vs \d+"
-)
+# How libraries say so that raise no OSError: safetensors, tokenizers and torch.
+UNWRITTEN = re.compile(r"\(os error (\d+)\)|PytorchStreamWriter failed|unexpected pos \d+ vs \d+")
 FREE = (
     "; free some space, or name folders that can be written to in FACTMIX_CACHE (downloads) and"
     " FACTMIX_RUNS (results)"

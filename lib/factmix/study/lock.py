@@ -42,6 +42,8 @@ def alone(path: Path, work: str) -> Iterator[None]:
                 f"{work} is already running: {holder or 'another process has just started'}; wait"
                 " until it has ended, or end it and try again"
             )
+        file.seek(0)
+        holder = file.read().strip()  # again: it may have ended in order since
         here = f"on {socket.gethostname()} since"
         if holder and here not in holder:
             raise LockedError(

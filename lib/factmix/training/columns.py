@@ -84,6 +84,7 @@ RUN: dict[str, str] = {
     "versions": "of the libraries that train",
     "git_commit": 'commit of the code, with "+" where files differed from it',
     "device": "what it was trained on",
+    "processes": "that shared the training; only where there were several",
     "finished": "when, ISO 8601",
     "taken_from": "committed run that this is a copy of, with study and arm renamed; only there",
     "wall_seconds": "of the training; after interruptions all its parts together, without steps "

@@ -12,6 +12,9 @@ from typing import Any
 import pandas as pd
 import torch
 from datasets import Dataset
+from peft import set_peft_model_state_dict
+from safetensors.torch import load_file
+from transformers import TrainerState
 from trl import GRPOConfig, GRPOTrainer
 
 from factmix.data.leaks import check_disjoint
@@ -227,8 +230,13 @@ def _train(run: Run, paths: Paths, depends_on: freshness.Record) -> None:
     trainer.add_callback(trajectory)
     trainer.add_callback(Progress(f"{run.arm}, seed {run.seed}"))
     trainer.accelerator.wait_for_everyone()  # until the main process has moved an old run aside
+    last = _last_checkpoint(checkpoints)
     try:
-        trainer.train(resume_from_checkpoint=_last_checkpoint(checkpoints))
+        if last and _step_of(Path(last)) == run.steps:  # killed after its last step
+            _restore(trainer, Path(last))
+            spent.on_train_begin(trainer.args, trainer.state, trainer.control)
+        else:
+            trainer.train(resume_from_checkpoint=last)
     except Exception as error:
         unwritten = is_unwritable(error)
         if not (unwritten or isinstance(error, NotFiniteError)):
@@ -274,6 +282,7 @@ def _write_run(
             "steps": run.steps,
             "learning_rate": run.training.learning_rate,
             **made_with("torch", "transformers", "trl", "peft"),
+            **({"processes": _processes()} if _processes() > 1 else {}),
             **spent,
             "trainable_parameters": sum(
                 each.numel() for each in model.parameters() if each.requires_grad
@@ -299,6 +308,21 @@ def _last_checkpoint(folder: Path) -> str | None:
     return str(good) if good else None
 
 
+def _restore(trainer: GRPOTrainer, checkpoint: Path) -> None:
+    """Puts the weights and the log of a checkpoint into a trainer, for what follows training.
+
+    To resume a training that is over takes another step, where its last epoch is not.
+    """
+    trainer.accelerator.prepare_model(trainer.model, evaluation_mode=True)  # as training leaves it
+    weights = load_file(checkpoint / "adapter_model.safetensors")
+    set_peft_model_state_dict(trainer.model, weights)
+    trainer.state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+
+
+def _step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.split("-")[1])
+
+
 def _newest_checkpoint(folder: Path) -> tuple[Path | None, list[Path]]:
     """The newest undamaged checkpoint, and the damaged files of newer ones.
 
@@ -306,7 +330,7 @@ def _newest_checkpoint(folder: Path) -> tuple[Path | None, list[Path]]:
     """
     sealed = [seal.parent for seal in folder.glob(f"checkpoint-*/{columns.SEAL}")]
     damaged: list[Path] = []
-    for checkpoint in sorted(sealed, key=lambda each: -int(each.name.split("-")[1])):
+    for checkpoint in sorted(sealed, key=_step_of, reverse=True):
         try:
             broken = altered(checkpoint, read_record(checkpoint / columns.SEAL))
         except DamagedError:
@@ -366,7 +390,7 @@ def _processes() -> int:
         got = " ".join(f"{name}={value}" for name, value in place.items())
         raise TrainingError(
             f"the environment has {got}, which a launcher of several processes sets, and no"
-            f" {', '.join(missing)}; start training with `accelerate launch` or torchrun, which set"
+            f" {', '.join(missing)}; start training with torchrun or `accelerate launch`, which set"
             f" all of these, or first run: unset {' '.join(given)}"
         )
     return int(given.get("WORLD_SIZE", "1"))

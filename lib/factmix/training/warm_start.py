@@ -19,6 +19,7 @@ from factmix.study.paths import Paths
 from factmix.study.run import WarmStartRun
 from factmix.training import arm
 from factmix.training.made_with import made_with
+from factmix.training.model_check import NotFiniteError
 from factmix.training.policy import add_adapter, load_base, save_adapter
 from factmix.training.supervised import Checkpoint, fit
 
@@ -54,17 +55,23 @@ def _train(run: WarmStartRun, paths: Paths, depends_on: freshness.Record) -> Non
     arm.make_room(folder, depends_on, TABLES)
     write_json(folder / "checkpoints" / arm.STARTED, {"depends_on": depends_on})
     checkpoint = Checkpoint(folder / "checkpoints" / "checkpoint.safetensors", run.checkpoint_steps)
-    losses = fit(
-        policy,
-        pd.read_parquet(paths.sample(run.sample)),
-        run.prompt,
-        steps=settings.steps,
-        batch=settings.batch,
-        learning_rate=settings.learning_rate,
-        seed=settings.seed,
-        afterwords=settings.afterwords,
-        checkpoint=checkpoint,
-    )
+    try:
+        losses = fit(
+            policy,
+            pd.read_parquet(paths.sample(run.sample)),
+            run.prompt,
+            steps=settings.steps,
+            batch=settings.batch,
+            learning_rate=settings.learning_rate,
+            seed=settings.seed,
+            afterwords=settings.afterwords,
+            checkpoint=checkpoint,
+        )
+    except NotFiniteError as error:
+        good = checkpoint.file if checkpoint.file.is_file() else "none"
+        raise NotFiniteError(
+            f"the warm start of {run.study}: {error}; the last good checkpoint: {good}"
+        ) from error
     table = pd.DataFrame({"step": range(1, len(losses) + 1), "loss": losses})
     write_parquet(folder / TABLES[0], table)
     adapter = [each for each in policy.model.parameters() if each.requires_grad]
