@@ -82,17 +82,9 @@ def control(real: Results, root: Path, learning: dict[str, Any], after: float) -
 @pytest.mark.parametrize(
     ("p_holm", "after", "meaning"),
     [
-        (
-            0.001,
-            0.5,
-            "thresholds give on fever, vitaminc and climate_fever: labels of as few claims",
-        ),
+        (0.001, 0.5, "on fever, vitaminc and climate_fever: labels of as few claims can teach"),
         (0.5, 0.95, "so that no reward could be expected to"),
-        (
-            0.5,
-            0.6,
-            "So it fitted even these in part at most, and says little about how much can teach",
-        ),
+        (0.5, 0.6, "So it fitted even these in part at most, and says little"),
     ],
 )
 def test_what_labels_teach_stands_beside_the_tests(
