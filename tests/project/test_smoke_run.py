@@ -213,8 +213,9 @@ def test_labels_are_a_control_that_anyone_can_make(
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/environ").is_file(), reason="finds processes in /proc")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])  # as Ctrl-C does; at once
 def test_an_interrupted_study_ends_at_once_leaves_nothing_in_half_and_goes_on(
-    tmp_path: Path,
+    tmp_path: Path, how: signal.Signals
 ) -> None:
     project = copied(tmp_path)
     run, target = project / "runs" / "longer", "runs/longer/long-s0/run.json"
@@ -224,7 +225,7 @@ def test_an_interrupted_study_ends_at_once_leaves_nothing_in_half_and_goes_on(
             assert running.poll() is None, running.communicate()[0]
             time.sleep(0.05)
         assert processes(f"FACTMIX_TEST_OF={project}")
-        os.killpg(running.pid, signal.SIGINT)  # as Ctrl-C does
+        os.killpg(running.pid, how)
         interrupted = time.monotonic()
         said = running.communicate(timeout=60)[0]
         assert time.monotonic() - interrupted < 5, said
@@ -246,7 +247,7 @@ def test_an_interrupted_study_ends_at_once_leaves_nothing_in_half_and_goes_on(
         if record.parent.parent != checkpoints or record.parent.name in sealed:
             json.loads(record.read_text())
     said = snakemake(project, target, study="longer")
-    assert "was killed before" not in said
+    assert ("was killed before" in said) == (how == signal.SIGKILL)
     assert pd.read_parquet(run / "long-s0/metrics.parquet")["step"].tolist() == [*range(1, 41)]
 
 
