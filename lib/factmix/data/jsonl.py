@@ -2,11 +2,13 @@
 
 import reprlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
+from factmix.data.fetch import open_member, opened
 from factmix.data.pool import DataError
 from factmix.study.examples import Example
 
@@ -67,6 +69,24 @@ def read_rows(
         except ValidationError as error:
             raise DataError(f"{source}:{number}: {_first_problem(error)}") from error
         yield f"{source}:{number}", row
+
+
+def read_archive(
+    path: Path, members: Sequence[str], row_type: type[Row], dataset: str
+) -> list[Example]:
+    """The examples in some files of an archive, read without unpacking it to disk.
+
+    Raises:
+        SourceError: the file is not such an archive.
+        DataError: a line of it is malformed, or an id occurs twice.
+    """
+    examples: list[Example] = []
+    seen: dict[str, str] = {}
+    with opened(path) as archive:
+        for member in members:
+            with open_member(archive, member) as lines:
+                examples += read_examples(lines, row_type, f"{path}/{member}", dataset, seen)
+    return examples
 
 
 def read_examples(

@@ -154,10 +154,9 @@ def _learning(group: BaselineGroup) -> Drawing:
 
 def summary(group: BaselineGroup) -> Drawing:
     """Of the arms that decide about the statements of the plan; elsewhere the main gains."""
-    deciding = families(group.results.study).get(DECIDING)
-    if deciding is None:
+    arms, parts = _deciding_arms(group.results), ("total", "learning")
+    if not arms:
         return _gains(group, "balanced_accuracy", "recall_na")
-    arms, parts = [result_key(run.arm) for run in deciding.values()], ("total", "learning")
     rows = figure_data.learning(group.results)
     rows = rows[rows["arm"].isin(arms) & rows["metric"].isin(parts)].reset_index(drop=True)
     draw = partial(figures.plot_gains, metrics=parts, alpha=group.alpha, over="the base model")
@@ -180,7 +179,7 @@ def _dose(group: BaselineGroup, metric: str, arms: Collection[str]) -> Drawing |
 
 
 def _deciding_arms(results: Results) -> list[str]:
-    """The arms that decide about the statements."""
+    """The arms that decide about the statements; none of a study without."""
     runs = families(results.study).get(DECIDING, {})
     return [result_key(run.arm) for run in runs.values()]
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -28,20 +29,15 @@ HARDLY_TOLD = (
 
 def card_of(results: Results) -> dict[str, Any] | None:
     """card.json of a study; None where its base model was not measured."""
-    file = results.paths.card
-    if not file.is_file():
-        return None
-    card: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return card
+    return _measured(results.paths.card)
 
 
-def taught_by_labels(results: Results) -> dict[str, Any] | None:
-    """supervised.json of a study; None where that control was not made."""
-    file = results.paths.supervised
+def _measured(file: Path) -> dict[str, Any] | None:
+    """What a notebook wrote about a model; None where it was not executed."""
     if not file.is_file():
         return None
-    taught: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return taught
+    measured: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return measured
 
 
 def tables(results: Results) -> dict[str, str]:
@@ -107,7 +103,7 @@ def tests_of_answers(results: Results) -> list[dict[str, Any]]:
         for name in hard
         if content["constants"]["base"][name]  # there are none with too few groups
     }
-    if taught := taught_by_labels(results):
+    if taught := _measured(results.paths.supervised):
         found["supervised training over constants"] = {
             name: taught["gained"][name]["over_constants"]["value"] for name in hard
         }
@@ -171,7 +167,7 @@ def of_answers(results: Results, rows: list[dict[str, Any]], prefix: str) -> dic
         f"{prefix}-tests": tabled(say("model.md.j2", "tests", {"tests": rows})),
         f"{prefix}-rejected": say("model.md.j2", "rejected", blocking(rows), learned),
     }
-    taught = taught_by_labels(results)
+    taught = _measured(results.paths.supervised)
     if taught is None:
         return made | {f"{prefix}-labels": "", f"{prefix}-labels-table": ""}
     rose = [

@@ -16,8 +16,8 @@ from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
-from factmix.data.fetch import fetch, open_member, opened
-from factmix.data.jsonl import Row, Text, read_examples
+from factmix.data.fetch import fetch
+from factmix.data.jsonl import Row, Text, read_archive
 from factmix.study.examples import Example
 from factmix.study.labels import Label
 
@@ -45,19 +45,8 @@ class _Row(Row):
 
 
 def read(path: Path) -> list[Example]:
-    """The examples in a copy of the archive, read without unpacking it to disk.
-
-    Raises:
-        SourceError: the file is not such an archive.
-        DataError: a line of it is malformed.
-    """
-    examples: list[Example] = []
-    seen: dict[str, str] = {}
-    with opened(path) as archive:
-        for member in MEMBERS:
-            with open_member(archive, member) as lines:
-                examples += read_examples(lines, _Row, f"{path}/{member}", "fever_symmetric", seen)
-    return examples
+    """The examples in a copy of the archive; raises as `read_archive` does."""
+    return read_archive(path, MEMBERS, _Row, "fever_symmetric")
 
 
 def fever_symmetric() -> list[Example]:

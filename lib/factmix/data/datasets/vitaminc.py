@@ -14,8 +14,8 @@ the other refutes or does not decide.
 from pathlib import Path
 from typing import Literal
 
-from factmix.data.fetch import fetch, open_member, opened
-from factmix.data.jsonl import Row, Text, read_examples
+from factmix.data.fetch import fetch
+from factmix.data.jsonl import Row, Text, read_archive
 from factmix.data.text import page_title
 from factmix.study.examples import Example
 from factmix.study.labels import Label
@@ -47,19 +47,8 @@ class _Row(Row):
 
 
 def read(path: Path, members: tuple[str, ...] = REAL, dataset: str = "vitaminc") -> list[Example]:
-    """The examples in a copy of one of the archives, read without unpacking it to disk.
-
-    Raises:
-        SourceError: the file is not such an archive.
-        DataError: a line of it is malformed.
-    """
-    examples: list[Example] = []
-    seen: dict[str, str] = {}
-    with opened(path) as archive:
-        for member in members:
-            with open_member(archive, member) as lines:
-                examples += read_examples(lines, _Row, f"{path}/{member}", dataset, seen)
-    return examples
+    """The examples in a copy of one of the archives; raises as `read_archive` does."""
+    return read_archive(path, members, _Row, dataset)
 
 
 def vitaminc() -> list[Example]:
