@@ -209,8 +209,8 @@ def invent_book(folder: Path) -> dict[str, str]:
         kept = Paths(folder / "results" / name)
         freeze(study, Paths(folder / "invented" / name), kept.root)
         committed = Paths(ROOT / "results" / name)
-        measured = [committed.card, committed.supervised]
-        for file in (*measured, *committed.unseen.glob("*/numbers.json")):
+        measured = (*committed.supervised.glob("*.json"), *committed.unseen.glob("*/numbers.json"))
+        for file in (committed.card, *measured):
             if file.is_file():
                 copy = kept.root / file.relative_to(committed.root)
                 copy.parent.mkdir(parents=True, exist_ok=True)

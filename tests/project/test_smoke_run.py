@@ -202,7 +202,7 @@ def test_labels_are_a_control_that_anyone_can_make(
     project: Path, study: Study, run: Paths, tmp_path: Path
 ) -> None:
     notebook(project, tmp_path, "supervised", "arm=hard_only")
-    made = json.loads(run.supervised.read_text())
+    made = json.loads((run.supervised / "own.json").read_text())
     assert (made["mixture"], made["claims"]) == ("hard_only", 34)
     assert len(made["losses"]) == made["steps"]
     assert made["gained"].keys() == study.datasets.keys()

@@ -75,7 +75,8 @@ def control(real: Results, root: Path, learning: dict[str, Any], after: float) -
         "gained": dict.fromkeys(real.datasets, found),
     }
     beside = Results(root, real.content)
-    beside.paths.supervised.write_text(json.dumps(made))
+    beside.paths.supervised.mkdir(exist_ok=True)
+    (beside.paths.supervised / "own.json").write_text(json.dumps(made))
     return beside
 
 

@@ -92,7 +92,11 @@ def test_a_card_of_other_weights_is_not_frozen_and_none_is_left_beside_new_resul
         write_parquet(base, answers)
         if weights == "old":
             place = into if kept else paths
-            card = place.unseen / "x" / "numbers.json" if of == "unseen" else getattr(place, of)
+            card = {
+                "card": place.card,
+                "supervised": place.supervised / "own.json",
+                "unseen": place.unseen / "x" / "numbers.json",
+            }[of]
             write_json(card, {"model_sha256": {"model.safetensors": "old"}})
             freeze(study, paths, into.root)
     remedy = rf"is of another model .*notebooks/{notebook}\.md .*{notebook}\.ipynb -p study=quick"

@@ -103,7 +103,7 @@ def tests_of_answers(results: Results) -> list[dict[str, Any]]:
         for name in hard
         if content["constants"]["base"][name]  # there are none with too few groups
     }
-    if taught := _measured(results.paths.supervised):
+    if taught := _measured(results.paths.supervised / "own.json"):
         found["supervised training over constants"] = {
             name: taught["gained"][name]["over_constants"]["value"] for name in hard
         }
@@ -167,7 +167,7 @@ def of_answers(results: Results, rows: list[dict[str, Any]], prefix: str) -> dic
         f"{prefix}-tests": tabled(say("model.md.j2", "tests", {"tests": rows})),
         f"{prefix}-rejected": say("model.md.j2", "rejected", blocking(rows), learned),
     }
-    taught = _measured(results.paths.supervised)
+    taught = _measured(results.paths.supervised / "own.json")
     if taught is None:
         return made | {f"{prefix}-labels": "", f"{prefix}-labels-table": ""}
     rose = [

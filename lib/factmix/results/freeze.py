@@ -147,7 +147,7 @@ def _measured(paths: Paths) -> Iterator[tuple[str, Path]]:
     """The notebooks that measure models beside the workflow, and the files that they wrote."""
     files = [
         ("base_model", paths.card),
-        ("supervised", paths.supervised),
+        *(("supervised", file) for file in sorted(paths.supervised.glob("*.json"))),
         *(("unseen", file) for file in sorted(paths.unseen.glob("*/numbers.json"))),
     ]
     return ((notebook, file) for notebook, file in files if file.is_file())

@@ -141,8 +141,8 @@ class Paths:
 
     @property
     def supervised(self) -> Path:
-        """What the labels of an arm's training claims taught the base model; see supervised.md."""
-        return self.base / "supervised.json"
+        """Folder with what labels taught the base model: one file for each run of supervised.md."""
+        return self.root / "supervised"
 
     @property
     def unseen(self) -> Path:
