@@ -15,7 +15,6 @@ from factmix.study.files import (
     read_attributes,
     read_record,
     sha256,
-    write_json,
     write_parquet,
     write_record,
     write_sealed,
@@ -60,7 +59,7 @@ def commit(run: Run, tmp_path: Path, *, study: str = "other", name: str = "first
         write_parquet(folder / f"{table}.parquet", pd.DataFrame({"step": [1]}))
     record = {"study": study, "arm": "first", "seed": 0, "adapter_sha256": adapter}
     depends_on = freshness.training(run, paths(tmp_path))
-    write_json(folder / "run.json", {**record, "depends_on": depends_on})
+    write_record(folder / "run.json", {**record, "depends_on": depends_on})
     return folder
 
 
@@ -192,7 +191,7 @@ def test_what_was_trained_otherwise_is_moved_aside_for_a_copy(run: Run, tmp_path
     source, folder = commit(run, tmp_path), paths(tmp_path).run(run)
     (folder / "adapter").mkdir(parents=True)
     (folder / arm.ADAPTER[0]).write_bytes(b"of other settings")
-    write_json(folder / "run.json", {"depends_on": {"settings": {"seed": 7}}})
+    write_record(folder / "run.json", {"depends_on": {"settings": {"seed": 7}}})
     assert taken(run, tmp_path) == source
     assert not (folder / arm.ADAPTER[0]).exists()
     aside = paths(tmp_path).root / "replaced" / f"{folder.name}-1" / arm.ADAPTER[0]
@@ -205,7 +204,7 @@ def test_an_interrupted_training_goes_on_and_is_not_replaced(run: Run, tmp_path:
     checkpoints = paths(tmp_path).run(run) / "checkpoints"
     (checkpoints / "checkpoint-2").mkdir(parents=True)
     now = freshness.training(run, paths(tmp_path))
-    write_json(checkpoints / arm.STARTED, {"depends_on": now})
+    write_record(checkpoints / arm.STARTED, {"depends_on": now})
     assert taken(run, tmp_path) is None
     assert (checkpoints / "checkpoint-2").is_dir()
 

@@ -1,6 +1,7 @@
 """The shared-prefix trainer against TRL's own, and what a training run writes."""
 
 import json
+import math
 import os
 import platform
 import re
@@ -29,7 +30,13 @@ import small_models
 from factmix.data import mixtures
 from factmix.study import freshness
 from factmix.study.examples import Example, to_frame
-from factmix.study.files import read_record, sha256, write_json, write_parquet
+from factmix.study.files import (
+    read_record,
+    sha256,
+    write_json,
+    write_parquet,
+    write_record,
+)
 from factmix.study.labels import LABELS
 from factmix.study.load import find_study
 from factmix.study.lock import LockedError, alone
@@ -584,6 +591,7 @@ def test_reward_functions_name_and_log_every_component() -> None:
         each.__name__: each(
             completions=completions,
             gold=gold,
+            example=["a", "b", "c"],
             log_metric=lambda k, v: values_of[k].append(v),
         )
         for each in functions
@@ -726,7 +734,7 @@ def test_a_run_is_another_when_the_files_it_learns_from_change(
 ) -> None:
     run, paths, files = _files_of_a_run(tmp_path)
     record = paths.run(run) / "run.json"
-    write_json(record, {"depends_on": freshness.training(run, paths)})
+    write_record(record, {"depends_on": freshness.training(run, paths)})
     write_parquet(files[changed], pd.DataFrame({"id": ["after"]}))
     assert arm.is_of(record, freshness.training(run, paths)) == current
 
@@ -739,12 +747,12 @@ def test_a_run_of_other_settings_is_moved_aside_by_name(
     arm.make_room(folder, now)  # nothing is there yet
     for trained in ("adapter", "checkpoints/checkpoint-2"):
         (folder / trained).mkdir(parents=True)
-    write_json(folder / "checkpoints" / arm.STARTED, {"depends_on": now})
+    write_record(folder / "checkpoints" / arm.STARTED, {"depends_on": now})
     arm.make_room(folder, now)  # interrupted: it is gone on with
     assert folder.is_dir() and not capsys.readouterr().err
     faster = run.training.model_copy(update={"learning_rate": 0.5})
     other = freshness.training(replace(run, training=faster), paths)
-    write_json(folder / "run.json", {"depends_on": other})
+    write_record(folder / "run.json", {"depends_on": other})
     arm.make_room(folder, now)  # gone on with, although the record of another run is back
     assert folder.is_dir() and not capsys.readouterr().err
     (folder / "run.json").unlink()
@@ -791,7 +799,7 @@ def test_a_finished_run_without_one_of_its_files_is_moved_aside(
 ) -> None:
     run, paths, _ = _files_of_a_run(tmp_path)
     now, folder = freshness.training(run, paths), paths.run(run)
-    write_json(folder / "run.json", {"depends_on": now})
+    write_record(folder / "run.json", {"depends_on": now})
     (folder / "adapter").mkdir()
     for name in (*arm.ADAPTER, "trajectory.parquet", "rewards.parquet"):
         (folder / name).write_bytes(b"")
@@ -902,6 +910,28 @@ def test_a_training_that_was_killed_after_its_last_step_makes_no_other(
         pd.testing.assert_frame_equal(whole.drop(columns=unlike), resumed.drop(columns=unlike))
     seconds = [read_record(paths.run(run) / "run.json")["wall_seconds"] for paths in (one, other)]
     assert seconds[1] > 0.2 * seconds[0]  # with those of the part that was killed
+
+
+def test_answers_of_a_step_before_the_checkpoint_that_were_changed_are_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths, arm_run = Paths(tmp_path), STUDY.run("hard_only", 0)
+    mixtures.prepare(STUDY, paths)
+    with monkeypatch.context() as patch:
+        patch.setattr(grpo, "before_and_after", None)
+        with pytest.raises(TypeError):
+            grpo.train(arm_run, paths)
+    checkpoints = paths.run(arm_run) / "checkpoints"
+    first = checkpoints / "trajectory" / "000000.parquet"
+    rows = pd.read_parquet(first)
+    rows.loc[0, "gold"] = "NA" if rows.loc[0, "gold"] != "NA" else "PASS"
+    rows.to_parquet(first)
+    said = rf"000000\.parquet: its rows were changed .*, delete {checkpoints}$"
+    with pytest.raises(grpo.TrainingError, match=said):
+        grpo.train(arm_run, paths)
+    first.unlink()
+    with pytest.raises(grpo.TrainingError, match=r"000000\.parquet: it cannot be read"):
+        grpo.train(arm_run, paths)
 
 
 def _copied(run: Paths, folder: Path, *, whole: bool = True) -> Paths:
@@ -1048,6 +1078,38 @@ def test_a_reward_that_fails_for_some_answer_is_refused_before_training(
     named = f"of_one_answer of kind 'weighted' fails for the answer {case[0]} in {form} format"
     with pytest.raises(RewardError, match=f"{named} where the gold label is {case[2]}: {said}"):
         reward_functions(STUDY.rewards["published"])
+
+
+@pytest.mark.parametrize(
+    ("earned", "said"),
+    [(lambda: 1 / 0, "ZeroDivisionError: "), (lambda: math.nan, r"ValueError: got \{'right': nan")],
+)
+def test_a_reward_that_fails_later_names_the_example_the_step_and_the_last_checkpoint(
+    earned: Callable[[], float], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = []
+
+    def too_late(*_: Any) -> dict[str, float]:
+        return {"right": earned() if begun else 1.0}
+
+    def begin(*_: Any, **__: Any) -> None:
+        begun.append(True)
+
+    numbers = STUDY.training.model_copy(update={"checkpoint_steps": 1})
+    study = STUDY.model_copy(update={"training": numbers})
+    paths, arm_run = Paths(tmp_path), study.run("hard_only", 0)
+    monkeypatch.setitem(rewards.REWARDS, arm_run.reward.kind, too_late)
+    monkeypatch.setattr(grpo.Progress, "on_step_begin", begin, raising=False)
+    mixtures.prepare(study, paths)
+    of = "|".join(pd.read_parquet(paths.sample(arm_run.training_sample))["id"])
+    named = f"too_late of kind '{arm_run.reward.kind}' fails for the completion '.*'"
+    stopped = r"hard_only, seed 0: training stopped after step 0 of 2: the reward function"
+    which = rf"of example ({of}), whose gold label is (NA|PASS|FAIL): {said}"
+    with pytest.raises(
+        grpo.TrainingError,
+        match=rf"{stopped} {named} {which}.*; the last good checkpoint: none",
+    ):
+        grpo.train(arm_run, paths)
 
 
 def test_a_reward_without_parts_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

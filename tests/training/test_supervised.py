@@ -11,7 +11,7 @@ from factmix.study.examples import Example, from_frame, to_frame
 from factmix.study.labels import LABELS
 from factmix.study.load import find_study
 from factmix.training import supervised
-from factmix.training.model_check import NotFiniteError
+from factmix.training.model_check import ModelError, NotFiniteError
 from factmix.training.policy import Policy, add_adapter, label_tokens, load_base, prompt_texts
 
 STUDY = find_study("main")
@@ -114,6 +114,17 @@ def test_a_training_that_fails_stops_and_keeps_the_checkpoint_before(
     with pytest.raises(NotFiniteError, match=message):
         supervised.fit(policy, examples, STUDY.prompt, steps=2, **how)
     assert kept.file.read_bytes() == before
+
+
+def test_a_checkpoint_with_another_bit_is_refused(examples: pd.DataFrame, tmp_path: Path) -> None:
+    kept = supervised.Checkpoint(tmp_path / "checkpoint.safetensors", every=1)
+    how: dict[str, Any] = {"batch": 3, "learning_rate": 5e-3, "seed": 0, "checkpoint": kept}
+    supervised.fit(fresh(), examples, STUDY.prompt, steps=1, **how)
+    written = bytearray(kept.file.read_bytes())
+    written[-1] ^= 1  # of a tensor
+    kept.file.write_bytes(written)
+    with pytest.raises(ModelError, match="is damaged: it was changed after it was written; delete"):
+        supervised.fit(fresh(), examples, STUDY.prompt, steps=2, **how)
 
 
 def test_a_checkpoint_holds_no_code_and_the_whole_state(

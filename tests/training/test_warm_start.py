@@ -15,7 +15,7 @@ from factmix.data import mixtures
 from factmix.data.leaks import overlap
 from factmix.study import freshness
 from factmix.study.examples import COLUMNS, from_frame
-from factmix.study.files import DamagedError, read_record, write_json
+from factmix.study.files import DamagedError, read_record, write_record
 from factmix.study.labels import LABELS
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
@@ -248,7 +248,7 @@ def test_a_warm_start_without_checksums_counts_as_before(made: Paths, tmp_path: 
     record = paths.run(_of(study)) / "run.json"
     content = read_record(record)
     content.pop("files_sha256")
-    write_json(record, content)
+    write_record(record, content)
     base = study.base_runs()[0]
     before = freshness.answering(base, paths)["warm_start_sha256"]
     assert before == content["adapter_sha256"]

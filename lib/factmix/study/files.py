@@ -44,7 +44,7 @@ class DamagedError(ValueError):
     """A file is not as it was written: it was cut short, or changed by hand."""
 
     def __init__(self, path: Path, why: str) -> None:
-        self.why = why
+        self.path, self.why = path, why
         super().__init__(
             f"{path}: {why}; expected the file as it was written: delete it, and make it again"
         )
@@ -153,10 +153,10 @@ def write_record(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """A JSON object without its checksum, where it has one.
+    """A JSON object that `write_record` wrote, without its checksum.
 
     Raises:
-        DamagedError: the file is no JSON object, or its checksum is of another content.
+        DamagedError: the file is no JSON object, or its checksum is missing or of another content.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -164,7 +164,7 @@ def read_record(path: Path) -> dict[str, Any]:
         raise DamagedError(path, f"it is no valid JSON ({error})") from error
     if not isinstance(content, dict):
         raise DamagedError(path, "it is no JSON object")
-    if content.pop("sha256", None) not in (None, _json_sha256(content)):
+    if content.pop("sha256", None) != _json_sha256(content):
         raise DamagedError(path, "it was changed after it was written")
     return content
 

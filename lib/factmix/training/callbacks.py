@@ -10,7 +10,13 @@ from accelerate import PartialState
 from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from factmix.study.files import peak_memory_gb, sha256, write_parquet, write_record
+from factmix.study.files import (
+    peak_memory_gb,
+    read_attributes,
+    sha256,
+    write_record,
+    write_sealed,
+)
 from factmix.study.paths import Paths
 from factmix.study.run import Run
 from factmix.training.columns import SEAL, TRAJECTORY, most_probable
@@ -162,11 +168,21 @@ class Trajectory(TrainerCallback):
         rows = answer_as(self._run, self._policy, self._examples, name=f"{self._run.arm}, {step}")
         self._policy.model.train()
         rows = rows.assign(most_probable=most_probable(rows), step=step)[list(TRAJECTORY)]
-        write_parquet(self._folder / f"{step:06d}.parquet", rows)
+        write_sealed(self._part(step), rows)
 
-    def collected(self) -> pd.DataFrame:
-        """The answers at all steps so far, including those from before an interruption."""
-        return pd.concat(
-            [pd.read_parquet(path) for path in sorted(self._folder.glob("*.parquet"))],
-            ignore_index=True,
-        )
+    def _part(self, step: int) -> Path:
+        return self._folder / f"{step:06d}.parquet"
+
+    def collected(self, until: int) -> pd.DataFrame:
+        """The answers up to a step, including those from before an interruption.
+
+        Raises:
+            DamagedError: those of a step are missing, or not as they were written.
+        """
+        steps = sorted({0, *self._run.evaluation.trajectory_steps})
+        parts = [self._part(step) for step in steps if step <= until]
+        for part in parts:
+            read_attributes(part)
+        answered = pd.concat(map(pd.read_parquet, parts), ignore_index=True)
+        answered.attrs = {}
+        return answered

@@ -28,8 +28,8 @@ from factmix.study.files import (
     is_unwritable,
     read_record,
     sha256,
-    write_json,
     write_parquet,
+    write_record,
 )
 from factmix.study.lock import alone
 from factmix.study.paths import Paths
@@ -48,7 +48,7 @@ from factmix.training.policy import (
     prompt_texts,
     save_adapter,
 )
-from factmix.training.reward_functions import reward_functions
+from factmix.training.reward_functions import RewardError, reward_functions
 from factmix.training.reward_gain import before_and_after
 
 # What a launcher of several processes sets for each of them.
@@ -120,6 +120,7 @@ def make_trainer(
         {
             "prompt": prompt_texts(policy.tokenizer, examples, run.prompt),
             "gold": [str(each.label) for each in examples],
+            "example": [each.id for each in examples],
         }
     )
     cuda = torch.cuda.is_available()
@@ -190,8 +191,8 @@ def train(run: Run, paths: Paths) -> None:
     Raises:
         LockedError: another process on this machine is training this run.
         TrainingError: training ended after fewer steps than the study says, or stopped because of
-            a gradient that is no finite number, or a full disk.
-        RewardError: the reward fails for some answer.
+            a gradient that is no finite number, a reward that fails, or a full disk.
+        RewardError: the reward fails for some answer, before training.
         PromptError: a prompt is too long.
         LeakError: training and evaluation samples overlap.
     """
@@ -223,7 +224,7 @@ def _train(run: Run, paths: Paths, depends_on: freshness.Record) -> None:
     trainer = make_trainer(run, training, checkpoints, policy=policy)
     if not _rank("RANK"):  # last, because everything above can fail
         arm.make_room(folder, depends_on)
-        write_json(checkpoints / arm.STARTED, {"depends_on": depends_on})
+        write_record(checkpoints / arm.STARTED, {"depends_on": depends_on})
     trajectory = Trajectory(run, paths, replace(policy, model=trainer.model))
     trainer.add_callback(Sealed())
     trainer.add_callback(spent)
@@ -231,6 +232,8 @@ def _train(run: Run, paths: Paths, depends_on: freshness.Record) -> None:
     trainer.add_callback(Progress(f"{run.arm}, seed {run.seed}"))
     trainer.accelerator.wait_for_everyone()  # until the main process has moved an old run aside
     last = _last_checkpoint(checkpoints)
+    if last and not _rank("RANK"):
+        _check_answers(trajectory, Path(last))
     try:
         if last and _step_of(Path(last)) == run.steps:  # killed after its last step
             _restore(trainer, Path(last))
@@ -239,7 +242,7 @@ def _train(run: Run, paths: Paths, depends_on: freshness.Record) -> None:
             trainer.train(resume_from_checkpoint=last)
     except Exception as error:
         unwritten = is_unwritable(error)
-        if not (unwritten or isinstance(error, NotFiniteError)):
+        if not (unwritten or isinstance(error, NotFiniteError | RewardError)):
             raise
         good, _ = _newest_checkpoint(checkpoints)
         raise TrainingError(
@@ -255,7 +258,7 @@ def _train(run: Run, paths: Paths, depends_on: freshness.Record) -> None:
         )
     if trainer.accelerator.is_main_process:
         write_parquet(folder / "metrics.parquet", metrics(trainer.state.log_history))
-        answered = trajectory.collected()
+        answered = trajectory.collected(run.steps)
         answered.attrs["depends_on"] = freshness.trajectory(run, paths)
         write_parquet(folder / "trajectory.parquet", answered)
         trained = replace(policy, model=trainer.model)
@@ -306,6 +309,17 @@ def _last_checkpoint(folder: Path) -> str | None:
             f" again from its first step, delete {folder}"
         )
     return str(good) if good else None
+
+
+def _check_answers(trajectory: Trajectory, checkpoint: Path) -> None:
+    """Raises TrainingError if answers of steps before a checkpoint are not as they were written."""
+    try:
+        trajectory.collected(_step_of(checkpoint))
+    except DamagedError as error:
+        raise TrainingError(
+            f"{error.path}: {error.why}, and a later checkpoint cannot give these answers again; to"
+            f" start the training again from its first step, delete {checkpoint.parent}"
+        ) from error
 
 
 def _restore(trainer: GRPOTrainer, checkpoint: Path) -> None:

@@ -43,7 +43,9 @@ def check(reward: Reward) -> None:
 def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
     """TRL reward functions: one per component, then one with weight 0 that only logs.
 
-    Each logs its values by gold label as "<name>|<label>"; TRL logs their mean.
+    Each logs its values by gold label as "<name>|<label>"; TRL logs their mean. They take the
+    columns gold and example (its id) of the training data, and raise RewardError, which names the
+    example, where the reward fails later.
 
     Raises:
         RewardError: see `check`.
@@ -58,9 +60,18 @@ def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
 
     def component(name: str) -> Callable[..., list[float]]:
         def earned(
-            completions: list[str], gold: list[str], log_metric: Any, **_: Any
+            completions: list[str], gold: list[str], example: list[str], log_metric: Any, **_: Any
         ) -> list[float]:
-            values = [each[name] for each in map(earnings, completions, gold)]
+            values = []
+            for completion, label, of in zip(completions, gold, example, strict=True):
+                try:
+                    values.append(earnings(completion, label)[name])
+                except Exception as error:  # `check` has passed: it does not depend on these alone
+                    raise RewardError(
+                        f"the reward function {rewards.REWARDS[reward.kind].__name__} of kind"
+                        f" '{reward.kind}' fails for the completion {completion!r} of example"
+                        f" {of}, whose gold label is {label}: {type(error).__name__}: {error}"
+                    ) from error
             by_gold(log_metric, f"reward/{name}", values, gold)
             return values
 
@@ -73,9 +84,12 @@ def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
     @lru_cache(maxsize=4096)
     def earnings(completion: str, gold: str) -> dict[str, float]:
         read = read_once(completion)
-        return rewards.components(
+        values = rewards.components(
             reward, predicted=read.predicted, format_valid=read.format_valid, gold=Label(gold)
         )
+        if not all(map(math.isfinite, values.values())):
+            raise ValueError(f"got {values}; expected finite numbers")
+        return values
 
     def answers(completions: list[str], gold: list[str], log_metric: Any, **_: Any) -> list[float]:
         read = [read_once(completion) for completion in completions]

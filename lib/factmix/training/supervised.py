@@ -1,8 +1,9 @@
 """Fits an adapter to labelled examples: the loss is that of the answers after their prompts."""
 
+import hashlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from factmix.training.policy import Policy, following_tokens, label_tokens, prom
 from factmix.training.prefix import length_buckets
 
 # What a checkpoint has beside the state of the optimizer for each weight.
-RANDOM, WEIGHT, PROGRESS = "random", "weight", "progress"
+RANDOM, WEIGHT, PROGRESS, CHECKSUM = "random", "weight", "progress", "sha256"
 IGNORED = -100  # a target that cross_entropy leaves out
 
 # What follows the label in an answer whose format is not valid. All begin alike, so that sampling
@@ -152,13 +153,19 @@ def _write(
     for i, each in enumerate(weights):
         tensors[f"{i}.{WEIGHT}"] = each.detach()
         tensors |= {f"{i}.{name}": value for name, value in optimizer.state[each].items()}
+    tensors = {name: value.contiguous() for name, value in tensors.items()}
     progress = json.dumps({"losses": losses, "seconds": checkpoint.seconds})
+    metadata = {PROGRESS: progress, CHECKSUM: _sha256(tensors, progress)}
     with written_whole(checkpoint.file) as part:
-        save_file(
-            {name: value.contiguous() for name, value in tensors.items()},
-            part,
-            metadata={PROGRESS: progress},
-        )
+        save_file(tensors, part, metadata=metadata)
+
+
+def _sha256(tensors: Mapping[str, Tensor], progress: str) -> str:
+    digest = hashlib.sha256(progress.encode())
+    for name, value in sorted(tensors.items()):
+        digest.update(name.encode())
+        digest.update(value.reshape(-1).view(torch.uint8).cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _resume(
@@ -169,8 +176,11 @@ def _resume(
     """Puts everything into the state of the checkpoint; returns the losses so far."""
     try:
         with safe_open(checkpoint.file, "pt") as kept:
-            progress = json.loads(kept.metadata()[PROGRESS])
             tensors = {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118
+            written = kept.metadata()[PROGRESS]
+            if kept.metadata()[CHECKSUM] != _sha256(tensors, written):
+                raise ValueError("it was changed after it was written")
+        progress = json.loads(written)
     except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
         raise ModelError(
             f"{checkpoint.file} is damaged: {' '.join(str(error).split())[:200]}; delete it to"

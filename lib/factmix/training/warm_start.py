@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from factmix.study import freshness
-from factmix.study.files import peak_memory_gb, write_json, write_parquet
+from factmix.study.files import peak_memory_gb, write_parquet, write_record
 from factmix.study.lock import alone
 from factmix.study.paths import Paths
 from factmix.study.run import WarmStartRun
@@ -53,7 +53,7 @@ def _train(run: WarmStartRun, paths: Paths, depends_on: freshness.Record) -> Non
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     policy = add_adapter(load_base(run.model, run.prompt), run.lora, settings.seed)
     arm.make_room(folder, depends_on, TABLES)
-    write_json(folder / "checkpoints" / arm.STARTED, {"depends_on": depends_on})
+    write_record(folder / "checkpoints" / arm.STARTED, {"depends_on": depends_on})
     checkpoint = Checkpoint(folder / "checkpoints" / "checkpoint.safetensors", run.checkpoint_steps)
     try:
         losses = fit(
