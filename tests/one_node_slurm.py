@@ -65,6 +65,14 @@ class Cluster:
         self._daemons: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> "Cluster":
+        try:
+            self._begin()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def _begin(self) -> None:
         for name in ("state", "spool"):
             (self.folder / name).mkdir(parents=True)
         key = self.folder / "munge.key"
@@ -90,7 +98,6 @@ class Cluster:
         self._start("slurmctld", "-D")
         self._start("slurmd", "-D", "-N", socket.gethostname().partition(".")[0])
         _wait_for(lambda: "idle" in self.run("sinfo", "-h", "-o", "%t"), "the node")
-        return self
 
     def __exit__(
         self,
@@ -99,10 +106,13 @@ class Cluster:
         trace: TracebackType | None,
     ) -> None:
         self.run("scancel", "--user=root")
+        self._stop()
+
+    def _stop(self) -> None:
         for daemon in reversed(self._daemons):
             daemon.terminate()
             daemon.wait(timeout=60)
-        FOUND.unlink()
+        FOUND.unlink(missing_ok=True)
 
     def run(self, *command: str) -> str:
         """What one of SLURM's commands prints."""

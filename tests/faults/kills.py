@@ -1,29 +1,28 @@
-"""Kills `make study` at random moments, and compares what it then makes with an undisturbed run.
+"""Kills `make study` in the midst of each of its works, and compares what it then makes.
 
-    python tests/faults/kills.py 20
+    PYTHONPATH=tests python tests/faults/kills.py
 
 works in a temporary copy of the project, on the study `smoke_long`: `smoke` with more steps. The
-undisturbed run is timed first; each kill is in another part of that time, so that all steps of the
-study have their turn. SIGKILL goes to the whole process group, at once and without warning; then
-the same command is given again. It must finish, train no step twice but those since the last
-checkpoint, and make the same data, curves, answers and results, apart from time and memory.
+copy writes down when each of `MOMENTS` begins. First it runs undisturbed. Then, for each kill, the
+study starts from nothing, and the copy kills its whole process group (SIGKILL, at once and without
+warning) a moment after one of these works has begun; then the same command is given again. It must
+finish, train no step twice but those since the last checkpoint, and make the same data, curves,
+answers and results, apart from time and memory.
 
 The outcome of every kill goes to results/faults/kills.json at once.
 """
 
 import argparse
-import contextlib
 import json
 import os
-import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from counted_steps import count_steps, repeated, steps_of
 from factmix.study.files import read_record, sha256, write_json
 from factmix.study.paths import ROOT
 from factmix.training.made_with import made_with
@@ -39,22 +39,92 @@ STUDY, STEPS, CHECKPOINT_STEPS = "smoke_long", 36, 6
 OUTCOME = ROOT / "results" / "faults" / "kills.json"
 FOLDERS = ("book", "lib", "models", "notebooks", "profiles", "results", "studies")
 FILES = ("Snakefile", "_config.yml", "Makefile", "requirements.txt", "pyproject.toml")
-# The copy also writes down each step of a training when it is over.
-COUNTED = """
-
-def _note_step(self: Progress, args: Any, state: Any, control: Any, **given: Any) -> None:
-    if "reward" in given.get("logs", {}):
-        with open(os.environ["STEPS"], "a", encoding="utf-8") as steps:
-            print(self._name, state.global_step, sep="\\t", file=steps)
-    _on_log(self, args, state, control, **given)
 
 
-_on_log, Progress.on_log = Progress.on_log, _note_step
-"""
-# The messages of the Snakefile.
-DURING = re.compile(
-    r"^\s*(?:Job \d+: )?((?:Data|Base|Arm|Compare|Book)\b[^:\n]*: .+)$", re.MULTILINE
+@dataclass(frozen=True)
+class Moment:
+    """Something that a study does, in which it is killed.
+
+    Attributes:
+        what: in words.
+        module: below lib/factmix.
+        function: of the module, at whose call it begins.
+        kills: how many.
+        lasts: seconds in which it is killed, at random; 0 at once.
+    """
+
+    what: str
+    module: str
+    function: str
+    kills: int
+    lasts: float
+
+
+MOMENTS = (
+    Moment("drawing the data", "data/mixtures.py", "prepare", 1, 0.5),
+    Moment("answering with a model", "training/evaluate.py", "_answer_batch", 2, 0.02),
+    Moment("answers that are not written yet", "training/evaluate.py", "_write", 1, 0),
+    Moment(
+        "sampling",
+        "training/trainer.py",
+        "SharedPrefixTrainer._generate_and_score_completions",
+        3,
+        0.02,
+    ),
+    Moment(
+        "loss and gradient", "training/trainer.py", "SharedPrefixTrainer._compute_loss", 3, 0.03
+    ),
+    Moment(
+        "writing a checkpoint",
+        "training/trainer.py",
+        "SharedPrefixTrainer._save_checkpoint",
+        2,
+        0.03,
+    ),
+    Moment("a checkpoint without its seal", "training/callbacks.py", "seal", 1, 0),
+    Moment("answers during training", "training/callbacks.py", "Trajectory._record", 1, 0.02),
+    Moment("rewards after training", "training/reward_gain.py", "before_and_after", 1, 0.02),
+    Moment("an adapter without its run.json", "training/arm.py", "finish", 1, 0),
+    Moment("executing a notebook", "notebooks.py", "_kernels_of_our_own", 1, 3),
+    Moment("a notebook that is not in place yet", "notebooks.py", "_clean", 1, 0),
+    Moment("computing the results", "results/compare.py", "compute", 1, 1),
+    Moment("building the book", "report/pages.py", "killed", 1, 20),
 )
+# Added to the copy's library.
+NOTING = """
+import functools
+import os
+import signal
+import threading
+
+
+def noted(what, function):
+    @functools.wraps(function)
+    def noting(*given, **named):
+        note(what)
+        return function(*given, **named)
+
+    return noting
+
+
+def note(what):
+    with open(os.environ["MOMENTS"], "a+", encoding="utf-8") as noted:
+        print(what, file=noted, flush=True)
+        noted.seek(0)
+        number = noted.read().splitlines().count(what)
+    if [what, str(number)] == os.environ["KILL_AT"].split(":")[:2]:
+        later = float(os.environ["KILL_AT"].split(":")[2])
+        if later:
+            threading.Timer(later, kill).start()
+        else:
+            kill()
+
+
+def kill():
+    open(os.environ["KILLED"], "w").close()
+    os.killpg(int(os.environ["GROUP"]), signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)  # a kernel has a group of its own
+"""
 UNCOMPARED = ("seconds", "peak_memory_gb")  # keys of results.json, and columns
 
 
@@ -77,12 +147,16 @@ class Copy:
             arm.pop("steps", None)
         text = yaml.safe_dump(content, sort_keys=False)
         (root / "studies" / f"{STUDY}.yaml").write_text(text, encoding="utf-8")
-        callbacks = root / "lib/factmix/training/callbacks.py"
-        text = callbacks.read_text(encoding="utf-8").replace(
-            "import time\n", "import os\nimport time\n"
-        )
-        callbacks.write_text(text + COUNTED, encoding="utf-8")
+        library = root / "lib" / "factmix"
+        count_steps(library)
+        (library / "noting.py").write_text(NOTING, encoding="utf-8")
+        for moment in MOMENTS:
+            name = moment.function
+            with (library / moment.module).open("a", encoding="utf-8") as module:
+                module.write("\n\nfrom factmix.noting import noted as _noted\n")
+                module.write(f"{name} = _noted({moment.what!r}, {name})\n")
         self.steps, self.log = root / "steps.tsv", root / "log.txt"
+        self.moments, self.killed = root / "moments.txt", root / "killed"
 
     @property
     def run(self) -> Path:
@@ -92,11 +166,17 @@ class Copy:
         """Removes all that the study has made."""
         for name in ("runs", "_build", ".snakemake"):
             shutil.rmtree(self.root / name, ignore_errors=True)
-        for file in (self.steps, self.log):
+        self.killed.unlink(missing_ok=True)
+        for file in (self.steps, self.log, self.moments):
             file.write_text("")
 
-    def start(self) -> subprocess.Popen[bytes]:
-        """Starts `make study`, as the leader of a process group."""
+    def finished(self, kill_at: str = "") -> bool:
+        """Runs `make study`, as the leader of a process group; whether it finished.
+
+        Args:
+            kill_at: the name of a moment, which of its occurrences, and seconds, all with colons
+                between; by default it is not killed.
+        """
         unwanted = (
             "FACTMIX_RUNS",
             "FACTMIX_RESULTS",
@@ -105,26 +185,28 @@ class Copy:
             "MAKEFLAGS",
         )
         kept = {name: value for name, value in os.environ.items() if name not in unwanted}
+        places: dict[str, Path | str] = {
+            "PYTHONPATH": self.root / "lib",
+            "STEPS": self.steps,
+            "MOMENTS": self.moments,
+            "KILLED": self.killed,
+            "KILL_AT": kill_at,
+        }
+        study = f"export GROUP=$$; exec make study STUDY={STUDY} --old-file=.venv/installed"
         with self.log.open("ab") as log:
-            return subprocess.Popen(
-                ["make", "study", f"STUDY={STUDY}", "--old-file=.venv/installed"],
+            return not subprocess.Popen(
+                ["sh", "-c", study],
                 cwd=self.root,
-                env=kept | {"PYTHONPATH": str(self.root / "lib"), "STEPS": str(self.steps)},
+                env=kept
+                | {name: str(place) for name, place in places.items()}
+                | {"KILL_AT": kill_at},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-            )
-
-    def finished(self) -> bool:
-        """Runs the study to its end; whether it finished."""
-        return self.start().wait() == 0
+            ).wait()
 
     def said(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")
-
-    def stepped(self) -> Counter[str]:
-        """How often each step of each training was made, such as "hard_only, seed 0<tab>3"."""
-        return Counter(self.steps.read_text(encoding="utf-8").splitlines())
 
 
 def made(run: Path) -> dict[str, Any]:
@@ -149,17 +231,22 @@ def _leaves(tree: Any, path: tuple[str, ...] = ("", "")) -> Iterator[tuple[tuple
         yield path, tree
 
 
-def kill(copy: Copy, seconds: float, undisturbed: dict[str, Any]) -> dict[str, Any]:
-    """The outcome of one kill, after so many seconds of a study that starts from nothing."""
+def kill(
+    copy: Copy, moment: Moment, number: int, after: float, undisturbed: dict[str, Any]
+) -> dict[str, Any]:
+    """The outcome of one kill of a study that starts from nothing.
+
+    Args:
+        copy: of the project.
+        moment: in which it is killed.
+        number: which of the occurrences of the moment.
+        after: seconds from its beginning.
+        undisturbed: what an undisturbed run makes.
+    """
     copy.clean()
-    running = copy.start()
-    time.sleep(seconds)
-    alive = running.poll() is None
-    with contextlib.suppress(ProcessLookupError):  # it may have ended
-        os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
-    before = copy.stepped()
-    during = DURING.findall(copy.said())
+    ended = copy.finished(f"{moment.what}:{number}:{after}")
+    before = steps_of(copy.steps)
+    killed = copy.killed.is_file() and not ended
     finished = copy.finished()
     again = made(copy.run) if finished else {}
     differ = sorted(
@@ -167,23 +254,24 @@ def kill(copy: Copy, seconds: float, undisturbed: dict[str, Any]) -> dict[str, A
         for name in undisturbed.keys() | again.keys()
         if undisturbed.get(name) != again.get(name)
     )
-    repeated = sum((copy.stepped() - Counter(set(copy.stepped()))).values())
     outcome = {
-        "after_seconds": round(seconds, 1),
-        "running_when_killed": alive,
-        "during": during[-1] if during else "the start of the workflow",
+        "moment": moment.what,
+        "number": number,
+        "after_seconds": round(after, 3),
+        "killed": killed,
         "steps_before": sum(before.values()),
-        "repeated_steps": repeated,
+        "repeated_steps": repeated(steps_of(copy.steps)),
         "finished": finished,
         "differences": differ,
     }
-    outcome["passed"] = alive and finished and not differ and repeated <= CHECKPOINT_STEPS
+    outcome["passed"] = killed and finished and not differ
+    outcome["passed"] &= outcome["repeated_steps"] <= CHECKPOINT_STEPS
     if not outcome["passed"]:
         print(copy.said()[-5000:], file=sys.stderr)
     return outcome
 
 
-def campaign(kills: int, seed: int) -> Iterator[dict[str, Any]]:
+def campaign(seed: int, only: str) -> Iterator[dict[str, Any]]:
     """The undisturbed run and the outcome of each kill so far, after every kill."""
     rng = np.random.default_rng(seed)
     commit = made_with()["git_commit"]  # before the outcome is a change of the checkout
@@ -196,31 +284,35 @@ def campaign(kills: int, seed: int) -> Iterator[dict[str, Any]]:
         took = time.monotonic() - started
         print(f"undisturbed: {took:.0f} s", flush=True)
         undisturbed = made(copy.run)
+        occurred = Counter(copy.moments.read_text(encoding="utf-8").splitlines())
+        print(dict(occurred), flush=True)
         outcomes = []
-        for number in range(kills):
-            after = float(took * (number + rng.random()) / kills)
-            outcomes.append(kill(copy, after, undisturbed))
-            while not outcomes[-1]["running_when_killed"]:  # it was faster: sooner
-                after *= 0.95
-                outcomes[-1] = kill(copy, after, undisturbed)
-            print(json.dumps(outcomes[-1]), flush=True)
-            yield {
-                "command": f"python tests/faults/kills.py {kills} --seed {seed}",
-                "study": {"steps": STEPS, "checkpoint_steps": CHECKPOINT_STEPS},
-                "made_with": made_with("torch", "trl") | {"git_commit": commit},
-                "undisturbed_seconds": round(took, 1),
-                "kills": outcomes,
-            }
+        for moment in MOMENTS:
+            for _ in range(moment.kills):
+                number = int(rng.integers(1, occurred[moment.what] + 1))
+                after = float(rng.uniform(0, moment.lasts))
+                if only not in moment.what:
+                    continue
+                outcomes.append(kill(copy, moment, number, after, undisturbed))
+                outcomes[-1]["of"] = occurred[moment.what]
+                print(json.dumps(outcomes[-1]), flush=True)
+                yield {
+                    "command": f"PYTHONPATH=tests python tests/faults/kills.py --seed {seed}",
+                    "study": {"steps": STEPS, "checkpoint_steps": CHECKPOINT_STEPS},
+                    "made_with": made_with("torch", "trl") | {"git_commit": commit},
+                    "undisturbed_seconds": round(took, 1),
+                    "kills": outcomes,
+                }
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("count", type=int, help="how many kills")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--only", default="", help="moments whose name has this")
     parser.add_argument("--output", type=Path, default=OUTCOME, help="the table, as JSON")
     asked = parser.parse_args()
     table: dict[str, Any] = {"kills": []}
-    for table in campaign(asked.count, asked.seed):
+    for table in campaign(asked.seed, asked.only):
         write_json(asked.output, table)
     print(f"wrote {asked.output}")
     raise SystemExit(not all(each["passed"] for each in table["kills"]))

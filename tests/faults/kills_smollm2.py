@@ -1,11 +1,12 @@
 """Kills the warm start and an arm of `smollm2` once each, and compares what they then make.
 
-    FACTMIX_MIRROR=... python tests/faults/kills_smollm2.py
+    FACTMIX_MIRROR=... PYTHONPATH=tests python tests/faults/kills_smollm2.py
 
 works in a temporary copy of the project, on `smollm2` with fewer steps, which takes ten minutes on
 two cores; `factmix fetch smollm2` comes first. Both trainings run once undisturbed. In another
 folder each is killed (SIGKILL, with all its processes) some seconds after a checkpoint, and the
-same command is given again. It must make the same adapter and the same curve.
+same command is given again. It must make the same adapter and the same curve, and no step twice but
+those since the checkpoint.
 
 The outcome goes to results/faults/kills_smollm2.json.
 """
@@ -25,6 +26,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from counted_steps import count_steps, steps_of
 from factmix.study.files import sha256, write_json
 from factmix.study.paths import ROOT, Paths
 from factmix.training.columns import SEAL
@@ -43,6 +45,7 @@ def shortened(root: Path) -> None:
     ignored = shutil.ignore_patterns("__pycache__")
     for name in ("lib", "studies"):
         shutil.copytree(ROOT / name, root / name, ignore=ignored)
+    count_steps(root / "lib" / "factmix")
     content = yaml.safe_load((ROOT / "studies/smollm2.yaml").read_text(encoding="utf-8"))
     content["description"] = "smollm2 with fewer steps."
     content["warm_start"]["steps"] = STEPS["warm_start"]
@@ -54,7 +57,11 @@ def shortened(root: Path) -> None:
 
 def start(root: Path, runs: Path, *command: str) -> subprocess.Popen[bytes]:
     """Starts a command on the study, as the leader of a process group."""
-    variables = {"PYTHONPATH": str(root / "lib"), "FACTMIX_RUNS": str(runs)}
+    variables = {
+        "PYTHONPATH": str(root / "lib"),
+        "FACTMIX_RUNS": str(runs),
+        "STEPS": str(root / f"{runs.name}.tsv"),
+    }
     program = str(Path(sys.executable).parent / "factmix")
     return subprocess.Popen(
         [program, command[0], STUDY, *command[1:]],
@@ -110,6 +117,8 @@ def main() -> bool:
             if what == "warm_start":
                 for runs in (whole, killed):
                     finish(root, runs, "data")
+            noted = root / f"{killed.name}.tsv"
+            noted.unlink(missing_ok=True)
             undisturbed = finish(root, whole, *command)
             file = Paths(killed / STUDY).root / folder / "checkpoints" / checkpoint
             after = kill(root, killed, file.is_file, *command)
@@ -122,20 +131,26 @@ def main() -> bool:
                     "undisturbed_seconds": round(undisturbed, 1),
                     "killed_after_seconds": round(after, 1),
                     "again_seconds": round(again, 1),
+                    "repeated_steps": steps_of(noted).total() - STEPS[what],
                     "same_adapter": first[0] == second[0],
                     "same_curve": first[1] == second[1],
                 }
             )
             print(outcomes[-1], flush=True)
     table_of = {
-        "command": "python tests/faults/kills_smollm2.py",
+        "command": "PYTHONPATH=tests python tests/faults/kills_smollm2.py",
         "checkpoint_steps": CHECKPOINT_STEPS,
         "made_with": made_with("torch", "trl"),
         "kills": outcomes,
     }
     write_json(OUTCOME, table_of)
     print(f"wrote {OUTCOME}")
-    return all(each["same_adapter"] and each["same_curve"] for each in outcomes)
+    return all(
+        each["same_adapter"]
+        and each["same_curve"]
+        and 0 <= each["repeated_steps"] <= CHECKPOINT_STEPS
+        for each in outcomes
+    )
 
 
 if __name__ == "__main__":

@@ -12,13 +12,18 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 import one_node_slurm
+from counted_steps import count_steps, repeated, steps_of
 from factmix.results.results_json import differences
 from factmix.study.paths import ROOT
+from factmix.training.columns import SEAL
 
 PLUGIN = "snakemake_executor_plugin_slurm"
 FOLDERS = ("book", "lib", "models", "notebooks", "profiles", "results", "studies")
+STEPS, CHECKPOINT_STEPS = 48, 4  # of each arm
+LONGEST = 900  # seconds that a workflow may take
 # In place of the profile's, which are for a cluster with GPUs.
 SMALL = ["mem_mb=2000", "runtime=10", "slurm_partition=main"]
 NO_GPU = [f"{rule}:mem_mb=3000" for rule in ("base", "train", "evaluate")]
@@ -39,11 +44,19 @@ def copy(tmp_path: Path) -> Path:
         shutil.copytree(ROOT / name, tmp_path / "copy" / name, ignore=ignored, symlinks=True)
     for name in ("Snakefile", "_config.yml"):
         shutil.copy2(ROOT / name, tmp_path / "copy")
+    smoke = tmp_path / "copy" / "studies" / "smoke.yaml"
+    content = yaml.safe_load(smoke.read_text(encoding="utf-8"))
+    content["training"] |= {"steps": STEPS, "checkpoint_steps": CHECKPOINT_STEPS}
+    content["evaluation"]["trajectory_steps"] = [0, STEPS]
+    for arm in content["arms"].values():
+        arm.pop("steps", None)
+    smoke.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    count_steps(tmp_path / "copy" / "lib" / "factmix")
     return tmp_path / "copy"
 
 
-def snakemake(copy: Path, runs: Path, profile: str, *options: str) -> subprocess.Popen[str]:
-    """Starts the workflow of the smoke test, up to its results."""
+def snakemake(copy: Path, runs: Path, profile: str, *options: str) -> subprocess.Popen[bytes]:
+    """Starts the workflow of the smoke test, up to its results; what it prints goes to a file."""
     command = [str(Path(sys.executable).with_name("snakemake")), "--profile", f"profiles/{profile}"]
     command += [
         *options,
@@ -57,15 +70,24 @@ def snakemake(copy: Path, runs: Path, profile: str, *options: str) -> subprocess
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "FACTMIX_RUNS": str(runs),
         "OMP_NUM_THREADS": "1",
+        "STEPS": str(runs / "steps.tsv"),
     }
-    return subprocess.Popen(
-        command,
-        cwd=copy,
-        env=os.environ | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    runs.mkdir()
+    with (runs / "log.txt").open("wb") as log:
+        return subprocess.Popen(
+            command, cwd=copy, env=os.environ | environment, stdout=log, stderr=subprocess.STDOUT
+        )
+
+
+def to_cancel(cluster: one_node_slurm.Cluster, runs: Path) -> tuple[str, str]:
+    """A running job that trains an arm and has a checkpoint, and the arm; both empty if none."""
+    for line in cluster.run("squeue", "-h", "-o", "%i %T %k").splitlines():
+        job, state, of = line.split(maxsplit=2)
+        for sealed in runs.glob(f"smoke/*/checkpoints/checkpoint-*/{SEAL}"):
+            arm = sealed.parents[2].name.removesuffix("-s0")
+            if state == "RUNNING" and "rule_train" in of and arm in of:
+                return job, arm
+    return "", ""
 
 
 @pytest.mark.slow
@@ -76,27 +98,24 @@ def test_arms_are_jobs_and_a_cancelled_one_runs_again(copy: Path, tmp_path: Path
         options += ["--set-threads", *ONE_CORE, "--slurm-no-account"]
         options += ["--slurm-status-command", "squeue"]
         running = snakemake(copy, tmp_path / "cluster", "slurm", *options)
-        cancelled = ""
-        while running.poll() is None:
-            jobs = [
-                line.split() for line in cluster.run("squeue", "-h", "-o", "%i %T %k").splitlines()
-            ]
-            trains = [
-                job for job, state, *of in jobs if state == "RUNNING" and "rule_train" in str(of)
-            ]
-            if trains and not cancelled:
-                cancelled = trains[0]
-                cluster.run("scancel", cancelled)
-            time.sleep(0.5)
-        assert running.stdout is not None
-        said = running.stdout.read()
+        cancelled, ends = "", time.monotonic() + LONGEST
+        while running.poll() is None and time.monotonic() < ends:
+            if not cancelled:
+                cancelled, arm = to_cancel(cluster, tmp_path / "cluster")
+                if cancelled:
+                    cluster.run("scancel", cancelled)
+            time.sleep(0.2)
+        running.kill()  # if it takes too long
+        running.wait()
+    said = (tmp_path / "cluster" / "log.txt").read_text()
     assert running.returncode == 0, said
+    made = steps_of(tmp_path / "cluster" / "steps.tsv")
+    assert {step.split(",")[0] for step, times in made.items() if times > 1} <= {arm}, made
+    assert repeated(made) < CHECKPOINT_STEPS and len(made) == 3 * STEPS, made
     failed = re.findall(r"SLURM-job '(\d+)' failed", said)
     assert failed == [cancelled] and said.count("Trying to restart job") == 1, said
     alone = snakemake(copy, tmp_path / "alone", "local", "--cores", "1")  # as many threads
-    assert alone.stdout is not None
-    printed = alone.stdout.read()
-    assert alone.wait() == 0, printed
+    assert alone.wait(LONGEST) == 0, (tmp_path / "alone" / "log.txt").read_text()
     one, other = (
         json.loads((tmp_path / name / "smoke" / "results.json").read_text())
         for name in ("alone", "cluster")

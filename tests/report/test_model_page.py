@@ -75,7 +75,8 @@ def control(real: Results, root: Path, learning: dict[str, Any], after: float) -
         "gained": dict.fromkeys(real.datasets, found),
     }
     beside = Results(root, real.content)
-    beside.paths.supervised.mkdir(exist_ok=True)
+    shutil.rmtree(beside.paths.supervised, ignore_errors=True)
+    beside.paths.supervised.mkdir()
     (beside.paths.supervised / "own.json").write_text(json.dumps(made))
     return beside
 
@@ -83,7 +84,11 @@ def control(real: Results, root: Path, learning: dict[str, Any], after: float) -
 @pytest.mark.parametrize(
     ("p_holm", "after", "meaning"),
     [
-        (0.001, 0.5, "on fever, vitaminc and climate_fever: labels of as few claims can teach"),
+        (
+            0.001,
+            0.5,
+            "On fever, vitaminc and climate_fever more was learned than moved",
+        ),
         (0.5, 0.95, "so that no reward could be expected to"),
         (0.5, 0.6, "So it fitted even these in part at most, and says little"),
     ],
@@ -98,10 +103,31 @@ def test_what_labels_teach_stands_beside_the_tests(
     )
     assert tested[-3:] == ["0.050", "at least 0.08", "**no**"]
     told = said["real-labels"]
+    assert told.startswith(
+        "- **Those of an arm's own claims**, the 171 of `balanced`: 60 steps of 16"
+    )
     assert f"50\u00a0% were right before, and {100 * after:.0f}\u00a0% are after." in told
-    meanings = ("labels of as few claims can teach", "no reward could", "fitted even these")
+    meanings = ("can teach something", "no reward could", "fitted even these")
     assert meaning in told and sum(each in told for each in meanings) == 1
     assert len(said["real-labels-table"].splitlines()) == 2 + len(real.datasets)
+
+
+@pytest.mark.parametrize(
+    ("learned", "seen"), [(0.001, "this study sees it."), (0.5, "this study may not see it")]
+)
+def test_a_control_by_the_labels_of_the_warm_start_stands_beside_it(
+    real: Results, tmp_path: Path, learned: float, seen: str
+) -> None:
+    made = control(real, tmp_path / "real", {"value": 0.2, "p_holm": learned}, 0.9)
+    own = json.loads((made.paths.supervised / "own.json").read_text())
+    record = own | {"claims": 4080, "asked": 400}
+    (made.paths.supervised / "warm_start.json").write_text(json.dumps(record))
+    said = shown(made)
+    first, second = said["real-labels"].split("\n")[:2]
+    assert first.startswith("- **Those of the warm start**, 4,080 claims: 60 steps of 16 claims")
+    assert seen in first and "an arm's own claims" in second
+    assert "Of sampled answers to 400 of these claims themselves" in first and "400" not in second
+    assert len(said["real-labels-table"].splitlines()) == 2 + 2 * len(real.datasets)
 
 
 def test_answers_to_a_dataset_of_no_mixture_are_counted(real: Results, tmp_path: Path) -> None:
