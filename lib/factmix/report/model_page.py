@@ -21,6 +21,7 @@ from factmix.study.labels import LABELS
 
 TABLES = ("says", "learns", "tests")
 FIRST = 5  # steps of training in which the model is nearly the untrained one
+LABELS_OF = ("warm_start", "own")  # notebooks/supervised.md
 FITTED = 0.2  # more of the taught claims are right after training, where it fitted them
 HARDLY_TOLD = (
     0.6  # AUROC, below which a sentence says that a kind is hardly told from the other side
@@ -167,20 +168,28 @@ def of_answers(results: Results, rows: list[dict[str, Any]], prefix: str) -> dic
         f"{prefix}-tests": tabled(say("model.md.j2", "tests", {"tests": rows})),
         f"{prefix}-rejected": say("model.md.j2", "rejected", blocking(rows), learned),
     }
-    taught = _measured(results.paths.supervised / "own.json")
-    if taught is None:
+    files = {whose: _measured(results.paths.supervised / f"{whose}.json") for whose in LABELS_OF}
+    taught = {whose: found for whose, found in files.items() if found}
+    if not taught:
         return made | {f"{prefix}-labels": "", f"{prefix}-labels-table": ""}
-    rose = [
-        name
-        for name, of in taught["gained"].items()
-        if results.established(of["learning"]) and of["learning"]["value"] > 0
-    ]
-    fitted = taught["own"]["after"] > taught["own"]["before"] + FITTED
-    by_labels = {"trained": {"supervised": taught["gained"]}}
+    rose = {
+        whose: [
+            name
+            for name, of in found["gained"].items()
+            if results.established(of["learning"]) and of["learning"]["value"] > 0
+        ]
+        for whose, found in taught.items()
+    }
+    fitted = "own" in taught and fits(taught["own"])
     return made | {
         f"{prefix}-labels": say("model.md.j2", "labels", taught, rose, fitted),
-        f"{prefix}-labels-table": tabled(say("model.md.j2", "learns", by_labels)),
+        f"{prefix}-labels-table": tabled(say("model.md.j2", "taught", taught)),
     }
+
+
+def fits(taught: Mapping[str, Any]) -> bool:
+    """Whether a model that was shown labels answers these claims better than before."""
+    return bool(taught["own"]["after"] > taught["own"]["before"] + FITTED)
 
 
 def of_unseen(results: Results, prefix: str) -> dict[str, str]:
