@@ -228,13 +228,15 @@ def test_confusion_is_arms_by_datasets():
 def test_a_simplex_has_each_value_at_its_shares():
     corners = [(1.0, 0.0, 0.0, 0.021), (0.0, 1.0, 0.0, -0.01), (0.0, 0.0, 1.0, 0.05)]
     rows = [("one", str(i), *corner) for i, corner in enumerate([*corners, (0.5, 0, 0.5, 0.03)])]
-    columns = ["panel", "mixture", "a", "b", "c", "value"]
-    (ax,) = figures.plot_simplex(pd.DataFrame(rows, columns=columns)).axes
+    frame = pd.DataFrame(rows, columns=["panel", "mixture", "a", "b", "c", "value"])
+    ends = {"low": frame["value"] - 0.01, "high": frame["value"] + [0.02, 0.04, 0.01, 0.03]}
+    (ax,) = figures.plot_simplex(frame.assign(**ends)).axes
     said = {text.get_text(): text.get_position() for text in ax.texts}
     assert said["5.0"] == (1, 0) and said["\u22121.0"] == (0, 0)
     assert said["2.1"] == pytest.approx((0.5, 0.75**0.5))
     assert said["3.0"] == pytest.approx((0.75, 0.75**0.5 / 2))
     assert {"a", "b", "c"} < set(said)
+    assert said["\u00b12.5"] == said["\u22121.0"]  # of the second
 
 
 def test_learning_by_kind_is_blank_without_claims_and_framed_where_trained():

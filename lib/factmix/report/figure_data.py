@@ -213,7 +213,8 @@ def domain_shares(results: Results) -> pd.DataFrame:
     """Learning by the shares of training datasets, and the change where each improves least.
 
     Returns:
-        columns panel, mixture, one for each training dataset (its share), and value.
+        columns panel, mixture, one for each training dataset (its share), value, and the ends of
+        its interval, low and high.
     """
     study = results.study
     ((reward, _),) = results.content["domain_shares"].items()
@@ -224,11 +225,16 @@ def domain_shares(results: Results) -> pd.DataFrame:
     rows = []
     for mixture, shares in sweep.shares.items():
         found = learning[result_key(runs[mixture].arm)]
-        values = {f"learning, {name}": each["learning"]["value"] for name, each in found.items()}
-        values["change, least improved"] = min(each["total"]["value"] for each in found.values())
-        rows += [(panel, mixture, *shares, value) for panel, value in values.items()]
-    frame = pd.DataFrame(rows, columns=["panel", "mixture", *sweep.datasets, "value"])
-    return frame.sort_values("panel", key=lambda of: of.map(list(values).index), kind="stable")
+        leaves = {f"learning, {name}": each["learning"] for name, each in found.items()}
+        changes = [each["total"] for each in found.values()]
+        leaves["change, least improved"] = min(changes, key=lambda leaf: float(leaf["value"]))
+        rows += [
+            (panel, mixture, *shares, leaf["value"], *leaf["interval"])
+            for panel, leaf in leaves.items()
+        ]
+    named = ["panel", "mixture", *sweep.datasets, "value", "low", "high"]
+    frame = pd.DataFrame(rows, columns=named)
+    return frame.sort_values("panel", key=lambda of: of.map(list(leaves).index), kind="stable")
 
 
 def protocols(results: Results, published: Mapping[str, Any]) -> pd.DataFrame:

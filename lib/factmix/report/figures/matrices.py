@@ -199,14 +199,16 @@ def plot_by_kind(values: pd.DataFrame) -> Figure:
 def plot_simplex(values: pd.DataFrame) -> Figure:
     """Triangles of the shares of three datasets, coloured by a value; a panel for each value.
 
-    Between the mixtures, whose values are written at their places, colours are interpolated. All
-    panels have one scale.
+    Between the mixtures, whose values are written at their places with half the width of their
+    intervals below, colours are interpolated. All panels have one scale.
 
     Args:
-        values: columns panel, mixture, the share of each of three datasets, and value (a fraction).
+        values: columns panel, mixture, the share of each of three datasets, value, low and high
+            (fractions).
     """
     panels = names(values, "panel")
-    datasets = [name for name in values if name not in ("panel", "mixture", "value")]
+    others = ("panel", "mixture", "value", "low", "high")
+    datasets = [name for name in values if name not in others]
     rows, columns = -(-len(panels) // 3), min(3, len(panels))
     figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, 2.35 * rows), squeeze=False)
     reach = 1.4 * max(100 * values["value"].abs().max(), 1.0)  # so that text stays readable
@@ -218,9 +220,14 @@ def plot_simplex(values: pd.DataFrame) -> Figure:
         levels = np.linspace(-reach, reach, 26)
         ax.tricontourf(x, y, 100 * of["value"], levels=levels, cmap=_below_and_above())
         ax.plot(*np.vstack([corners, corners[:1]]).T, color=plt.rcParams["axes.edgecolor"], lw=0.8)
-        for at_x, at_y, value in zip(x, y, of["value"], strict=True):
+        half = (of["high"] - of["low"]) / 2
+        for at_x, at_y, value, wide in zip(x, y, of["value"], half, strict=True):
             ax.text(
-                at_x, at_y, _signed(value).lstrip("+"), ha="center", va="center", fontsize=6.5,
+                at_x, at_y, _signed(value).lstrip("+"), ha="center", va="bottom", fontsize=6.5,
+                path_effects=[halo],
+            )  # fmt: skip
+            ax.text(
+                at_x, at_y, f"\u00b1{100 * wide:.1f}", ha="center", va="top", fontsize=5,
                 path_effects=[halo],
             )  # fmt: skip
         for (at_x, at_y), name, up in zip(corners, datasets, (0.06, -0.07, -0.07), strict=True):
