@@ -2,7 +2,8 @@
 
 import pandas as pd
 import pytest
-from transformers import LlamaConfig
+import torch
+from transformers import LlamaConfig, PreTrainedConfig
 
 from factmix.data import mixtures
 from factmix.study.load import find_study
@@ -64,3 +65,36 @@ def test_the_arms_of_the_default_study_took_two_minutes(tmp_path: object) -> Non
         metrics = pd.read_parquet(ROOT / "results" / "main" / f"{arm}-s0" / "metrics.parquet")
         assert 1 / 2 < seconds / metrics["seconds"].mean() < 2
     assert 10 / 2 < takes.seconds / 60 < 10 * 2
+
+
+@pytest.mark.parametrize("shape", ["smollm2", "embedded", "openai/gpt-oss-20b"])
+def test_the_rate_is_measured_in_one_layer_of_any_model(
+    smoke: Study, monkeypatch: pytest.MonkeyPatch, shape: str
+) -> None:
+    monkeypatch.undo()
+    given: PreTrainedConfig | None = SMOLLM2 if shape == "smollm2" else None
+    if given is None:
+        model = (
+            smoke.model if shape == "embedded" else smoke.model.model_copy(update={"path": shape})
+        )
+        given = configuration(model)
+    assert given is not None
+    before = given.to_dict()
+    calls: list[int] = []
+
+    def seconds(layer: torch.nn.Module, rows: int) -> float:
+        calls.append(rows)
+        assert sum(each.numel() for each in layer.parameters()) < 2e8  # active experts only
+        return 0.1 * rows
+
+    monkeypatch.setattr(duration, "_seconds", seconds)
+    layer = duration._one_layer(given, torch.bfloat16)
+    rate = duration.rate(given, torch.bfloat16)
+    assert rate == pytest.approx(2 * active_numbers(layer.config) * duration.LENGTH / 0.1)
+    assert given.to_dict() == before and calls == list(duration.ROWS)
+
+
+def test_a_layer_takes_longer_for_more_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    layer = duration._one_layer(SMOLLM2, torch.float32)
+    assert 0 < duration._seconds(layer, 1) < duration._seconds(layer, 64)

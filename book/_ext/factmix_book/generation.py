@@ -92,6 +92,8 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
     yield "pairs", "pairs", (pairs,), [pairs.root, *_words("tables", "domain-number", "questions")]
     sweep = book.asides["sweep"]
     yield "sweep", "sweep", (sweep,), [sweep.root, *_words("tables", "domain-shares", "questions")]
+    longer = book.asides["plateau"]
+    yield "plateau", "plateau", (default, longer), [*roots, *_words("plateau")]
     real = book.asides["real"]
     of_real = [
         default.root,
@@ -115,6 +117,7 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
         "protocols": ("protocols", beside, [*roots, *published]),
         "pairs": ("pairs", pairs, [pairs.root]),
         "sweep": ("sweep", sweep, [sweep.root]),
+        "plateau": ("plateau", longer, [longer.root]),
         "real": ("real", real, [real.root]),
         "published": ("published", default, published),
         "speed": ("speed", speed, [speed]),

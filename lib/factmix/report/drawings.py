@@ -94,6 +94,12 @@ def of_protocols(results: Results, published: Mapping[str, Any]) -> dict[str, Dr
     return {"levels": Drawing(data, figures.plot_protocols, alt, notebook="")}
 
 
+def of_plateau(results: Results) -> dict[str, Drawing]:
+    """The figure of the page about more steps."""
+    drawn = _of_baselines(results, ("trajectory",))
+    return {name: replace(each, notebook="") for name, _, each in drawn}
+
+
 def of_real(results: Results) -> dict[str, Drawing]:
     """The figures of the page about a language model on real claims."""
     names = ("learning", "reward", "spread", "trajectory-na", "confusion")

@@ -14,11 +14,13 @@ from factmix.report.baselines import (
     baseline_groups,
     contrasts_of,
 )
+from factmix.report.markdown import tabled
 from factmix.report.published_study import PATTERN, Published
 from factmix.report.sources import Results, in_both_readings
-from factmix.report.templates import listed, lowest_and_highest, render
+from factmix.report.templates import listed, lowest_and_highest, render, say
 from factmix.results import domain_number as numbers
 from factmix.results import domain_shares as shares
+from factmix.results import plateau as plateau_rule
 from factmix.results import statements
 from factmix.results.numbers import Leaf
 from factmix.results.protocols import OUTCOMES
@@ -584,6 +586,64 @@ def _one_answer(results: Results) -> dict[str, dict[str, Any]]:
                 if of_reward["least"] is None or value < of_reward["least"][0]:
                     of_reward["least"] = (value, arm, lowest, answer)
     return {reward: of for reward, of in found.items() if of["arms"]}
+
+
+def plateau(default: Results, longer: Results) -> dict[str, str]:
+    """What two arms do in more steps, and tables of it.
+
+    Args:
+        default: the results of the same arms with fewer steps.
+        longer: of a study with one seed.
+    """
+    hard_only, balanced = (run.arm for run in longer.study.runs() if run.reward.kind == "accuracy")
+    arms: dict[str, dict[str, Any]] = {}
+    for arm in (hard_only, balanced):
+        answered = longer.content["trajectory"][result_key(arm)]
+        at: dict[int, dict[str, Leaf]] = {}
+        for dataset, steps in answered.items():
+            for step, metrics in steps.items():
+                number = int(step.removeprefix("step_"))
+                at.setdefault(number, {})[dataset] = metrics["balanced_accuracy"]
+        means = {
+            step: float(np.mean([leaf["value"] for leaf in of.values()]))
+            for step, of in sorted(at.items())
+        }
+        arms[arm] = {"at": at, "means": means, "plateau": plateau_rule.plateau(means)}
+    pair = result_key(f"{balanced}_over_{hard_only}")
+    contrast = {}
+    for dataset in longer.datasets:
+        early, late = (
+            results.content["contrasts"]["mixture"][pair][dataset]["balanced_accuracy"]
+            for results in (default, longer)
+        )
+        contrast[dataset] = {"first": early["by_seed"][0], "early": early, "late": late}
+    sure = {
+        when: {
+            dataset: ends[when]["value"] > 0
+            for dataset, ends in contrast.items()
+            if results.established(ends[when])
+        }
+        for when, results in (("early", default), ("late", longer))
+    }
+    short, last = default.study.training.steps, max(arms[balanced]["means"])
+    both = sure["early"].keys() & sure["late"].keys()
+    changed = [name for name in sorted(both) if sure["early"][name] != sure["late"][name]]
+    said = render(
+        "plateau.md.j2",
+        arms=arms,
+        contrast=contrast,
+        pair=pair,
+        short=short,
+        last=last,
+        early=list(sure["early"]),
+        late=list(sure["late"]),
+        changed=changed,
+    )
+    return {
+        "findings-plateau": said,
+        "plateau-steps": tabled(say("plateau.md.j2", "table", arms, contrast)),
+        "plateau-contrasts": tabled(say("plateau.md.j2", "contrasts", contrast, short, last)),
+    }
 
 
 def domain_number(results: Results, *, short: bool = False) -> str:

@@ -92,6 +92,11 @@ def sweep(results: Results) -> Files:
     return _tables(made | tables.of_sweep(results))
 
 
+def plateau(default: Results, longer: Results) -> Files:
+    """Tables and sentences of the page about more steps."""
+    return _tables(findings.plateau(default, longer))
+
+
 def real(default: Results, results: Results) -> Files:
     """Tables and sentences of the page about a language model on real claims."""
     tests = model_page.tests_of_answers(results)
@@ -124,6 +129,8 @@ def _drawn(kind: str, source: Any) -> dict[str, drawings.Drawing]:
         return drawings.of_pairs(source)
     if kind == "sweep":
         return drawings.of_sweep(source)
+    if kind == "plateau":
+        return drawings.of_plateau(source)
     if kind == "real":
         return drawings.of_real(source)
     return drawings.of_study(source) | model_page.drawing(source)

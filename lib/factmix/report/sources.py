@@ -46,6 +46,7 @@ ASIDES = {
     "protocols": Aside("protocols", "appendix/protocols"),
     "pairs": Aside("pairs", "appendix/domains"),
     "sweep": Aside("sweep", "appendix/shares"),
+    "plateau": Aside("plateau", "appendix/longer"),
     "real": Aside("smollm2", "real"),
 }
 

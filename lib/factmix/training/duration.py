@@ -11,15 +11,17 @@ layer of each call. What is counted:
 4. Evaluation, the answers during training and the rewards before and after it take one pass each.
 """
 
+import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from transformers import PreTrainedConfig
+from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from factmix.study.examples import from_frame
@@ -32,9 +34,9 @@ from factmix.training.prefix import shared_length
 PASSES = 3  # forward passes of a training step
 CALLS = 15  # of the model in a training step; a backward pass is two
 LAYER_SECONDS = 0.0035  # overhead of a layer in one call, so that a step of the embedded model fits
-MEASURED_SECONDS = 0.3
-MEASURED_OPERATIONS = 5e8  # of a product with which the rate is measured
-LARGEST = 2048  # rows and columns of its matrices
+MEASURED_SECONDS = 0.3  # of each number of rows with which the rate is measured
+ROWS, LENGTH = (1, 9), 128  # of its prompts
+EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")
 EXAMPLES = 256  # of a sample, whose prompts are counted
 DRAWS = 5  # batches over which the number of tokens is averaged
 
@@ -95,12 +97,13 @@ def estimate(
     def passes(count: float) -> float:
         return 2 * active * count / speed
 
+    overhead = CALLS * layers * LAYER_SECONDS  # of a training step
     steps: dict[str, float] = {}
     step_tokens: dict[str, float] = {}
     seconds = 0.0
     if warm := study.warm_start_run():
         length = tokens(warm.sample.name, warm.prompt.instructed)
-        seconds += PASSES * passes(warm.settings.steps * warm.settings.batch * length)
+        seconds += warm.settings.steps * (PASSES * passes(warm.settings.batch * length) + overhead)
     for base in study.base_runs():
         evaluated = base.evaluation_sample
         seconds += passes(
@@ -110,7 +113,6 @@ def estimate(
         trained, evaluated = run.training_sample, run.evaluation_sample
         length = tokens(trained.name, run.prompt.instructed)
         step_tokens[run.arm] = prompts * length
-        overhead = CALLS * layers * LAYER_SECONDS
         steps[run.arm] = PASSES * passes(step_tokens[run.arm]) + overhead
         subset = len(evaluated.counts) * sum(evaluated.trajectory_counts.values())
         during = subset * len(run.evaluation.trajectory_steps)
@@ -127,8 +129,7 @@ def estimate(
 def active_numbers(shape: PreTrainedConfig) -> int:
     """How many numbers of a model a token is multiplied with, without those of embeddings."""
     text = shape.get_text_config()
-    names = ("num_local_experts", "num_experts", "n_routed_experts")
-    experts = next((getattr(text, name) for name in names if getattr(text, name, None)), 1)
+    experts = next((getattr(text, name) for name in EXPERTS if getattr(text, name, None)), 1)
     share = min(1.0, (getattr(text, "num_experts_per_tok", None) or experts) / experts)
     model = empty_model(shape)
     ends = (model.get_input_embeddings(), model.get_output_embeddings())
@@ -160,17 +161,44 @@ def distinct_tokens(prompts: Sequence[Sequence[int]], at_once: int) -> float:
 
 
 def rate(shape: PreTrainedConfig, dtype: torch.dtype) -> float:
-    """Operations per second of this machine as it is now, in products as wide as the model's."""
-    text = shape.get_text_config()
-    hidden = int(text.hidden_size)
-    inner = int(getattr(text, "intermediate_size", None) or 4 * hidden)
-    rows, columns = min(hidden, LARGEST), min(inner, LARGEST)
-    lines = max(1, round(MEASURED_OPERATIONS / (2 * rows * columns)))
-    left = torch.ones(lines, rows, dtype=dtype, device=device())
-    right = torch.ones(rows, columns, dtype=dtype, device=device())
-    (left @ right)[0, 0].item()  # the first takes longer
-    started, products = time.perf_counter(), 0
-    while time.perf_counter() - started < MEASURED_SECONDS:
-        (left @ right)[0, 0].item()  # waits for the device
-        products += 1
-    return 2 * lines * rows * columns * products / (time.perf_counter() - started)
+    """Operations per second of this machine as it is now, in one layer of a model.
+
+    All weights of the layer are alike, and of experts it has only the active ones. What a call
+    takes beside its tokens is left out, by the difference of two numbers of tokens.
+    """
+    layer = _one_layer(shape, dtype)
+    few, many = (_seconds(layer, rows) for rows in ROWS)
+    share = 1 - ROWS[0] / ROWS[1]
+    took = max(many - few, share * many / 2)  # of a small layer, times are mostly noise
+    return 2 * active_numbers(layer.config) * ROWS[1] * share * LENGTH / took
+
+
+def _one_layer(shape: PreTrainedConfig, dtype: torch.dtype) -> PreTrainedModel:
+    text = copy.deepcopy(shape.get_text_config())
+    text.num_hidden_layers, text.vocab_size = 1, 8
+    text.pad_token_id = text.bos_token_id = text.eos_token_id = None
+    if getattr(text, "layer_types", None):
+        text.layer_types = text.layer_types[:1]
+    active = getattr(text, "num_experts_per_tok", None)
+    for name in EXPERTS:
+        if active and getattr(text, name, None):
+            setattr(text, name, active)
+    layer: Any = empty_model(text)
+    layer = layer.to(dtype).to_empty(device=device())
+    for each in (*layer.parameters(), *layer.buffers()):
+        each.detach().fill_(0.01)
+    layer.eval()
+    made: PreTrainedModel = layer
+    return made
+
+
+def _seconds(layer: PreTrainedModel, rows: int) -> float:
+    """The shortest of several forward passes."""
+    ids = torch.zeros(rows, LENGTH, dtype=torch.long, device=device())
+    taken: list[float] = []
+    with torch.no_grad():
+        while len(taken) < 2 or sum(taken) < MEASURED_SECONDS:
+            started = time.perf_counter()
+            layer(ids, use_cache=False, logits_to_keep=1).logits.sum().item()  # waits for it
+            taken.append(time.perf_counter() - started)
+    return min(taken)
