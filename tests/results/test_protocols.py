@@ -159,6 +159,11 @@ def test_contrasts_are_differences_of_means_over_seeds_on_clean_claims(
             number = pair[cell][dataset][outcome]["crossed"]
             assert number["value"] == pytest.approx(added)
             assert number["p_holm"] >= number["p"]
+            effect = found["effect"]["balanced"][cell][dataset][outcome]["crossed"]
+            assert effect["value"] == pytest.approx(
+                mean["balanced", cell] - mean["balanced", "plain"]
+            )
+            assert "p" not in effect
     own = found["own"]["balanced_over_hard_only"]
     assert set(own) == {"settings", "released"}
     differ = [

@@ -200,8 +200,15 @@ def of_protocols(results: Results, study: Published) -> dict[str, str]:
         for cell, of_dataset in of_cell.items()
         for dataset, of in of_dataset.items()
     ]
+    effects = [
+        (mixture, cell, dataset, of)
+        for mixture, of_cell in found["effect"].items()
+        for cell, of_dataset in of_cell.items()
+        for dataset, of in of_dataset.items()
+    ]
     return {
         "protocols": _study("protocols", compared, cells, own),
+        "protocol-effects": _study("protocol_effects", effects),
         "contamination": _study("contamination", contaminated),
     }
 

@@ -48,6 +48,8 @@ _TESTS = {
 }
 _SECTIONS = {
     "level.<mixture>.<cell>": "of an arm, on the clean evaluation set",
+    "effect.<mixture>.<cell>": "of an arm with a part of the protocol as released, minus that of "
+    "the arm as described, on the clean evaluation set; not tested",
     "contrast.<pair>.described": "of two mixtures as described, on the clean evaluation set",
     "contrast.<pair>.<cell>": "what this is with a part of the protocol as released, minus as "
     "described",
@@ -55,7 +57,7 @@ _SECTIONS = {
     "contamination.<mixture>.<cell>": "change over the base model on the arm's own evaluation set, "
     "of which it was trained on a part, minus that on the clean one",
 }
-_UNTESTED = ("level", "own")
+_UNTESTED = ("level", "effect", "own")
 KEYS: dict[str, str] = {  # of results.json, for a study that has such arms and several seeds
     f"protocols.<reward>.{section}.<dataset>.<outcome>.{test}": meaning + of_test
     for section, meaning in _SECTIONS.items()
@@ -85,6 +87,7 @@ def protocols(study: Study, paths: Paths, by_seed: Sequence[Systems]) -> dict[st
     return {
         result_key(reward): {
             "level": _nested(_untested(tested(study, _levels(study, table, clean)), "fraction")),
+            "effect": _nested(_untested(tested(study, _effects(study, table, clean)), "points")),
             "contrast": _nested(tested(study, _contrasts(study, table, clean))),
             "own": _nested(_untested(tested(study, _own(study, table, by_seed)), "points")),
             "contamination": _nested(tested(study, _contamination(study, table, by_seed, clean))),
@@ -141,6 +144,20 @@ def _levels(study: Study, table: Table, clean: Sequence[Systems]) -> Quantities:
         (f"{mixture}.{cell}.{dataset}", outcome): [_part(clean, run.arm, dataset, outcome)]
         for mixture, cells in table.items()
         for cell, run in cells.items()
+        for dataset in study.datasets
+        for outcome in OUTCOMES
+    }
+
+
+def _effects(study: Study, table: Table, clean: Sequence[Systems]) -> Quantities:
+    """What each other cell of a mixture has, minus what it has as described."""
+    return {
+        (f"{mixture}.{cell}.{dataset}", outcome): [
+            _difference(clean, (cells[AS_DESCRIBED], run), dataset, outcome)
+        ]
+        for mixture, cells in table.items()
+        for cell, run in cells.items()
+        if cell != AS_DESCRIBED
         for dataset in study.datasets
         for outcome in OUTCOMES
     }
