@@ -97,6 +97,7 @@ def summary(found: dict[str, list[float]], memory: dict[str, float]) -> dict[str
         "floor_ratio_of_training": ratios(found["training|ours"], found["floor"]),
     }
     return {
+        "our_step_seconds": float(np.median(found["step|ours"])),
         **{name: float(np.median(values)) for name, values in measured.items()},
         "gradient_relative_error": max(found.get("gradient", [0.0])),
         "zero_spread_share": float(np.mean(found["zero_spread"])),
@@ -133,12 +134,13 @@ def text(found: dict[str, list[float]], memory: dict[str, float]) -> str:
     return "\n".join(lines)
 
 
-def peak_memory(study: Study, arm: str, steps: int) -> dict[str, float]:
+def peak_memory(study: Study, arm: str, steps: int, given: dict[str, Any]) -> dict[str, float]:
     """Peak resident memory in GB of a process that takes the steps with one trainer only."""
     peaks = {}
     for name in ("stock", "ours"):
         command = [sys.executable, str(Path(__file__).resolve()), "--memory-of", name]
         command += ["--study", study.name, "--arm", arm, "--steps", str(steps)]
+        command += [str(part) for each in given.items() if each[1] for part in each]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         peaks[name] = float(done.stdout)
     return peaks
@@ -156,17 +158,27 @@ def peak_of_this_process(study: Study, arm: str, steps: int, name: str) -> float
     return peak_memory_gb()
 
 
+def _changed(study: Study, prompts: int | None, dtype: str | None) -> Study:
+    """The study with other prompts per step, or another type of its model's numbers."""
+    training = study.training.model_copy(update={"prompts_per_step": prompts} if prompts else {})
+    model = study.model.model_copy(update={"dtype": dtype} if dtype else {})
+    return study.model_copy(update={"training": training, "model": model})
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = options(__doc__, arm="balanced")
     parser.add_argument("--steps", type=int, default=20, help="to time (%(default)s)")
+    parser.add_argument("--prompts", type=int, help="per step (the study's)")
+    parser.add_argument("--dtype", help="of the model (the study's)")
     parser.add_argument("--memory-of", choices=("stock", "ours"), help="its peak in GB, alone")
     chosen = parser.parse_args(arguments)
-    study = find_study(chosen.study)
+    study = _changed(find_study(chosen.study), chosen.prompts, chosen.dtype)
     if chosen.memory_of:
         print(peak_of_this_process(study, chosen.arm, chosen.steps, chosen.memory_of))
         return
     # First, while this process is small: a child's peak is at least the size of its parent.
-    memory = peak_memory(study, chosen.arm, chosen.steps)
+    given = {"--prompts": chosen.prompts, "--dtype": chosen.dtype}
+    memory = peak_memory(study, chosen.arm, chosen.steps, given)
     found = measure(study, chosen.arm, chosen.steps)
     report(summary(found, memory), text(found, memory), as_json=chosen.json)
 

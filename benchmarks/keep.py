@@ -12,13 +12,27 @@ from factmix.study.paths import ROOT
 from origin import origin
 from timing import machine
 
-ALL = ("grpo_step", "group_size", "prompt_length", "evaluate", "study", "curves")
+REAL = ["--study", "smollm2", "--arm", "balanced_accuracy", "--steps", "3", "--prompts", "4"]
+ALL: dict[str, list[str]] = {  # the name of the result: the script and its options
+    "grpo_step": ["grpo_step"],
+    "group_size": ["group_size"],
+    "prompt_length": ["prompt_length"],
+    "evaluate": ["evaluate"],
+    "study": ["study"],
+    "curves": ["curves"],
+    "grpo_step_smollm2": ["grpo_step", *REAL],
+    "grpo_step_smollm2_float32": ["grpo_step", *REAL, "--dtype", "float32"],
+}
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="name", help=f"any of {', '.join(ALL)} (all of them)"
+        "names",
+        nargs="*",
+        metavar="name",
+        help=f"any of {', '.join(ALL)} (all of them; the last"
+        " two need the language model, its datasets and its warm start)",
     )
     parser.add_argument("--into", type=Path, default=ROOT / "results" / "speed")
     chosen = parser.parse_args(arguments)
@@ -27,10 +41,11 @@ def main(arguments: list[str] | None = None) -> None:
             parser.error(f"'{name}' is no benchmark; expected any of: {', '.join(ALL)}")
     where = origin()
     for name in chosen.names or ALL:
-        command = [sys.executable, str(Path(__file__).with_name(f"{name}.py")), "--json"]
+        script, *given = ALL[name]
+        command = [sys.executable, str(Path(__file__).with_name(f"{script}.py")), *given, "--json"]
         printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
         content = {
-            "command": f"python benchmarks/{name}.py --json",
+            "command": " ".join(["python", f"benchmarks/{script}.py", *given, "--json"]),
             "machine": f"{where['machine']}; {machine()}",
             "measured": where["measured"],
             "versions": {each: version(each) for each in ("torch", "transformers", "trl", "peft")},

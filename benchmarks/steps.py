@@ -57,7 +57,8 @@ class Bench:
     """A trainer that takes single steps on demand, starting from the base model.
 
     All prompts of a step are in one pass, whatever the study's prompts_per_pass. Only the training
-    loop is replaced: callbacks, checkpoints and printing are left out for every trainer.
+    loop is replaced: callbacks, checkpoints and printing are left out for every trainer. A study
+    with a warm start needs one that has been trained.
 
     Attributes:
         trainer: made by `grpo.make_trainer`, with the study's numbers.
@@ -74,7 +75,11 @@ class Bench:
             run,
             pd.read_parquet(paths.sample(run.training_sample)),
             paths.root / "unused",
-            policy=add_adapter(load_base(run.model), run.model.lora, run.seed),
+            policy=add_adapter(
+                load_base(run.model, run.prompt, Paths.of(study).warm_start_of(run)),
+                run.model.lora,
+                run.seed,
+            ),
             trainer_class=trainer_class,
         )
         self.trainer.model.train()

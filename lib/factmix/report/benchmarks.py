@@ -18,6 +18,8 @@ TITLES = {
     "evaluate": "Evaluation",
     "study": "The whole study",
     "curves": "The arm format_only, trained by both",
+    "grpo_step_smollm2": "A step of SmolLM2-135M on real prompts",
+    "grpo_step_smollm2_float32": "The same in float32",
 }
 NAMES = {
     "step_ratio": "a whole step, times as fast as the stock trainer",
@@ -31,6 +33,7 @@ NAMES = {
     "floor_ratio_of_sampling": "its sampling, over the floor",
     "floor_ratio_of_training": "its training, over the floor",
     "zero_spread_share": "share of groups without spread",
+    "our_step_seconds": "our step, seconds",
     "cost_8_to_32": "a step with 32 completions per prompt over one with 8",
     "step_seconds": "a step, seconds",
     "ratio": "evaluation, times as fast as `model.generate` in the same batches",
