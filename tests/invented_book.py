@@ -16,7 +16,7 @@ from factmix.organism.domains import SHARES
 from factmix.results.compare import compare
 from factmix.results.freeze import freeze
 from factmix.study import freshness
-from factmix.study.files import write_json, write_parquet
+from factmix.study.files import write_parquet, write_record
 from factmix.study.labels import ANSWERS, INVALID, LABELS
 from factmix.study.load import find_study
 from factmix.study.paths import ROOT, Paths
@@ -31,7 +31,7 @@ EXAMPLES = 24  # per dataset; enough for every label and answer to occur
 def invent_run(study: Study, paths: Paths, seed: int = 0) -> None:
     """Writes every file that a finished run of the study has, with invented content."""
     rng = np.random.default_rng(seed)
-    write_json(paths.data_report, _report(study))
+    write_record(paths.data_report, _report(study))
     for base in study.base_runs():
         answers = _answers(study, base.arm, rng)
         write_parquet(paths.run(base) / "predictions.parquet", answers)
@@ -55,7 +55,7 @@ def invent_run(study: Study, paths: Paths, seed: int = 0) -> None:
                 }
             ),
         )
-        write_json(
+        write_record(
             folder / "run.json",
             {
                 "study": study.name,
@@ -86,7 +86,7 @@ def invent_training(run: Run, paths: Paths) -> None:
     earned = pd.DataFrame({"before": [1.0, 2.0], "after": [2.0, 2.5]})
     write_parquet(folder / "rewards.parquet", earned)
     record = {"depends_on": freshness.training(run, paths), "wall_seconds": 1.0}
-    write_json(folder / "run.json", record | {"peak_memory_gb": 1.0})
+    write_record(folder / "run.json", record | {"peak_memory_gb": 1.0})
 
 
 def _report(study: Study) -> dict[str, object]:

@@ -17,6 +17,13 @@ def test_the_commands_that_are_called_exist() -> None:
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
 
 
+def test_the_audit_reads_the_pinned_packages() -> None:
+    rule = (ROOT / "Makefile").read_text().split("\naudit:")[1].split("\n\n")[0]
+    assert "pip-audit --requirement requirements.txt" in rule
+    pinned = (ROOT / "requirements.txt").read_text().splitlines()
+    assert all("==" in line for line in pinned if line.strip() and line[0] not in "#- ")
+
+
 def test_without_a_browser_tests_fail_where_it_is_required_and_skip_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,6 +1,7 @@
 """A whole study as users run it, at the smallest size: the Snakefile, its steps, and the book."""
 
 import contextlib
+import importlib
 import json
 import os
 import shutil
@@ -16,12 +17,14 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from browsers import chromium
-from factmix.study.files import read_record
+from factmix.study.files import read_record, sha256
 from factmix.study.labels import ANSWERS, LABELS
 from factmix.study.load import load_study
 from factmix.study.paths import ROOT, Paths
 from factmix.study.spec import Study
-from factmix.training.columns import SEAL
+from factmix.training.arm import ADAPTER
+from factmix.training.columns import SEAL, TABLES
+from factmix.training.trainer import SharedPrefixTrainer
 
 ARMS = ("format_only", "hard_only")  # fewer than of smoke: every process loads torch
 SMALLEST = """
@@ -211,11 +214,19 @@ def test_labels_are_a_control_that_anyone_can_make(
     assert made["model_sha256"] == started_from["model_sha256"]
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the arm of the longer study, trained without an interruption."""
+    root = copied(tmp_path_factory.mktemp("undisturbed"))
+    snakemake(root, "runs/longer/long-s0/run.json", study="longer")
+    return root / "runs" / "longer" / "long-s0"
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/environ").is_file(), reason="finds processes in /proc")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])  # as Ctrl-C does; at once
 def test_an_interrupted_study_ends_at_once_leaves_nothing_in_half_and_goes_on(
-    tmp_path: Path, how: signal.Signals
+    tmp_path: Path, how: signal.Signals, undisturbed: Path
 ) -> None:
     project = copied(tmp_path)
     run, target = project / "runs" / "longer", "runs/longer/long-s0/run.json"
@@ -248,7 +259,30 @@ def test_an_interrupted_study_ends_at_once_leaves_nothing_in_half_and_goes_on(
             json.loads(record.read_text())
     said = snakemake(project, target, study="longer")
     assert ("was killed before" in said) == (how == signal.SIGKILL)
-    assert pd.read_parquet(run / "long-s0/metrics.parquet")["step"].tolist() == [*range(1, 41)]
+    for table in TABLES:
+        one, other = (pd.read_parquet(of / table) for of in (undisturbed, run / "long-s0"))
+        pd.testing.assert_frame_equal(
+            *(of.drop(columns="seconds", errors="ignore") for of in (one, other))
+        )
+    adapters = [of / ADAPTER[0] for of in (undisturbed, run / "long-s0")]
+    assert sha256(adapters[0]) == sha256(adapters[1])
+
+
+def test_what_kills_are_compared_by_is_there(run: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "tests" / "faults")
+    kills = importlib.import_module("kills")
+    for moment in kills.MOMENTS:
+        found = (ROOT / moment.module).read_text()
+        owner, _, name = moment.function.rpartition(".")
+        inherited = getattr(SharedPrefixTrainer, name, None) if owner else None
+        assert inherited or f"def {name}(" in found, moment.what
+        assert f"class {owner}(" in found or not owner
+    made = kills.made(run.root)
+    assert {"results.json", "hard_only-s0/predictions.parquet", "data/evaluation.parquet"} <= set(
+        made
+    )
+    assert "hard_only-s0/adapter/adapter_model.safetensors" in made
+    assert kills.made(run.root) == made
 
 
 def test_the_book_has_a_page_of_the_run_that_works_in_a_browser(project: Path) -> None:

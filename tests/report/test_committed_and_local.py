@@ -17,7 +17,7 @@ from factmix.report.baselines import baseline_groups
 from factmix.report.sources import Results
 from factmix.results import rerun_diff
 from factmix.study import freshness
-from factmix.study.files import write_json, write_parquet
+from factmix.study.files import write_json, write_parquet, write_record
 from factmix.study.load import find_study, load_kept
 from factmix.study.paths import ROOT, Paths
 
@@ -191,7 +191,7 @@ def test_the_foot_says_how_near_a_rerun_came(tmp_path: Path) -> None:
         metrics = {"a": {"value": share, "unit": "fraction"}, "b": {"value": 1, "unit": "count"}}
         write_json(paths.results, {"study": {"name": "main"}, "metrics": metrics})
         run = {"git_commit": f"commit{day}", "finished": f"2026-01-0{day}T00:00:00+00:00"}
-        write_json(paths.root / "easy-s0" / "run.json", run)
+        write_record(paths.root / "easy-s0" / "run.json", run)
         return paths
 
     def line() -> str:
@@ -226,7 +226,7 @@ def test_the_foot_and_the_downloads_say_which_runs_were_made_again(tmp_path: Pat
     again = tmp_path / "again" / "hard_only-s1"
     shutil.copytree(folder / "hard_only-s1", again)
     record = json.loads((again / "run.json").read_text())
-    write_json(again / "run.json", record | {"finished": "2027-01-02T00:00:00+00:00"})
+    write_record(again / "run.json", record | {"finished": "2027-01-02T00:00:00+00:00"})
 
     def keep() -> tuple[str, str]:
         found = rerun_diff.answers_diff(Paths(folder), Paths(tmp_path / "again"))

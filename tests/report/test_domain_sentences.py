@@ -148,3 +148,34 @@ def test_single_domains_are_shown_by_kind(results: Results) -> None:
         at["encyclopedia", "revision", "two_sentences"]
         == found["decided"]["two_sentences"]["learning"]["value"]
     )
+
+
+@pytest.mark.parametrize(
+    ("early", "late", "said"),
+    [
+        (0.5, 0.5, "It is established on no domain: at the end these mixtures are not told apart,"),
+        (0.001, 0.5, "while at step 200, over all seeds, they are on debate."),
+        (0.5, 0.001, "established on debate; at step 200, over all seeds, on none. On no domain"),
+        (0.001, 0.001, "On debate it is established with another sign than at step 200, so that"),
+    ],
+)
+def test_more_steps_say_whether_a_contrast_lasts(early: float, late: float, said: str) -> None:
+    main, longer = changeable("main"), changeable("plateau")
+    for results, sign, p in ((main, -1, early), (longer, 1, late)):
+        pair = results.content["contrasts"]["mixture"]["balanced_accuracy_over_hard_only_accuracy"]
+        for name, metrics in pair.items():
+            p_holm = p if name == "debate" else 0.9
+            metrics["balanced_accuracy"] |= {"value": sign * 0.02, "p_holm": p_holm}
+    values = [0.70, 0.80, 0.86, 0.861, 0.862, 0.863, 0.864]
+    for name, datasets in longer.content["trajectory"].items():
+        for steps in datasets.values():
+            for i, metrics in enumerate(steps.values()):
+                rises = name == "hard_only_accuracy"
+                metrics["balanced_accuracy"]["value"] = 0.5 + 0.05 * i if rises else values[i]
+    made = findings.plateau(main, longer)
+    text = made["findings-plateau"]
+    assert "`hard_only_accuracy` has not reached its plateau by step 600" in text
+    assert "`balanced_accuracy` is at its plateau from step 200" in text
+    assert "was 70.0 before training, 86.0 at step 200 and 86.4 at step 600." in text
+    assert said in text
+    assert len(made["plateau-steps"].splitlines()) == 2 + 2 * 7

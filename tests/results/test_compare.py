@@ -21,7 +21,6 @@ from factmix.study.files import (
     read_attributes,
     read_record,
     sha256,
-    write_json,
     write_parquet,
     write_record,
     write_sealed,
@@ -111,7 +110,7 @@ def finished_run(study, folder):
         "fingerprint": "abc",
         "datasets": {name: {"evaluation": counts} for name in study.datasets},
     }
-    write_json(paths.data_report, report)
+    write_record(paths.data_report, report)
     for sample in study.training_samples():
         write_parquet(paths.sample(sample), pd.DataFrame({"claim": [sample.mixture]}))
     for arm in ("base", *study.arms):
@@ -128,7 +127,7 @@ def finished_run(study, folder):
             write_parquet(folder / "rewards.parquet", rewards)
             record = {"depends_on": freshness.training(study.run(arm, 0), paths)}
             record |= {"wall_seconds": 12.5, "peak_memory_gb": 1.5}
-            write_json(folder / "run.json", record)
+            write_record(folder / "run.json", record)
     return paths
 
 
@@ -329,7 +328,7 @@ def test_several_seeds_are_summarised_for_other_seeds_and_examples(study, paths)
         for name in ("trajectory.parquet", "metrics.parquet", "rewards.parquet"):
             shutil.copy(paths.arm(arm, 0) / name, paths.arm(arm, 1) / name)
         record = {"depends_on": freshness.training(two.run(arm, 1), paths)}
-        write_json(paths.arm(arm, 1) / "run.json", record)
+        write_record(paths.arm(arm, 1) / "run.json", record)
     answered = pd.read_parquet(paths.arm("hard_only", 1) / "trajectory.parquet")
     later = answered["step"] > 0
     answered.loc[later, "predicted"] = answered.loc[later, "gold"]

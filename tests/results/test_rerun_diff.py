@@ -25,7 +25,7 @@ from factmix.results.rerun_diff import (
     rerun_diff,
     run_records,
 )
-from factmix.study.files import write_json, write_parquet
+from factmix.study.files import write_json, write_parquet, write_record
 from factmix.study.load import find_study
 from factmix.study.paths import Paths
 
@@ -37,7 +37,7 @@ def leaf(value: float, unit: str = "fraction") -> dict[str, object]:
 def write(root: Path, finished: str, study: str = "toy", **numbers: object) -> Paths:
     """A folder of results with one arm."""
     write_json(root / "results.json", {"study": {"name": study}, "metrics": numbers})
-    write_json(
+    write_record(
         root / "easy-s0" / "run.json",
         {"git_commit": f"commit{finished[9]}", "device": "a box", "finished": finished},
     )
@@ -59,7 +59,7 @@ def fresh(tmp_path: Path) -> Paths:
 def test_an_arm_that_the_study_no_longer_has_is_left_out(tmp_path: Path) -> None:
     write_json(Paths(tmp_path).study, find_study("smoke").model_dump(mode="json"))
     for run in ("hard_only-s0", "easy_only-s0", "hard_only-s1"):
-        write_json(tmp_path / run / "run.json", {"git_commit": run})
+        write_record(tmp_path / run / "run.json", {"git_commit": run})
     assert list(run_records(tmp_path)) == ["hard_only-s0"]
     assert origin(tmp_path).commits == ("hard_only-s0",)
 

@@ -53,10 +53,11 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     [
         ('"steps": 2', '"steps": 3', "was changed after it was written"),
         ('"steps": 2,', '"steps": 2, "more": 1,', "was changed after it was written"),
-        ('"sha256"', '"md5"', "was changed after it was written"),
+        ('"sha256"', '"md5"', "has no checksum"),
         ("]\n}\n", "", "is no valid JSON"),
         (None, "", "is no valid JSON"),
         (None, "[]", "is no JSON object"),
+        (None, "{}", "has no checksum"),
         (None, "\ufffd\x00", "is no valid JSON"),
     ],
 )

@@ -1090,7 +1090,7 @@ def test_a_reward_that_fails_later_names_the_example_the_step_and_the_last_check
     begun = []
 
     def too_late(*_: Any) -> dict[str, float]:
-        return {"right": earned() if begun else 1.0}
+        return {"right": earned() if len(begun) > 1 else 1.0}
 
     def begin(*_: Any, **__: Any) -> None:
         begun.append(True)
@@ -1103,11 +1103,11 @@ def test_a_reward_that_fails_later_names_the_example_the_step_and_the_last_check
     mixtures.prepare(study, paths)
     of = "|".join(pd.read_parquet(paths.sample(arm_run.training_sample))["id"])
     named = f"too_late of kind '{arm_run.reward.kind}' fails for the completion '.*'"
-    stopped = r"hard_only, seed 0: training stopped after step 0 of 2: the reward function"
+    stopped = r"hard_only, seed 0: training stopped after step 1 of 2: the reward function"
     which = rf"of example ({of}), whose gold label is (NA|PASS|FAIL): {said}"
     with pytest.raises(
         grpo.TrainingError,
-        match=rf"{stopped} {named} {which}.*; the last good checkpoint: none",
+        match=rf"{stopped} {named} {which}.*; the last good checkpoint: .*/checkpoint-1$",
     ):
         grpo.train(arm_run, paths)
 

@@ -20,6 +20,7 @@ from factmix.report.sources import (
     KILLS_SMOLLM2,
     PUBLISHED,
     RECIPES,
+    TWO_PROCESSES,
     Results,
     SourceError,
     committed_results,
@@ -106,7 +107,8 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
     yield "published tables", "published_tables", (default,), made_of
     made_of = [speed, BENCHMARKS, *_words("tables", "benchmarks")]
     yield "measured", "measured", (speed,), made_of
-    yield "killed", "killed", (KILLS, KILLS_SMOLLM2), [KILLS, KILLS_SMOLLM2, *_words("kills")]
+    faults = (KILLS, KILLS_SMOLLM2, TWO_PROCESSES)
+    yield "killed", "killed", faults, [*faults, *_words("kills")]
     made_of = [*roots, PUBLISHED, BENCHMARKS, STUDIES, *_words("rerun")]
     yield "downloads", "committed_downloads", (default, book.asides), made_of
     yield "two systems", "two_systems", (default,), [default.root]

@@ -595,10 +595,11 @@ def plateau(default: Results, longer: Results) -> dict[str, str]:
         default: the results of the same arms with fewer steps.
         longer: of a study with one seed.
     """
-    hard_only, balanced = (run.arm for run in longer.study.runs() if run.reward.kind == "accuracy")
     arms: dict[str, dict[str, Any]] = {}
-    for arm in (hard_only, balanced):
-        answered = longer.content["trajectory"][result_key(arm)]
+    for run in longer.study.runs():
+        if run.reward.kind != "accuracy":
+            continue
+        arm, answered = run.arm, longer.content["trajectory"][result_key(run.arm)]
         at: dict[int, dict[str, Leaf]] = {}
         for dataset, steps in answered.items():
             for step, metrics in steps.items():
@@ -608,7 +609,14 @@ def plateau(default: Results, longer: Results) -> dict[str, str]:
             step: float(np.mean([leaf["value"] for leaf in of.values()]))
             for step, of in sorted(at.items())
         }
-        arms[arm] = {"at": at, "means": means, "plateau": plateau_rule.plateau(means)}
+        away = [
+            result_key(name)
+            for name in longer.study.datasets
+            if not run.training_sample.counts.get(name)
+        ]
+        reached = plateau_rule.plateau(means)
+        arms[arm] = {"at": at, "means": means, "plateau": reached, "away": away}
+    hard_only, balanced = arms
     pair = result_key(f"{balanced}_over_{hard_only}")
     contrast = {}
     for dataset in longer.datasets:
@@ -628,19 +636,11 @@ def plateau(default: Results, longer: Results) -> dict[str, str]:
     short, last = default.study.training.steps, max(arms[balanced]["means"])
     both = sure["early"].keys() & sure["late"].keys()
     changed = [name for name in sorted(both) if sure["early"][name] != sure["late"][name]]
-    said = render(
-        "plateau.md.j2",
-        arms=arms,
-        contrast=contrast,
-        pair=pair,
-        short=short,
-        last=last,
-        early=list(sure["early"]),
-        late=list(sure["late"]),
-        changed=changed,
-    )
+    ends = (list(sure["early"]), list(sure["late"]))
+    said = say("plateau.md.j2", "sentences", arms, contrast, pair, short, last, *ends, changed)
     return {
         "findings-plateau": said,
+        "findings-plateau-short": say("plateau.md.j2", "brief", arms, contrast, short, last),
         "plateau-steps": tabled(say("plateau.md.j2", "table", arms, contrast)),
         "plateau-contrasts": tabled(say("plateau.md.j2", "contrasts", contrast, short, last)),
     }

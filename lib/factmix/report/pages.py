@@ -166,18 +166,22 @@ def measured(speed: Path) -> Files:
     return {"numbers/benchmarks.json": _json(simulated), **_tables(made)}
 
 
-def killed(kept: Path, kept_smollm2: Path) -> Files:
+def killed(kept: Path, kept_smollm2: Path, two_processes: Path) -> Files:
     """How studies went on that were killed, from the files that the scripts of tests/faults wrote.
 
     Args:
         kept: of kills.py.
         kept_smollm2: of kills_smollm2.py.
+        two_processes: of two_processes.py, whose training was not killed.
     """
-    found, real = (json.loads(file.read_text(encoding="utf-8")) for file in (kept, kept_smollm2))
+    found, real, compared = (
+        json.loads(file.read_text(encoding="utf-8")) for file in (kept, kept_smollm2, two_processes)
+    )
     said = {
         "kills": say("kills.md.j2", "sentence", found),
         "kills-each": tabled(say("kills.md.j2", "outcomes", found)),
         "kills-real": say("kills.md.j2", "real", real),
+        "two-processes": say("kills.md.j2", "processes", compared),
     }
     return _tables(said)
 

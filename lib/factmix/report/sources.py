@@ -23,6 +23,7 @@ BENCHMARKS = ROOT / "results" / "benchmarks"
 FAULTS = ROOT / "results" / "faults"
 KILLS = FAULTS / "kills.json"  # what tests/faults/kills.py wrote
 KILLS_SMOLLM2 = FAULTS / "kills_smollm2.json"  # what tests/faults/kills_smollm2.py wrote
+TWO_PROCESSES = FAULTS / "two_processes.json"  # what tests/faults/two_processes.py wrote
 RECIPES = ROOT / "models" / "recipes.csv"  # ways of pretraining that were tried, written by hand
 TWO_READINGS = ("predicted", "gold")  # whose label's weight a weighted reward takes
 

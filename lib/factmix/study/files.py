@@ -164,7 +164,9 @@ def read_record(path: Path) -> dict[str, Any]:
         raise DamagedError(path, f"it is no valid JSON ({error})") from error
     if not isinstance(content, dict):
         raise DamagedError(path, "it is no JSON object")
-    if content.pop("sha256", None) != _json_sha256(content):
+    if "sha256" not in content:
+        raise DamagedError(path, "it has no checksum (another version wrote it, or it was changed)")
+    if content.pop("sha256") != _json_sha256(content):
         raise DamagedError(path, "it was changed after it was written")
     return content
 

@@ -391,7 +391,7 @@ def metrics(log_history: list[dict[str, float]]) -> pd.DataFrame:
 
 
 def _processes() -> int:
-    """The number of training processes, as set by `accelerate launch` or torchrun.
+    """The number of training processes, as set by torchrun or another launcher.
 
     Raises:
         TrainingError: some of a launcher's variables are set, and others are not: they are left
@@ -404,7 +404,7 @@ def _processes() -> int:
         got = " ".join(f"{name}={value}" for name, value in place.items())
         raise TrainingError(
             f"the environment has {got}, which a launcher of several processes sets, and no"
-            f" {', '.join(missing)}; start training with torchrun or `accelerate launch`, which set"
+            f" {', '.join(missing)}; start training with torchrun, which sets"
             f" all of these, or first run: unset {' '.join(given)}"
         )
     return int(given.get("WORLD_SIZE", "1"))
