@@ -237,3 +237,18 @@ def test_a_finished_study_has_nothing_missing(study, paths):
     whole = json.loads(paths.results.read_text())
     assert compare(study, paths, incomplete=True) == whole
     assert "missing" not in whole
+
+
+def test_answers_of_one_base_model_are_kept_once_until_they_differ(study, paths, tmp_path):
+    first, second = (tmp_path / "results" / name for name in ("first", "second"))
+    for into in (first, second, second):
+        freeze(study, paths, into)
+    answers = [into / "base" / "predictions.parquet" for into in (first, second)]
+    assert answers[1].readlink() == Path("../../first/base/predictions.parquet")
+    before = answers[0].read_bytes()
+    frame = pd.read_parquet(paths.base / "predictions.parquet")
+    frame.attrs = {"depends_on": {"model_sha256": {"model.safetensors": "another"}}}
+    write_parquet(paths.base / "predictions.parquet", frame)
+    freeze(study, paths, first)
+    assert not any(each.is_symlink() for each in answers)
+    assert answers[1].read_bytes() == before != answers[0].read_bytes()

@@ -15,7 +15,7 @@ from factmix.results.answers import (
 )
 from factmix.results.compare import compute
 from factmix.results.results_json import differences
-from factmix.study.files import read_attributes, read_record, rows_sha256
+from factmix.study.files import read_attributes, read_record, rows_sha256, sha256
 from factmix.study.freshness import BASE_MODEL
 from factmix.study.load import load_kept
 from factmix.study.paths import Paths
@@ -107,12 +107,35 @@ def freeze(
             if _of_arm(page) and page.stem not in kept:
                 page.unlink()
         targets = [into / copy.relative_to(aside) for copy in copies]
+        _unlink_others(study, into)
         for copy, target in zip(copies, targets, strict=True):
             target.parent.mkdir(parents=True, exist_ok=True)
             copy.replace(target)
         for name, source in taken.items():
             (into / name).symlink_to(Path("..", *source.parts[-2:]))
+        _link_base(study, into)
     return targets
+
+
+def _link_base(study: Study, into: Path) -> None:
+    """Keeps answers of a base model that a study beside `into` has, by the byte, there alone."""
+    for run in study.base_runs():
+        own = into / run.name / PREDICTIONS
+        for other in sorted(into.parent.glob(f"*/{run.name}/{PREDICTIONS}")):
+            same = other != own and not other.is_symlink() and sha256(other) == sha256(own)
+            if same and not own.is_symlink():
+                own.unlink()
+                own.symlink_to(Path("..", "..", *other.parts[-3:]))
+
+
+def _unlink_others(study: Study, into: Path) -> None:
+    """Gives other studies their own copies of the base model's answers, which may be replaced."""
+    own = {(into / run.name / PREDICTIONS).resolve() for run in study.base_runs()}
+    for link in into.parent.glob(f"*/*/{PREDICTIONS}"):
+        if link.is_symlink() and link.resolve() in own:
+            content = link.read_bytes()
+            link.unlink()
+            link.write_bytes(content)
 
 
 def _kept_elsewhere(run: Run, paths: Paths, into: Path) -> Path | None:
