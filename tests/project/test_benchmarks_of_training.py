@@ -124,6 +124,19 @@ def test_a_run_that_is_there_is_not_measured(
         run("study")
 
 
+def test_a_step_can_have_fewer_prompts_and_another_type(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = importlib.import_module("grpo_step")
+    study = script.changed(find_study("smoke"), 2, "bfloat16")
+    assert (study.training.prompts_per_step, study.model.dtype) == (2, "bfloat16")
+    assert script.changed(find_study("smoke"), None, None) == find_study("smoke")
+    for given in (["--prompts", "0"], ["--dtype", "float8"]):
+        with pytest.raises(SystemExit, match="2"):
+            script.main(["--study", "smoke", *given])
+        assert given[0] in capsys.readouterr().err
+
+
 def test_the_phases_of_a_study_are_commands_that_there_are(run: Run) -> None:
     study = find_study("main")
     phases = importlib.import_module("study").phases_of(study, list(study.arms))

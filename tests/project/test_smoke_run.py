@@ -38,6 +38,17 @@ LONGER = f"""
 {SMALLEST}
   long: {{mixture: hard_only, reward: published, steps: 40}}
 """
+WARMED = f"""
+{SMALLEST}
+warm_start:
+  counts: {{encyclopedia: {{NA: 2, PASS: 2, FAIL: 2}}, revision: {{NA: 2, PASS: 2, FAIL: 2}}}}
+  steps: 4
+  batch: 3
+  learning_rate: 1.0e-2
+  seed: 5
+  afterwords: 0.5
+  lora: {{rank: 4, alpha: 8, target_modules: [q_proj, o_proj]}}
+"""
 PARTS = ("book", "lib", "models", "notebooks", "profiles", "results", "studies")
 
 
@@ -212,6 +223,20 @@ def test_labels_are_a_control_that_anyone_can_make(
     assert all("p_holm" in of["learning"] for of in made["gained"].values())
     started_from = read_record(run.run(study.run("hard_only")) / "run.json")["depends_on"]
     assert made["model_sha256"] == started_from["model_sha256"]
+
+
+@pytest.mark.slow
+def test_the_labels_of_a_warm_start_are_a_control_too(project: Path, tmp_path: Path) -> None:
+    (project / "studies" / "warmed.yaml").write_text(WARMED)
+    snakemake(project, "runs/warmed/warm_start/run.json", study="warmed")
+    notebook(project, tmp_path, "supervised", "study=warmed", "arm=hard_only", "labels=warm_start")
+    made = json.loads((project / "runs/warmed/supervised/warm_start.json").read_text())
+    assert (made["claims"], made["asked"], made["steps"], made["seed"]) == (12, 12, 4, 5)
+    assert len(made["losses"]) == 4 and "arm" not in made and made["warm_start_sha256"]
+    with pytest.raises(subprocess.CalledProcessError):
+        notebook(project, tmp_path, "supervised", "arm=hard_only", "labels=warm_start")
+    failed = (tmp_path / "failed" / "supervised.ipynb").read_text()
+    assert "got warm_start; expected own, or warm_start in a study that has one" in failed
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,10 @@
 
 import copy
 
+import pandas as pd
 import pytest
 
-from factmix.report import figure_data, findings
+from factmix.report import figure_data, findings, more_steps
 from factmix.report.sources import Results, committed_results
 from factmix.results import domain_shares
 from factmix.results.numbers import show
@@ -153,29 +154,68 @@ def test_single_domains_are_shown_by_kind(results: Results) -> None:
 @pytest.mark.parametrize(
     ("early", "late", "said"),
     [
-        (0.5, 0.5, "It is established on no domain: at the end these mixtures are not told apart,"),
-        (0.001, 0.5, "while at step 200, over all seeds, they are on debate."),
-        (0.5, 0.001, "established on debate; at step 200, over all seeds, on none. On no domain"),
-        (0.001, 0.001, "On debate it is established with another sign than at step 200, so that"),
+        ({}, {}, "at step 200 on no domain, and at step 600 on no domain. All these differences"),
+        ({"debate": 1}, {}, "at step 200 on debate, and at step 600 on no domain."),
+        ({"debate": 1}, {"debate": 1}, "and at step 600 on debate. All these differences have"),
+        ({"debate": 1}, {"debate": -1}, "On debate with another sign, so that the statements"),
+        ({}, {"debate": 9}, "On encyclopedia, revision and dispatch it has become smaller."),
     ],
 )
-def test_more_steps_say_whether_a_contrast_lasts(early: float, late: float, said: str) -> None:
+def test_more_steps_say_whether_a_contrast_lasts(
+    early: dict[str, int], late: dict[str, int], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     main, longer = changeable("main"), changeable("plateau")
-    for results, sign, p in ((main, -1, early), (longer, 1, late)):
-        pair = results.content["contrasts"]["mixture"]["balanced_accuracy_over_hard_only_accuracy"]
-        for name, metrics in pair.items():
-            p_holm = p if name == "debate" else 0.9
-            metrics["balanced_accuracy"] |= {"value": sign * 0.02, "p_holm": p_holm}
+    pair = longer.content["contrasts"]["mixture"]["balanced_accuracy_over_hard_only_accuracy"]
+    first = {}
+    for name, metrics in pair.items():
+        leaf = metrics["balanced_accuracy"]
+        first[name] = leaf | {"value": 0.02 * early.get(name, 1)}
+        first[name]["p_holm"] = 0.001 if name in early else 0.5
+        leaf |= {"value": 0.01 * late.get(name, 1), "p_holm": 0.001 if name in late else 0.5}
     values = [0.70, 0.80, 0.86, 0.861, 0.862, 0.863, 0.864]
     for name, datasets in longer.content["trajectory"].items():
         for steps in datasets.values():
             for i, metrics in enumerate(steps.values()):
                 rises = name == "hard_only_accuracy"
                 metrics["balanced_accuracy"]["value"] = 0.5 + 0.05 * i if rises else values[i]
-    made = findings.plateau(main, longer)
+    with monkeypatch.context() as patch:
+        patch.setattr(more_steps, "of_first_seed", lambda *_: first)
+        made = more_steps.said(main, longer)
     text = made["findings-plateau"]
     assert "`hard_only_accuracy` has not reached its plateau by step 600" in text
     assert "`balanced_accuracy` is at its plateau from step 200" in text
-    assert "was 70.0 before training, 86.0 at step 200 and 86.4 at step 600." in text
+    assert (
+        "was 70.0\u00a0% before training, 86.0\u00a0% at step 200 and 86.4\u00a0% at step 600."
+        in text
+    )
     assert said in text
     assert len(made["plateau-steps"].splitlines()) == 2 + 2 * 7
+
+
+def test_both_runs_of_an_arm_answered_alike_as_far_as_both_went() -> None:
+    main, longer = committed_results("main"), committed_results("plateau")
+    for arm in ("hard_only_accuracy", "balanced_accuracy"):
+        one, other = (
+            pd.read_parquet(results.root / f"{arm}-s0" / "trajectory.parquet")
+            for results in (main, longer)
+        )
+        for step in (0, 100, 200):
+            answers = [of[of["step"] == step].reset_index(drop=True) for of in (one, other)]
+            assert len(answers[0]) and answers[0]["predicted"].equals(answers[1]["predicted"])
+
+
+def test_what_grew_with_more_steps_is_said_of_both_arms() -> None:
+    main, longer = changeable("main"), changeable("plateau")
+    learning = longer.content["learning"]
+    for arm in ("hard_only_accuracy", "balanced_accuracy"):
+        for dataset, found in learning[arm].items():
+            early = main.content["learning"][arm][dataset]["learning"]["value"]
+            found["learning"]["value"] = early * (2.1 if dataset == "debate" else 1.9)
+    said = more_steps.said(main, longer)["findings-plateau-grown"]
+    assert said.startswith(
+        "On debate both arms learn more after step 200 than before it. On *dispatch*"
+    )
+    learning["balanced_accuracy"]["debate"]["learning"]["value"] = 0.0
+    assert more_steps.said(main, longer)["findings-plateau-grown"].startswith(
+        "On no domain do both"
+    )

@@ -113,7 +113,8 @@ def test_what_labels_teach_stands_beside_the_tests(
 
 
 @pytest.mark.parametrize(
-    ("learned", "seen"), [(0.001, "this study sees it."), (0.5, "this study may not see it")]
+    ("learned", "seen"),
+    [(0.001, "so that learning of this size is seen here."), (0.5, "this study may not see it")],
 )
 def test_a_control_by_the_labels_of_the_warm_start_stands_beside_it(
     real: Results, tmp_path: Path, learned: float, seen: str
@@ -128,6 +129,18 @@ def test_a_control_by_the_labels_of_the_warm_start_stands_beside_it(
     assert seen in first and "an arm's own claims" in second
     assert "Of sampled answers to 400 of these claims themselves" in first and "400" not in second
     assert len(said["real-labels-table"].splitlines()) == 2 + 2 * len(real.datasets)
+
+
+def test_what_the_warm_start_was_to_reach_is_said_to_be_reached_or_missed(real: Results) -> None:
+    base = real.content["metrics"]["base"]
+    base["fever"]["balanced_accuracy"] |= {"value": 0.71}
+    base["vitaminc"]["balanced_accuracy"] |= {"value": 0.39}
+    said = shown(real)["real-aims"]
+    reached, missed = said.split("Missed: ")
+    assert reached.startswith(
+        "Reached: balanced accuracy on fever, 71.0\u00a0% (aim 70 to 100\u00a0%)"
+    )
+    assert "balanced accuracy on vitaminc, 39.0\u00a0% (aim 40 to 60\u00a0%)" in missed
 
 
 def test_answers_to_a_dataset_of_no_mixture_are_counted(real: Results, tmp_path: Path) -> None:

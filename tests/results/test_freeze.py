@@ -100,6 +100,7 @@ def test_a_card_of_other_weights_is_not_frozen_and_none_is_left_beside_new_resul
             write_json(card, {"model_sha256": {"model.safetensors": "old"}})
             freeze(study, paths, into.root)
     remedy = rf"is of another model .*notebooks/{notebook}\.md .*{notebook}\.ipynb -p study=quick"
+    remedy += " -p labels=own" if of == "supervised" else "$"
     with pytest.raises(CompareError, match=remedy):
         freeze(study, paths, into.root)
 
@@ -240,15 +241,19 @@ def test_a_finished_study_has_nothing_missing(study, paths):
 
 
 def test_answers_of_one_base_model_are_kept_once_until_they_differ(study, paths, tmp_path):
-    first, second = (tmp_path / "results" / name for name in ("first", "second"))
-    for into in (first, second, second):
+    places = [tmp_path / "results" / name for name in ("first", "second", "third")]
+    hidden = tmp_path / "results" / ".first-half" / "base" / "predictions.parquet"
+    hidden.parent.mkdir(parents=True)
+    shutil.copy(paths.base / "predictions.parquet", hidden)  # of a freeze that was killed
+    first, *others = [into / "base" / "predictions.parquet" for into in places]
+    for into in (*places, *places, places[0]):
         freeze(study, paths, into)
-    answers = [into / "base" / "predictions.parquet" for into in (first, second)]
-    assert answers[1].readlink() == Path("../../first/base/predictions.parquet")
-    before = answers[0].read_bytes()
+    assert not first.is_symlink()
+    assert {each.readlink() for each in others} == {Path("../../first/base/predictions.parquet")}
+    before = first.read_bytes()
     frame = pd.read_parquet(paths.base / "predictions.parquet")
     frame.attrs = {"depends_on": {"model_sha256": {"model.safetensors": "another"}}}
     write_parquet(paths.base / "predictions.parquet", frame)
-    freeze(study, paths, first)
-    assert not any(each.is_symlink() for each in answers)
-    assert answers[1].read_bytes() == before != answers[0].read_bytes()
+    freeze(study, paths, places[0])
+    assert first.read_bytes() != before
+    assert all(not each.is_symlink() and each.read_bytes() == before for each in others)

@@ -214,7 +214,7 @@ def domain_shares(results: Results) -> pd.DataFrame:
 
     Returns:
         columns panel, mixture, one for each training dataset (its share), value, and the ends of
-        its interval, low and high.
+        its interval, low and high, which the smallest of several changes does not have.
     """
     study = results.study
     ((reward, _),) = results.content["domain_shares"].items()
@@ -226,8 +226,8 @@ def domain_shares(results: Results) -> pd.DataFrame:
     for mixture, shares in sweep.shares.items():
         found = learning[result_key(runs[mixture].arm)]
         leaves = {f"learning, {name}": each["learning"] for name, each in found.items()}
-        changes = [each["total"] for each in found.values()]
-        leaves["change, least improved"] = min(changes, key=lambda leaf: float(leaf["value"]))
+        least = min(each["total"]["value"] for each in found.values())
+        leaves["change, least improved"] = {"value": least, "interval": [np.nan, np.nan]}
         rows += [
             (panel, mixture, *shares, leaf["value"], *leaf["interval"])
             for panel, leaf in leaves.items()

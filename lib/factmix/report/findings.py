@@ -14,13 +14,11 @@ from factmix.report.baselines import (
     baseline_groups,
     contrasts_of,
 )
-from factmix.report.markdown import tabled
 from factmix.report.published_study import PATTERN, Published
 from factmix.report.sources import Results, in_both_readings
-from factmix.report.templates import listed, lowest_and_highest, render, say
+from factmix.report.templates import listed, lowest_and_highest, render
 from factmix.results import domain_number as numbers
 from factmix.results import domain_shares as shares
-from factmix.results import plateau as plateau_rule
 from factmix.results import statements
 from factmix.results.numbers import Leaf
 from factmix.results.protocols import OUTCOMES
@@ -588,64 +586,6 @@ def _one_answer(results: Results) -> dict[str, dict[str, Any]]:
     return {reward: of for reward, of in found.items() if of["arms"]}
 
 
-def plateau(default: Results, longer: Results) -> dict[str, str]:
-    """What two arms do in more steps, and tables of it.
-
-    Args:
-        default: the results of the same arms with fewer steps.
-        longer: of a study with one seed.
-    """
-    arms: dict[str, dict[str, Any]] = {}
-    for run in longer.study.runs():
-        if run.reward.kind != "accuracy":
-            continue
-        arm, answered = run.arm, longer.content["trajectory"][result_key(run.arm)]
-        at: dict[int, dict[str, Leaf]] = {}
-        for dataset, steps in answered.items():
-            for step, metrics in steps.items():
-                number = int(step.removeprefix("step_"))
-                at.setdefault(number, {})[dataset] = metrics["balanced_accuracy"]
-        means = {
-            step: float(np.mean([leaf["value"] for leaf in of.values()]))
-            for step, of in sorted(at.items())
-        }
-        away = [
-            result_key(name)
-            for name in longer.study.datasets
-            if not run.training_sample.counts.get(name)
-        ]
-        reached = plateau_rule.plateau(means)
-        arms[arm] = {"at": at, "means": means, "plateau": reached, "away": away}
-    hard_only, balanced = arms
-    pair = result_key(f"{balanced}_over_{hard_only}")
-    contrast = {}
-    for dataset in longer.datasets:
-        early, late = (
-            results.content["contrasts"]["mixture"][pair][dataset]["balanced_accuracy"]
-            for results in (default, longer)
-        )
-        contrast[dataset] = {"first": early["by_seed"][0], "early": early, "late": late}
-    sure = {
-        when: {
-            dataset: ends[when]["value"] > 0
-            for dataset, ends in contrast.items()
-            if results.established(ends[when])
-        }
-        for when, results in (("early", default), ("late", longer))
-    }
-    short, last = default.study.training.steps, max(arms[balanced]["means"])
-    both = sure["early"].keys() & sure["late"].keys()
-    changed = [name for name in sorted(both) if sure["early"][name] != sure["late"][name]]
-    ends = (list(sure["early"]), list(sure["late"]))
-    said = say("plateau.md.j2", "sentences", arms, contrast, pair, short, last, *ends, changed)
-    return {
-        "findings-plateau": said,
-        "findings-plateau-short": say("plateau.md.j2", "brief", arms, contrast, short, last),
-        "plateau-steps": tabled(say("plateau.md.j2", "table", arms, contrast)),
-        "plateau-contrasts": tabled(say("plateau.md.j2", "contrasts", contrast, short, last)),
-    }
-
-
 def domain_number(results: Results, *, short: bool = False) -> str:
     """What the number of training domains changes, apart from how hard they are.
 
@@ -680,6 +620,8 @@ def domain_shares(results: Results, about: str = "") -> str:
     of = _questions(results, "domain_shares", shares.MEASURE, role="sweep")
     by_kind = {name: each["learning"] for name, each in of["found"].get("kinds", {}).items()}
     values = sorted(float(each["crossed"]["value"]) for each in by_kind.values())
+    kinds = of["found"].get("kinds", {}).values()
+    changes = sorted(float(each["change"]["crossed"]["value"]) for each in kinds)
     return render(
         f"domain-shares{about and '-'}{about}.md.j2",
         of=of,
@@ -688,6 +630,7 @@ def domain_shares(results: Results, about: str = "") -> str:
         cases={case.question: case for case in kind_cases(results.study)},
         ends=_ends(by_kind),
         without_largest=float(np.mean(values[:-1])) if len(values) > 1 else None,
+        changes_without_two=float(np.mean(changes[:-2])) if len(changes) > 2 else None,
         alone=of["found"]["alone"],
     )
 

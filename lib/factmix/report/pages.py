@@ -13,6 +13,7 @@ from factmix.report import (
     findings,
     interactive,
     model_page,
+    more_steps,
     provenance,
     published_study,
     run_pages,
@@ -94,7 +95,7 @@ def sweep(results: Results) -> Files:
 
 def plateau(default: Results, longer: Results) -> Files:
     """Tables and sentences of the page about more steps."""
-    return _tables(findings.plateau(default, longer))
+    return _tables(more_steps.said(default, longer))
 
 
 def real(default: Results, results: Results) -> Files:

@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from factmix.results.answers import (
@@ -94,6 +94,8 @@ def freeze(
         for name, source in taken.items():
             (aside / name).symlink_to(source.resolve())
         _check_results(study, Paths(aside), paths)
+        targets = [into / copy.relative_to(aside) for copy in copies]
+        _unlink_others(into, dict(zip(targets, copies, strict=True)))
         for link in [each for each in into.glob("*") if each.is_symlink()]:
             link.unlink()
         for run in sorted(into.glob("*/run.json")):
@@ -106,8 +108,6 @@ def freeze(
         for page in _pages(Paths(into)):
             if _of_arm(page) and page.stem not in kept:
                 page.unlink()
-        targets = [into / copy.relative_to(aside) for copy in copies]
-        _unlink_others(study, into)
         for copy, target in zip(copies, targets, strict=True):
             target.parent.mkdir(parents=True, exist_ok=True)
             copy.replace(target)
@@ -121,21 +121,28 @@ def _link_base(study: Study, into: Path) -> None:
     """Keeps answers of a base model that a study beside `into` has, by the byte, there alone."""
     for run in study.base_runs():
         own = into / run.name / PREDICTIONS
-        for other in sorted(into.parent.glob(f"*/{run.name}/{PREDICTIONS}")):
-            same = other != own and not other.is_symlink() and sha256(other) == sha256(own)
-            if same and not own.is_symlink():
+        for other in sorted(into.parent.glob(f"[!.]*/{run.name}/{PREDICTIONS}")):
+            if other != own and not other.is_symlink() and sha256(other) == sha256(own):
                 own.unlink()
                 own.symlink_to(Path("..", "..", *other.parts[-3:]))
+                break
 
 
-def _unlink_others(study: Study, into: Path) -> None:
-    """Gives other studies their own copies of the base model's answers, which may be replaced."""
-    own = {(into / run.name / PREDICTIONS).resolve() for run in study.base_runs()}
-    for link in into.parent.glob(f"*/*/{PREDICTIONS}"):
-        if link.is_symlink() and link.resolve() in own:
-            content = link.read_bytes()
-            link.unlink()
-            link.write_bytes(content)
+def _unlink_others(into: Path, coming: Mapping[Path, Path]) -> None:
+    """Gives studies beside `into` copies of answers that they have from there, if these change.
+
+    Args:
+        into: with the answers of base models as they were.
+        coming: the files that will be in their places.
+    """
+    for own in into.glob(f"{BASE}*/{PREDICTIONS}"):
+        if own.is_symlink() or (own in coming and sha256(coming[own]) == sha256(own)):
+            continue
+        for link in into.parent.glob(f"[!.]*/{own.parent.name}/{PREDICTIONS}"):
+            if link.is_symlink() and link.resolve() == own.resolve():
+                content = link.read_bytes()
+                link.unlink()
+                link.write_bytes(content)
 
 
 def _kept_elsewhere(run: Run, paths: Paths, into: Path) -> Path | None:
@@ -201,6 +208,7 @@ def _check_measured(study: Study, paths: Paths, kept: Paths) -> None:
                 f"{file} is of another model than the one that the runs start from, or that they"
                 f" trained; measure that with: factmix notebook notebooks/{notebook}.md"
                 f" {paths.root / 'notebooks' / notebook}.ipynb -p study={study.name}"
+                f"{f' -p labels={file.stem}' if notebook == 'supervised' else ''}"
             )
 
 

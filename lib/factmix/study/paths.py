@@ -141,7 +141,7 @@ class Paths:
 
     @property
     def supervised(self) -> Path:
-        """Folder with what labels taught the base model: one file for each run of supervised.md."""
+        """Folder with what labels taught the base model, a file for each set (supervised.md)."""
         return self.root / "supervised"
 
     @property

@@ -183,6 +183,9 @@ def _one_layer(shape: PreTrainedConfig, dtype: torch.dtype) -> PreTrainedModel:
     for name in EXPERTS:
         if active and getattr(text, name, None):
             setattr(text, name, active)
+            for groups in ("n_group", "topk_group"):  # of experts
+                if hasattr(text, groups):
+                    setattr(text, groups, 1)
     layer: Any = empty_model(text)
     layer = layer.to(dtype).to_empty(device=device())
     for each in (*layer.parameters(), *layer.buffers()):
@@ -194,7 +197,8 @@ def _one_layer(shape: PreTrainedConfig, dtype: torch.dtype) -> PreTrainedModel:
 
 def _seconds(layer: PreTrainedModel, rows: int) -> float:
     """The shortest of several forward passes."""
-    ids = torch.zeros(rows, LENGTH, dtype=torch.long, device=device())
+    length = min(LENGTH, getattr(layer.config, "max_position_embeddings", LENGTH))
+    ids = torch.zeros(rows, length, dtype=torch.long, device=device())
     taken: list[float] = []
     with torch.no_grad():
         while len(taken) < 2 or sum(taken) < MEASURED_SECONDS:

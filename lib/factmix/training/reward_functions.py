@@ -1,7 +1,7 @@
 """A study's reward as reward functions for TRL, which also log."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from itertools import product
 from typing import Any
@@ -28,9 +28,7 @@ def check(reward: Reward) -> None:
         try:
             values = rewards.components(reward, predicted=predicted, format_valid=valid, gold=gold)
             names = names or set(values)
-            if not names or values.keys() != names or not all(map(math.isfinite, values.values())):
-                expected = ", ".join(sorted(names)) or "its parts, of which there must be one"
-                raise ValueError(f"got {values}; expected a finite number for each of {expected}")
+            _validate(values, names)
         except Exception as error:
             form = "valid" if valid else "no valid"
             raise RewardError(
@@ -38,6 +36,12 @@ def check(reward: Reward) -> None:
                 f" '{reward.kind}' fails for the answer {predicted} in {form} format where the gold"
                 f" label is {gold}: {type(error).__name__}: {error}"
             ) from error
+
+
+def _validate(values: Mapping[str, float], names: Collection[str]) -> None:
+    if not names or values.keys() != names or not all(map(math.isfinite, values.values())):
+        expected = ", ".join(sorted(names)) or "its parts, of which there must be one"
+        raise ValueError(f"got {values}; expected a finite number for each of {expected}")
 
 
 def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
@@ -51,6 +55,7 @@ def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
         RewardError: see `check`.
     """
     check(reward)
+    names = set(rewards.component_names(reward))
 
     def by_gold(
         log: Callable[[str, float], None], name: str, values: list[float], gold: list[str]
@@ -70,7 +75,8 @@ def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
                     raise RewardError(
                         f"the reward function {rewards.REWARDS[reward.kind].__name__} of kind"
                         f" '{reward.kind}' fails for the completion {completion!r} of example"
-                        f" {of}, whose gold label is {label}: {type(error).__name__}: {error}"
+                        f" {of}, whose gold label is {label}: {type(error).__name__}: {error};"
+                        " correct it, and training starts again"
                     ) from error
             by_gold(log_metric, f"reward/{name}", values, gold)
             return values
@@ -87,8 +93,7 @@ def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
         values = rewards.components(
             reward, predicted=read.predicted, format_valid=read.format_valid, gold=Label(gold)
         )
-        if not all(map(math.isfinite, values.values())):
-            raise ValueError(f"got {values}; expected finite numbers")
+        _validate(values, names)
         return values
 
     def answers(completions: list[str], gold: list[str], log_metric: Any, **_: Any) -> list[float]:

@@ -200,7 +200,7 @@ def plot_simplex(values: pd.DataFrame) -> Figure:
     """Triangles of the shares of three datasets, coloured by a value; a panel for each value.
 
     Between the mixtures, whose values are written at their places with half the width of their
-    intervals below, colours are interpolated. All panels have one scale.
+    intervals below, where they have one, colours are interpolated. All panels have one scale.
 
     Args:
         values: columns panel, mixture, the share of each of three datasets, value, low and high
@@ -226,10 +226,11 @@ def plot_simplex(values: pd.DataFrame) -> Figure:
                 at_x, at_y, _signed(value).lstrip("+"), ha="center", va="bottom", fontsize=6.5,
                 path_effects=[halo],
             )  # fmt: skip
-            ax.text(
-                at_x, at_y, f"\u00b1{100 * wide:.1f}", ha="center", va="top", fontsize=5,
-                path_effects=[halo],
-            )  # fmt: skip
+            if not np.isnan(wide):
+                ax.text(
+                    at_x, at_y, f"\u00b1{100 * wide:.1f}", ha="center", va="top", fontsize=5,
+                    path_effects=[halo],
+                )  # fmt: skip
         for (at_x, at_y), name, up in zip(corners, datasets, (0.06, -0.07, -0.07), strict=True):
             ax.text(
                 at_x, at_y + up, name, ha="center", va="bottom" if up > 0 else "top",
