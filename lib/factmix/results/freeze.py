@@ -31,7 +31,9 @@ def freeze(
 
     The copy has the layout of the run, so that `Paths(into)` finds everything in it. Runs and
     pages in it of arms or seeds that the study no longer has are removed. A run that was taken over
-    from a committed study is kept there alone, and here is a link to it.
+    from a committed study is kept there alone, and here is a link to it; so are answers of a base
+    model that a study beside this one has, by the byte. Where those of this study change, studies
+    that had a link to them get copies of what they were.
 
     Args:
         study: the study.
