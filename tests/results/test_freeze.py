@@ -246,6 +246,7 @@ def test_answers_of_one_base_model_are_kept_once_until_they_differ(study, paths,
     hidden.parent.mkdir(parents=True)
     shutil.copy(paths.base / "predictions.parquet", hidden)  # of a freeze that was killed
     first, *others = [into / "base" / "predictions.parquet" for into in places]
+    (tmp_path / "results" / "again").symlink_to(places[0])
     for into in (*places, *places, places[0]):
         freeze(study, paths, into)
     assert not first.is_symlink()

@@ -124,7 +124,8 @@ def _link_base(study: Study, into: Path) -> None:
     for run in study.base_runs():
         own = into / run.name / PREDICTIONS
         for other in sorted(into.parent.glob(f"[!.]*/{run.name}/{PREDICTIONS}")):
-            if other != own and not other.is_symlink() and sha256(other) == sha256(own):
+            linked = other.is_symlink() or other.parents[1].is_symlink()
+            if not linked and other != own and sha256(other) == sha256(own):
                 own.unlink()
                 own.symlink_to(Path("..", "..", *other.parts[-3:]))
                 break
