@@ -13,7 +13,7 @@ import numpy as np
 from factmix.study.load import find_study
 from factmix.study.spec import Study
 from options import options
-from steps import TRAINERS, Bench, drawn_data, with_group_size
+from steps import TRAINERS, Bench, drawn_data, with_training
 from timing import in_turns, machine, progress, quartiles, ratios, report, seconds, spread, table
 
 SIZES = (1, 2, 4, 8, 16, 32)
@@ -26,7 +26,7 @@ def measure(study: Study, arm: str, steps: int) -> dict[int, list[float]]:
         benches = {}
         for size in SIZES:
             kind = TRAINERS["ours" if size > 1 else "ours, every group"]
-            benches[size] = Bench(with_group_size(study, max(size, 2)), arm, paths, kind)
+            benches[size] = Bench(with_training(study, group_size=max(size, 2)), arm, paths, kind)
             benches[size].trainer.num_generations = size
         for bench in benches.values():  # warm-up: the first pass of a process is slower
             bench.backward(bench.sample(next(bench.batches())))

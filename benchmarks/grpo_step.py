@@ -27,7 +27,7 @@ from factmix.study.spec import Study
 from factmix.training import probe
 from factmix.training.trainer import KL_STEPS
 from options import options
-from steps import TRAINERS, Bench, drawn_data
+from steps import TRAINERS, Bench, drawn_data, with_training
 from timing import in_turns, machine, progress, quartiles, ratios, report, seconds, spread, table
 
 
@@ -134,13 +134,13 @@ def text(found: dict[str, list[float]], memory: dict[str, float]) -> str:
     return "\n".join(lines)
 
 
-def peak_memory(study: Study, arm: str, steps: int, options: list[str]) -> dict[str, float]:
+def peak_memory(study: Study, arm: str, steps: int) -> dict[str, float]:
     """Peak resident memory in GB of a process that takes the steps with one trainer only."""
     peaks = {}
     for name in ("stock", "ours"):
         command = [sys.executable, str(Path(__file__).resolve()), "--memory-of", name]
         command += ["--study", study.name, "--arm", arm, "--steps", str(steps)]
-        command += options
+        command += ["--prompts", str(study.training.prompts_per_step)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         peaks[name] = float(done.stdout)
     return peaks
@@ -158,29 +158,22 @@ def peak_of_this_process(study: Study, arm: str, steps: int, name: str) -> float
     return peak_memory_gb()
 
 
-def changed(study: Study, prompts: int | None, dtype: str | None) -> Study:
-    """The study with other prompts per step, or another type of its model's numbers."""
-    training = study.training.model_copy(update={"prompts_per_step": prompts} if prompts else {})
-    model = study.model.model_copy(update={"dtype": dtype} if dtype else {})
-    return study.model_copy(update={"training": training, "model": model})
-
-
 def main(arguments: list[str] | None = None) -> None:
     parser = options(__doc__, arm="balanced")
     parser.add_argument("--steps", type=int, default=20, help="to time (%(default)s)")
     parser.add_argument("--prompts", type=int, help="per step, 1 or more (the study's)")
-    parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="the study's")
     parser.add_argument("--memory-of", choices=("stock", "ours"), help="its peak in GB, alone")
     chosen = parser.parse_args(arguments)
     if chosen.prompts is not None and chosen.prompts < 1:
         parser.error(f"--prompts: got {chosen.prompts}; expected 1 or more")
-    study = changed(find_study(chosen.study), chosen.prompts, chosen.dtype)
+    study = find_study(chosen.study)
+    if chosen.prompts:
+        study = with_training(study, prompts_per_step=chosen.prompts)
     if chosen.memory_of:
         print(peak_of_this_process(study, chosen.arm, chosen.steps, chosen.memory_of))
         return
     # First, while this process is small: a child's peak is at least the size of its parent.
-    same = ["--prompts", str(study.training.prompts_per_step), "--dtype", study.model.dtype or ""]
-    memory = peak_memory(study, chosen.arm, chosen.steps, same if study.model.dtype else same[:2])
+    memory = peak_memory(study, chosen.arm, chosen.steps)
     found = measure(study, chosen.arm, chosen.steps)
     report(summary(found, memory), text(found, memory), as_json=chosen.json)
 

@@ -21,7 +21,6 @@ ALL: dict[str, list[str]] = {  # the name of the result: the script and its opti
     "study": ["study"],
     "curves": ["curves"],
     "grpo_step_smollm2": ["grpo_step", *REAL],
-    "grpo_step_smollm2_float32": ["grpo_step", *REAL, "--dtype", "float32"],
 }
 
 
@@ -31,7 +30,7 @@ def main(arguments: list[str] | None = None) -> None:
         "names",
         nargs="*",
         metavar="name",
-        help=f"any of {', '.join(ALL)} (all but the last two, which need the language model, its"
+        help=f"any of {', '.join(ALL)} (all but the last, which needs the language model, its"
         " datasets and its warm start)",
     )
     parser.add_argument("--into", type=Path, default=ROOT / "results" / "speed")

@@ -48,9 +48,10 @@ def drawn_data(study: Study) -> Iterator[Paths]:
         yield paths
 
 
-def with_group_size(study: Study, group_size: int) -> Study:
-    numbers = study.training.model_copy(update={"group_size": group_size})
-    return study.model_copy(update={"training": numbers})
+def with_training(study: Study, **numbers: int) -> Study:
+    """The study with other numbers of its section `training`."""
+    training = study.training.model_copy(update=numbers)
+    return study.model_copy(update={"training": training})
 
 
 class Bench:

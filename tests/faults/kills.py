@@ -29,8 +29,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
+import longer_smoke
 from counted_steps import count_steps, repeated, steps_of
 from factmix.study.files import sha256, write_json
 from factmix.study.paths import ROOT
@@ -152,14 +152,8 @@ class Copy:
         for name in FILES:
             shutil.copy2(ROOT / name, root)
         (root / ".venv").symlink_to(sys.prefix)
-        content = yaml.safe_load((ROOT / "studies/smoke.yaml").read_text(encoding="utf-8"))
-        content["description"] = "The smoke test with more steps."
-        content["training"] |= {"steps": STEPS, "checkpoint_steps": CHECKPOINT_STEPS}
-        content["evaluation"]["trajectory_steps"] = [0, STEPS]
-        for arm in content["arms"].values():
-            arm.pop("steps", None)
-        text = yaml.safe_dump(content, sort_keys=False)
-        (root / "studies" / f"{STUDY}.yaml").write_text(text, encoding="utf-8")
+        study = root / "studies" / f"{STUDY}.yaml"
+        longer_smoke.write(study, steps=STEPS, checkpoint_steps=CHECKPOINT_STEPS)
         library = root / "lib" / "factmix"
         count_steps(library)
         (library / "noting.py").write_text(NOTING, encoding="utf-8")
@@ -212,9 +206,7 @@ class Copy:
             return subprocess.Popen(
                 ["sh", "-c", study],
                 cwd=self.root,
-                env=kept
-                | {name: str(place) for name, place in places.items()}
-                | {"KILL_AT": kill_at},
+                env=kept | {name: str(place) for name, place in places.items()},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

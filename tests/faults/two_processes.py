@@ -1,6 +1,6 @@
 """Trains an arm by one process and by two, and compares what they make.
 
-    python tests/faults/two_processes.py
+    PYTHONPATH=tests python tests/faults/two_processes.py
 
 trains an arm of `smoke`, with more steps, in both ways: by `factmix train`, and by torchrun with
 two processes of one thread each. Both adapters answer the evaluation claims.
@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 from safetensors.numpy import load_file
 
+import longer_smoke
 from factmix.study.files import read_record, write_json
 from factmix.study.paths import ROOT
 from factmix.study.run import PREDICTIONS
@@ -30,18 +30,6 @@ TOLERANCE = 1e-4  # of curves, and of the adapters' difference over their norm
 OUTCOME = ROOT / "results" / "faults" / "two_processes.json"
 PROGRAM = str(Path(sys.executable).parent / "factmix")
 TWO = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", PROGRAM]
-
-
-def write_study(folder: Path) -> None:
-    content = yaml.safe_load((ROOT / "studies/smoke.yaml").read_text(encoding="utf-8"))
-    content["description"] = "The smoke test with more steps."
-    content["training"]["steps"] = STEPS
-    content["evaluation"]["trajectory_steps"] = [0, STEPS]
-    for arm in content["arms"].values():
-        arm.pop("steps", None)
-    folder.mkdir()
-    text = yaml.safe_dump(content, sort_keys=False)
-    (folder / f"{STUDY}.yaml").write_text(text, encoding="utf-8")
 
 
 def train(root: Path, name: str, program: list[str], threads: int) -> Path:
@@ -67,7 +55,9 @@ def main() -> bool:
         ignored = shutil.ignore_patterns("__pycache__")
         for folder in ("lib", "models"):
             shutil.copytree(ROOT / folder, root / folder, ignore=ignored)
-        write_study(root / "studies")
+        (root / "studies").mkdir()
+        study = root / "studies" / f"{STUDY}.yaml"
+        longer_smoke.write(study, steps=STEPS, checkpoint_steps=STEPS)
         one = train(root, "one", [PROGRAM], 2)
         two = train(root, "two", TWO, 1)
         assert read_record(two / "run.json")["processes"] == 2
@@ -85,7 +75,7 @@ def main() -> bool:
         OUTCOME,
         {
             "tolerance": TOLERANCE,
-            "command": "python tests/faults/two_processes.py",
+            "command": "PYTHONPATH=tests python tests/faults/two_processes.py",
             "arm": ARM,
             "steps": STEPS,
             "curves": of_curves,

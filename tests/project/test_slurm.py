@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 
+import longer_smoke
 import one_node_slurm
 from counted_steps import count_steps, repeated, steps_of
 from factmix.results.results_json import differences
@@ -45,12 +45,7 @@ def copy(tmp_path: Path) -> Path:
     for name in ("Snakefile", "_config.yml"):
         shutil.copy2(ROOT / name, tmp_path / "copy")
     smoke = tmp_path / "copy" / "studies" / "smoke.yaml"
-    content = yaml.safe_load(smoke.read_text(encoding="utf-8"))
-    content["training"] |= {"steps": STEPS, "checkpoint_steps": CHECKPOINT_STEPS}
-    content["evaluation"]["trajectory_steps"] = [0, STEPS]
-    for arm in content["arms"].values():
-        arm.pop("steps", None)
-    smoke.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    longer_smoke.write(smoke, steps=STEPS, checkpoint_steps=CHECKPOINT_STEPS)
     count_steps(tmp_path / "copy" / "lib" / "factmix")
     return tmp_path / "copy"
 

@@ -72,12 +72,8 @@ def test_the_rate_is_measured_in_one_layer_of_any_model(
     smoke: Study, monkeypatch: pytest.MonkeyPatch, shape: str
 ) -> None:
     monkeypatch.undo()
-    given: PreTrainedConfig | None = SMOLLM2 if shape == "smollm2" else None
-    if given is None:
-        model = (
-            smoke.model if shape == "embedded" else smoke.model.model_copy(update={"path": shape})
-        )
-        given = configuration(model)
+    named = smoke.model.model_copy(update={} if shape == "embedded" else {"path": shape})
+    given: PreTrainedConfig | None = SMOLLM2 if shape == "smollm2" else configuration(named)
     assert given is not None
     before = given.to_dict()
     calls: list[int] = []
@@ -98,3 +94,11 @@ def test_a_layer_takes_longer_for_more_prompts(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.undo()
     layer = duration._one_layer(SMOLLM2, torch.float32)
     assert 0 < duration._seconds(layer, 1) < duration._seconds(layer, 64)
+
+
+def test_times_that_are_only_noise_give_no_absurd_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(duration, "_seconds", lambda *_: 0.1)  # as long for few as for many
+    most = 2 * active_numbers(duration._one_layer(SMOLLM2, torch.float32).config)
+    most *= duration.ROWS[1] * duration.LENGTH / 0.1
+    assert most / 2 < duration.rate(SMOLLM2, torch.float32) <= 2 * most

@@ -40,7 +40,7 @@ def said(default: Results, longer: Results) -> dict[str, str]:
         }
         for dataset in longer.datasets
     }
-    steps = (first_steps(default, first), first.steps)
+    steps = (default.study.run(first.arm).steps, first.steps)
     facts = {
         "pair": pair,
         **{
@@ -87,11 +87,6 @@ def said(default: Results, longer: Results) -> dict[str, str]:
         "plateau-contrasts": tabled(say("plateau.md.j2", "contrasts", contrast, *steps)),
         "plateau-grown": tabled(say("plateau.md.j2", "grown", grown, *steps)),
     }
-
-
-def first_steps(default: Results, run: Run) -> int:
-    """The steps of an arm in the study with fewer."""
-    return default.study.run(run.arm).steps
 
 
 def of_first_seed(default: Results, first: Run, second: Run) -> dict[str, Leaf]:

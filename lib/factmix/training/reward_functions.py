@@ -71,7 +71,7 @@ def reward_functions(reward: Reward) -> list[Callable[..., list[float]]]:
             for completion, label, of in zip(completions, gold, example, strict=True):
                 try:
                     values.append(earnings(completion, label)[name])
-                except Exception as error:  # `check` has passed: it does not depend on these alone
+                except Exception as error:  # `check` passed, so it depends on something else
                     raise RewardError(
                         f"the reward function {rewards.REWARDS[reward.kind].__name__} of kind"
                         f" '{reward.kind}' fails for the completion {completion!r} of example"
