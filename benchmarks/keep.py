@@ -20,6 +20,7 @@ ALL: dict[str, list[str]] = {  # the name of the result: the script and its opti
     "evaluate": ["evaluate"],
     "study": ["study"],
     "curves": ["curves"],
+    "parts": ["parts"],
     "grpo_step_smollm2": ["grpo_step", *REAL],
 }
 

@@ -3,7 +3,7 @@
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from factmix.study.spec import Study
 from factmix.training import grpo, probe
 from factmix.training.determinism import same_bits
 from factmix.training.policy import add_adapter, load_base
-from factmix.training.prefix import length_buckets, pad_left, read_prompts
+from factmix.training.prefix import pad_left, read_in_buckets
 from factmix.training.probe import CompactStockTrainer, Inputs
 from factmix.training.trainer import SharedPrefixTrainer
 
@@ -113,11 +113,20 @@ class Bench:
 
     def backward(self, inputs: Inputs) -> None:
         """Loss and gradients of completions, which another bench may have sampled."""
-        ours = isinstance(self.trainer, SharedPrefixTrainer)
-        with same_bits() if ours else nullcontext():  # as `grpo.train` does
-            with self.trainer.compute_loss_context_manager():
-                loss = self.trainer.compute_loss(self.trainer.model, inputs)
+        self.gradients_of(self.loss(inputs))
+
+    def loss(self, inputs: Inputs) -> Tensor:
+        with self._as_trained(), self.trainer.compute_loss_context_manager():
+            loss: Tensor = self.trainer.compute_loss(self.trainer.model, inputs)
+        return loss
+
+    def gradients_of(self, loss: Tensor) -> None:
+        with self._as_trained():
             self.trainer.accelerator.backward(loss)
+
+    def _as_trained(self) -> AbstractContextManager[None]:
+        """As `grpo.train` does, for ours."""
+        return same_bits() if isinstance(self.trainer, SharedPrefixTrainer) else nullcontext()
 
     def gradient(self) -> Tensor:
         return torch.cat([each.grad.flatten().float() for each in self.parameters])
@@ -143,6 +152,5 @@ class Bench:
         tokens, real = inputs["prompt_ids"], inputs["prompt_mask"].bool()
         prompts = list({tuple(tokens[row][real[row]].tolist()) for row in range(len(tokens))})
         model = self.trainer.model
-        for bucket in length_buckets([len(prompt) for prompt in prompts]):
-            ids, mask = pad_left([list(prompts[i]) for i in bucket], 0, model.device)
-            read_prompts(model, ids, mask).logits.logsumexp(-1).sum().backward()
+        ids, mask = pad_left([*map(list, prompts)], 0, model.device)
+        read_in_buckets(model, ids, mask)[0].logits.logsumexp(-1).sum().backward()

@@ -44,6 +44,7 @@ from factmix.study.paths import Paths
 from factmix.study.run import Run
 from factmix.study.spec import Study
 from factmix.training import arm, columns, grpo, prefix, probe, rewards
+from factmix.training import trainer as trainer_module
 from factmix.training.callbacks import seal
 from factmix.training.columns import SEAL
 from factmix.training.evaluate import evaluate_arm
@@ -204,7 +205,7 @@ def test_gradients_of_sampled_completions_equal_the_stock_trainer(
     ]
     inputs = probe.rollout(ours, next(iter(ours.get_train_dataloader())))
     assert 0 < (inputs["advantages"] != 0).sum() < len(inputs["advantages"])
-    assert probe.keeps_graph(ours) == (idle < 0.4)
+    assert probe.keeps_graph(inputs) == (idle < 0.4)
     plain = probe.unscored(inputs)
     loss, gradients = probe.loss_and_gradients(stock, plain)
     assert gradients.norm() > 1e-3
@@ -218,7 +219,18 @@ def test_gradients_of_sampled_completions_equal_the_stock_trainer(
     assert "sampled_logps" not in inputs  # after an update, they would be of other weights
 
 
-def test_a_kept_graph_saves_the_forward_pass_of_the_loss(tmp_path: Any) -> None:
+def test_sampling_of_long_completions_keeps_no_graph(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for short in (True, False):
+        trainer = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
+        longest = trainer.max_completion_length if short else trainer.max_completion_length - 1
+        monkeypatch.setattr(trainer_module, "GRAPH_TOKENS", longest)
+        inputs = probe.rollout(trainer, next(iter(trainer.get_train_dataloader())))
+        assert probe.keeps_graph(inputs) == short
+
+
+def test_a_kept_graph_saves_the_forward_passes_of_the_loss(tmp_path: Any) -> None:
     passes = []
     for idle in (0.1, 0.9):
         trainer = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
@@ -232,7 +244,7 @@ def test_a_kept_graph_saves_the_forward_pass_of_the_loss(tmp_path: Any) -> None:
         passes.append(shapes)
     said = inputs["completion_ids"].shape[1] - 1
     kept, live = passes
-    assert [columns for _, columns in kept] == [said]  # a pass for the completions alone
+    assert not kept
     assert live[0][0] == 1  # the one prompt that has an advantage
     assert [columns for _, columns in live[1:]] == [said]
 

@@ -4,6 +4,7 @@ import functools
 import gc
 import json
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,27 +150,46 @@ def write(book: Book, speed: Path) -> None:
     # Notebooks first: one that failed is refused before anything takes time.
     kept = notebooks.copy(book.default)
     written = {path: write_if_changed(book.generated / path, text) for path, text in kept.items()}
-    for name, function, taken, inputs in parts(book, speed):
+    stale: dict[str, list[Part]] = {}
+    for part in parts(book, speed):
+        name, *_, inputs = part
         made_of = [fingerprint(place) for place in (*CODE, *inputs)]
         last = known.get(name, {"of": None, "files": []})
         present = all((book.generated / path).is_file() for path in last["files"])
         if last["of"] != made_of or not present:
-            # Imported only when something is made: matplotlib and SciPy take seconds. statsmodels
-            # collects garbage at each correction; freezing spares it all that Sphinx has loaded.
-            from factmix.report import pages
-
-            gc.freeze()
-            files = getattr(pages, function)(*taken)
-            for path, content in files.items():
-                write_if_changed(book.generated / path, content)
-            last = {"of": made_of, "files": sorted(files)}
-        now[name] = last
-        written |= dict.fromkeys(last["files"])
+            stale.setdefault(_place(part), []).append(part)
+        now[name] = {"of": made_of, "files": last["files"]}
+    with ProcessPoolExecutor() as pool:
+        make = pool.map if len(stale) > 1 else map
+        for made in make(_made, stale.values()):
+            for name, files in made.items():
+                for path, content in files.items():
+                    write_if_changed(book.generated / path, content)
+                now[name]["files"] = sorted(files)
+    for part in now.values():
+        written |= dict.fromkeys(part["files"])
     write_if_changed(cache, json.dumps(now, indent=1))
     for path in book.generated.rglob("*"):
         place = path.relative_to(book.generated).as_posix()
         if path.is_file() and path != cache and place not in written:
             path.unlink()
+
+
+def _place(part: Part) -> str:
+    """Parts with one place are made in one process, where they share what they have read."""
+    _, function, taken, _ = part
+    apart = function in ("images", "words") and taken[0] not in ("published", "protocols")
+    return taken[2] if apart else ""
+
+
+def _made(parts: list[Part]) -> dict[str, Mapping[str, str | bytes]]:
+    """The files of parts, by their name and path."""
+    # Imported only when something is made: matplotlib and SciPy take seconds. statsmodels collects
+    # garbage at each correction; freezing spares it all that Sphinx has loaded.
+    from factmix.report import pages
+
+    gc.freeze()
+    return {name: getattr(pages, function)(*taken) for name, function, taken, _ in parts}
 
 
 def write_if_changed(path: Path, content: str | bytes) -> None:

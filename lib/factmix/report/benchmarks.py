@@ -13,6 +13,8 @@ from factmix.report.templates import digits, render
 # What each benchmark measures, in the order of the page.
 TITLES = {
     "grpo_step": "A step against stock TRL",
+    "parts": "Where the time of a step goes",
+    "parts_before": "Where it went before",
     "group_size": "Completions per prompt",
     "prompt_length": "Length of the prompts",
     "evaluate": "Evaluation",
@@ -42,6 +44,8 @@ NAMES = {
     "reward_gap": "mean reward over training, ours minus the stock trainer's",
     "reward_gap_error": "its standard error, from parts of these two runs",
     "peak_gb": "peak memory of the study, GB",
+    "parts_few": "with few groups without an advantage, seconds:",
+    "parts_most": "with most groups without an advantage, seconds:",
     "memory_gb": "peak memory of a process that takes these steps, GB",
 }
 PLACES = {"sampling_and_backward_ratio": "prompt tokens", "step_seconds": "completions per prompt"}

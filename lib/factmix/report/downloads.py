@@ -7,7 +7,9 @@ Tables are CSV, one for all runs of a study, since not every reader can open Par
 import json
 from collections.abc import Mapping
 
-import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow.csv import WriteOptions, write_csv
 
 from factmix.report.markdown import table
 from factmix.report.sources import BENCHMARKS, PUBLISHED, Results
@@ -41,7 +43,7 @@ def of_study(results: Results) -> dict[str, bytes]:
     records = json.dumps(rerun_diff.run_records(results.root), indent=2) + "\n"
     made = {name: file.read_bytes() for name, file in kept.items()}
     tables = [name for name in dictionary.TABLES if any(results.root.glob(f"*/{name}.parquet"))]
-    made |= {f"{name}.csv": csv(results, name).encode() for name in tables}
+    made |= {f"{name}.csv": csv(results, name) for name in tables}
     made["runs.json"] = records.encode()
     files = {f"{FOLDER}/{results.place}/{name}": content for name, content in made.items()}
     if results.study_file.is_file():
@@ -58,15 +60,24 @@ def elsewhere() -> dict[str, bytes]:
     }
 
 
-def csv(results: Results, name: str) -> str:
+def csv(results: Results, name: str) -> bytes:
     """The table of all runs, with the column `run` in front."""
     untrained = [results.paths.run(each) for each in results.study.base_runs()]
     runs = {*rerun_diff.run_records(results.root), *(folder.name for folder in untrained)}
     files = sorted(results.root.glob(f"*/{name}.parquet"))
-    kept = [file for file in files if file.parent.name in runs]
-    frames = [pd.read_parquet(file).assign(run=file.parent.name) for file in kept]
-    rows = pd.concat(frames, ignore_index=True)
-    return str(rows[["run", *rows.columns.drop("run")]].to_csv(index=False))
+    whole = pa.concat_tables(
+        [
+            rows.add_column(0, "run", pa.array([file.parent.name] * len(rows)))
+            for file in files
+            if file.parent.name in runs
+            for rows in [pq.read_table(file, partitioning=None)]
+        ],
+        promote_options="default",
+    )
+    written = pa.BufferOutputStream()
+    write_csv(whole, written, WriteOptions(quoting_style="needed"))
+    content: bytes = written.getvalue().to_pybytes()
+    return content
 
 
 def tables(

@@ -66,9 +66,9 @@ def unscored(inputs: Inputs) -> Inputs:
     return plain
 
 
-def keeps_graph(trainer: GRPOTrainer) -> bool:
-    """Whether the graph of the last sampling is kept for its loss."""
-    return trainer._kept is not None
+def keeps_graph(inputs: Inputs) -> bool:
+    """Whether the graph of sampling is kept for the loss."""
+    return inputs["sampled_logps"].requires_grad
 
 
 def sample(trainer: GRPOTrainer, prompts: list[list[int]]) -> list[list[int]]:
