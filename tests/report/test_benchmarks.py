@@ -57,3 +57,20 @@ def test_benchmarks_page_shows_numbers_and_figures_with_their_machine(tmp_path: 
     write_json(tmp_path / "study.json", {"result": {}})
     with pytest.raises(SourceError, match=r"study\.json: the key 'machine' is missing"):
         benchmarks.read(tmp_path)
+
+
+def test_parts_of_a_step_stand_beside_those_of_an_earlier_trainer(tmp_path: Path) -> None:
+    about = {"machine": "two cores", "measured": "2026-01-02"}
+    few, most = {"reading": 0.06, "the whole step": 0.2}, {"reading": 0.05, "the whole step": 0.18}
+    for name, slower in (("parts", 1), ("parts_before", 2)):
+        result = {"parts_few": few, "parts_most": {part: slower * x for part, x in most.items()}}
+        if slower == 2:
+            result["parts_most"]["scoring"] = 0.01
+        write_json(tmp_path / f"{name}.json", {**about, "command": name, "result": result})
+    measured = benchmarks.read(tmp_path)
+    text = benchmarks.page(measured)
+    assert "| the whole step | 200 | 200 | 360 | 180 |\n| reading | 60 | 60 | 100 | 50 |" in text
+    assert "| scoring | none | none | 10 | none |" in text
+    assert "Before: `parts_before`" in text and text.count("## ") == 1
+    (tmp_path / "parts_before.json").unlink()
+    assert "parts_most" in benchmarks.page(benchmarks.read(tmp_path))

@@ -10,11 +10,10 @@ from factmix.report.markdown import table
 from factmix.report.sources import SourceError
 from factmix.report.templates import digits, render
 
-# What each benchmark measures, in the order of the page.
+# What each benchmark measures, in the order of the page. `BEFORE` names columns of others.
 TITLES = {
     "grpo_step": "A step against stock TRL",
     "parts": "Where the time of a step goes",
-    "parts_before": "Where it went before",
     "group_size": "Completions per prompt",
     "prompt_length": "Length of the prompts",
     "evaluate": "Evaluation",
@@ -44,17 +43,16 @@ NAMES = {
     "reward_gap": "mean reward over training, ours minus the stock trainer's",
     "reward_gap_error": "its standard error, from parts of these two runs",
     "peak_gb": "peak memory of the study, GB",
-    "parts_few": "with few groups without an advantage, seconds:",
-    "parts_most": "with most groups without an advantage, seconds:",
     "memory_gb": "peak memory of a process that takes these steps, GB",
 }
+BEFORE = {"parts": "parts_before"}  # the same of an earlier trainer
 PLACES = {"sampling_and_backward_ratio": "prompt tokens", "step_seconds": "completions per prompt"}
 
 
 def read(folder: Path) -> dict[str, dict[str, Any]]:
     """What was measured, by the benchmark's name, in the order of the page."""
     found = {}
-    for name in TITLES:
+    for name in (*TITLES, *BEFORE.values()):
         file = folder / f"{name}.json"
         if file.is_file():
             found[name] = measured = json.loads(file.read_text(encoding="utf-8"))
@@ -68,7 +66,7 @@ def read(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def drawings(measured: Mapping[str, Mapping[str, Any]]) -> dict[str, Drawing]:
-    found = {name: of_benchmark(name, each) for name, each in measured.items()}
+    found = {name: of_benchmark(name, each) for name, each in measured.items() if name in TITLES}
     return {name: drawing for name, drawing in found.items() if drawing is not None}
 
 
@@ -82,12 +80,31 @@ def page(measured: Mapping[str, Mapping[str, Any]]) -> str:
                 "name": name,
                 "title": TITLES[name],
                 "drawn": name in drawn,
-                "table": table(["measured", "value"], _numbers(each["result"])),
+                "table": _parts(each, measured[BEFORE[name]])
+                if BEFORE.get(name) in measured
+                else table(["measured", "value"], _numbers(each["result"])),
                 **each,
             }
             for name, each in measured.items()
+            if name in TITLES
         ],
     )
+
+
+def _parts(now: Mapping[str, Any], before: Mapping[str, Any]) -> str:
+    """Milliseconds of each part of a step, before and now."""
+    sides: list[dict[str, float]] = []
+    header = ["milliseconds"]
+    for key, groups in (("parts_few", "few"), ("parts_most", "most")):
+        for when, each in (("before", before), ("now", now)):
+            sides.append(each["result"][key])
+            header.append(f"{groups} without an advantage, {when}")
+    order = ["the whole step", *sides[-2]]  # the parts of a step with most without, before
+    rows = [
+        [part, *(f"{1000 * side[part]:.0f}" if part in side else "none" for side in sides)]
+        for part in dict.fromkeys(order)
+    ]
+    return f"{table(header, rows)}\nBefore: `{before['command']}`\n"
 
 
 def _numbers(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
