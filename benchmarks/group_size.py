@@ -2,7 +2,8 @@
 
 The shared-prefix trainer takes the first steps of an arm from the base model, with the group sizes
 in alternating order. A group of one has no spread and is below GRPO's minimum of two. Its row shows
-the cost of the prompts: one completion each, with a backward pass of every prompt.
+the cost of the prompts: one completion each, with a backward pass of every prompt, after another
+forward pass, since sampling keeps no graph where no group has any spread.
 """
 
 from functools import partial

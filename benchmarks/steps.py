@@ -83,6 +83,7 @@ class Bench:
             ),
             trainer_class=trainer_class,
         )
+        self.trainer.accelerator.prepare_model(self.trainer.model)  # as training does
         self.trainer.model.train()
         self.trainer.current_gradient_accumulation_steps = 1
         self._optimizer = self.trainer.create_optimizer()
@@ -98,7 +99,8 @@ class Bench:
 
     def sample(self, batch: list[dict[str, Any]]) -> Inputs:
         """Tokenises a batch of prompts, samples their completions and scores them."""
-        inputs = probe.rollout(self.trainer, batch)
+        with self._as_trained():
+            inputs = probe.rollout(self.trainer, batch)
         # as training logs it; ours decides by it how to make the next step
         self.trainer.state.log_history.append({"frac_reward_zero_std": self.zero_spread()})
         return inputs

@@ -1,5 +1,6 @@
 """What is generated for the book: whose numbers a page shows, and what is made again when."""
 
+import re
 import shlex
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 from factmix.cli import app
 from factmix.report import pages
-from factmix.report.sources import ASIDES, Results, committed_results
+from factmix.report.sources import ASIDES, Results, SourceError, committed_results
 from factmix.study.paths import ROOT
 
 
@@ -94,6 +95,29 @@ def test_a_part_is_made_again_when_its_inputs_or_the_code_change_and_not_for_a_d
     (tmp_path / "generated/tables/part.md").unlink()
     assert write() == 4
     assert (tmp_path / "generated/tables/part.md").read_text() == "text"
+
+
+def test_parts_of_several_places_are_made_in_processes(
+    default: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from factmix_book import generation
+
+    source = tmp_path / "source.json"
+    source.write_text("1")
+    parts = [
+        (name, "images", ("second", default, f"figures/{name}"), [source]) for name in ("a", "b")
+    ]
+    monkeypatch.setattr(generation, "parts", lambda *_: parts)
+    book = generation.Book(default, {}, {}, tmp_path / "generated")
+    generation.write(book, tmp_path / "speed")
+    made = [sorted((tmp_path / "generated/figures" / name).iterdir()) for name in ("a", "b")]
+    assert [each.name for each in made[0]] == [each.name for each in made[1]]
+    assert "learning-dark.svg" in {each.name for each in made[0]}
+    broken = replace(default, root=tmp_path)  # without any answers
+    parts[1] = ("b", "images", ("study", broken, "figures/b"), [source])
+    source.write_text("2")
+    with pytest.raises(SourceError, match=re.escape(str(tmp_path))):
+        generation.write(book, tmp_path / "speed")
 
 
 def test_a_book_whose_build_was_killed_before_its_search_index_is_built_again(

@@ -71,6 +71,6 @@ def test_parts_of_a_step_stand_beside_those_of_an_earlier_trainer(tmp_path: Path
     text = benchmarks.page(measured)
     assert "| the whole step | 200 | 200 | 360 | 180 |\n| reading | 60 | 60 | 100 | 50 |" in text
     assert "| scoring | none | none | 10 | none |" in text
-    assert "Before: `parts_before`" in text and text.count("## ") == 1
+    assert "Before, on two cores, 2026-01-02: `parts_before`" in text and text.count("## ") == 1
     (tmp_path / "parts_before.json").unlink()
     assert "parts_most" in benchmarks.page(benchmarks.read(tmp_path))

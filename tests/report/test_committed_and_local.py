@@ -5,6 +5,7 @@ import random
 import re
 import shutil
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
@@ -168,6 +169,31 @@ def test_downloads_leave_out_arms_that_the_study_no_longer_has(
     shutil.copytree(root / "hard_only-s0", root / "given_up-s0")
     table = downloads.csv(sources.read(root), "predictions").decode()
     assert '\n"base",' in table and '\n"hard_only-s0",' in table and "given_up" not in table
+
+
+def test_a_table_of_all_runs_has_what_theirs_have(both: list[Results], tmp_path: Path) -> None:
+    root = tmp_path / "main"
+    shutil.copytree(ROOT / "results" / "main" / "base", root / "base")
+    for name in ("study.json", "results.json"):
+        shutil.copy(ROOT / "results" / "main" / name, root)
+    for run, reward in (("hard_only-s0", 1), ("balanced-s0", 0.5)):
+        shutil.copytree(ROOT / "results" / "main" / run, root / run)
+        rows = pd.read_parquet(root / run / "rewards.parquet")
+        rows["before"] = reward  # whole numbers in one, as rewards of one's own may be
+        rows.to_parquet(root / run / "rewards.parquet")
+    answers = pd.read_parquet(root / "base" / "predictions.parquet")
+    answers.loc[0, ["kind", "completion"]] = [None, 'NA, "they say"\nor']
+    answers.to_parquet(root / "base" / "predictions.parquet")
+    for name, runs in (
+        ("predictions", ("balanced-s0", "base", "hard_only-s0")),
+        ("rewards", ("balanced-s0", "hard_only-s0")),
+    ):
+        table = pd.read_csv(
+            BytesIO(downloads.csv(sources.read(root), name)), keep_default_na=False, na_values=[""]
+        )
+        parts = [pd.read_parquet(root / run / f"{name}.parquet").assign(run=run) for run in runs]
+        expected = pd.concat(parts, ignore_index=True)[list(table)]
+        pd.testing.assert_frame_equal(table, expected, check_dtype=False)
 
 
 def test_local_results_of_older_code_are_left_out_by_name(

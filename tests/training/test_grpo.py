@@ -190,14 +190,33 @@ def test_in_bfloat16_gradients_are_as_near_to_the_truth_as_the_stock_trainers(
     assert 1e-4 < ours < 1.5 * stock
 
 
-@pytest.mark.parametrize("idle", [0.1, 0.9], ids=["graph kept", "graph of live groups"])
-@pytest.mark.parametrize("name", small_models.NAMES)
+# What sampling keeps the graph of -> the share of groups without an advantage in the step before,
+# and the bytes that a graph may take.
+GRAPHS = {"sampling": (0.1, 2**30), "prompts": (0.1, 0), "": (0.9, 2**30)}
+
+
+@pytest.mark.parametrize("kept", GRAPHS, ids=["graph of sampling", "of prompts", "of live groups"])
+@pytest.mark.parametrize(
+    ("name", "experts", "step"),
+    [*((name, False, 0) for name in small_models.NAMES), ("gpt_oss", True, KL_STEPS - 1)],
+)
 def test_gradients_of_sampled_completions_equal_the_stock_trainer(
-    name: str, idle: float, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    experts: bool,
+    step: int,
+    kept: str,
+    tmp_path: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    idle, most = GRAPHS[kept]
     monkeypatch.setattr(prefix, "TOKENS_PER_PASS", 8)
-    ours, stock = (_trainer(name, each, tmp_path) for each in (SharedPrefixTrainer, GRPOTrainer))
-    ours.state.log_history.append({"frac_reward_zero_std": idle})  # of the step before
+    monkeypatch.setattr(trainer_module, "GRAPH_BYTES", most)
+    ours, stock = (
+        _trainer(name, each, tmp_path, experts=experts)
+        for each in (SharedPrefixTrainer, GRPOTrainer)
+    )
+    ours.state.global_step = step  # the KL from the base model is logged after some
+    ours.state.log_history.append({"frac_reward_zero_std": idle})
     # a group without spread, where all say the same, and others with
     ours.reward_funcs[0] = lambda prompts, completions, **_: [
         float(len(said)) if asked != prompts[0] else 1.0
@@ -205,7 +224,7 @@ def test_gradients_of_sampled_completions_equal_the_stock_trainer(
     ]
     inputs = probe.rollout(ours, next(iter(ours.get_train_dataloader())))
     assert 0 < (inputs["advantages"] != 0).sum() < len(inputs["advantages"])
-    assert probe.keeps_graph(inputs) == (idle < 0.4)
+    assert probe.kept_graph(ours, inputs) == kept
     plain = probe.unscored(inputs)
     loss, gradients = probe.loss_and_gradients(stock, plain)
     assert gradients.norm() > 1e-3
@@ -217,22 +236,15 @@ def test_gradients_of_sampled_completions_equal_the_stock_trainer(
     expected = pytest.approx(probe.logged(stock, "entropy")[0], rel=1e-5)
     assert probe.logged(ours, "entropy") == [expected, expected]
     assert "sampled_logps" not in inputs  # after an update, they would be of other weights
+    assert bool(probe.logged(ours, "kl")) == bool(step)
 
 
-def test_sampling_of_long_completions_keeps_no_graph(
+def test_a_kept_graph_saves_forward_passes_of_the_loss(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for short in (True, False):
-        trainer = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
-        longest = trainer.max_completion_length if short else trainer.max_completion_length - 1
-        monkeypatch.setattr(trainer_module, "GRAPH_TOKENS", longest)
-        inputs = probe.rollout(trainer, next(iter(trainer.get_train_dataloader())))
-        assert probe.keeps_graph(inputs) == short
-
-
-def test_a_kept_graph_saves_the_forward_passes_of_the_loss(tmp_path: Any) -> None:
     passes = []
-    for idle in (0.1, 0.9):
+    for idle, most in GRAPHS.values():
+        monkeypatch.setattr(trainer_module, "GRAPH_BYTES", most)
         trainer = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
         trainer.state.log_history.append({"frac_reward_zero_std": idle})
         inputs = probe.rollout(trainer, next(iter(trainer.get_train_dataloader())))
@@ -243,8 +255,9 @@ def test_a_kept_graph_saves_the_forward_passes_of_the_loss(tmp_path: Any) -> Non
         probe.loss(trainer, inputs)
         passes.append(shapes)
     said = inputs["completion_ids"].shape[1] - 1
-    kept, live = passes
-    assert not kept
+    whole, kept, live = passes
+    assert not whole
+    assert [columns for _, columns in kept] == [said]  # a pass for the completions alone
     assert live[0][0] == 1  # the one prompt that has an advantage
     assert [columns for _, columns in live[1:]] == [said]
 

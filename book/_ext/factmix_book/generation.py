@@ -3,9 +3,11 @@
 import functools
 import gc
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -159,13 +161,11 @@ def write(book: Book, speed: Path) -> None:
         if last["of"] != made_of or not present:
             stale.setdefault(_place(part), []).append(part)
         now[name] = {"of": made_of, "files": last["files"]}
-    with ProcessPoolExecutor() as pool:
-        make = pool.map if len(stale) > 1 else map
-        for made in make(_made, stale.values()):
-            for name, files in made.items():
-                for path, content in files.items():
-                    write_if_changed(book.generated / path, content)
-                now[name]["files"] = sorted(files)
+    for made in _in_processes(_made, [*stale.values()]):
+        for name, files in made.items():
+            for path, content in files.items():
+                write_if_changed(book.generated / path, content)
+            now[name]["files"] = sorted(files)
     for part in now.values():
         written |= dict.fromkeys(part["files"])
     write_if_changed(cache, json.dumps(now, indent=1))
@@ -175,9 +175,22 @@ def write(book: Book, speed: Path) -> None:
             path.unlink()
 
 
+def _in_processes(make: Callable[[Any], Any], every: list[Any]) -> Iterator[Any]:
+    """As `map`, in as many processes as there are processors and things to make."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if len(every) < 2 or cores == 1:
+        yield from map(make, every)
+        return
+    # Not forked: this process has threads.
+    with ProcessPoolExecutor(min(len(every), cores or 1), get_context("spawn")) as pool:
+        yield from pool.map(make, every)
+
+
 def _place(part: Part) -> str:
     """Parts with one place are made in one process, where they share what they have read."""
     _, function, taken, _ = part
+    if function == "run":
+        return f"figures/run-{taken[0].name}"
     apart = function in ("images", "words") and taken[0] not in ("published", "protocols")
     return taken[2] if apart else ""
 

@@ -24,8 +24,8 @@ TITLES = {
 NAMES = {
     "step_ratio": "a whole step, times as fast as the stock trainer",
     "sampling_ratio": "sampling, times as fast",
-    "training_ratio": "training, times as fast",
-    "training_ratio_no_skip": "training, every group in the backward pass, times as fast",
+    "training_ratio": "training, the rest of the step, times as fast",
+    "training_ratio_no_skip": "training, all forward passes made anew, times as fast",
     "step_ratio_compact": "a whole step, stock made to score as on a GPU, times as fast",
     "training_ratio_compact": "training, stock made to score as on a GPU, times as fast",
     "gradient_relative_error": "largest relative difference of a gradient from the stock trainer's",
@@ -99,12 +99,13 @@ def _parts(now: Mapping[str, Any], before: Mapping[str, Any]) -> str:
         for when, each in (("before", before), ("now", now)):
             sides.append(each["result"][key])
             header.append(f"{groups} without an advantage, {when}")
-    order = ["the whole step", *sides[-2]]  # the parts of a step with most without, before
+    order = ["the whole step", *(part for side in sides[::-1] for part in side)]
     rows = [
         [part, *(f"{1000 * side[part]:.0f}" if part in side else "none" for side in sides)]
         for part in dict.fromkeys(order)
     ]
-    return f"{table(header, rows)}\nBefore: `{before['command']}`\n"
+    where = f"{before['machine']}, {before['measured']}"
+    return f"{table(header, rows)}\nBefore, on {where}: `{before['command']}`\n"
 
 
 def _numbers(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

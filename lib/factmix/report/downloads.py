@@ -72,7 +72,7 @@ def csv(results: Results, name: str) -> bytes:
             if file.parent.name in runs
             for rows in [pq.read_table(file, partitioning=None)]
         ],
-        promote_options="default",
+        promote_options="permissive",
     )
     written = pa.BufferOutputStream()
     write_csv(whole, written, WriteOptions(quoting_style="needed"))

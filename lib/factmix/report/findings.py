@@ -189,9 +189,9 @@ def learning(results: Results) -> str:
     section = results.content["learning"]
     where = [(arm, d) for arm in results.arms for d in results.datasets]
 
-    def reach(at: Where) -> float:
+    def reach(at: Where) -> tuple[float, float]:
         low, high = section[at[0]][at[1]]["learning"]["interval"]
-        return float(max(-low, high))
+        return float(max(-low, high)), float(high)
 
     def moved(part: str) -> list[bool]:
         return [results.established(section[arm][d][part]) for arm, d in where]
@@ -536,7 +536,7 @@ def beside(
             "up": [at for at in sorted(sure, key=lambda at: -sure[at]) if sure[at] > 0],
             "down": [at for at in sorted(sure, key=lambda at: sure[at]) if sure[at] < 0],
             "learned": _learned(results),
-            # where an arm gives one answer, it is the base model with moved thresholds
+            # where an arm gives one answer, balanced accuracy cannot show what it learned
             "single": sum(
                 max(float(share["value"]) for share in shares[arm][dataset].values()) == 1
                 for arm in results.arms

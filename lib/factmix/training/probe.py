@@ -66,9 +66,11 @@ def unscored(inputs: Inputs) -> Inputs:
     return plain
 
 
-def keeps_graph(inputs: Inputs) -> bool:
-    """Whether the graph of sampling is kept for the loss."""
-    return inputs["sampled_logps"].requires_grad
+def kept_graph(trainer: GRPOTrainer, inputs: Inputs) -> str:
+    """What the last sampling kept the graph of: "sampling", the "prompts", or nothing: ""."""
+    if inputs["sampled_logps"].requires_grad:
+        return "sampling"
+    return "prompts" if trainer._kept is not None else ""
 
 
 def sample(trainer: GRPOTrainer, prompts: list[list[int]]) -> list[list[int]]:

@@ -4,9 +4,10 @@ Departures from a stock `trl.GRPOTrainer` run:
 
 1. Sampling computes each distinct prompt once, and extends its cache once per distinct completion
    so far.
-2. Where most groups have an advantage, the gradients of the loss flow through the
-   forward passes of sampling. Otherwise the prompts of groups with an advantage have another one,
-   with a graph, and completions are scored from their prompt's cache, once per distinct completion.
+2. Where most groups have an advantage, the gradients of the loss flow through this forward pass of
+   the prompts, and through those of the tokens after the first if their graph takes little memory.
+   Otherwise the prompts of groups with an advantage have another one, with a graph. Completions
+   without a graph are scored from their prompt's cache, once per distinct completion.
 3. A group with equal rewards has no advantage, hence no gradient: its log-probabilities are those
    of sampling.
 4. Prompts of similar length, or with the same worked examples, are padded together, and their
@@ -36,9 +37,11 @@ from torch.utils.data import Sampler
 from trl import GRPOTrainer
 
 from factmix.training.prefix import (
+    Prefix,
     Samples,
     completion_logits,
     entropy,
+    fork,
     pad_left,
     prefix_sharing_blocker,
     read_in_buckets,
@@ -52,9 +55,10 @@ KL_STEPS = 20
 # backward pass of all.
 IDLE_SHARE = 0.4
 
-# The longest completions, in tokens, whose sampling keeps its graph. Each token that is sampled has
-# a backward pass of its own then, and longer completions are faster scored in one pass.
-GRAPH_TOKENS = 8
+# The graph of sampling is kept for the loss up to about this many bytes: the caches of the prompts,
+# once for each token after the first. A small model saves a pass by it; for others a pass that
+# scores whole completions needs less memory, and costs little beside the prompts.
+GRAPH_BYTES = 2**28
 
 
 class GroupError(ValueError):
@@ -101,6 +105,7 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
     samples_current_weights = True
     _buffered_inputs: list[dict[str, Any]] | None  # the parts of a step
     _sampled: Samples | None = None
+    _kept: Prefix | None = None  # the prompts of the last sampling, with the graph of them alone
     _given: dict[str, Tensor]  # what sampling has computed for the loss
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -159,14 +164,16 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         return [ids_of[prompt] for prompt in prompts], images, fields
 
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
-        self._sampled = None
+        self._sampled = self._kept = None
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
         if self._sampled is not None:
             columns = output["completion_ids"].shape[1]
             output |= {
                 "sampled_logps": self._sampled.logps[:, :columns],
-                "sampled_entropies": self._sampled.entropies[:, :columns],
+                "sampled_entropies": self._sampled.entropies[:, :columns].detach(),
+                "sampled_rows": self._rows,
             }
+            self._sampled = None
         return output
 
     def _generate_single_turn(
@@ -190,10 +197,15 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
             prefix, place_of = read_in_buckets(
                 model, *pad_left([*map(list, row_of)], pad_id, device)
             )
+        self._rows = place_of[torch.tensor(rows, device=device)]
+        graph = prefix.logits.requires_grad
+        whole = graph and self._is_small(prefix)
+        self._kept = prefix if graph and not whole else None
+        with torch.set_grad_enabled(whole):
             self._sampled = sample(
                 model,
-                prefix,
-                place_of[torch.tensor(rows, device=device)],
+                fork(prefix),
+                self._rows,
                 self._uniforms(len(prompt_ids)),
                 temperature=self.temperature,
                 stop_ids=stops,
@@ -214,17 +226,23 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         return drawn[one.process_index * completions :][:completions]
 
     def _keeps_graph(self) -> bool:
-        """Whether the graph of sampling is kept for the loss.
+        """Whether the graph of the prompts' forward pass is kept from sampling for the loss.
 
-        That saves the forward passes of the loss, but the backward pass then includes groups
-        without an advantage. Their share is taken from the previous step, also after a resumption.
+        That saves the forward pass of the loss, but the backward pass then includes the prompts of
+        groups without an advantage. Their share is taken from the previous step, also after a
+        resumption.
         """
         whole = self.accelerator.num_processes == self.args.steps_per_generation == 1
         shares = (entry.get("frac_reward_zero_std") for entry in reversed(self.state.log_history))
         idle = next((share for share in shares if share is not None), 0.0)
         current = torch.is_grad_enabled() and self.samples_current_weights
-        short = self.max_completion_length <= GRAPH_TOKENS
-        return whole and current and short and idle < IDLE_SHARE
+        return whole and current and idle < IDLE_SHARE
+
+    def _is_small(self, prefix: Prefix) -> bool:
+        """Whether the graph of the tokens after the first is small; see `GRAPH_BYTES`."""
+        layers: list[Any] = prefix.cache.layers
+        size = sum(layer.keys.nbytes + layer.values.nbytes for layer in layers)
+        return bool(size * (self.max_completion_length - 1) <= GRAPH_BYTES)
 
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
         """As TRL's, but the completions of a prompt stay in one pass when a step takes several."""
@@ -250,6 +268,7 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         # Removed, because after the next update they would no longer be those of the policy.
         self._given = take_sampled(inputs)
         loss: Tensor = super()._compute_loss(model, inputs)
+        self._kept, self._given = None, {}
         return loss
 
     def _get_per_token_logps_and_entropies(
@@ -282,20 +301,21 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
             return *self._score(base, ids, mask, length), None
         if self._kl_is_due():
             self._log_kl(self._kl_from_base(base, ids, mask, length), mask)
+        live = self._live.clone()
+        live[0] |= ~live.any()  # the backward pass needs a graph, even for a gradient of zero
         given = self._given
         if given:
             logps, entropies = given["sampled_logps"], given["sampled_entropies"]
             if logps.requires_grad:
                 return logps, entropies, None
-        live = self._live.clone()
-        live[0] |= ~live.any()  # the backward pass needs a graph, even for a gradient of zero
-        if not given:
+        else:
             logps, entropies = (torch.zeros(len(ids), length, device=ids.device) for _ in range(2))
             if not live.all():
                 with torch.no_grad():
                     idle = self._score(base, ids[~live], mask[~live], length)
                 logps[~live], entropies[~live] = idle
-        scored = self._score(model, ids[live], mask[live], length)
+        rows = given["sampled_rows"][live] if given and self._kept else None
+        scored = self._score(model, ids[live], mask[live], length, rows)
         logps = logps.index_put((live,), scored[0])  # out of place, to keep the graph
         return logps, entropies.index_put((live,), scored[1].detach()), None
 
@@ -308,7 +328,9 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         total = self.accelerator.reduce(torch.stack([(kl * mask).sum(), mask.sum().float()]))
         self._metrics["train"]["kl"].append((total[0] / total[1]).item())
 
-    def _score(self, model: Any, ids: Tensor, mask: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    def _score(
+        self, model: Any, ids: Tensor, mask: Tensor, length: int, rows: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Log-probabilities and entropies in nats, each (N, C), of the tokens of completions.
 
         Args:
@@ -316,9 +338,14 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
             ids: (N, T + C), with left-padded prompts.
             mask: of the same shape.
             length: C.
+            rows: (N,) of the prompts in the kept prefix, if one is kept.
         """
         ids, mask, row_of = _distinct(ids, mask)
-        policy = self._log_probabilities(model, ids, mask, length)
+        kept = None
+        if rows is not None:
+            assert self._kept is not None
+            kept = fork(self._kept), torch.zeros_like(ids[:, 0]).scatter(0, row_of, rows)
+        policy = self._log_probabilities(model, ids, mask, length, kept)
         logps = policy.gather(-1, ids[:, -length:, None])[..., 0]
         return logps[row_of], entropy(policy)[row_of]
 
@@ -332,7 +359,14 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
         kl: Tensor = (policy.softmax(-1) * (policy - reference)).sum(-1)
         return kl[row_of]
 
-    def _log_probabilities(self, model: Any, ids: Tensor, mask: Tensor, length: int) -> Tensor:
+    def _log_probabilities(
+        self,
+        model: Any,
+        ids: Tensor,
+        mask: Tensor,
+        length: int,
+        kept: tuple[Prefix, Tensor] | None = None,
+    ) -> Tensor:
         """Log-probabilities (N, C, V) in nats at each token of completions of left-padded prompts.
 
         Args:
@@ -340,11 +374,13 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
             ids: (N, T + C); one forward pass per distinct prompt.
             mask: of the same shape.
             length: C.
+            kept: the prompts after their forward pass, and the row of each completion's, (N,).
         """
-        prompt_ids, prompt_mask, prompt_of = _distinct(ids[:, :-length], mask[:, :-length])
-        prefix, place_of = read_in_buckets(model, prompt_ids, prompt_mask)
-        rows, completions = place_of[prompt_of], (ids[:, -length:], mask[:, -length:])
-        logits = completion_logits(model, prefix, rows, *completions)
+        if kept is None:
+            prompt_ids, prompt_mask, prompt_of = _distinct(ids[:, :-length], mask[:, :-length])
+            prefix, place_of = read_in_buckets(model, prompt_ids, prompt_mask)
+            kept = prefix, place_of[prompt_of]
+        logits = completion_logits(model, *kept, ids[:, -length:], mask[:, -length:])
         scaled: Tensor = logits.float() / self.temperature
         return scaled.log_softmax(-1)
 
@@ -353,8 +389,9 @@ def take_sampled(inputs: dict[str, Any]) -> dict[str, Tensor]:
     """Removes from the inputs of a loss what sampling has computed for it, and returns that.
 
     Returns:
-        sampled_logps and sampled_entropies in nats, each (N, C), the former with the graph of
-        sampling if it was kept; nothing where the model samples in TRL's way.
+        sampled_logps, perhaps with their graph, and sampled_entropies, in nats, each (N, C), and
+        sampled_rows, (N,), the row of each completion's prompt in the kept prefix; nothing where
+        the model samples in TRL's way.
     """
     return {name: inputs.pop(name) for name in list(inputs) if name.startswith("sampled_")}
 
