@@ -98,10 +98,12 @@ def test_what_labels_teach_stands_beside_the_tests(
 ) -> None:
     made = control(real, tmp_path / "real", {"value": 0.04, "p_holm": p_holm}, after)
     said = shown(made)
-    tested = row(
-        said["real-tests"], "A4, blocking", "supervised training over constants", "vitaminc"
-    )
-    assert tested[-3:] == ["0.050", "at least 0.08", "**no**"]
+    about = "supervised training over constants"
+    if after > 0.9:  # one that did not fit its claims tests nothing
+        tested = row(said["real-tests"], "A4, blocking", about, "vitaminc")
+        assert tested[-3:] == ["0.050", "at least 0.08", "**no**"]
+    else:
+        assert about not in said["real-tests"]
     told = said["real-labels"]
     assert told.startswith(
         "- **Those of an arm's own claims**, the 171 of `balanced`: 60 steps of 16"
@@ -137,10 +139,9 @@ def test_what_the_warm_start_was_to_reach_is_said_to_be_reached_or_missed(real: 
     base["vitaminc"]["balanced_accuracy"] |= {"value": 0.39}
     said = shown(real)["real-aims"]
     reached, missed = said.split("Missed: ")
-    assert reached.startswith(
-        "Reached: balanced accuracy on fever, 71.0\u00a0% (aim 70 to 100\u00a0%)"
-    )
-    assert "balanced accuracy on vitaminc, 39.0\u00a0% (aim 40 to 60\u00a0%)" in missed
+    assert reached.startswith("Reached: balanced accuracy on fever, 71.0\u00a0% (59.2 to 67.8")
+    assert "), aim 70 to 100\u00a0%" in reached
+    assert "balanced accuracy on vitaminc, 39.0\u00a0% (34.8 to 44.7" in missed
 
 
 def test_answers_to_a_dataset_of_no_mixture_are_counted(real: Results, tmp_path: Path) -> None:

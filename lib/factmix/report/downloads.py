@@ -32,6 +32,9 @@ FILES = {
     "data/shortcuts.json": "classifiers that read the words and nothing else",
     "learning_rate.json": "the search for the learning rate",
     "base/card.json": "what the base model can tell and learn, and the tests that it had to pass",
+    "supervised/own.json": "what labels of an arm's own claims taught the base model",
+    "supervised/warm_start.json": "what labels of the warm start taught the base model",
+    "unseen/fever_symmetric/numbers.json": "how every system answered FEVER-symmetric",
     rerun_diff.RECORD: "these results beside those of a rerun",
     rerun_diff.ANSWERS_RECORD: "the answers of some runs beside those of the same runs made again",
 }

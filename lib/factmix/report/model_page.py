@@ -113,7 +113,8 @@ def tests_of_answers(results: Results) -> list[dict[str, Any]]:
         for name in hard
         if content["constants"]["base"][name]  # there are none with too few groups
     }
-    if taught := _measured(results.paths.supervised / "own.json"):
+    taught = _measured(results.paths.supervised / "own.json")
+    if taught and _fitted(taught):  # else the control says nothing
         found["supervised training over constants"] = {
             name: taught["gained"][name]["over_constants"]["value"] for name in hard
         }
@@ -202,14 +203,16 @@ def of_answers(results: Results, rows: list[dict[str, Any]], prefix: str) -> dic
         ]
         for whose, found in taught.items()
     }
-    fitted = {
-        whose: found["own"]["after"] > found["own"]["before"] + FITTED
-        for whose, found in taught.items()
-    }
+    fitted = {whose: _fitted(found) for whose, found in taught.items()}
     return made | {
         f"{prefix}-labels": say("model.md.j2", "labels", taught, rose, fitted),
         f"{prefix}-labels-table": tabled(say("model.md.j2", "taught", taught)),
     }
+
+
+def _fitted(taught: Mapping[str, Any]) -> bool:
+    """Whether supervised training learned the labels that it was shown."""
+    return bool(taught["own"]["after"] > taught["own"]["before"] + FITTED)
 
 
 def of_unseen(results: Results, prefix: str) -> dict[str, str]:
