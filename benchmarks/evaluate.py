@@ -86,7 +86,7 @@ def measure(study: Study, examples: int, repeats: int) -> dict[str, list[float]]
 def main(arguments: list[str] | None = None) -> None:
     parser = options(__doc__, study="its examples")
     parser.add_argument("--examples", type=int, default=3000, help="at most (%(default)s)")
-    parser.add_argument("--repeats", type=int, default=3, help="of each way (%(default)s)")
+    parser.add_argument("--repeats", type=int, default=5, help="of each way (%(default)s)")
     chosen = parser.parse_args(arguments)
     found = measure(find_study(chosen.study), chosen.examples, chosen.repeats)
     rows = [

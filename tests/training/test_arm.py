@@ -246,3 +246,32 @@ def test_a_run_of_earlier_code_is_accepted_and_keeps_the_hash_of_that(
     before = file.read_bytes()
     arm.accept_code(file)
     assert file.read_bytes() == before
+
+
+def test_answers_of_earlier_code_are_accepted_and_say_what_answered(
+    run: Run, tmp_path: Path
+) -> None:
+    folder, now = commit(run, tmp_path), freshness.code_sha256("evaluate")
+    answers = pd.read_parquet(folder / "predictions.parquet")
+    for earlier in ("b" * 64, "c" * 64):  # answered again by other code, after it was accepted
+        answers.attrs["depends_on"] = {**answers.attrs["depends_on"], "code_sha256": earlier}
+        write_parquet(folder / "predictions.parquet", answers)
+        assert taken(run, tmp_path) is None
+        arm.accept_code(folder / "run.json")
+        accepted = read_record(folder / "run.json")[arm.ACCEPTED]
+        assert accepted == {earlier: now}
+    assert taken(run, tmp_path) == folder
+    assert arm.is_all_answered(run, paths(tmp_path))  # the copy is accepted, too
+    kept = read_attributes(paths(tmp_path).run(run) / "predictions.parquet")["depends_on"]
+    assert kept["code_sha256"] == "c" * 64
+
+
+def test_accepting_code_does_not_accept_other_settings_of_answers(run: Run, tmp_path: Path) -> None:
+    folder = commit(run, tmp_path)
+    answers = pd.read_parquet(folder / "predictions.parquet")
+    settings = {**answers.attrs["depends_on"]["settings"], "temperature": 0.9}
+    asked = {**answers.attrs["depends_on"], "settings": settings, "code_sha256": "b" * 64}
+    answers.attrs["depends_on"] = asked
+    write_parquet(folder / "predictions.parquet", answers)
+    arm.accept_code(folder / "run.json")
+    assert taken(run, tmp_path) is None

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -112,6 +113,37 @@ def test_a_model_that_shares_no_prefix_gives_the_answers_of_one_that_does(
     assert apart["completion"].nunique() > 6
     scores = ["p_na", "p_pass", "p_fail"]
     np.testing.assert_allclose(apart[scores], shared[scores], atol=1e-6)
+
+
+def test_answers_that_go_on_are_continued_together(
+    policy: Policy, examples: pd.DataFrame, smoke: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hot = smoke.evaluation.model_copy(update={"temperature": 1.0})
+    study, llama = smoke.model_copy(update={"evaluation": hot}), _small("llama", policy)
+    monkeypatch.setattr(evaluate, "batches", lambda prompts: _in_fours(len(prompts)))
+    continued: list[int] = []
+    whole = evaluate._continue
+
+    def noted(*args: Any) -> evaluate.Answered:
+        done = whole(*args)
+        continued.append(len(done[0]))
+        return done
+
+    monkeypatch.setattr(evaluate, "_continue", noted)
+    together = answers(llama, examples, study)
+    assert continued and continued[0] > 4  # more than a batch has
+    counts, continued[:] = sum(continued), []
+    monkeypatch.setattr(evaluate, "BATCH_PROMPTS", 5)
+    in_parts = answers(llama, examples, study)
+    assert sum(continued) == counts and len(continued) > 1 and max(continued) <= 5
+    assert in_parts["completion"].tolist() == together["completion"].tolist()
+    monkeypatch.setattr(evaluate, "_answer_shared", evaluate._answer_unshared)
+    apart = answers(llama, examples, study)
+    assert apart["completion"].tolist() == together["completion"].tolist()
+
+
+def _in_fours(count: int) -> list[list[int]]:
+    return [list(range(count))[start : start + 4] for start in range(0, count, 4)]
 
 
 def test_a_recurrent_model_answers_from_its_whole_prompt(

@@ -196,6 +196,19 @@ def test_no_prompts_have_no_families() -> None:
     assert prefix.families([]) == []
 
 
+def test_a_beginning_is_read_once_for_all_buckets(
+    model: Any, shapes_run: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prefix, "LONG_PREFIX", 8)
+    monkeypatch.setattr(prefix, "TOKENS_PER_PASS", 10)
+    prompts = [BEGINNING + [i] * n for i, n in ((1, 3), (2, 4), (3, 20), (4, 21))]
+    read, place_of = prefix.read_in_buckets(model, *pad_left(prompts, 0, "cpu"))
+    assert shapes_run == [(1, 10), (2, 21), (2, 4)]
+    for prompt, place in zip(prompts, place_of.tolist(), strict=True):
+        whole = model(input_ids=torch.tensor([prompt])).logits[0, -1]
+        torch.testing.assert_close(read.logits[place], whole, atol=1e-5, rtol=1e-5)
+
+
 def test_families_give_the_logits_of_each_prompt_alone() -> None:
     model = small_models.build(small_models.config("gpt_oss", vocabulary=300), seed=0).eval()
     rng = np.random.default_rng(1)

@@ -32,6 +32,8 @@ ADAPTER = ("adapter/adapter_model.safetensors", "adapter/adapter_config.json")
 TRAJECTORY = "trajectory.parquet"
 # In the folder of checkpoints: the record of what their training depends on.
 STARTED = "started.json"
+# In run.json: code that answered -> later code, with which its answers count as current.
+ACCEPTED = "answers_accepted_code_sha256"
 
 
 def make(run: Run, paths: Paths) -> None:
@@ -157,12 +159,16 @@ def is_all_answered(run: Run, paths: Paths) -> bool:
 
 
 def _is_current(answers: Path, depends_on: freshness.Record) -> bool:
+    record = answers.parent / "run.json"
     try:
         kept = read_attributes(answers).get("depends_on", {})
+        accepted = read_record(record).get(ACCEPTED, {}) if record.is_file() else {}
     except DamagedError as error:
         print(f"{answers}: {error.why}, and does not count", file=sys.stderr)
         return False
-    return bool(kept) and not freshness.differences(kept, depends_on)
+    code = kept.get("code_sha256")
+    now = {**kept, "code_sha256": accepted.get(code, code)}
+    return bool(kept) and not freshness.differences(now, depends_on)
 
 
 def is_of(record: Path, depends_on: freshness.Record) -> bool:
@@ -201,24 +207,33 @@ def finish(folder: Path, facts: Mapping[str, Any], tables: Sequence[str] = TABLE
 
 
 def accept_code(record: Path) -> None:
-    """Lets a finished run count as current with the training code as it is now.
+    """Lets a finished run count as current with the code as it is now, training and answers.
 
-    For changes that leave what is learned the same but for rounding, which a rerun must show. The
-    hash of the code that trained the run is kept.
+    For changes that leave what is learned and answered the same but for rounding, which a rerun
+    must show. The hash of the code that trained the run is kept, and that of the code that answered
+    stays in the tables of answers.
 
     Args:
         record: its run.json.
 
     Raises:
-        DamagedError: it is not as it was written.
+        DamagedError: it, or a table of answers, is not as it was written.
     """
     kept = read_record(record)
-    depends_on = kept["depends_on"]
-    now = freshness.code_sha256("train")
+    depends_on, now = kept["depends_on"], freshness.code_sha256("train")
+    accepted = dict(kept)
     if depends_on["code_sha256"] != now:
         trained = {"trained_with_code_sha256": depends_on["code_sha256"]}
-        depends_on["code_sha256"] = now
-        write_record(record, trained | kept)
+        accepted = {**trained, **kept, "depends_on": {**depends_on, "code_sha256": now}}
+    answered = {
+        read_attributes(file).get("depends_on", {}).get("code_sha256")
+        for file in record.parent.glob("*.parquet")
+    }
+    now = freshness.code_sha256("evaluate")
+    if earlier := sorted(answered - {None, now}):
+        accepted[ACCEPTED] = dict.fromkeys(earlier, now)
+    if accepted != kept:
+        write_record(record, accepted)
 
 
 def make_room(folder: Path, depends_on: freshness.Record, tables: Sequence[str] = TABLES) -> None:

@@ -78,6 +78,8 @@ RUN: dict[str, str] = {
     "of the hub)",
     "trained_with_code_sha256": "of the code that trained it, where `depends_on` has that of later "
     "code, with which the run still counts as current; only there",
+    "answers_accepted_code_sha256": "of the code that answered, and of the later code with which "
+    "its answers still count as current; only there",
     "evaluation_sample_sha256": "of the evaluation set",
     "steps": "training steps",
     "learning_rate": "of the training",

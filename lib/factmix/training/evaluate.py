@@ -25,6 +25,7 @@ from factmix.training.model_check import ModelError
 from factmix.training.policy import Policy, label_tokens, load_adapter, load_base, prompt_texts
 from factmix.training.prefix import (
     Prefix,
+    chosen,
     completion_logits,
     draw,
     families,
@@ -34,6 +35,7 @@ from factmix.training.prefix import (
     prefix_sharing_blocker,
     read_prompts,
     sample,
+    stack,
 )
 
 BATCH_TOKENS = 8192  # prompt tokens of one forward pass, padding included
@@ -145,16 +147,15 @@ def answer(
     probabilities = np.zeros((len(asked), len(LABELS)))
     completions = [""] * len(asked)
     shared = prefix_sharing_blocker(_without_adapter(policy.model)) is None
-    answer_batch = _answer_batch if shared else _answer_batch_unshared
+    answer_all = _answer_shared if shared else _answer_unshared
     with tqdm(total=len(asked), desc=f"answers of {name}", disable=None, leave=False) as bar:
-        for batch in batches(tokens):
-            share, texts = answer_batch(
-                policy, [tokens[i] for i in batch], labels, uniforms[batch], temperature
-            )
-            probabilities[batch] = share
-            for i, text in zip(batch, texts, strict=True):
-                completions[i] = text
-            bar.update(len(batch))
+        for rows, share, drawn in answer_all(policy, tokens, labels, uniforms, temperature):
+            texts = policy.tokenizer.batch_decode(drawn, skip_special_tokens=True)
+            for row, text in zip(rows, texts, strict=True):
+                completions[row] = text
+            if share is not None:
+                probabilities[rows] = share
+                bar.update(len(rows))
     answers = [parse(completion) for completion in completions]
     result = examples[["dataset", "id", "group"]].reset_index(drop=True)
     return result.assign(
@@ -167,6 +168,43 @@ def answer(
     )
 
 
+# Indices of prompts, the probability of each label (P, L), and the tokens of completions.
+Answered = tuple[list[int], np.ndarray | None, list[list[int]]]
+
+
+def _answer_shared(
+    policy: Policy,
+    prompts: list[list[int]],
+    labels: list[list[int]],
+    uniforms: np.ndarray,
+    temperature: float,
+) -> Iterator[Answered]:
+    """Answers prompts whose completions can share their cache.
+
+    A completion that is longer than a valid answer comes twice: as far as a valid answer goes, and
+    then whole, without probabilities. Each of its further tokens would take a forward pass as long
+    as that of a whole batch, so those of several batches are continued together.
+    """
+    valid = max(map(len, labels)) + 1  # tokens; the last one ends the answer
+    late: list[tuple[list[int], Prefix]] = []
+    for batch in batches(prompts):
+        share, drawn, prefix = _answer_batch(
+            policy, [prompts[i] for i in batch], labels, uniforms[batch, :valid], temperature
+        )
+        yield batch, share, drawn
+        going = [place for place, row in enumerate(drawn) if not {*row} & {*policy.stop_ids}]
+        if not going or valid >= uniforms.shape[1]:
+            continue
+        count = len(going) + sum(len(rows) for rows, _ in late)
+        longest = max(each.mask.shape[1] for each in (prefix, *(each for _, each in late)))
+        if late and (count > BATCH_PROMPTS or count * longest > BATCH_TOKENS):
+            yield _continue(policy, late, uniforms, temperature)
+            late = []
+        late.append(([batch[place] for place in going], chosen(prefix, going)))
+    if late:
+        yield _continue(policy, late, uniforms, temperature)
+
+
 @torch.no_grad()
 def _answer_batch(
     policy: Policy,
@@ -174,34 +212,54 @@ def _answer_batch(
     labels: list[list[int]],
     uniforms: np.ndarray,
     temperature: float,
-) -> tuple[np.ndarray, list[str]]:
-    """Label probabilities (P, L) and completions of a batch of prompts."""
+) -> tuple[np.ndarray, list[list[int]], Prefix]:
+    """Label probabilities (P, L), completions of a batch of prompts, and the prompts as read."""
     pad_id = int(policy.tokenizer.pad_token_id)
-    ids, mask = pad_left(prompts, pad_id, policy.model.device)
-    prefix = read_prompts(policy.model, ids, mask)
+    prefix = read_prompts(policy.model, *pad_left(prompts, pad_id, policy.model.device))
     share = label_log_probabilities(policy, prefix, labels).softmax(-1)
-    drawn = sample(
-        policy.model,
-        prefix,
-        torch.arange(len(prompts), device=ids.device),
-        torch.tensor(uniforms, device=float64_device(ids.device)),
-        temperature=temperature,
-        stop_ids=policy.stop_ids,
-        pad_id=pad_id,
-    )
-    return share.cpu().numpy(), policy.tokenizer.batch_decode(
-        drawn.tokens, skip_special_tokens=True
-    )
+    drawn = _sampled(policy, fork(prefix), uniforms, temperature)
+    return share.cpu().numpy(), drawn, prefix
 
 
 @torch.no_grad()
-def _answer_batch_unshared(
+def _continue(
+    policy: Policy,
+    late: list[tuple[list[int], Prefix]],
+    uniforms: np.ndarray,
+    temperature: float,
+) -> Answered:
+    """The whole completions of prompts of several batches; the prompts are consumed."""
+    late = sorted(late, key=lambda each: -each[1].mask.shape[1])
+    rows = [row for of_batch, _ in late for row in of_batch]
+    prefix = stack([each for _, each in late])
+    return rows, None, _sampled(policy, prefix, uniforms[rows], temperature)
+
+
+def _sampled(
+    policy: Policy, prefix: Prefix, uniforms: np.ndarray, temperature: float
+) -> list[list[int]]:
+    """The tokens of a completion of each prompt; the prompts are consumed."""
+    device = prefix.mask.device
+    tokens: list[list[int]] = sample(
+        policy.model,
+        prefix,
+        torch.arange(len(prefix.mask), device=device),
+        torch.tensor(uniforms, device=float64_device(device)),
+        temperature=temperature,
+        stop_ids=policy.stop_ids,
+        pad_id=int(policy.tokenizer.pad_token_id),
+    ).tokens.tolist()
+    return tokens
+
+
+@torch.no_grad()
+def _answer_unshared(
     policy: Policy,
     prompts: list[list[int]],
     labels: list[list[int]],
     uniforms: np.ndarray,
     temperature: float,
-) -> tuple[np.ndarray, list[str]]:
+) -> Iterator[Answered]:
     """The same for a model with a `prefix_sharing_blocker`, by full forward passes."""
 
     def logits(sequences: list[list[int]]) -> Tensor:
@@ -209,24 +267,25 @@ def _answer_batch_unshared(
         read: Tensor = policy.model(input_ids=ids, attention_mask=mask, use_cache=False).logits
         return read
 
-    scores = []
-    for label in labels:
-        after = logits([prompt + label for prompt in prompts])[:, -len(label) - 1 : -1]
-        places = torch.arange(len(label), device=after.device)
-        scores.append(after.float().log_softmax(-1)[:, places, label].sum(-1))
-    drawn: list[list[int]] = [[] for _ in prompts]
-    going = list(range(len(prompts)))
-    for column in range(uniforms.shape[1]):
-        last = logits([prompts[i] + drawn[i] for i in going])[:, -1]
-        numbers = torch.tensor(uniforms[going, column], device=float64_device(last.device))
-        rows = torch.arange(len(going), device=last.device)
-        for i, token in zip(going, draw(last, rows, numbers, temperature).tolist(), strict=True):
-            drawn[i].append(token)
-        going = [i for i in going if drawn[i][-1] not in policy.stop_ids]
-        if not going:
-            break
-    texts = policy.tokenizer.batch_decode(drawn, skip_special_tokens=True)
-    return torch.stack(scores, dim=1).softmax(-1).cpu().numpy(), texts
+    for batch in batches(prompts):
+        scores = []
+        for label in labels:
+            after = logits([prompts[i] + label for i in batch])[:, -len(label) - 1 : -1]
+            places = torch.arange(len(label), device=after.device)
+            scores.append(after.float().log_softmax(-1)[:, places, label].sum(-1))
+        drawn: dict[int, list[int]] = {i: [] for i in batch}
+        going = batch
+        for column in range(uniforms.shape[1]):
+            last = logits([prompts[i] + drawn[i] for i in going])[:, -1]
+            numbers = torch.tensor(uniforms[going, column], device=float64_device(last.device))
+            rows = torch.arange(len(going), device=last.device)
+            tokens = draw(last, rows, numbers, temperature).tolist()
+            for i, token in zip(going, tokens, strict=True):
+                drawn[i].append(token)
+            going = [i for i in going if drawn[i][-1] not in policy.stop_ids]
+            if not going:
+                break
+        yield batch, torch.stack(scores, dim=1).softmax(-1).cpu().numpy(), [*drawn.values()]
 
 
 def _without_adapter(model: Any) -> Any:

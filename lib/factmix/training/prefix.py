@@ -77,10 +77,11 @@ def read_in_buckets(model: Any, ids: Tensor, mask: Tensor) -> tuple[Prefix, Tens
     lengths = mask.sum(-1).tolist()
     parts: list[tuple[int, list[int], Prefix]] = []
     for family in families([row[-n:] for row, n in zip(ids.tolist(), lengths, strict=True)]):
-        for places in length_buckets([lengths[i] for i in family]):
+        beginning = read_beginning(model, ids[family], mask[family])
+        for places in length_buckets([lengths[i] - beginning.length for i in family]):
             bucket = [family[place] for place in places]
             columns = slice(-lengths[bucket[0]], None)
-            read = read_prompts(model, ids[bucket, columns], mask[bucket, columns])
+            read = read_prompts(model, ids[bucket, columns], mask[bucket, columns], beginning)
             parts.append((lengths[bucket[0]], bucket, read))
     parts.sort(key=lambda part: -part[0])
     order = [i for _, bucket, _ in parts for i in bucket]
@@ -117,9 +118,20 @@ def shared_length(one: list[int], other: list[int]) -> int:
 
 def fork(prefix: Prefix) -> Prefix:
     """A prefix that may be consumed while the given one stays usable; nothing is copied."""
-    cache = copy.copy(prefix.cache)
-    cache.layers = [copy.copy(layer) for layer in prefix.cache.layers]  # they replace their tensors
-    return Prefix(cache, prefix.mask, prefix.logits)
+    return Prefix(_copied(prefix.cache), prefix.mask, prefix.logits)
+
+
+def _copied(cache: DynamicCache) -> DynamicCache:
+    copied = copy.copy(cache)
+    copied.layers = [copy.copy(layer) for layer in cache.layers]  # they replace their tensors
+    return copied
+
+
+def chosen(prefix: Prefix, rows: list[int]) -> Prefix:
+    """Some of the prompts; the given prefix stays usable."""
+    part = fork(prefix)
+    part.cache.batch_select_indices(torch.tensor(rows, device=prefix.mask.device))
+    return Prefix(part.cache, prefix.mask[rows], prefix.logits[rows])
 
 
 def stack(parts: list[Prefix]) -> Prefix:
@@ -141,19 +153,48 @@ def stack(parts: list[Prefix]) -> Prefix:
     return Prefix(whole.cache, mask, torch.cat([part.logits for part in parts]))
 
 
-def read_prompts(model: Any, ids: Tensor, mask: Tensor) -> Prefix:
+@dataclass(frozen=True)
+class Beginning:
+    """The tokens with which several prompts begin, after their forward pass.
+
+    Attributes:
+        cache: keys and values of one row; stays usable.
+        length: in tokens; 0 where prompts share too few for a pass of their own.
+    """
+
+    cache: DynamicCache
+    length: int
+
+
+def read_beginning(model: Any, ids: Tensor, mask: Tensor) -> Beginning:
+    """What left-padded prompts (P, T) have in common, with the arguments of `read_prompts`."""
+    # Cache every token even in sliding-window layers; the mask enforces the window. A layer that
+    # drops old columns would count padding as part of the window.
+    cache = DynamicCache()
+    alike = common_prefix_length(ids, mask) if len(ids) > 1 else 0
+    if alike * (len(ids) - 1) < TOKENS_PER_PASS:
+        return Beginning(cache, 0)
+    start = int(mask[0].argmax())
+    first = ids[:1, start : start + alike]
+    model(input_ids=first, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    return Beginning(cache, alike)
+
+
+def read_prompts(
+    model: Any, ids: Tensor, mask: Tensor, beginning: Beginning | None = None
+) -> Prefix:
     """The forward pass of left-padded prompts (P, T); gradients flow if they are enabled.
 
     Args:
         model: a causal language model without a `prefix_sharing_blocker`.
         ids: (P, T) token ids.
         mask: (P, T), 1 where a token is real.
+        beginning: of these prompts and perhaps of others; by default of these alone.
     """
-    # Cache every token even in sliding-window layers; the mask enforces the window. A layer that
-    # drops old columns would count padding as part of the window.
+    beginning = beginning or read_beginning(model, ids, mask)
+    alike = beginning.length
     cache = DynamicCache()
-    alike = common_prefix_length(ids, mask) if len(ids) > 1 else 0
-    if alike * (len(ids) - 1) < TOKENS_PER_PASS:
+    if not alike:
         output = model(
             input_ids=ids,
             attention_mask=mask,
@@ -170,8 +211,12 @@ def read_prompts(model: Any, ids: Tensor, mask: Tensor) -> Prefix:
     # cache.
     padding_last = (columns + padding) % ids.shape[1]  # (P, T)
     ids, real = ids.gather(-1, padding_last), mask.gather(-1, padding_last)
-    model(input_ids=ids[:1, :alike], past_key_values=cache, use_cache=True, logits_to_keep=1)
-    cache.batch_repeat_interleave(len(ids))
+    cache = _copied(beginning.cache)
+    repeated: list[Any] = cache.layers
+    for layer in repeated:  # the next tokens are appended to a copy
+        layer.keys, layer.values = (
+            kept.expand(len(ids), -1, -1, -1) for kept in (layer.keys, layer.values)
+        )
     output = model(
         input_ids=ids[:, alike:],
         attention_mask=real,
@@ -234,7 +279,8 @@ class Samples:
 
     Attributes:
         tokens: (N, at most C) token ids; after the end, the padding's.
-        logps: log-probabilities of the tokens in nats, of the same shape.
+        logps: log-probabilities of the tokens in nats, of the same shape; gradients flow through
+            them if they were enabled.
         entropies: of the distributions that the tokens were drawn from, in nats.
     """
 
@@ -273,9 +319,9 @@ def sample(
     ended = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
     columns: list[tuple[Tensor, Tensor, Tensor]] = []
     for column in range(uniforms.shape[1]):
-        token = draw(logits, row_of, uniforms[:, column], temperature)
+        token = draw(logits.detach(), row_of, uniforms[:, column], temperature)
         policy = (logits.float() / temperature).log_softmax(-1)
-        logps, entropies = policy[row_of, token], entropy(policy)[row_of]
+        logps, entropies = policy[row_of, token], entropy(policy.detach())[row_of]
         token = token.masked_fill(ended, pad_id)
         columns.append((token, logps.masked_fill(ended, 0), entropies.masked_fill(ended, 0)))
         ended = ended | torch.isin(token, stops)
