@@ -18,9 +18,16 @@ from factmix.report.baselines import baseline_groups
 from factmix.report.sources import Results
 from factmix.results import rerun_diff
 from factmix.study import freshness
-from factmix.study.files import write_json, write_parquet, write_record
+from factmix.study.files import (
+    read_attributes,
+    read_record,
+    write_json,
+    write_parquet,
+    write_record,
+)
 from factmix.study.load import find_study, load_kept
 from factmix.study.paths import ROOT, Paths
+from factmix.training import arm
 
 COMMITTED = ("main", "swapped")
 
@@ -55,6 +62,20 @@ def studies(tmp_path: Path, both: list[Results], monkeypatch: pytest.MonkeyPatch
 def test_a_run_that_another_study_keeps_is_there() -> None:
     links = [each for each in (ROOT / "results").glob("*/*") if each.is_symlink()]
     assert links and all((link / "run.json").is_file() for link in links)
+
+
+def test_every_committed_run_and_its_answers_count_as_those_of_the_code_as_it_is() -> None:
+    """Else a study that reuses runs would train and answer all of them again."""
+    trained, answered = freshness.code_sha256("train"), freshness.code_sha256("evaluate")
+    records = sorted((ROOT / "results").glob("*/*/run.json"))
+    assert len(records) > 150
+    for record in records:
+        kept = read_record(record)
+        assert kept["depends_on"]["code_sha256"] == trained, record
+        for file in record.parent.glob("*.parquet"):
+            code = read_attributes(file).get("depends_on", {}).get("code_sha256")
+            counts_as = kept.get(arm.ACCEPTED, {}).get(code, code)
+            assert counts_as in (None, answered), file
 
 
 @pytest.mark.parametrize("name", (*COMMITTED, "protocols"))

@@ -237,41 +237,87 @@ def test_a_run_of_earlier_code_is_accepted_and_keeps_the_hash_of_that(
     for earlier in ("b" * 64, "c" * 64):
         kept["depends_on"]["code_sha256"] = earlier
         write_record(file, kept)
-        assert arm.take_over(run, paths(tmp_path), tmp_path / "results") is None
-        arm.accept_code(file)
+        assert taken(run, tmp_path) is None
+        arm.accept_code(file, {"d" * 64})  # which a rerun compared; this run is of other code
+        assert read_record(file)["depends_on"]["code_sha256"] == earlier
+        arm.accept_code(file, {earlier})
         kept = read_record(file)
         assert kept["depends_on"]["code_sha256"] == now
         assert kept["trained_with_code_sha256"] == "b" * 64  # also when accepted again
-    assert arm.take_over(run, paths(tmp_path), tmp_path / "results") == folder
+    assert taken(run, tmp_path) == folder
     before = file.read_bytes()
-    arm.accept_code(file)
+    arm.accept_code(file, {"b" * 64, "c" * 64})
     assert file.read_bytes() == before
+
+
+def _answered_by(folder: Path, code: str, name: str = "predictions") -> None:
+    answers = pd.read_parquet(folder / "predictions.parquet")
+    answers.attrs["depends_on"] = {**answers.attrs["depends_on"], "code_sha256": code}
+    write_parquet(folder / f"{name}.parquet", answers)
 
 
 def test_answers_of_earlier_code_are_accepted_and_say_what_answered(
     run: Run, tmp_path: Path
 ) -> None:
     folder, now = commit(run, tmp_path), freshness.code_sha256("evaluate")
-    answers = pd.read_parquet(folder / "predictions.parquet")
+    file = folder / "run.json"
     for earlier in ("b" * 64, "c" * 64):  # answered again by other code, after it was accepted
-        answers.attrs["depends_on"] = {**answers.attrs["depends_on"], "code_sha256": earlier}
-        write_parquet(folder / "predictions.parquet", answers)
+        _answered_by(folder, earlier)
         assert taken(run, tmp_path) is None
-        arm.accept_code(folder / "run.json")
-        accepted = read_record(folder / "run.json")[arm.ACCEPTED]
-        assert accepted == {earlier: now}
+        arm.accept_code(file, {"d" * 64})
+        assert arm.ACCEPTED not in read_record(file)
+        arm.accept_code(file, {earlier})
+        assert read_record(file)[arm.ACCEPTED] == {earlier: now}
     assert taken(run, tmp_path) == folder
     assert arm.is_all_answered(run, paths(tmp_path))  # the copy is accepted, too
     kept = read_attributes(paths(tmp_path).run(run) / "predictions.parquet")["depends_on"]
     assert kept["code_sha256"] == "c" * 64
+    _answered_by(folder, now)
+    arm.accept_code(file, set())
+    assert arm.ACCEPTED not in read_record(file)
+
+
+def test_answers_are_accepted_from_one_code_to_the_next(run: Run, tmp_path: Path) -> None:
+    folder, now = commit(run, tmp_path), freshness.code_sha256("evaluate")
+    file = folder / "run.json"
+    _answered_by(folder, "b" * 64)
+    _answered_by(folder, "e" * 64, "clean")
+    write_record(file, read_record(file) | {arm.ACCEPTED: {"b" * 64: "c" * 64}})
+    arm.accept_code(file, {"c" * 64})  # those of "b" counted as those of "c"
+    assert read_record(file)[arm.ACCEPTED] == {"b" * 64: now}
+    arm.accept_code(file, {"e" * 64})
+    assert read_record(file)[arm.ACCEPTED] == {"b" * 64: now, "e" * 64: now}
 
 
 def test_accepting_code_does_not_accept_other_settings_of_answers(run: Run, tmp_path: Path) -> None:
     folder = commit(run, tmp_path)
+    file = folder / "run.json"
     answers = pd.read_parquet(folder / "predictions.parquet")
     settings = {**answers.attrs["depends_on"]["settings"], "temperature": 0.9}
     asked = {**answers.attrs["depends_on"], "settings": settings, "code_sha256": "b" * 64}
     answers.attrs["depends_on"] = asked
     write_parquet(folder / "predictions.parquet", answers)
-    arm.accept_code(folder / "run.json")
+    arm.accept_code(file, {"b" * 64})
+    assert arm.ACCEPTED in read_record(file)
     assert taken(run, tmp_path) is None
+
+
+def test_a_warm_start_of_earlier_code_is_accepted(tmp_path: Path) -> None:
+    file = tmp_path / "run.json"
+    write_record(file, {"study": "some", "depends_on": {"code_sha256": "b" * 64}})
+    arm.accept_code(file, {"b" * 64})
+    depends_on = read_record(file)["depends_on"]
+    assert depends_on["code_sha256"] == freshness.code_sha256("warm_start")
+
+
+def test_answers_beside_a_damaged_record_do_not_count_and_it_is_named(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(run, tmp_path)
+    taken(run, tmp_path)
+    record = paths(tmp_path).run(run) / "run.json"
+    record.write_text(record.read_text().replace('"seed": 0', '"seed": 1'))
+    adapter = "a" * 64
+    depends_on = freshness.answering(run, paths(tmp_path), adapter_sha256=adapter)
+    assert not arm._is_current(record.parent / "predictions.parquet", depends_on)
+    assert capsys.readouterr().err.startswith(f"{record}: ")

@@ -115,31 +115,61 @@ def test_a_model_that_shares_no_prefix_gives_the_answers_of_one_that_does(
     np.testing.assert_allclose(apart[scores], shared[scores], atol=1e-6)
 
 
-def test_answers_that_go_on_are_continued_together(
-    policy: Policy, examples: pd.DataFrame, smoke: Study, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("limit", ["prompts", "tokens"])
+def test_long_answers_of_several_batches_are_finished_together(
+    limit: str,
+    policy: Policy,
+    examples: pd.DataFrame,
+    smoke: Study,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    hot = smoke.evaluation.model_copy(update={"temperature": 1.0})
-    study, llama = smoke.model_copy(update={"evaluation": hot}), _small("llama", policy)
-    monkeypatch.setattr(evaluate, "batches", lambda prompts: _in_fours(len(prompts)))
-    continued: list[int] = []
-    whole = evaluate._continue
+    study, llama = _hot(smoke, 4), _small("llama", policy)
+    stops = (*llama.stop_ids, *range(5, 2800, 4))  # so that some answers end early
+    llama = replace(llama, stop_ids=stops)
+    finished: list[int] = []
+    whole = evaluate._answer_whole
 
     def noted(*args: Any) -> evaluate.Answered:
         done = whole(*args)
-        continued.append(len(done[0]))
+        finished.append(len(done[0]))
         return done
 
-    monkeypatch.setattr(evaluate, "_continue", noted)
+    monkeypatch.setattr(evaluate, "batches", lambda prompts: _in_fours(len(prompts)))
+    monkeypatch.setattr(evaluate, "_answer_whole", noted)
     together = answers(llama, examples, study)
-    assert continued and continued[0] > 4  # more than a batch has
-    counts, continued[:] = sum(continued), []
-    monkeypatch.setattr(evaluate, "BATCH_PROMPTS", 5)
+    assert 4 < sum(finished) < len(examples) and len(finished) == 1
+    rest, finished[:] = sum(finished), []
+    if limit == "prompts":
+        monkeypatch.setattr(evaluate, "BATCH_PROMPTS", 4)
+    else:
+        monkeypatch.setattr(evaluate, "BATCH_TOKENS", 1)  # each batch by itself
     in_parts = answers(llama, examples, study)
-    assert sum(continued) == counts and len(continued) > 1 and max(continued) <= 5
-    assert in_parts["completion"].tolist() == together["completion"].tolist()
+    assert sum(finished) == rest and len(finished) > 1 and max(finished) <= 4
     monkeypatch.setattr(evaluate, "_answer_shared", evaluate._answer_unshared)
     apart = answers(llama, examples, study)
-    assert apart["completion"].tolist() == together["completion"].tolist()
+    for each in (in_parts, apart):
+        assert each["completion"].tolist() == together["completion"].tolist()
+
+
+@pytest.mark.parametrize("tokens", [1, 2, 3])
+def test_answers_may_be_no_longer_than_valid_ones(
+    tokens: int,
+    policy: Policy,
+    examples: pd.DataFrame,
+    smoke: Study,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    study, llama = _hot(smoke, tokens), _small("llama", policy)
+    shared = answers(llama, examples, study)
+    monkeypatch.setattr(evaluate, "_answer_shared", evaluate._answer_unshared)
+    assert answers(llama, examples, study)["completion"].tolist() == shared["completion"].tolist()
+
+
+def _hot(study: Study, tokens: int) -> Study:
+    """A study with varied answers of at most so many tokens."""
+    prompt = study.prompt.model_copy(update={"max_completion_tokens": tokens})
+    hot = study.evaluation.model_copy(update={"temperature": 1.0})
+    return study.model_copy(update={"prompt": prompt, "evaluation": hot})
 
 
 def _in_fours(count: int) -> list[list[int]]:

@@ -43,7 +43,7 @@ from factmix.study.lock import LockedError, alone
 from factmix.study.paths import Paths
 from factmix.study.run import Run
 from factmix.study.spec import Study
-from factmix.training import arm, columns, grpo, prefix, probe, rewards
+from factmix.training import arm, buckets, columns, grpo, probe, rewards
 from factmix.training import trainer as trainer_module
 from factmix.training.callbacks import seal
 from factmix.training.columns import SEAL
@@ -135,7 +135,7 @@ def _inputs(trainer: GRPOTrainer) -> dict[str, torch.Tensor]:
 
 @pytest.fixture(params=[2, 8, 256], ids=["a bucket for each", "shared beginnings", "neither"])
 def cost_of_a_pass(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prefix, "TOKENS_PER_PASS", request.param)
+    monkeypatch.setattr(buckets, "TOKENS_PER_PASS", request.param)
 
 
 @pytest.mark.usefixtures("cost_of_a_pass")
@@ -209,7 +209,7 @@ def test_gradients_of_sampled_completions_equal_the_stock_trainer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     idle, most = GRAPHS[kept]
-    monkeypatch.setattr(prefix, "TOKENS_PER_PASS", 8)
+    monkeypatch.setattr(buckets, "TOKENS_PER_PASS", 8)
     monkeypatch.setattr(trainer_module, "GRAPH_BYTES", most)
     ours, stock = (
         _trainer(name, each, tmp_path, experts=experts)
@@ -225,6 +225,7 @@ def test_gradients_of_sampled_completions_equal_the_stock_trainer(
     inputs = probe.rollout(ours, next(iter(ours.get_train_dataloader())))
     assert 0 < (inputs["advantages"] != 0).sum() < len(inputs["advantages"])
     assert probe.kept_graph(ours, inputs) == kept
+    assert not inputs["sampled_entropies"].requires_grad
     plain = probe.unscored(inputs)
     loss, gradients = probe.loss_and_gradients(stock, plain)
     assert gradients.norm() > 1e-3
@@ -298,7 +299,7 @@ def test_a_step_in_parts_is_the_step_in_one_and_splits_no_group(
 def test_gradients_flow_through_a_beginning_that_is_read_once(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prefix, "TOKENS_PER_PASS", 8)
+    monkeypatch.setattr(buckets, "TOKENS_PER_PASS", 8)
     trainer = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
     passes = []
     trainer.model.get_base_model().get_input_embeddings().register_forward_pre_hook(
@@ -471,7 +472,7 @@ def _spawn_two(process: Callable[[int, str], None], folder: Path, seconds: float
 def _one_of_two(rank: int, folder: str) -> None:
     """A process that trains on its share; saves the gradients that both agreed on."""
     _be_one_of_two(rank, folder)
-    prefix.TOKENS_PER_PASS = 8
+    buckets.TOKENS_PER_PASS = 8
     trainer = _trainer("gpt_oss", SharedPrefixTrainer, folder)
     parallel = torch.nn.parallel.DistributedDataParallel(
         trainer.model,
@@ -494,7 +495,7 @@ def test_processes_with_other_numbers_of_passes_agree_on_the_gradients(
     (more, first), (fewer, second) = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
     assert more > fewer
     assert torch.equal(first, second)
-    monkeypatch.setattr(prefix, "TOKENS_PER_PASS", 8)
+    monkeypatch.setattr(buckets, "TOKENS_PER_PASS", 8)
     alone = _trainer("gpt_oss", SharedPrefixTrainer, tmp_path)
     together = _of_groups(_inputs(alone), [*SHARES[0], *SHARES[1]])
     expected = probe.gradients(alone, together)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from transformers import T5Config, T5ForConditionalGeneration
 
 import small_models
-from factmix.training import prefix
+from factmix.training import buckets, prefix
+from factmix.training.buckets import length_buckets
 from factmix.training.prefix import (
     completion_logits,
-    length_buckets,
     pad_left,
     prefix_sharing_blocker,
     read_prompts,
@@ -28,7 +28,7 @@ PROMPTS = [BEGINNING + rest for rest in (list(range(3, 20)), [5, 6, 7], list(ran
 @pytest.fixture(autouse=True)
 def cheap_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     # or prompts as short as these would not be shared
-    monkeypatch.setattr(prefix, "TOKENS_PER_PASS", 8)
+    monkeypatch.setattr(buckets, "TOKENS_PER_PASS", 8)
 
 
 @pytest.fixture(params=small_models.NAMES)
@@ -144,9 +144,9 @@ def test_equal_continuations_are_one_row_of_the_model(
     assert drawn[5, 0] != drawn[6, 0]
 
 
-def _cost(buckets: list[list[int]], lengths: list[int]) -> int:
+def _cost(parts: list[list[int]], lengths: list[int]) -> int:
     return sum(
-        prefix.TOKENS_PER_PASS + len(each) * max(lengths[i] for i in each) for each in buckets
+        buckets.TOKENS_PER_PASS + len(each) * max(lengths[i] for i in each) for each in parts
     )
 
 
@@ -165,7 +165,7 @@ def test_no_other_buckets_cost_less(lengths: list[int]) -> None:
 def test_a_long_sequence_does_not_lengthen_many_short_ones(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(prefix, "TOKENS_PER_PASS", 256)
+    monkeypatch.setattr(buckets, "TOKENS_PER_PASS", 256)
     assert length_buckets([20, 500, 21, 20, 19]) == [[1], [2, 0, 3, 4]]
     assert length_buckets([20, 80, 21, 20, 19]) == [[1, 2, 0, 3, 4]]
 
@@ -188,7 +188,7 @@ def test_prompts_with_the_same_long_beginning_are_read_together(
     alone = [endings[4], one[:63] + endings[5], endings[6]]  # 63 tokens are not a long beginning
     found = sorted(map(sorted, prefix.families(prompts + alone)))
     assert found == [[0, 2, 4], [1, 3, 5], [6, 7, 8]]
-    monkeypatch.setattr(prefix, "TOKENS_PER_PASS", 201)  # more than two further prompts save
+    monkeypatch.setattr(buckets, "TOKENS_PER_PASS", 201)  # more than two further prompts save
     assert [*map(sorted, prefix.families(prompts + alone))] == [list(range(9))]
 
 
@@ -200,13 +200,24 @@ def test_a_beginning_is_read_once_for_all_buckets(
     model: Any, shapes_run: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prefix, "LONG_PREFIX", 8)
-    monkeypatch.setattr(prefix, "TOKENS_PER_PASS", 10)
-    prompts = [BEGINNING + [i] * n for i, n in ((1, 3), (2, 4), (3, 20), (4, 21))]
+    monkeypatch.setattr(buckets, "TOKENS_PER_PASS", 10)
+    prompts = [BEGINNING + [i] * n for i, n in ((1, 3), (2, 4), (3, 20), (4, 40))]
     read, place_of = prefix.read_in_buckets(model, *pad_left(prompts, 0, "cpu"))
-    assert shapes_run == [(1, 10), (2, 21), (2, 4)]
-    for prompt, place in zip(prompts, place_of.tolist(), strict=True):
-        whole = model(input_ids=torch.tensor([prompt])).logits[0, -1]
-        torch.testing.assert_close(read.logits[place], whole, atol=1e-5, rtol=1e-5)
+    assert shapes_run == [(1, 10), (1, 40), (1, 20), (2, 4)]
+    alone = [model(input_ids=torch.tensor([prompt])).logits[0, -1] for prompt in prompts]
+    torch.testing.assert_close(read.logits[place_of], torch.stack(alone), atol=1e-5, rtol=1e-5)
+    weights = [each for each in model.parameters() if each.requires_grad]
+    found, expected = (
+        torch.cat(
+            [
+                each.flatten()
+                for each in torch.autograd.grad(logits.log_softmax(-1)[:, 7].sum(), weights)
+            ]
+        )
+        for logits in (read.logits, torch.stack(alone))
+    )
+    assert expected.norm() > 1e-3
+    assert (found - expected).norm() < 1e-5 * expected.norm()
 
 
 def test_families_give_the_logits_of_each_prompt_alone() -> None:

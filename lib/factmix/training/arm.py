@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -164,11 +164,11 @@ def _is_current(answers: Path, depends_on: freshness.Record) -> bool:
         kept = read_attributes(answers).get("depends_on", {})
         accepted = read_record(record).get(ACCEPTED, {}) if record.is_file() else {}
     except DamagedError as error:
-        print(f"{answers}: {error.why}, and does not count", file=sys.stderr)
+        print(f"{error.path}: {error.why}; {answers.name} does not count", file=sys.stderr)
         return False
     code = kept.get("code_sha256")
-    now = {**kept, "code_sha256": accepted.get(code, code)}
-    return bool(kept) and not freshness.differences(now, depends_on)
+    counts_as = {**kept, "code_sha256": accepted.get(code, code)}
+    return bool(kept) and not freshness.differences(counts_as, depends_on)
 
 
 def is_of(record: Path, depends_on: freshness.Record) -> bool:
@@ -206,32 +206,37 @@ def finish(folder: Path, facts: Mapping[str, Any], tables: Sequence[str] = TABLE
     write_record(folder / "run.json", {**facts, **sealed})
 
 
-def accept_code(record: Path) -> None:
-    """Lets a finished run count as current with the code as it is now, training and answers.
+def accept_code(record: Path, earlier: Collection[str]) -> None:
+    """Lets a finished training count as current with the code as it is now, and its answers, too.
 
     For changes that leave what is learned and answered the same but for rounding, which a rerun
-    must show. The hash of the code that trained the run is kept, and that of the code that answered
-    stays in the tables of answers.
+    must show. The hash of the code that trained is kept, and that of the code that answered stays
+    in the tables of answers. Answers of the base model have no run.json, and are made again.
 
     Args:
-        record: its run.json.
+        record: run.json of a run or of a warm start.
+        earlier: hashes of the code that was compared with the code as it is now. Trainings and
+            answers of other code stay as they are.
 
     Raises:
         DamagedError: it, or a table of answers, is not as it was written.
     """
     kept = read_record(record)
-    depends_on, now = kept["depends_on"], freshness.code_sha256("train")
-    accepted = dict(kept)
-    if depends_on["code_sha256"] != now:
-        trained = {"trained_with_code_sha256": depends_on["code_sha256"]}
-        accepted = {**trained, **kept, "depends_on": {**depends_on, "code_sha256": now}}
+    accepted, before = dict(kept), kept["depends_on"]["code_sha256"]
+    if before in earlier:
+        now = freshness.code_sha256("train" if "arm" in kept else "warm_start")
+        trained = {"trained_with_code_sha256": before}  # the first, where it was accepted before
+        accepted = {**trained, **kept, "depends_on": {**kept["depends_on"], "code_sha256": now}}
+    counted = accepted.pop(ACCEPTED, {})
     answered = {
         read_attributes(file).get("depends_on", {}).get("code_sha256")
         for file in record.parent.glob("*.parquet")
     }
+    counts_as = {code: counted.get(code, code) for code in sorted(answered - {None})}
     now = freshness.code_sha256("evaluate")
-    if earlier := sorted(answered - {None, now}):
-        accepted[ACCEPTED] = dict.fromkeys(earlier, now)
+    counts_as = {code: now if of in earlier else of for code, of in counts_as.items()}
+    if other := {code: of for code, of in counts_as.items() if code != of}:
+        accepted[ACCEPTED] = other
     if accepted != kept:
         write_record(record, accepted)
 

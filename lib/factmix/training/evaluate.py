@@ -25,7 +25,6 @@ from factmix.training.model_check import ModelError
 from factmix.training.policy import Policy, label_tokens, load_adapter, load_base, prompt_texts
 from factmix.training.prefix import (
     Prefix,
-    chosen,
     completion_logits,
     draw,
     families,
@@ -35,10 +34,13 @@ from factmix.training.prefix import (
     prefix_sharing_blocker,
     read_prompts,
     sample,
+    select,
     stack,
 )
 
-BATCH_TOKENS = 8192  # prompt tokens of one forward pass, padding included
+# Prompt tokens of one forward pass, padding included. The caches of three times as many are kept
+# at once.
+BATCH_TOKENS = 8192
 BATCH_PROMPTS = 128
 
 
@@ -168,7 +170,8 @@ def answer(
     )
 
 
-# Indices of prompts, the probability of each label (P, L), and the tokens of completions.
+# Indices of prompts; the probability of each label, (P, L), or None where it was given before; the
+# tokens of completions, which replace those that were given before.
 Answered = tuple[list[int], np.ndarray | None, list[list[int]]]
 
 
@@ -182,27 +185,25 @@ def _answer_shared(
     """Answers prompts whose completions can share their cache.
 
     A completion that is longer than a valid answer comes twice: as far as a valid answer goes, and
-    then whole, without probabilities. Each of its further tokens would take a forward pass as long
-    as that of a whole batch, so those of several batches are continued together.
+    then whole. Each of its further tokens would take a forward pass as long as that of a whole
+    batch, so those of several batches are answered together.
     """
-    valid = max(map(len, labels)) + 1  # tokens; the last one ends the answer
-    late: list[tuple[list[int], Prefix]] = []
+    valid_length = max(map(len, labels)) + 1  # in tokens; the last one ends the answer
+    unfinished: list[tuple[list[int], Prefix]] = []
     for batch in batches(prompts):
-        share, drawn, prefix = _answer_batch(
-            policy, [prompts[i] for i in batch], labels, uniforms[batch, :valid], temperature
+        share, drawn, rest = _answer_batch(
+            policy, [prompts[i] for i in batch], labels, uniforms[batch], temperature, valid_length
         )
         yield batch, share, drawn
-        going = [place for place, row in enumerate(drawn) if not {*row} & {*policy.stop_ids}]
-        if not going or valid >= uniforms.shape[1]:
+        if rest is None:
             continue
-        count = len(going) + sum(len(rows) for rows, _ in late)
-        longest = max(each.mask.shape[1] for each in (prefix, *(each for _, each in late)))
-        if late and (count > BATCH_PROMPTS or count * longest > BATCH_TOKENS):
-            yield _continue(policy, late, uniforms, temperature)
-            late = []
-        late.append(([batch[place] for place in going], chosen(prefix, going)))
-    if late:
-        yield _continue(policy, late, uniforms, temperature)
+        places, prefix = rest
+        if unfinished and not _fits([prefix, *(each for _, each in unfinished)]):
+            yield _answer_whole(policy, unfinished, uniforms, temperature)
+            unfinished = []
+        unfinished.append(([batch[place] for place in places], prefix))
+    if unfinished:
+        yield _answer_whole(policy, unfinished, uniforms, temperature)
 
 
 @torch.no_grad()
@@ -212,26 +213,42 @@ def _answer_batch(
     labels: list[list[int]],
     uniforms: np.ndarray,
     temperature: float,
-) -> tuple[np.ndarray, list[list[int]], Prefix]:
-    """Label probabilities (P, L), completions of a batch of prompts, and the prompts as read."""
-    pad_id = int(policy.tokenizer.pad_token_id)
+    length: int,
+) -> tuple[np.ndarray, list[list[int]], tuple[list[int], Prefix] | None]:
+    """Answers a batch of prompts with at most `length` tokens each.
+
+    Returns:
+        the label probabilities (P, L), the tokens of completions, and which prompts have one that
+        goes on, with these prompts as read; None where all have ended.
+    """
+    pad_id, stops = int(policy.tokenizer.pad_token_id), {*policy.stop_ids}
     prefix = read_prompts(policy.model, *pad_left(prompts, pad_id, policy.model.device))
-    share = label_log_probabilities(policy, prefix, labels).softmax(-1)
-    drawn = _sampled(policy, fork(prefix), uniforms, temperature)
-    return share.cpu().numpy(), drawn, prefix
+    share = label_log_probabilities(policy, prefix, labels).softmax(-1).cpu().numpy()
+    if length >= uniforms.shape[1]:
+        return share, _sampled(policy, prefix, uniforms, temperature), None
+    drawn = _sampled(policy, fork(prefix), uniforms[:, :length], temperature)
+    going = [place for place, tokens in enumerate(drawn) if stops.isdisjoint(tokens)]
+    return share, drawn, (going, select(prefix, going)) if going else None
+
+
+def _fits(parts: Sequence[Prefix]) -> bool:
+    """Whether prompts of several batches are few enough for one."""
+    count = sum(len(each.mask) for each in parts)
+    longest = max(each.mask.shape[1] for each in parts)
+    return count <= BATCH_PROMPTS and count * longest <= BATCH_TOKENS
 
 
 @torch.no_grad()
-def _continue(
+def _answer_whole(
     policy: Policy,
-    late: list[tuple[list[int], Prefix]],
+    parts: list[tuple[list[int], Prefix]],
     uniforms: np.ndarray,
     temperature: float,
 ) -> Answered:
     """The whole completions of prompts of several batches; the prompts are consumed."""
-    late = sorted(late, key=lambda each: -each[1].mask.shape[1])
-    rows = [row for of_batch, _ in late for row in of_batch]
-    prefix = stack([each for _, each in late])
+    parts = sorted(parts, key=lambda each: -each[1].mask.shape[1])
+    rows = [row for of_batch, _ in parts for row in of_batch]
+    prefix = stack([each for _, each in parts])
     return rows, None, _sampled(policy, prefix, uniforms[rows], temperature)
 
 
@@ -260,7 +277,7 @@ def _answer_unshared(
     uniforms: np.ndarray,
     temperature: float,
 ) -> Iterator[Answered]:
-    """The same for a model with a `prefix_sharing_blocker`, by full forward passes."""
+    """Answers prompts to a model with a `prefix_sharing_blocker`, by full forward passes."""
 
     def logits(sequences: list[list[int]]) -> Tensor:
         ids, mask = pad_left(sequences, int(policy.tokenizer.pad_token_id), policy.model.device)

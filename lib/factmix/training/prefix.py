@@ -1,13 +1,12 @@
 """Many short completions of few prompts: one forward pass per prompt, whose cache they all share.
 
-A prefix that all prompts of a batch share, such as the instructions, is computed once for all.
+A prefix that many prompts share, such as the instructions, is computed once for all of them.
 
 Shapes: P distinct prompts, T prompt tokens, N completions, C completion tokens, V vocabulary.
 """
 
 import copy
 import inspect
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -18,9 +17,8 @@ from torch.nn.functional import pad
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
-# Tokens whose forward pass takes as long as the overhead of one more pass: 6 ms for the embedded
-# model on two CPU cores. For other models this is a guess; it affects speed only.
-TOKENS_PER_PASS = 256
+from factmix.training import buckets
+
 LONG_PREFIX = 64  # tokens; instructions alone are shorter
 
 
@@ -78,7 +76,7 @@ def read_in_buckets(model: Any, ids: Tensor, mask: Tensor) -> tuple[Prefix, Tens
     parts: list[tuple[int, list[int], Prefix]] = []
     for family in families([row[-n:] for row, n in zip(ids.tolist(), lengths, strict=True)]):
         beginning = read_beginning(model, ids[family], mask[family])
-        for places in length_buckets([lengths[i] - beginning.length for i in family]):
+        for places in buckets.length_buckets([lengths[i] for i in family]):
             bucket = [family[place] for place in places]
             columns = slice(-lengths[bucket[0]], None)
             read = read_prompts(model, ids[bucket, columns], mask[bucket, columns], beginning)
@@ -105,7 +103,9 @@ def families(prompts: list[list[int]]) -> list[list[int]]:
         else:
             found.append([i])
             alike.append(len(prompts[i]))
-    pays = [n * (len(each) - 1) >= TOKENS_PER_PASS for n, each in zip(alike, found, strict=True)]
+    pays = [
+        n * (len(each) - 1) >= buckets.TOKENS_PER_PASS for n, each in zip(alike, found, strict=True)
+    ]
     rest = [i for each, own in zip(found, pays, strict=True) if not own for i in each]
     return [each for each, own in zip(found, pays, strict=True) if own] + [rest] * bool(rest)
 
@@ -121,13 +121,21 @@ def fork(prefix: Prefix) -> Prefix:
     return Prefix(_copied(prefix.cache), prefix.mask, prefix.logits)
 
 
+def _new_cache() -> DynamicCache:
+    """A cache that keeps every token, in sliding-window layers, too; the mask enforces the window.
+
+    A layer that drops old columns would count padding as part of the window.
+    """
+    return DynamicCache()
+
+
 def _copied(cache: DynamicCache) -> DynamicCache:
     copied = copy.copy(cache)
     copied.layers = [copy.copy(layer) for layer in cache.layers]  # they replace their tensors
     return copied
 
 
-def chosen(prefix: Prefix, rows: list[int]) -> Prefix:
+def select(prefix: Prefix, rows: list[int]) -> Prefix:
     """Some of the prompts; the given prefix stays usable."""
     part = fork(prefix)
     part.cache.batch_select_indices(torch.tensor(rows, device=prefix.mask.device))
@@ -168,13 +176,11 @@ class Beginning:
 
 def read_beginning(model: Any, ids: Tensor, mask: Tensor) -> Beginning:
     """What left-padded prompts (P, T) have in common, with the arguments of `read_prompts`."""
-    # Cache every token even in sliding-window layers; the mask enforces the window. A layer that
-    # drops old columns would count padding as part of the window.
-    cache = DynamicCache()
+    cache = _new_cache()
     alike = common_prefix_length(ids, mask) if len(ids) > 1 else 0
-    if alike * (len(ids) - 1) < TOKENS_PER_PASS:
+    if alike * (len(ids) - 1) < buckets.TOKENS_PER_PASS:
         return Beginning(cache, 0)
-    start = int(mask[0].argmax())
+    start = ids.shape[1] - int(mask[0].sum())
     first = ids[:1, start : start + alike]
     model(input_ids=first, past_key_values=cache, use_cache=True, logits_to_keep=1)
     return Beginning(cache, alike)
@@ -191,10 +197,11 @@ def read_prompts(
         mask: (P, T), 1 where a token is real.
         beginning: of these prompts and perhaps of others; by default of these alone.
     """
-    beginning = beginning or read_beginning(model, ids, mask)
+    if beginning is None:
+        beginning = read_beginning(model, ids, mask)
     alike = beginning.length
-    cache = DynamicCache()
     if not alike:
+        cache = _new_cache()
         output = model(
             input_ids=ids,
             attention_mask=mask,
@@ -212,8 +219,8 @@ def read_prompts(
     padding_last = (columns + padding) % ids.shape[1]  # (P, T)
     ids, real = ids.gather(-1, padding_last), mask.gather(-1, padding_last)
     cache = _copied(beginning.cache)
-    repeated: list[Any] = cache.layers
-    for layer in repeated:  # the next tokens are appended to a copy
+    layers: list[Any] = cache.layers
+    for layer in layers:  # the next tokens are appended to a copy
         layer.keys, layer.values = (
             kept.expand(len(ids), -1, -1, -1) for kept in (layer.keys, layer.values)
         )
@@ -227,7 +234,6 @@ def read_prompts(
     )
     if padding.any():
         padding_first = (columns - padding) % ids.shape[1]
-        layers: list[Any] = cache.layers
         for layer in layers:
             layer.keys, layer.values = (
                 kept.gather(2, padding_first[:, None, :, None].expand_as(kept))
@@ -380,30 +386,6 @@ def pad_left(sequences: list[list[int]], pad_id: int, device: Any) -> tuple[Tens
         ids[row, longest - len(sequence) :] = torch.tensor(sequence)
         mask[row, longest - len(sequence) :] = 1
     return ids.to(device), mask.to(device)
-
-
-def length_buckets(lengths: Sequence[int]) -> list[list[int]]:
-    """Indices of sequences to pad together, so that padding and passes together cost least.
-
-    Each bucket costs its padded tokens and one pass, counted as `TOKENS_PER_PASS` tokens. Buckets
-    are consecutive in the order of length, longest first.
-    """
-    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
-    costs = [0]  # of the cheapest split of the first n
-    starts = [0]  # where its last bucket begins
-    for end in range(1, len(order) + 1):
-        cost, start = min(
-            (costs[start] + TOKENS_PER_PASS + (end - start) * lengths[order[start]], start)
-            for start in range(end)
-        )
-        costs.append(cost)
-        starts.append(start)
-    buckets: list[list[int]] = []
-    end = len(order)
-    while end:
-        buckets.insert(0, order[starts[end] : end])
-        end = starts[end]
-    return buckets
 
 
 def _positions(mask: Tensor) -> Tensor:

@@ -19,10 +19,10 @@ from factmix.study.examples import Example, from_frame
 from factmix.study.files import written_whole
 from factmix.study.labels import LABELS
 from factmix.study.settings import Prompt
+from factmix.training.buckets import length_buckets
 from factmix.training.determinism import same_bits
 from factmix.training.model_check import ModelError, NotFiniteError
 from factmix.training.policy import Policy, following_tokens, label_tokens, prompt_texts
-from factmix.training.prefix import length_buckets
 
 # What a checkpoint has beside the state of the optimizer for each weight.
 RANDOM, WEIGHT, PROGRESS, CHECKSUM = "random", "weight", "progress", "sha256"

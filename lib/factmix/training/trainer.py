@@ -10,8 +10,8 @@ Departures from a stock `trl.GRPOTrainer` run:
    without a graph are scored from their prompt's cache, once per distinct completion.
 3. A group with equal rewards has no advantage, hence no gradient: its log-probabilities are those
    of sampling.
-4. Prompts of similar length, or with the same worked examples, are padded together, and their
-   common prefix is computed once, where this saves more time than one more forward pass takes.
+4. Prompts of similar length are padded together. What those with the same worked examples begin
+   with is computed once for all, where this saves more time than one more forward pass takes.
 5. The KL divergence from the base model is logged every `KL_STEPS` steps, and is not part of the
    loss.
 6. Position ids count from a prompt's first token, whatever padding precedes it.
@@ -170,7 +170,7 @@ class SharedPrefixTrainer(GRPOTrainer):  # type: ignore[misc]
             columns = output["completion_ids"].shape[1]
             output |= {
                 "sampled_logps": self._sampled.logps[:, :columns],
-                "sampled_entropies": self._sampled.entropies[:, :columns].detach(),
+                "sampled_entropies": self._sampled.entropies[:, :columns],
                 "sampled_rows": self._rows,
             }
             self._sampled = None
