@@ -20,7 +20,8 @@ from factmix.study.files import (
 from factmix.study.load import find_study, load_kept
 from factmix.study.paths import Paths
 from factmix.study.spec import StudyError
-from invented_book import invent_run
+from factmix.training.columns import LOSSES
+from invented_book import invent_run, smaller
 
 
 @pytest.fixture(scope="module")
@@ -258,3 +259,19 @@ def test_answers_of_one_base_model_are_kept_once_until_they_differ(study, paths,
     freeze(study, paths, places[0])
     assert first.read_bytes() != before
     assert all(not each.is_symlink() and each.read_bytes() == before for each in others)
+
+
+def test_what_a_warm_start_took_is_kept_and_not_its_adapter(tmp_path):
+    study, paths = smaller("smollm2"), Paths(tmp_path / "run")
+    invent_run(study, paths)
+    made = paths.run(study.warm_start_run())
+    write_record(made / "run.json", {"wall_seconds": 5.0})
+    write_parquet(made / LOSSES, pd.DataFrame({"step": [1], "loss": [2.0]}))
+    (made / "adapter").mkdir()
+    (made / "adapter" / "adapter_model.safetensors").write_bytes(b"large")
+    kept = Paths(tmp_path / "results")
+    for _ in range(2):  # the second time it is there already
+        freeze(study, paths, kept.root)
+        folder = kept.run(study.warm_start_run())
+        assert sorted(each.name for each in folder.iterdir()) == [LOSSES, "run.json"]
+        assert read_record(folder / "run.json")["wall_seconds"] == 5.0

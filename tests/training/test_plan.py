@@ -57,6 +57,21 @@ def test_memory_is_that_of_the_prompts_of_a_pass_and_of_eager_attention() -> Non
     assert one + weights - gib(paper.model_copy(update={"model": model}), 1) == pytest.approx(saved)
 
 
+def test_each_completion_has_copies_of_the_keys_and_values_of_its_prompt() -> None:
+    paper, shape = find_study("paper"), KNOWN["openai/gpt-oss-20b"]
+    short = paper.prompt.model_copy(update={"max_completion_tokens": 1})
+
+    def gib(group_size: int) -> float:
+        of_one = {"prompts_per_pass": 1, "group_size": group_size}
+        numbers = paper.training.model_copy(update=of_one)
+        return memory(paper.model_copy(update={"training": numbers, "prompt": short}), shape, 1, 1)
+
+    token = 24 * 2880 * 34 + 24 * 64 * 5 * 1024 + 12 * 201_088  # of a completion
+    # 8 heads of 64 numbers are picked and appended to, and become 64 heads; at 16 bits
+    copies = 1024 * 24 * 2 * 64 * (8 + 8 + 64) * 2
+    assert gib(9) - gib(8) == pytest.approx((token + copies) / 2**30)
+
+
 def test_the_embedded_model_is_counted_from_its_files(smoke: Study, tmp_path: Path) -> None:
     planned = plan(smoke, Paths(tmp_path))
     assert 1e6 < planned["model"]["parameters"] < 5e6

@@ -14,14 +14,16 @@ from factmix.report.markdown import table, tabled
 from factmix.report.sources import RECIPES, Results
 from factmix.report.templates import digits, say
 from factmix.results.model_card import AIMS, BLOCKING
-from factmix.results.numbers import Leaf
+from factmix.results.numbers import Leaf, duration
 from factmix.results.results_json import result_key
 from factmix.results.statements import DIVERSE
 from factmix.study.labels import LABELS
+from factmix.training.columns import LOSSES
 
 TABLES = ("says", "learns", "tests")
 FIRST = 5  # steps of training in which the model is nearly the untrained one
 LABELS_OF = ("warm_start", "own")  # notebooks/supervised.md
+AVERAGED = 10  # steps of a warm start, over which its loss is averaged
 FITTED = 0.2  # more of the taught claims are right after training, where it fitted them
 # What the warm start of the language model was to reach, as fractions; set before it was made.
 AIMED: dict[str, dict[str, tuple[float, float]]] = {
@@ -213,6 +215,18 @@ def of_answers(results: Results, rows: list[dict[str, Any]], prefix: str) -> dic
 def _fitted(taught: Mapping[str, Any]) -> bool:
     """Whether supervised training learned the labels that it was shown."""
     return bool(taught["own"]["after"] > taught["own"]["before"] + FITTED)
+
+
+def of_warm_start(results: Results, prefix: str) -> dict[str, str]:
+    """What the warm start of a study took, and how far it learned its labels, in a sentence."""
+    run = results.study.warm_start_run()
+    record = _measured(results.paths.run(run) / "run.json") if run else None
+    if run is None or record is None:
+        return {f"{prefix}-warm-start": ""}
+    losses = pd.read_parquet(results.paths.run(run) / LOSSES)["loss"]
+    ends = losses[:AVERAGED].mean(), losses[-AVERAGED:].mean()
+    facts = record, duration(record["wall_seconds"]), ends, AVERAGED
+    return {f"{prefix}-warm-start": say("model.md.j2", "warm_start", *facts)}
 
 
 def of_unseen(results: Results, prefix: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ from factmix.study.load import load_kept
 from factmix.study.paths import Paths
 from factmix.study.run import BASE, PREDICTIONS, Run
 from factmix.study.spec import Study
-from factmix.training.columns import TABLES, TRAINED
+from factmix.training.columns import LOSSES, TABLES, TRAINED
 
 
 def freeze(
@@ -54,7 +54,8 @@ def freeze(
         StudyError: the results do not say which study they are of.
     """
     runs = study.all_runs()
-    known = {run.name for run in runs}
+    warm_start = study.warm_start_run()
+    known = {run.name for run in runs} | ({warm_start.name} if warm_start else set())
     if incomplete:
         study, runs = so_far(study, paths)
     check_files(study, paths)
@@ -82,7 +83,9 @@ def freeze(
     if pages:
         sources += [page for page in _pages(paths) if page.stem in kept or not _of_arm(page)]
     _check_measured(study, paths, Paths(into))
-    optional = (paths.learning_rate, paths.shortcuts)
+    optional = [paths.learning_rate, paths.shortcuts]
+    if warm_start:
+        optional += [paths.run(warm_start) / name for name in ("run.json", LOSSES)]
     sources += [source for source in optional if source.is_file()]
     sources += [file for _, file in _measured(paths)]
     sources += sorted(paths.unseen.glob(f"*/{PREDICTIONS}"))

@@ -11,6 +11,7 @@ from factmix.study.labels import LABELS
 # The files that training writes in the folder of a run, beside the adapter.
 TABLES = ("metrics.parquet", "trajectory.parquet", "rewards.parquet")
 TRAINED = ("run.json", *TABLES)
+LOSSES = "losses.parquet"  # of a warm start: step, from 1, and loss, in nats per token
 SEAL = "sha256.json"  # of a checkpoint: the SHA-256 of each of its files
 
 # predictions.parquet, in this order

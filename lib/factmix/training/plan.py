@@ -160,7 +160,9 @@ def memory(
     3. the activations of one pass, with prompts at full length and all their completions: 34 bytes
        per token, layer and hidden unit, and with eager attention 5 bytes per pair of tokens, layer
        and head (Korthikanti et al., 2022);
-    4. the probabilities over the vocabulary at each completion token.
+    4. the probabilities over the vocabulary at each completion token;
+    5. the keys and values of a prompt that each of its completions attends to, if all differ: as
+       they are picked and as the completion is appended, and both once for each attention head.
     """
     described = shape.get_text_config()
     numbers, prompt, layers = study.training, study.prompt, described.num_hidden_layers
@@ -171,7 +173,13 @@ def memory(
     if attention_of(study.model, shape) == "eager":
         pairs = tokens * prompt.max_tokens * layers * described.num_attention_heads
         units += pairs * ATTENTION_BYTES
-    kept = count * itemsize + trainable * TRAINED_BYTES + units * itemsize / 2
+    head = getattr(described, "head_dim", None) or (
+        described.hidden_size // described.num_attention_heads
+    )
+    shared_by = getattr(described, "num_key_value_heads", None) or described.num_attention_heads
+    copied = 2 * head * (2 * shared_by + described.num_attention_heads)  # numbers, per token
+    copies = prompts * numbers.group_size * prompt.max_tokens * layers * copied * itemsize
+    kept = count * itemsize + trainable * TRAINED_BYTES + units * itemsize / 2 + copies
     return float((kept + written * described.vocab_size * LOGIT_BYTES) / GIB)
 
 

@@ -18,18 +18,19 @@ from factmix.study.lock import alone
 from factmix.study.paths import Paths
 from factmix.study.run import WarmStartRun
 from factmix.training import arm
+from factmix.training.columns import LOSSES
 from factmix.training.made_with import made_with
 from factmix.training.model_check import NotFiniteError
 from factmix.training.policy import add_adapter, load_base, save_adapter
 from factmix.training.supervised import Checkpoint, fit
 
-TABLES = ("losses.parquet",)  # a row for each step: step, from 1, and loss, in nats per token
+TABLES = (LOSSES,)
 
 
 def train(run: WarmStartRun, paths: Paths) -> None:
     """Trains the adapter of a warm start; resumes from the checkpoint after an interruption.
 
-    Writes adapter/, losses.parquet and, last, run.json in `paths.run(run)`. Returns at once if they
+    Writes adapter/, `LOSSES` and, last, run.json in `paths.run(run)`. Returns at once if they
     are there and everything that they depend on is unchanged. A warm start of other settings, data
     or code is moved to `paths.root`/replaced/.
 
@@ -73,7 +74,7 @@ def _train(run: WarmStartRun, paths: Paths, depends_on: freshness.Record) -> Non
             f"the warm start of {run.study}: {error}; the last good checkpoint: {good}"
         ) from error
     table = pd.DataFrame({"step": range(1, len(losses) + 1), "loss": losses})
-    write_parquet(folder / TABLES[0], table)
+    write_parquet(folder / LOSSES, table)
     adapter = [each for each in policy.model.parameters() if each.requires_grad]
     for each in adapter:
         each.data = each.data.to(torch.bfloat16)  # half as large; what is saved is what all use
