@@ -66,13 +66,12 @@ def test_a_run_that_another_study_keeps_is_there() -> None:
 
 def test_every_committed_run_and_its_answers_count_as_those_of_the_code_as_it_is() -> None:
     """Else a study that reuses runs would train and answer all of them again."""
-    answered = freshness.code_sha256("evaluate")
+    trained, answered = freshness.code_sha256("train"), freshness.code_sha256("evaluate")
     records = sorted((ROOT / "results").glob("*/*/run.json"))
     assert len(records) > 150
     for record in records:
         kept = read_record(record)
-        made = freshness.code_sha256("train" if "arm" in kept else "warm_start")
-        assert kept["depends_on"]["code_sha256"] == made, record
+        assert kept["depends_on"]["code_sha256"] == trained, record
         for file in record.parent.glob("*.parquet"):
             code = read_attributes(file).get("depends_on", {}).get("code_sha256")
             counts_as = kept.get(arm.ACCEPTED, {}).get(code, code)

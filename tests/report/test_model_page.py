@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from factmix.report import model_page
 from factmix.report.sources import Results, committed_results
-from factmix.study.files import read_record
 
 
 @pytest.fixture
@@ -186,11 +184,10 @@ def test_answers_to_a_dataset_of_no_mixture_are_counted(real: Results, tmp_path:
 
 def test_what_the_warm_start_took_is_said_where_it_is_known(real: Results, tmp_path: Path) -> None:
     said = model_page.of_warm_start(real, "real")["real-warm-start"]
-    record = read_record(real.root / "warm_start" / "run.json")
-    losses = pd.read_parquet(real.root / "warm_start" / "losses.parquet")["loss"]
-    assert f"{record['trainable_parameters']:,d} parameters" in said
+    made = json.loads(real.paths.warm_start.read_text())
+    losses = made["losses"]
+    assert f"{made['trainable_parameters']:,d} parameters" in said
     assert f"from {np.mean(losses[:10]):.2f}, the mean" in said
     assert f"to {np.mean(losses[-10:]):.2f}, that of the last" in said
-    shutil.copy(real.paths.study, tmp_path)
     elsewhere = Results(tmp_path, real.content)
     assert model_page.of_warm_start(elsewhere, "real") == {"real-warm-start": ""}

@@ -18,7 +18,6 @@ from factmix.results.numbers import Leaf, duration
 from factmix.results.results_json import result_key
 from factmix.results.statements import DIVERSE
 from factmix.study.labels import LABELS
-from factmix.training.columns import LOSSES
 
 TABLES = ("says", "learns", "tests")
 FIRST = 5  # steps of training in which the model is nearly the untrained one
@@ -219,13 +218,13 @@ def _fitted(taught: Mapping[str, Any]) -> bool:
 
 def of_warm_start(results: Results, prefix: str) -> dict[str, str]:
     """What the warm start of a study took, and how far it learned its labels, in a sentence."""
-    run = results.study.warm_start_run()
-    record = _measured(results.paths.run(run) / "run.json") if run else None
-    if run is None or record is None:
+    made = _measured(results.paths.warm_start)
+    if made is None:
         return {f"{prefix}-warm-start": ""}
-    losses = pd.read_parquet(results.paths.run(run) / LOSSES)["loss"]
-    ends = losses[:AVERAGED].mean(), losses[-AVERAGED:].mean()
-    facts = record, duration(record["wall_seconds"]), ends, AVERAGED
+    ends = [
+        sum(part) / AVERAGED for part in (made["losses"][:AVERAGED], made["losses"][-AVERAGED:])
+    ]
+    facts = made, duration(made["wall_seconds"]), ends, AVERAGED
     return {f"{prefix}-warm-start": say("model.md.j2", "warm_start", *facts)}
 
 

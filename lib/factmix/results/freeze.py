@@ -6,6 +6,9 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from factmix.results.answers import (
     CompareError,
@@ -15,7 +18,7 @@ from factmix.results.answers import (
 )
 from factmix.results.compare import compute
 from factmix.results.results_json import differences
-from factmix.study.files import read_attributes, read_record, rows_sha256, sha256
+from factmix.study.files import read_attributes, read_record, rows_sha256, sha256, write_json
 from factmix.study.freshness import BASE_MODEL
 from factmix.study.load import load_kept
 from factmix.study.paths import Paths
@@ -54,8 +57,7 @@ def freeze(
         StudyError: the results do not say which study they are of.
     """
     runs = study.all_runs()
-    warm_start = study.warm_start_run()
-    known = {run.name for run in runs} | ({warm_start.name} if warm_start else set())
+    known = {run.name for run in runs}
     if incomplete:
         study, runs = so_far(study, paths)
     check_files(study, paths)
@@ -83,9 +85,7 @@ def freeze(
     if pages:
         sources += [page for page in _pages(paths) if page.stem in kept or not _of_arm(page)]
     _check_measured(study, paths, Paths(into))
-    optional = [paths.learning_rate, paths.shortcuts]
-    if warm_start:
-        optional += [paths.run(warm_start) / name for name in ("run.json", LOSSES)]
+    optional = (paths.learning_rate, paths.shortcuts)
     sources += [source for source in optional if source.is_file()]
     sources += [file for _, file in _measured(paths)]
     sources += sorted(paths.unseen.glob(f"*/{PREDICTIONS}"))
@@ -96,6 +96,9 @@ def freeze(
         for source, copy in zip(sources, copies, strict=True):
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, copy)
+        if made := _warm_start(study, paths):
+            copies.append(aside / Paths(aside).warm_start.name)
+            write_json(copies[-1], made)
         for name, source in taken.items():
             (aside / name).symlink_to(source.resolve())
         _check_results(study, Paths(aside), paths)
@@ -120,6 +123,15 @@ def freeze(
             (into / name).symlink_to(Path("..", *source.parts[-2:]))
         _link_base(study, into)
     return targets
+
+
+def _warm_start(study: Study, paths: Paths) -> dict[str, Any]:
+    """What is kept of a warm start, whose adapter is not: its record, and the loss of each step."""
+    run = study.warm_start_run()
+    if run is None or not (paths.run(run) / "run.json").is_file():
+        return {}
+    losses = pd.read_parquet(paths.run(run) / LOSSES)["loss"]
+    return read_record(paths.run(run) / "run.json") | {"losses": losses.tolist()}
 
 
 def _link_base(study: Study, into: Path) -> None:

@@ -140,6 +140,11 @@ class Paths:
         return self.base / "card.json"
 
     @property
+    def warm_start(self) -> Path:
+        """What is kept of a warm start: its record, and the loss of each step."""
+        return self.root / "warm_start.json"
+
+    @property
     def supervised(self) -> Path:
         """Folder with what labels taught the base model, a file for each set (supervised.md)."""
         return self.root / "supervised"
