@@ -127,7 +127,7 @@ def test_long_answers_of_several_batches_are_finished_together(
     stops = (*llama.stop_ids, *range(5, 2800, 4))  # so that some answers end early
     llama = replace(llama, stop_ids=stops)
     finished: list[int] = []
-    whole = evaluate._answer_whole
+    whole = evaluate._continue
 
     def noted(*args: Any) -> evaluate.Answered:
         done = whole(*args)
@@ -135,7 +135,7 @@ def test_long_answers_of_several_batches_are_finished_together(
         return done
 
     monkeypatch.setattr(evaluate, "batches", lambda prompts: _in_fours(len(prompts)))
-    monkeypatch.setattr(evaluate, "_answer_whole", noted)
+    monkeypatch.setattr(evaluate, "_continue", noted)
     together = answers(llama, examples, study)
     assert 4 < sum(finished) < len(examples) and len(finished) == 1
     rest, finished[:] = sum(finished), []
@@ -149,6 +149,21 @@ def test_long_answers_of_several_batches_are_finished_together(
     apart = answers(llama, examples, study)
     for each in (in_parts, apart):
         assert each["completion"].tolist() == together["completion"].tolist()
+
+
+def test_what_was_drawn_is_not_drawn_again(
+    policy: Policy, examples: pd.DataFrame, smoke: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In 16 bits another batch has other probabilities, here quite others."""
+    study, llama = _hot(smoke, 4), _small("llama", policy)
+    expected = answers(llama, examples, study)["completion"]
+    whole = evaluate.select
+
+    def rounded(prefix: evaluate.Prefix, rows: list[int]) -> evaluate.Prefix:
+        return replace(whole(prefix, rows), logits=torch.zeros(len(rows), len(llama.tokenizer)))
+
+    monkeypatch.setattr(evaluate, "select", rounded)
+    assert answers(llama, examples, study)["completion"].tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("tokens", [1, 2, 3])

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 from transformers import T5Config, T5ForConditionalGeneration
 
 import small_models
@@ -104,6 +105,22 @@ def test_a_sample_inverts_the_cumulative_distribution(model: Any) -> None:
             expected = int(np.searchsorted(share.cumsum(0), uniforms[row, column], side="right"))
             assert drawn[row, column] == expected
             text.append(expected)
+
+
+@torch.no_grad()
+def test_a_sample_that_has_begun_goes_on_with_its_own_numbers(model: Any) -> None:
+    uniforms, rows = torch.tensor([[0.2, 0.9, 0.5], [0.7, 0.1, 0.99]]), torch.tensor([0, 1])
+    begun = torch.tensor([[31, 32], [33, 34]])  # which these numbers would not draw
+
+    def drawn(given: Tensor | None, prompts: list[list[int]], numbers: Tensor) -> Tensor:
+        read = read_prompts(model, *pad_left(prompts, 0, "cpu"))
+        options = {"temperature": 1.0, "stop_ids": (), "pad_id": 0}
+        return sample(model, read, rows, numbers, **options, begun=given).tokens
+
+    assert (drawn(None, PROMPTS[:2], uniforms)[:, :2] != begun).any(1).all()
+    after = [prompt + first for prompt, first in zip(PROMPTS, begun.tolist(), strict=False)]
+    expected = torch.cat([begun, drawn(None, after, uniforms[:, 2:])], dim=1)
+    assert drawn(begun, PROMPTS[:2], uniforms).tolist() == expected.tolist()
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -175,6 +176,21 @@ def answer(
 Answered = tuple[list[int], np.ndarray | None, list[list[int]]]
 
 
+@dataclass(frozen=True)
+class Unfinished:
+    """Completions that go on after as many tokens as a valid answer has.
+
+    Attributes:
+        rows: indices of their prompts.
+        prefix: these prompts as read.
+        begun: the tokens of each so far, of which all have as many.
+    """
+
+    rows: list[int]
+    prefix: Prefix
+    begun: list[list[int]]
+
+
 def _answer_shared(
     policy: Policy,
     prompts: list[list[int]],
@@ -186,10 +202,11 @@ def _answer_shared(
 
     A completion that is longer than a valid answer comes twice: as far as a valid answer goes, and
     then whole. Each of its further tokens would take a forward pass as long as that of a whole
-    batch, so those of several batches are answered together.
+    batch, so those of several batches are continued together. Nothing is drawn twice: another batch
+    rounds otherwise, in 16 bits by much, and an answer would have two chances to be valid.
     """
     valid_length = max(map(len, labels)) + 1  # in tokens; the last one ends the answer
-    unfinished: list[tuple[list[int], Prefix]] = []
+    unfinished: list[Unfinished] = []
     for batch in batches(prompts):
         share, drawn, rest = _answer_batch(
             policy, [prompts[i] for i in batch], labels, uniforms[batch], temperature, valid_length
@@ -197,13 +214,12 @@ def _answer_shared(
         yield batch, share, drawn
         if rest is None:
             continue
-        places, prefix = rest
-        if unfinished and not _fits([prefix, *(each for _, each in unfinished)]):
-            yield _answer_whole(policy, unfinished, uniforms, temperature)
+        if unfinished and not _fits([*unfinished, rest]):
+            yield _continue(policy, unfinished, uniforms, temperature)
             unfinished = []
-        unfinished.append(([batch[place] for place in places], prefix))
+        unfinished.append(replace(rest, rows=[batch[place] for place in rest.rows]))
     if unfinished:
-        yield _answer_whole(policy, unfinished, uniforms, temperature)
+        yield _continue(policy, unfinished, uniforms, temperature)
 
 
 @torch.no_grad()
@@ -214,12 +230,11 @@ def _answer_batch(
     uniforms: np.ndarray,
     temperature: float,
     length: int,
-) -> tuple[np.ndarray, list[list[int]], tuple[list[int], Prefix] | None]:
+) -> tuple[np.ndarray, list[list[int]], Unfinished | None]:
     """Answers a batch of prompts with at most `length` tokens each.
 
     Returns:
-        the label probabilities (P, L), the tokens of completions, and which prompts have one that
-        goes on, with these prompts as read; None where all have ended.
+        the label probabilities (P, L), the tokens of completions, and those that go on, if any.
     """
     pad_id, stops = int(policy.tokenizer.pad_token_id), {*policy.stop_ids}
     prefix = read_prompts(policy.model, *pad_left(prompts, pad_id, policy.model.device))
@@ -228,32 +243,36 @@ def _answer_batch(
         return share, _sampled(policy, prefix, uniforms, temperature), None
     drawn = _sampled(policy, fork(prefix), uniforms[:, :length], temperature)
     going = [place for place, tokens in enumerate(drawn) if stops.isdisjoint(tokens)]
-    return share, drawn, (going, select(prefix, going)) if going else None
+    if not going:
+        return share, drawn, None
+    return share, drawn, Unfinished(going, select(prefix, going), [drawn[i] for i in going])
 
 
-def _fits(parts: Sequence[Prefix]) -> bool:
+def _fits(parts: Sequence[Unfinished]) -> bool:
     """Whether prompts of several batches are few enough for one."""
-    count = sum(len(each.mask) for each in parts)
-    longest = max(each.mask.shape[1] for each in parts)
+    count = sum(len(each.rows) for each in parts)
+    longest = max(each.prefix.mask.shape[1] for each in parts)
     return count <= BATCH_PROMPTS and count * longest <= BATCH_TOKENS
 
 
 @torch.no_grad()
-def _answer_whole(
-    policy: Policy,
-    parts: list[tuple[list[int], Prefix]],
-    uniforms: np.ndarray,
-    temperature: float,
+def _continue(
+    policy: Policy, parts: list[Unfinished], uniforms: np.ndarray, temperature: float
 ) -> Answered:
     """The whole completions of prompts of several batches; the prompts are consumed."""
-    parts = sorted(parts, key=lambda each: -each[1].mask.shape[1])
-    rows = [row for of_batch, _ in parts for row in of_batch]
-    prefix = stack([each for _, each in parts])
-    return rows, None, _sampled(policy, prefix, uniforms[rows], temperature)
+    parts = sorted(parts, key=lambda each: -each.prefix.mask.shape[1])
+    rows = [row for each in parts for row in each.rows]
+    begun = [tokens for each in parts for tokens in each.begun]
+    prefix = stack([each.prefix for each in parts])
+    return rows, None, _sampled(policy, prefix, uniforms[rows], temperature, begun)
 
 
 def _sampled(
-    policy: Policy, prefix: Prefix, uniforms: np.ndarray, temperature: float
+    policy: Policy,
+    prefix: Prefix,
+    uniforms: np.ndarray,
+    temperature: float,
+    begun: list[list[int]] | None = None,
 ) -> list[list[int]]:
     """The tokens of a completion of each prompt; the prompts are consumed."""
     device = prefix.mask.device
@@ -265,6 +284,7 @@ def _sampled(
         temperature=temperature,
         stop_ids=policy.stop_ids,
         pad_id=int(policy.tokenizer.pad_token_id),
+        begun=None if begun is None else torch.tensor(begun, device=device),
     ).tokens.tolist()
     return tokens
 

@@ -304,6 +304,7 @@ def sample(
     temperature: float,
     stop_ids: tuple[int, ...],
     pad_id: int,
+    begun: Tensor | None = None,
 ) -> Samples:
     """Samples completions by inverting the cumulative distribution at given uniform numbers.
 
@@ -317,7 +318,9 @@ def sample(
         temperature: divides the logits.
         stop_ids: tokens that end a completion.
         pad_id: fills the row after the end of a completion.
+        begun: (N, B) the first tokens of each completion, which are not drawn; by default none.
     """
+    first = begun.shape[1] if begun is not None else 0
     stops = torch.tensor(stop_ids, device=rows.device)
     logits, mask = prefix.logits, prefix.mask
     # Completions of one prompt that are equal so far share one row of the batch until they differ.
@@ -325,7 +328,10 @@ def sample(
     ended = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
     columns: list[tuple[Tensor, Tensor, Tensor]] = []
     for column in range(uniforms.shape[1]):
-        token = draw(logits.detach(), row_of, uniforms[:, column], temperature)
+        if begun is not None and column < first:
+            token = begun[:, column]
+        else:
+            token = draw(logits.detach(), row_of, uniforms[:, column], temperature)
         policy = (logits.float() / temperature).log_softmax(-1)
         logps, entropies = policy[row_of, token], entropy(policy.detach())[row_of]
         token = token.masked_fill(ended, pad_id)
