@@ -27,7 +27,6 @@ from factmix.study.files import (
 )
 from factmix.study.load import find_study, load_kept
 from factmix.study.paths import ROOT, Paths
-from factmix.training import arm
 
 COMMITTED = ("main", "swapped")
 
@@ -72,10 +71,10 @@ def test_every_committed_run_and_its_answers_count_as_those_of_the_code_as_it_is
     for record in records:
         kept = read_record(record)
         assert kept["depends_on"]["code_sha256"] == trained, record
-        for file in record.parent.glob("*.parquet"):
-            code = read_attributes(file).get("depends_on", {}).get("code_sha256")
-            counts_as = kept.get(arm.ACCEPTED, {}).get(code, code)
-            assert counts_as in (None, answered), file
+        tables = [record.with_name(f"{name}.parquet") for name in ("predictions", "clean")]
+        for file in [tables[0], *filter(Path.is_file, tables[1:])]:
+            code = read_attributes(file)["depends_on"]["code_sha256"]
+            assert kept.get("answers_accepted_code_sha256", {}).get(code, code) == answered, file
 
 
 @pytest.mark.parametrize("name", (*COMMITTED, "protocols"))

@@ -71,7 +71,7 @@ def test_run_files_are_described_and_the_description_is_what_training_writes() -
     room = Path(ROOT) / "lib/factmix/training"
     names = ("grpo.py", "callbacks.py", "made_with.py", "arm.py", "../study/files.py")
     source = "".join((room / name).read_text() for name in names)
-    assert [key for key in RUN if f'"{key}"' not in source] == []
+    assert [key for key in RUN if f'"{key}":' not in source] == []
 
 
 def test_a_new_column_and_a_stale_description_are_found() -> None:

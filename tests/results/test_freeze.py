@@ -269,7 +269,6 @@ def test_what_a_warm_start_took_is_kept_and_not_its_adapter(tmp_path):
     write_parquet(made / LOSSES, pd.DataFrame({"step": [1], "loss": [2.0]}))
     (made / "adapter").mkdir()
     (made / "adapter" / "adapter_model.safetensors").write_bytes(b"large")
-    kept = Paths(tmp_path / "results")
     freeze(study, paths, tmp_path / "results")
     kept = json.loads((tmp_path / "results" / "warm_start.json").read_text())
     assert kept["wall_seconds"] == 5.0 and kept["losses"] == [2.0]

@@ -24,6 +24,8 @@ from factmix.study.paths import ROOT, Paths
 from factmix.study.run import Run
 from factmix.training import arm
 
+ACCEPTED = "answers_accepted_code_sha256"  # a key of run.json
+
 STUDY = find_study("smoke")
 
 
@@ -265,16 +267,16 @@ def test_answers_of_earlier_code_are_accepted_and_say_what_answered(
         _answered_by(folder, earlier)
         assert taken(run, tmp_path) is None
         arm.accept_code(file, {"d" * 64})
-        assert arm.ACCEPTED not in read_record(file)
+        assert ACCEPTED not in read_record(file)
         arm.accept_code(file, {earlier})
-        assert read_record(file)[arm.ACCEPTED] == {earlier: now}
+        assert read_record(file)[ACCEPTED] == {earlier: now}
     assert taken(run, tmp_path) == folder
     assert arm.is_all_answered(run, paths(tmp_path))  # the copy is accepted, too
     kept = read_attributes(paths(tmp_path).run(run) / "predictions.parquet")["depends_on"]
     assert kept["code_sha256"] == "c" * 64
     _answered_by(folder, now)
     arm.accept_code(file, set())
-    assert arm.ACCEPTED not in read_record(file)
+    assert ACCEPTED not in read_record(file)
 
 
 def test_answers_are_accepted_from_one_code_to_the_next(run: Run, tmp_path: Path) -> None:
@@ -282,11 +284,11 @@ def test_answers_are_accepted_from_one_code_to_the_next(run: Run, tmp_path: Path
     file = folder / "run.json"
     _answered_by(folder, "b" * 64)
     _answered_by(folder, "e" * 64, "clean")
-    write_record(file, read_record(file) | {arm.ACCEPTED: {"b" * 64: "c" * 64}})
+    write_record(file, read_record(file) | {ACCEPTED: {"b" * 64: "c" * 64}})
     arm.accept_code(file, {"c" * 64})  # those of "b" counted as those of "c"
-    assert read_record(file)[arm.ACCEPTED] == {"b" * 64: now}
+    assert read_record(file)[ACCEPTED] == {"b" * 64: now}
     arm.accept_code(file, {"e" * 64})
-    assert read_record(file)[arm.ACCEPTED] == {"b" * 64: now, "e" * 64: now}
+    assert read_record(file)[ACCEPTED] == {"b" * 64: now, "e" * 64: now}
 
 
 def test_accepting_code_does_not_accept_other_settings_of_answers(run: Run, tmp_path: Path) -> None:
@@ -298,7 +300,7 @@ def test_accepting_code_does_not_accept_other_settings_of_answers(run: Run, tmp_
     answers.attrs["depends_on"] = asked
     write_parquet(folder / "predictions.parquet", answers)
     arm.accept_code(file, {"b" * 64})
-    assert arm.ACCEPTED in read_record(file)
+    assert ACCEPTED in read_record(file)
     assert taken(run, tmp_path) is None
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from math import isfinite
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pandas as pd
@@ -221,9 +222,7 @@ def of_warm_start(results: Results, prefix: str) -> dict[str, str]:
     made = _measured(results.paths.warm_start)
     if made is None:
         return {f"{prefix}-warm-start": ""}
-    ends = [
-        sum(part) / AVERAGED for part in (made["losses"][:AVERAGED], made["losses"][-AVERAGED:])
-    ]
+    ends = fmean(made["losses"][:AVERAGED]), fmean(made["losses"][-AVERAGED:])
     facts = made, duration(made["wall_seconds"]), ends, AVERAGED
     return {f"{prefix}-warm-start": say("model.md.j2", "warm_start", *facts)}
 

@@ -32,8 +32,6 @@ ADAPTER = ("adapter/adapter_model.safetensors", "adapter/adapter_config.json")
 TRAJECTORY = "trajectory.parquet"
 # In the folder of checkpoints: the record of what their training depends on.
 STARTED = "started.json"
-# In run.json: code that answered -> later code, with which its answers count as current.
-ACCEPTED = "answers_accepted_code_sha256"
 
 
 def make(run: Run, paths: Paths) -> None:
@@ -162,13 +160,19 @@ def _is_current(answers: Path, depends_on: freshness.Record) -> bool:
     record = answers.parent / "run.json"
     try:
         kept = read_attributes(answers).get("depends_on", {})
-        accepted = read_record(record).get(ACCEPTED, {}) if record.is_file() else {}
+        accepted = _accepted(read_record(record)) if record.is_file() else {}
     except DamagedError as error:
         print(f"{error.path}: {error.why}; {answers.name} does not count", file=sys.stderr)
         return False
     code = kept.get("code_sha256")
     counts_as = {**kept, "code_sha256": accepted.get(code, code)}
     return bool(kept) and not freshness.differences(counts_as, depends_on)
+
+
+def _accepted(record: Mapping[str, Any]) -> dict[str, str]:
+    """Code that answered -> later code with which its answers count, as a run.json says."""
+    accepted: dict[str, str] = record.get("answers_accepted_code_sha256", {})
+    return accepted
 
 
 def is_of(record: Path, depends_on: freshness.Record) -> bool:
@@ -222,21 +226,22 @@ def accept_code(record: Path, earlier: Collection[str]) -> None:
         DamagedError: it, or a table of answers, is not as it was written.
     """
     kept = read_record(record)
-    accepted, before = dict(kept), kept["depends_on"]["code_sha256"]
+    before, accepted = kept["depends_on"]["code_sha256"], dict(kept)
     if before in earlier:
         now = freshness.code_sha256("train" if "arm" in kept else "warm_start")
         trained = {"trained_with_code_sha256": before}  # the first, where it was accepted before
         accepted = {**trained, **kept, "depends_on": {**kept["depends_on"], "code_sha256": now}}
-    counted = accepted.pop(ACCEPTED, {})
     answered = {
         read_attributes(file).get("depends_on", {}).get("code_sha256")
         for file in record.parent.glob("*.parquet")
     }
-    counts_as = {code: counted.get(code, code) for code in sorted(answered - {None})}
     now = freshness.code_sha256("evaluate")
-    counts_as = {code: now if of in earlier else of for code, of in counts_as.items()}
-    if other := {code: of for code, of in counts_as.items() if code != of}:
-        accepted[ACCEPTED] = other
+    counted = {code: _accepted(kept).get(code, code) for code in sorted(answered - {None})}
+    counts = {code: now if later in earlier else later for code, later in counted.items()}
+    others = {code: later for code, later in counts.items() if code != later}
+    accepted.pop("answers_accepted_code_sha256", None)
+    if others:
+        accepted |= {"answers_accepted_code_sha256": others}
     if accepted != kept:
         write_record(record, accepted)
 

@@ -176,8 +176,8 @@ def memory(
     head = getattr(described, "head_dim", None) or (
         described.hidden_size // described.num_attention_heads
     )
-    shared_by = getattr(described, "num_key_value_heads", None) or described.num_attention_heads
-    copied = 2 * head * (2 * shared_by + described.num_attention_heads)  # numbers, per token
+    kept_heads = getattr(described, "num_key_value_heads", None) or described.num_attention_heads
+    copied = 2 * head * (2 * kept_heads + described.num_attention_heads)  # numbers, per token
     copies = prompts * numbers.group_size * prompt.max_tokens * layers * copied * itemsize
     kept = count * itemsize + trainable * TRAINED_BYTES + units * itemsize / 2 + copies
     return float((kept + written * described.vocab_size * LOGIT_BYTES) / GIB)
