@@ -105,6 +105,8 @@ def parts(book: Book, speed: Path) -> Iterator[Part]:
         *_words("tables", "real", "findings", "learning", "transfer", "model"),
     ]
     yield "real", "real", (default, real), of_real
+    seeds = book.asides["reseeded"]
+    yield "reseeded", "reseeded", (seeds,), [seeds.root, *_words("tables", "reseeded")]
     yield "published numbers", "published_numbers", (default,), published
     made_of = [*published, *_words("tables", "published-tables")]
     yield "published tables", "published_tables", (default,), made_of

@@ -208,6 +208,22 @@ def learning(results: Results) -> str:
     )
 
 
+def reseeded(results: Results) -> str:
+    """What two arms of the language model and their contrast are as means of seeds."""
+    content = results.content
+    ((pair, contrast),) = content["contrasts"]["mixture"].items()
+    of = {name: contrast[name]["balanced_accuracy"] for name in results.datasets}
+    return render(
+        "reseeded.md.j2",
+        pair=pair,
+        seeds=len(content["seeds"]),
+        contrast=of,
+        sure=[name for name, leaf in of.items() if results.established(leaf)],
+        learned=_learned(results),
+        learning=content["learning"],
+    )
+
+
 def _learned(results: Results) -> list[bool]:
     """For every arm on every dataset, whether it learned more than moved thresholds give."""
     section = results.content["learning"]

@@ -114,6 +114,12 @@ def real(default: Results, results: Results) -> Files:
     return _tables(said | tables.of_real(results))
 
 
+def reseeded(results: Results) -> Files:
+    """Tables and sentences of the page about further seeds of the language model."""
+    said = {"findings-reseeded": findings.reseeded(results)}
+    return _tables(said | tables.of_reseeded(results))
+
+
 @cache
 def _drawn(kind: str, source: Any) -> dict[str, drawings.Drawing]:
     """Figures that are drawn from one source."""

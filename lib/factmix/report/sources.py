@@ -49,6 +49,7 @@ ASIDES = {
     "sweep": Aside("sweep", "appendix/shares"),
     "plateau": Aside("plateau", "appendix/longer"),
     "real": Aside("smollm2", "real"),
+    "reseeded": Aside("smollm2_seeds", "appendix/real_seeds"),
 }
 
 

@@ -153,6 +153,12 @@ def of_real(results: Results) -> dict[str, str]:
     return shown | {"real-contrasts": _study("contrasts", rows)}
 
 
+def of_reseeded(results: Results) -> dict[str, str]:
+    """The tables of the page about further seeds of the language model, by name."""
+    made = of_seeds(results) | {"learning": _study("learning", results)}
+    return {f"reseeded-{name}": text for name, text in made.items()}
+
+
 def of_pairs(results: Results) -> dict[str, str]:
     """The table of the page about the number of training domains, by name."""
     return {"pairs-learning": _study("learning", results)}
