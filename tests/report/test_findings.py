@@ -345,6 +345,30 @@ def test_a_model_on_real_claims_is_compared_with_what_it_was_before(results: Res
     assert "Still missing" not in findings.beside(results, real)
 
 
+def test_further_seeds_say_where_the_contrast_and_learning_are_established() -> None:
+    found = committed_results("smollm2_seeds")
+    found = replace(found, content=copy.deepcopy(found.content))
+    pair = "balanced_accuracy_minus_hard_only_accuracy"
+    contrast = found.content["contrasts"]["mixture"][pair]
+    learned = [parts["learning"] for of in found.content["learning"].values() for parts in of.values()]
+    for leaf in (*(of["balanced_accuracy"] for of in contrast.values()), *learned):
+        leaf |= {"value": 0.1, "p_holm": 0.5}
+    text = findings.reseeded(found)
+    assert "It is established nowhere." in text
+    assert f"in none of {len(learned)} cases" in text
+    contrast["fever"]["balanced_accuracy"] |= {"p_holm": 0.001, "by_seed": [0.051, -0.02, 0.1]}
+    learned[0] |= {"value": -0.1, "p_holm": 0.001}  # a loss is not learned
+    learned[1] |= {"p_holm": 0.001}
+    text = findings.reseeded(found)
+    assert f"{{num}}`contrasts.mixture.{pair}.fever.balanced_accuracy|full` on fever" in text
+    assert "(+5.1, \u22122.0, +10.0)" in text
+    assert "It is established on fever, and on no other." in text
+    assert f"in 1 of {len(learned)} cases" in text
+    for of in contrast.values():
+        of["balanced_accuracy"]["p_holm"] = 0.001
+    assert "on no other" not in findings.reseeded(found)
+
+
 def test_a_reward_between_is_judged_by_groups_that_hold_na_and_a_wrong_verdict(
     results: Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
