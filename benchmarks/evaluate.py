@@ -16,6 +16,7 @@ import torch
 
 from factmix.study.examples import from_frame
 from factmix.study.load import find_study
+from factmix.study.paths import Paths
 from factmix.study.run import BaseRun
 from factmix.study.spec import Study
 from factmix.training.evaluate import answer_as, batches
@@ -69,7 +70,8 @@ def measure(study: Study, examples: int, repeats: int) -> dict[str, list[float]]
     found: dict[str, list[float]] = {name: [] for name in ways}
     with drawn_data(study) as paths, progress(3 * repeats + 1, "evaluations") as bar:
         run = study.base_runs()[0]
-        policy = load_base(run.model)
+        warm_start = Paths.of(study).warm_start_of(run)
+        policy = load_base(run.model, run.evaluation_prompt, warm_start)
         evaluation = pd.read_parquet(paths.evaluation).head(examples)
         for way in ways.values():  # warm-up: the first pass of a process is slower
             way(policy, evaluation.head(8), run)

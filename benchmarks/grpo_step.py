@@ -30,6 +30,8 @@ from options import options
 from steps import TRAINERS, Bench, drawn_data, with_training
 from timing import in_turns, machine, progress, quartiles, ratios, report, seconds, spread, table
 
+DTYPES = ("float32", "bfloat16")
+
 
 def measure(study: Study, arm: str, steps: int) -> dict[str, list[float]]:
     """Times in seconds by "<part>|<trainer>", and the gradient errors and zero-spread shares."""
@@ -141,6 +143,7 @@ def peak_memory(study: Study, arm: str, steps: int) -> dict[str, float]:
         command = [sys.executable, str(Path(__file__).resolve()), "--memory-of", name]
         command += ["--study", study.name, "--arm", arm, "--steps", str(steps)]
         command += ["--prompts", str(study.training.prompts_per_step)]
+        command += ["--dtype", study.model.dtype] if study.model.dtype else []
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         peaks[name] = float(done.stdout)
     return peaks
@@ -162,6 +165,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = options(__doc__, arm="balanced")
     parser.add_argument("--steps", type=int, default=20, help="to time (%(default)s)")
     parser.add_argument("--prompts", type=int, help="per step, 1 or more (the study's)")
+    parser.add_argument("--dtype", choices=DTYPES, help="of the weights (the study's)")
     parser.add_argument("--memory-of", choices=("stock", "ours"), help="its peak in GB, alone")
     chosen = parser.parse_args(arguments)
     if chosen.prompts is not None and chosen.prompts < 1:
@@ -169,6 +173,9 @@ def main(arguments: list[str] | None = None) -> None:
     study = find_study(chosen.study)
     if chosen.prompts:
         study = with_training(study, prompts_per_step=chosen.prompts)
+    if chosen.dtype:
+        model = study.model.model_copy(update={"dtype": chosen.dtype})
+        study = study.model_copy(update={"model": model})
     if chosen.memory_of:
         print(peak_of_this_process(study, chosen.arm, chosen.steps, chosen.memory_of))
         return

@@ -12,7 +12,7 @@ from factmix.study.paths import ROOT
 from origin import origin
 from timing import machine
 
-REAL = ["--study", "smollm2", "--arm", "balanced_accuracy", "--steps", "3", "--prompts", "4"]
+REAL = ["--study", "smollm2", "--arm", "balanced_accuracy", "--steps", "4", "--prompts", "2"]
 ALL: dict[str, list[str]] = {  # the name of the result: the script and its options
     "grpo_step": ["grpo_step"],
     "group_size": ["group_size"],
@@ -22,6 +22,8 @@ ALL: dict[str, list[str]] = {  # the name of the result: the script and its opti
     "curves": ["curves"],
     "parts": ["parts"],
     "grpo_step_smollm2": ["grpo_step", *REAL],
+    "grpo_step_smollm2_float32": ["grpo_step", *REAL, "--dtype", "float32"],
+    "evaluate_smollm2": ["evaluate", "--study", "smollm2", "--examples", "300", "--repeats", "3"],
 }
 
 
@@ -31,8 +33,8 @@ def main(arguments: list[str] | None = None) -> None:
         "names",
         nargs="*",
         metavar="name",
-        help=f"any of {', '.join(ALL)} (all but the last, which needs the language model, its"
-        " datasets and its warm start)",
+        help=f"any of {', '.join(ALL)} (all but those of smollm2, which need the language model,"
+        " its datasets and its warm start)",
     )
     parser.add_argument("--into", type=Path, default=ROOT / "results" / "speed")
     chosen = parser.parse_args(arguments)

@@ -143,6 +143,8 @@ def test_what_the_warm_start_was_to_reach_is_said_to_be_reached_or_missed(real: 
     assert reached.startswith("Reached: balanced accuracy on fever, 71.0\u00a0% (59.2 to 67.8")
     assert "), aim 70 to 100\u00a0%" in reached
     assert "balanced accuracy on vitaminc, 39.0\u00a0% (34.8 to 44.7" in missed
+    assert "valid format at the training temperature on fever, " in said
+    assert said.count("\u00a0%, aim 60 to 80\u00a0%") == 3  # no interval
 
 
 def test_answers_to_a_dataset_of_no_mixture_are_counted(real: Results, tmp_path: Path) -> None:

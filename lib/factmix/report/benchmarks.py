@@ -20,6 +20,8 @@ TITLES = {
     "study": "The whole study",
     "curves": "The arm format_only, trained by both",
     "grpo_step_smollm2": "A step of SmolLM2-135M with a few real prompts, in bfloat16",
+    "grpo_step_smollm2_float32": "The same in float32",
+    "evaluate_smollm2": "Evaluation of SmolLM2-135M after its warm start",
 }
 NAMES = {
     "step_ratio": "a whole step, times as fast as the stock trainer",

@@ -168,18 +168,24 @@ def _recall_of_na(results: Results) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _levers(results: Results) -> list[dict[str, Any]]:
-    """For mixture and reward, the pair of arms whose balanced accuracy differs most."""
+def _levers(results: Results, metric: str = "balanced_accuracy") -> list[dict[str, Any]]:
+    """For mixture and reward, the pair of arms that differ most in a metric."""
     found = []
     for setting, contrasts in contrasts_of(results).items():
         if not contrasts:
             continue
         content = results.content["contrasts"][setting]
-        leaves = [content[each.pair][each.dataset]["balanced_accuracy"] for each in contrasts]
+        leaves = [content[each.pair][each.dataset][metric] for each in contrasts]
         at = max(range(len(leaves)), key=lambda i: abs(leaves[i]["value"]))
-        sure = results.established(leaves[at])
+        sure = [results.established(leaf) for leaf in leaves]
         found.append(
-            {"setting": setting, "pair": contrasts[at], "established": sure, "of": len(contrasts)}
+            {
+                "setting": setting,
+                "pair": contrasts[at],
+                "established": sure[at],
+                "sure": sum(sure),
+                "of": len(contrasts),
+            }
         )
     return found
 
@@ -209,27 +215,31 @@ def learning(results: Results) -> str:
 
 
 def reseeded(results: Results) -> str:
-    """What two arms of the language model and their contrast are as means of seeds."""
-    content = results.content
-    ((pair, contrast),) = content["contrasts"]["mixture"].items()
-    of = {name: contrast[name]["balanced_accuracy"] for name in results.datasets}
+    """How two arms of the language model differ as means of seeds, and what they learned."""
+    pair = contrasts_of(results)["mixture"][0]
+    contrast = results.content["contrasts"]["mixture"][pair.pair]
+    differ = {
+        metric: {name: contrast[name][metric] for name in results.datasets}
+        for metric in ("balanced_accuracy", "recall_na")
+    }
     return render(
         "reseeded.md.j2",
         pair=pair,
-        seeds=len(content["seeds"]),
-        contrast=of,
-        sure=[name for name, leaf in of.items() if results.established(leaf)],
-        learned=_learned(results),
-        learning=content["learning"],
+        differ=differ,
+        sure={
+            metric: [name for name, leaf in leaves.items() if results.established(leaf)]
+            for metric, leaves in differ.items()
+        },
+        learned=_learned(results, (pair.first, pair.second)),
     )
 
 
-def _learned(results: Results) -> list[bool]:
-    """For every arm on every dataset, whether it learned more than moved thresholds give."""
+def _learned(results: Results, arms: Sequence[str] = ()) -> list[bool]:
+    """For every arm, or some, on every dataset: whether it learned more than moved thresholds."""
     section = results.content["learning"]
     return [
         results.established(gain := section[arm][dataset]["learning"]) and gain["value"] > 0
-        for arm in results.arms
+        for arm in arms or results.arms
         for dataset in results.datasets
     ]
 
@@ -558,7 +568,7 @@ def beside(
                 for arm in results.arms
                 for dataset in results.datasets
             ),
-            "levers": _levers(results),
+            "levers": {each: _levers(results, each) for each in ("balanced_accuracy", "recall_na")},
             "datasets": results.datasets,
         }
 

