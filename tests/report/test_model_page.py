@@ -193,3 +193,14 @@ def test_what_the_warm_start_took_is_said_where_it_is_known(real: Results, tmp_p
     assert f"to {np.mean(losses[-10:]):.2f}, that of the last" in said
     elsewhere = Results(tmp_path, real.content)
     assert model_page.of_warm_start(elsewhere, "real") == {"real-warm-start": ""}
+
+
+def test_the_plan_is_said_beside_what_the_study_took(real: Results, tmp_path: Path) -> None:
+    assert model_page.of_plan(Results(tmp_path, real.content), "real") == {"real-planned": ""}
+    (tmp_path / "plan.json").write_text(json.dumps({"time": {"seconds": 7260.4}}))
+    (tmp_path / "warm_start.json").write_text(json.dumps({"wall_seconds": 600.0}))
+    for arm in real.arms:
+        real.content["training"][arm]["seconds"]["value"] = 60.0
+    said = model_page.of_plan(Results(tmp_path, real.content), "real")["real-planned"]
+    assert "estimates 2\u00a0h\u00a01\u00a0min for this study" in said
+    assert f"took {10 + len(real.arms)}\u00a0min\u00a00\u00a0s" in said

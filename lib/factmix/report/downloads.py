@@ -33,6 +33,7 @@ FILES = {
     "learning_rate.json": "the search for the learning rate",
     "base/card.json": "what the base model can tell and learn, and the tests that it had to pass",
     "warm_start.json": "how and on what the warm start was trained, and the loss of each step",
+    "plan.json": "what `factmix plan` says of the study",
     "supervised/own.json": "what labels of an arm's own claims taught the base model",
     "supervised/warm_start.json": "what labels of the warm start taught the base model",
     "unseen/fever_symmetric/numbers.json": "how every system answered FEVER-symmetric",

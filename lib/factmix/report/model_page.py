@@ -234,6 +234,16 @@ def of_warm_start(results: Results, prefix: str) -> dict[str, str]:
     return {f"{prefix}-warm-start": say("model.md.j2", "warm_start", *facts)}
 
 
+def of_plan(results: Results, prefix: str) -> dict[str, str]:
+    """What `factmix plan` says of a study with one seed, beside what it took, in a sentence."""
+    planned, made = _measured(results.paths.plan), _measured(results.paths.warm_start)
+    if planned is None or made is None:
+        return {f"{prefix}-planned": ""}
+    took = [results.content["training"][arm]["seconds"]["value"] for arm in results.arms]
+    times = (planned["time"]["seconds"], made["wall_seconds"] + sum(took))
+    return {f"{prefix}-planned": say("model.md.j2", "planned", *map(duration, times))}
+
+
 def of_unseen(results: Results, prefix: str) -> dict[str, str]:
     """A table and a sentence for each dataset that all systems answered beside the study's own.
 

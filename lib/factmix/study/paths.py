@@ -145,6 +145,11 @@ class Paths:
         return self.root / "warm_start.json"
 
     @property
+    def plan(self) -> Path:
+        """What `factmix plan --json` said on the machine that trained the study; kept by hand."""
+        return self.root / "plan.json"
+
+    @property
     def supervised(self) -> Path:
         """Folder with what labels taught the base model, a file for each set (supervised.md)."""
         return self.root / "supervised"
