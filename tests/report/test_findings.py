@@ -358,12 +358,19 @@ def test_further_seeds_say_where_the_contrasts_and_learning_are_established() ->
     text = findings.reseeded(found)
     assert text.count("It is established nowhere.") == 2
     assert f"in none of {len(learned)} cases" in text
+    for of in contrast.values():
+        of["balanced_accuracy"]["by_seed"] = of["recall_na"]["by_seed"] = [0.1, 0.0, 0.2]
+    contrast["vitaminc"]["balanced_accuracy"]["by_seed"] = [0.1, 0.2, 0.1]
+    contrast["fever"]["recall_na"]["by_seed"] = [-0.1, -0.2, -0.1]
+    contrast["climate_fever"]["recall_na"]["by_seed"] = [0.1, 0.2, 0.1]
     contrast["fever"]["balanced_accuracy"] |= {"p_holm": 0.001, "by_seed": [0.051, -0.02, 0.1]}
     learned[0] |= {"value": -0.1, "p_holm": 0.001}  # a loss is not learned
     learned[1] |= {"p_holm": 0.001}
     text = findings.reseeded(found)
     assert f"{{num}}`contrasts.mixture.{pair}.fever.balanced_accuracy|full` on fever" in text
     assert "(+5.1, \u22122.0, +10.0)" in text
+    one, other = (line.split("one sign in all seeds on ")[1] for line in text.splitlines()[:2])
+    assert one.startswith("vitaminc.") and other.startswith("fever and climate_fever.")
     assert text.count("It is established on fever, and on no other.") == 1
     assert text.count("It is established nowhere.") == 1
     assert f"in 1 of {len(learned)} cases" in text

@@ -230,8 +230,16 @@ def reseeded(results: Results) -> str:
             metric: [name for name, leaf in leaves.items() if results.established(leaf)]
             for metric, leaves in differ.items()
         },
+        same={
+            metric: [name for name, leaf in leaves.items() if _one_sign(leaf["by_seed"])]
+            for metric, leaves in differ.items()
+        },
         learned=_learned(results, (pair.first, pair.second)),
     )
+
+
+def _one_sign(values: Sequence[float]) -> bool:
+    return min(values) > 0 or max(values) < 0
 
 
 def _learned(results: Results, arms: Sequence[str] = ()) -> list[bool]:

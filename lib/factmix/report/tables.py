@@ -4,6 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
+
 from factmix.organism.domains import KINDS, SHARES
 from factmix.published.released import DATASETS
 from factmix.report.baselines import arm_name, contrasts_of
@@ -14,6 +16,7 @@ from factmix.report.templates import METRIC_NAMES, render, say
 from factmix.results.protocols import AS_DESCRIBED, OUTCOMES
 from factmix.results.results_json import result_key
 from factmix.study.labels import LABELS, Label
+from factmix.study.run import PREDICTIONS
 from factmix.study.settings import Reward
 from factmix.training.rewards import advantages, component_names, components, orders
 
@@ -158,7 +161,22 @@ def of_real(results: Results) -> dict[str, str]:
 def of_reseeded(results: Results) -> dict[str, str]:
     """The tables of the page about further seeds of the language model, by name."""
     made = of_seeds(results) | {"learning": _study("learning", results)}
+    made["answers"] = _study("answers", results, _answer_shares(results))
     return {f"reseeded-{name}": text for name, text in made.items()}
+
+
+def _answer_shares(results: Results) -> dict[tuple[str, str], list[list[float]]]:
+    """Arm and dataset -> for each seed, the fraction of each label among the answers."""
+    study, made = results.study, {}
+    for arm in study.arms:
+        answered = [
+            pd.read_parquet(results.paths.run(study.run(arm, seed)) / PREDICTIONS)
+            for seed in results.content["seeds"]
+        ]
+        for dataset in results.datasets:
+            given = [each.loc[each["dataset"] == dataset, "predicted"] for each in answered]
+            made[arm, dataset] = [[float((of == x).mean()) for x in LABELS] for of in given]
+    return made
 
 
 def of_pairs(results: Results) -> dict[str, str]:
