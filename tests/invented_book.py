@@ -203,7 +203,16 @@ def invent_book(folder: Path) -> dict[str, str]:
     shutil.copytree(ROOT / "book", folder / "book", ignore=ignore)
     shutil.copytree(ROOT / "studies", folder / "studies")  # pages include some
     shutil.copy(ROOT / "_config.yml", folder)
-    for name in ("main", "swapped", "protocols", "pairs", "sweep", "plateau", "smollm2", "smollm2_seeds"):
+    for name in (
+        "main",
+        "swapped",
+        "protocols",
+        "pairs",
+        "sweep",
+        "plateau",
+        "smollm2",
+        "smollm2_seeds",
+    ):
         study = smaller(name)
         invent_run(study, Paths(folder / "invented" / name))
         kept = Paths(folder / "results" / name)

