@@ -32,7 +32,9 @@ ALLOWED = {
     },
     "discussion.md": {"135": "millions of parameters, in the name of a model"},
     "appendix/bigger.md": {"bfloat16": "a type of numbers"},
-    "appendix/downloads.md": {"studies/smollm2.yaml": "a file"},
+    "appendix/downloads.md": dict.fromkeys(
+        ("studies/smollm2.yaml", "studies/smollm2_seeds.yaml"), "a file"
+    ),
     "compare_systems.md": {"UTF-8": "an encoding", "GSM8K": "a benchmark"},
     "methodology.md": {
         "+1": "defines the reward format_only",
