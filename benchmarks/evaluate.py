@@ -72,7 +72,8 @@ def measure(study: Study, examples: int, repeats: int) -> dict[str, list[float]]
         run = study.base_runs()[0]
         warm_start = Paths.of(study).warm_start_of(run)
         policy = load_base(run.model, run.evaluation_prompt, warm_start)
-        evaluation = pd.read_parquet(paths.evaluation).head(examples)
+        everything = pd.read_parquet(paths.evaluation)
+        evaluation = everything.sample(min(examples, len(everything)), random_state=0)
         for way in ways.values():  # warm-up: the first pass of a process is slower
             way(policy, evaluation.head(8), run)
         bar.update()

@@ -30,7 +30,7 @@ from options import options
 from steps import TRAINERS, Bench, drawn_data, with_training
 from timing import in_turns, machine, progress, quartiles, ratios, report, seconds, spread, table
 
-DTYPES = ("float32", "bfloat16")
+DTYPES = ("float32", "bfloat16", "float16")
 
 
 def measure(study: Study, arm: str, steps: int) -> dict[str, list[float]]:
@@ -82,7 +82,7 @@ def _one_step(
 
 
 def summary(found: dict[str, list[float]], memory: dict[str, float]) -> dict[str, Any]:
-    """The content of `--json`: medians, quartiles of the ratios, and the peak memory in GB."""
+    """The content of `--json`: medians, quartiles of the ratios, and the peak memory in GiB."""
 
     def over(part: str, name: str = "ours", stock: str = "stock") -> np.ndarray:
         return ratios(found[f"{part}|{stock}"], found[f"{part}|{name}"])
@@ -130,14 +130,14 @@ def text(found: dict[str, list[float]], memory: dict[str, float]) -> str:
         f"our step over the floor: {spread(ratios(found['step|ours'], found['floor']))}",
         f"groups without spread: {numbers['zero_spread_share']:.1%}",
         f"largest relative difference of a gradient: {numbers['gradient_relative_error']:.2g}",
-        *(f"peak memory, {name}: {gb:.2f} GB" for name, gb in memory.items()),
+        *(f"peak memory, {name}: {gb:.2f} GiB" for name, gb in memory.items()),
         f"{len(found['floor'])} steps on {machine()}",
     ]
     return "\n".join(lines)
 
 
 def peak_memory(study: Study, arm: str, steps: int) -> dict[str, float]:
-    """Peak resident memory in GB of a process that takes the steps with one trainer only."""
+    """Peak resident memory in GiB of a process that takes the steps with one trainer only."""
     peaks = {}
     for name in ("stock", "ours"):
         command = [sys.executable, str(Path(__file__).resolve()), "--memory-of", name]
@@ -150,7 +150,7 @@ def peak_memory(study: Study, arm: str, steps: int) -> dict[str, float]:
 
 
 def peak_of_this_process(study: Study, arm: str, steps: int, name: str) -> float:
-    """Takes the steps with one trainer; returns the peak resident memory in GB."""
+    """Takes the steps with one trainer; returns the peak resident memory in GiB."""
     with drawn_data(study) as paths, progress(steps, f"memory of {name}") as bar:
         bench = Bench(study, arm, paths, TRAINERS[name])
         batches = bench.batches()
@@ -166,7 +166,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=20, help="to time (%(default)s)")
     parser.add_argument("--prompts", type=int, help="per step, 1 or more (the study's)")
     parser.add_argument("--dtype", choices=DTYPES, help="of the weights (the study's)")
-    parser.add_argument("--memory-of", choices=("stock", "ours"), help="its peak in GB, alone")
+    parser.add_argument("--memory-of", choices=("stock", "ours"), help="its peak in GiB, alone")
     chosen = parser.parse_args(arguments)
     if chosen.prompts is not None and chosen.prompts < 1:
         parser.error(f"--prompts: got {chosen.prompts}; expected 1 or more")

@@ -37,7 +37,7 @@ def phases_of(study: Study, arms: list[str]) -> dict[str, list[str]]:
 
 
 def timed(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
-    """Seconds and peak resident memory in GB of a command.
+    """Seconds and peak resident memory in GiB of a command.
 
     Raises:
         SystemExit: the command failed; the message includes its output.
@@ -100,11 +100,11 @@ def main(arguments: list[str] | None = None) -> None:
             name,
             f"{phase['seconds']:.1f} s",
             f"{phase['run_seconds']:.1f} s" if "run_seconds" in phase else "",
-            f"{phase['peak_gb']:.2f} GB",
+            f"{phase['peak_gb']:.2f} GiB",
         ]
         for name, phase in found.items()
     ]
-    rows.append(["all", f"{minutes:.1f} min", "", f"{peak:.2f} GB"])
+    rows.append(["all", f"{minutes:.1f} min", "", f"{peak:.2f} GiB"])
     report(
         {"minutes": minutes, "peak_gb": peak, "phases": found},
         f"{table(['phase', 'time', 'in run.json', 'peak memory'], rows)}\non {machine()}",

@@ -371,7 +371,7 @@ def test_further_seeds_say_where_the_contrasts_and_learning_are_established() ->
     learned[1] |= {"p_holm": 0.001}
     text = findings.reseeded(found)
     assert f"{{num}}`contrasts.mixture.{pair}.fever.balanced_accuracy|full` on fever" in text
-    assert "on fever, +5.1, \u22122.0, +10.0; " in text
+    assert "on fever, by seed +5.1, \u22122.0, +10.0; " in text
     one, other = (line.split("one sign in all seeds on ")[1] for line in text.splitlines()[:2])
     assert one.startswith("vitaminc.") and other.startswith("fever and climate_fever.")
     assert text.count("It is established on fever, and on no other.") == 1

@@ -455,7 +455,7 @@ def test_training_summarises_its_ends_and_the_rewards_before_and_after(compared)
         "run": "balanced-s0",
     }
     assert training["seconds"]["value"] == 12.5
-    assert training["peak_memory_gb"]["unit"] == "GB"
+    assert training["peak_memory_gb"]["unit"] == "GiB"
 
 
 def test_windows_of_a_short_run_do_not_overlap(study, paths):

