@@ -73,7 +73,8 @@ def measure(study: Study, examples: int, repeats: int) -> dict[str, list[float]]
         warm_start = Paths.of(study).warm_start_of(run)
         policy = load_base(run.model, run.evaluation_prompt, warm_start)
         everything = pd.read_parquet(paths.evaluation)
-        evaluation = everything.sample(min(examples, len(everything)), random_state=0)
+        drawn = everything.sample(min(examples, len(everything)), random_state=0)
+        evaluation = drawn.sort_index()  # as a study has them, each dataset together
         for way in ways.values():  # warm-up: the first pass of a process is slower
             way(policy, evaluation.head(8), run)
         bar.update()
