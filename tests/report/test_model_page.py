@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from factmix.report import model_page
 from factmix.report.sources import Results, committed_results
+from factmix.study.run import PREDICTIONS
+from factmix.training.columns import PROBABILITIES
 
 
 @pytest.fixture
@@ -193,6 +196,26 @@ def test_what_the_warm_start_took_is_said_where_it_is_known(real: Results, tmp_p
     assert f"to {np.mean(losses[-10:]):.2f}, that of the last" in said
     elsewhere = Results(tmp_path, real.content)
     assert model_page.of_warm_start(elsewhere, "real") == {"real-warm-start": ""}
+
+
+def test_equally_probable_labels_of_the_base_model_are_counted(
+    real: Results, tmp_path: Path
+) -> None:
+    said = model_page.of_ties(real, "real")["real-ties"]
+    assert "often equally probable" in said and "of 400 claims of fever" in said
+    answered = pd.read_parquet(real.paths.base / PREDICTIONS)
+    elsewhere = Results(tmp_path, real.content)
+    elsewhere.paths.base.mkdir()
+    columns = list(PROBABILITIES)
+    answered[columns] = [0.5, 0.3, 0.2]
+    answered.to_parquet(elsewhere.paths.base / PREDICTIONS)
+    assert model_page.of_ties(elsewhere, "real") == {"real-ties": ""}
+    of_fever = answered.index[answered["dataset"] == "fever"]
+    answered.loc[of_fever[:3], columns] = [0.4, 0.2, 0.4]
+    answered.to_parquet(elsewhere.paths.base / PREDICTIONS)
+    said = model_page.of_ties(elsewhere, "real")["real-ties"]
+    assert "equally probable: for 3 of 400 claims of fever. The first of NA, PASS and FAIL" in said
+    assert "vitaminc" not in said
 
 
 def test_the_plan_is_said_beside_what_the_study_took(real: Results, tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from factmix.results.numbers import Leaf, duration
 from factmix.results.results_json import result_key
 from factmix.results.statements import DIVERSE
 from factmix.study.labels import LABELS
+from factmix.study.run import PREDICTIONS
+from factmix.training.columns import PROBABILITIES
 
 TABLES = ("says", "learns", "tests")
 FIRST = 5  # steps of training in which the model is nearly the untrained one
@@ -242,6 +244,26 @@ def of_plan(results: Results, prefix: str) -> dict[str, str]:
     took = [results.content["training"][arm]["seconds"]["value"] for arm in results.arms]
     times = (planned["time"]["seconds"], made["wall_seconds"] + sum(took))
     return {f"{prefix}-planned": say("model.md.j2", "planned", *map(duration, times))}
+
+
+def of_ties(results: Results, prefix: str) -> dict[str, str]:
+    """How often labels of the base model are equally probable, and what that leaves open.
+
+    Its most probable label is the first of `LABELS` then. In 16 bits this is no rare case.
+    """
+    answered = pd.read_parquet(results.paths.base / PREDICTIONS)
+    found = {}
+    for name in results.datasets:
+        of = answered[answered["dataset"] == name]
+        probabilities_NL = of[list(PROBABILITIES)].to_numpy()
+        best_NL = probabilities_NL == probabilities_NL.max(axis=1, keepdims=True)
+        last_N = len(LABELS) - 1 - best_NL[:, ::-1].argmax(axis=1)
+        gold = of["gold"].to_numpy()
+        recalls = [float((last_N[gold == label] == i).mean()) for i, label in enumerate(LABELS)]
+        last = {"value": fmean(recalls), "unit": "fraction"}
+        found[name] = {"ties": int((best_NL.sum(axis=1) > 1).sum()), "of": len(of), "last": last}
+    shown = {name: each for name, each in found.items() if each["ties"]}
+    return {f"{prefix}-ties": say("model.md.j2", "ties", shown, LABELS)}
 
 
 def of_unseen(results: Results, prefix: str) -> dict[str, str]:

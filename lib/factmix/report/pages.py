@@ -111,7 +111,7 @@ def real(default: Results, results: Results) -> Files:
     }
     said |= model_page.of_answers(results, tests, "real")
     said |= model_page.of_warm_start(results, "real") | model_page.of_plan(results, "real")
-    said |= model_page.of_unseen(results, "real")
+    said |= model_page.of_ties(results, "real") | model_page.of_unseen(results, "real")
     return _tables(said | tables.of_real(results))
 
 
