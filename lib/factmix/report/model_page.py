@@ -249,7 +249,7 @@ def of_plan(results: Results, prefix: str) -> dict[str, str]:
 def of_ties(results: Results, prefix: str) -> dict[str, str]:
     """How often labels of the base model are equally probable, and what that leaves open.
 
-    Its most probable label is the first of `LABELS` then. In 16 bits this is no rare case.
+    The first of `LABELS` counts as its most probable one then. In 16 bits this is no rare case.
     """
     answered = pd.read_parquet(results.paths.base / PREDICTIONS)
     found = {}
@@ -263,7 +263,7 @@ def of_ties(results: Results, prefix: str) -> dict[str, str]:
         last = {"value": fmean(recalls), "unit": "fraction"}
         found[name] = {"ties": int((best_NL.sum(axis=1) > 1).sum()), "of": len(of), "last": last}
     shown = {name: each for name, each in found.items() if each["ties"]}
-    return {f"{prefix}-ties": say("model.md.j2", "ties", shown, LABELS)}
+    return {f"{prefix}-ties": say("model.md.j2", "ties", shown, LABELS, results.arms[0])}
 
 
 def of_unseen(results: Results, prefix: str) -> dict[str, str]:

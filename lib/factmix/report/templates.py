@@ -143,6 +143,7 @@ def _environment() -> Environment:
         "amount": amount,
         "code": arm_name,
         "metric": METRIC_NAMES.__getitem__,
+        "spoken": lambda metric: METRIC_NAMES[metric].replace("recall ", "recall of "),
         "size": lambda counts: sum(counts.values()),
         "table": tabled,
     }

@@ -86,7 +86,7 @@ def estimate(
 
     @cache
     def tokens(sample: str, instructed: bool, shared_by: int = prompts) -> float:
-        """Of a prompt with one completion, in a batch that shares beginnings."""
+        """Of a prompt with one completion, if so many prompts share what they begin with."""
         prompt = study.prompt.model_copy(update={"instructed": instructed})
         if tokenizer is None or not drawn:
             return prompt.max_tokens + written
