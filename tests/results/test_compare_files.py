@@ -416,12 +416,35 @@ def test_ties_of_rounded_probabilities_are_told_about(tmp_path):
     gold, first, second = scored(labels)
     result = compared(write_scored(tmp_path, labels, gold, first, second))
     (split,) = result["shift_or_learning"]["by_dataset"].values()
-    assert split["tied"] <= len(labels) and "tied" not in as_text(result)
+    assert split["tied_shifted"] <= len(labels) and split["tied"] == {"baseline": 0, "model": 0}
+    assert "tied" not in as_text(result) and "several" not in as_text(result)
     whole = np.eye(3)[first.argmax(axis=1)]
     result = compared(write_scored(tmp_path, labels, gold, whole, second))
     (split,) = result["shift_or_learning"]["by_dataset"].values()
-    assert split["tied"] > 30
-    assert f"all: {split['tied']} of 300 examples of the baseline are tied" in as_text(result)
+    tied = split["tied_shifted"]
+    assert tied > 30 and split["tied"]["baseline"] == 0
+    assert f"all: {tied} of 300 examples of the shifted baseline are tied" in as_text(result)
+
+
+def test_labels_that_are_equally_probable_share_the_answer(tmp_path):
+    labels = ["NA", "PASS", "FAIL"]
+    gold, first, second = scored(labels)
+    coarse = np.round(4 * first) / 4
+    ties = int(((coarse == coarse.max(axis=1, keepdims=True)).sum(axis=1) > 1).sum())
+    result = compared(write_scored(tmp_path, labels, gold, coarse, second))
+    (split,) = result["shift_or_learning"]["by_dataset"].values()
+    assert split["tied"] == {"baseline": ties, "model": 0} and ties > 30
+    said = f"all: {ties} of 300 examples of the baseline have several most probable labels"
+    assert said in as_text(result) and "the first of them" not in as_text(result)
+    # The order of the labels decides nothing.
+    turned = [labels[i] for i in (2, 0, 1)]
+    other = compared(
+        write_scored(tmp_path, turned, gold, coarse[:, [2, 0, 1]], second[:, [2, 0, 1]])
+    )
+    (again,) = other["shift_or_learning"]["by_dataset"].values()
+    for part in ("shift", "learning"):
+        assert again[part]["difference"] == pytest.approx(split[part]["difference"], abs=1e-6)
+    assert again["baseline"] == pytest.approx(split["baseline"])
 
 
 def test_the_most_probable_label_is_the_answer_where_a_file_has_none(tmp_path):

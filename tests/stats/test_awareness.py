@@ -34,12 +34,13 @@ ROWS = [("NA", (8, 1, 1)), ("NA", (2, 5, 3)), ("PASS", (1, 8, 1)), ("FAIL", (4, 
 
 def test_measures_by_hand():
     found = values(ROWS)
-    # p(NA) .1 PASS, right; .2 NA, answered PASS: wrong; .4 FAIL, answered PASS: wrong; .8 NA: wrong
-    each = [0 / 1, 1 / 2, 2 / 3, 3 / 4]
+    # p(NA) .1 PASS, right; .2 NA, answered PASS: wrong; .4 FAIL, as probable as PASS: half wrong;
+    # .8 NA: wrong
+    each = [0 / 1, 1 / 2, 1.5 / 3, 2.5 / 4]
     assert found["aurc"] == pytest.approx(np.mean(each))
     assert found["risk_at_25"] == 0
     assert found["risk_at_50"] == pytest.approx(1 / 2)
-    assert found["risk_at_100"] == pytest.approx(3 / 4)
+    assert found["risk_at_100"] == pytest.approx(2.5 / 4)
     # Of the 2 x 2 pairs of NA and other, .8 beats both and .2 beats .1 only.
     assert found["auroc_na"] == pytest.approx(3 / 4)
     assert found["auroc_pass_fail"] == 1  # 8 to 1 for the PASS, and 1 to 1 for the FAIL
@@ -70,7 +71,7 @@ def test_curve_of_risks_goes_through_those_that_are_measured(rows):
 def test_curve_of_risks_rises_to_that_of_answering_everything():
     gold, tenths = zip(*ROWS, strict=True)
     curve = risks(list(gold), np.array(tenths) / 10, [0.1, 0.3, 0.6, 0.9])
-    assert curve.tolist() == pytest.approx([0, 1 / 2, 2 / 3, 3 / 4])
+    assert curve.tolist() == pytest.approx([0, 1 / 2, 1.5 / 3, 2.5 / 4])
     with pytest.raises(ValueError, match="do not sum to 1"):
         risks(list(gold), np.array(tenths), [1.0])
 

@@ -346,3 +346,36 @@ def test_order_and_names_of_labels_do_not_matter(rows, renaming, random):
         for kind in ("f1", "recall"):
             renamed_key = f"{kind}_{names[label].lower()}"
             assert after[renamed_key] == pytest.approx(before[f"{kind}_{label.lower()}"])
+
+
+def test_a_shared_answer_counts_in_several_cells():
+    gold = ["NA", "PASS", "FAIL"]
+    first = np.array([[0.5, 0, 0.5], [0.25, 0.25, 0.5], [0, 0, 1]])
+    second = ["FAIL", "INVALID", "FAIL"]
+    assert contingency(gold, first).tolist() == [
+        [0.5, 0, 0.5, 0],
+        [0.25, 0.25, 0.5, 0],
+        [0, 0, 1, 0],
+    ]
+    counts = contingency(gold, first, second)
+    assert counts.sum(axis=-1) == pytest.approx(contingency(gold, first))
+    assert counts.sum(axis=-2) == pytest.approx(contingency(gold, second))
+    assert counts[0, 0, 2] == counts[0, 2, 2] == 0.5 and counts[1, 2, 3] == 0.5
+    # two systems agree as far as their shares allow, and a system with itself
+    third = np.array([[0.25, 0.75, 0], [0, 0, 1], [0, 0, 1]])
+    both = contingency(gold, first, third)
+    assert both[0, 0, 0] == 0.25 and both[0, 0, 1] == 0.25 and both[0, 2, 1] == 0.5
+    assert both[1, 2, 2] == 0.5 and both[1, 0, 2] == both[1, 1, 2] == 0.25
+    own = contingency(gold, first, first)
+    assert own.sum() == 3 and own[:, range(4), range(4)].sum() == 3
+
+
+def test_the_interval_of_a_shared_answer_includes_the_lot():
+    gold = ["NA"] * 40 + ["PASS"] * 40 + ["FAIL"] * 40
+    even, sure = np.tile([0.5, 0, 0.5], (120, 1)), np.tile([0.0, 0, 1], (120, 1))
+    settings = {"resamples": 4000, "confidence": 0.95, "rng": np.random.default_rng(0)}
+    gained = bootstrap_gains(contingency(gold, sure, even), **settings)["recall_na"]
+    low, high = gained.interval
+    # as of 40 throws of a coin: half, give or take 1.96 * sqrt(0.25 / 40)
+    assert gained.value == 0.5
+    assert (low, high) == pytest.approx((0.5 - 0.155, 0.5 + 0.155), abs=0.02)

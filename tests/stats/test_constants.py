@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factmix.stats import constants as constants_module
-from factmix.stats.constants import cross_fitted, fit_constants, log_probabilities, match_shares
+from factmix.stats.constants import (
+    cross_fitted,
+    fit_constants,
+    log_probabilities,
+    match_shares,
+    most_probable,
+    tied,
+)
 from factmix.study.labels import LABELS
 
 
@@ -19,25 +26,50 @@ def test_matched_answers_have_the_counts_asked_for_and_the_greatest_total_logit(
     rng = np.random.default_rng(seed)
     logits = rng.normal(size=(examples, 3))
     counts = np.bincount(rng.integers(3, size=examples), minlength=3)
-    constants, answers = match_shares(logits, counts)
-    assert np.bincount(answers, minlength=3).tolist() == counts.tolist()
+    constants, shares = match_shares(logits, counts)
+    assert shares.sum(axis=0) == pytest.approx(counts)
+    assert set(shares.ravel()) <= {0, 1}  # without ties no answer is shared
     best = max(
         logits[np.arange(examples), list(each)].sum()
         for each in itertools.product(range(3), repeat=examples)
         if np.bincount(each, minlength=3).tolist() == counts.tolist()
     )
-    assert logits[np.arange(examples), answers].sum() == pytest.approx(best)
+    assert (logits * shares).sum() == pytest.approx(best)
     # the answers are those of the shifted logits, but for ties
     shifted = logits + constants
-    assert shifted[np.arange(examples), answers] == pytest.approx(shifted.max(axis=1))
+    assert (shifted * shares).sum(axis=1) == pytest.approx(shifted.max(axis=1))
     assert constants[0] == 0
 
 
 def test_matching_its_own_answers_leaves_a_model_alone() -> None:
     logits = log_probabilities(np.random.default_rng(0).dirichlet([1, 1, 1], size=200))
-    own = logits.argmax(axis=1)
-    _, answers = match_shares(logits, np.bincount(own, minlength=3))
-    assert (answers == own).all()
+    own = np.eye(3)[logits.argmax(axis=1)]
+    _, shares = match_shares(logits, own.sum(axis=0))
+    assert (shares == own).all()
+
+
+def test_labels_that_are_equally_probable_share_an_answer() -> None:
+    probabilities = np.array([[0.4, 0.2, 0.4], [0.3, 0.3, 0.3], [0.1, 0.8, 0.1], [0.3, 0.4, 0.3]])
+    logits = log_probabilities(probabilities)
+    shares = most_probable(logits)
+    assert shares.tolist() == [[0.5, 0, 0.5], [1 / 3, 1 / 3, 1 / 3], [0, 1, 0], [0, 1, 0]]
+    assert tied(logits) == 2
+    # a model that is asked for its own answers shares them in the same way
+    assert match_shares(logits, shares.sum(axis=0))[1] == pytest.approx(shares)
+
+
+@pytest.mark.parametrize("nearest", [1, 500])
+def test_examples_that_have_the_same_labels_to_choose_from_share_alike(
+    nearest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants_module, "NEAREST", nearest)
+    # Six examples are between NA and FAIL, with PASS more and less improbable; two are PASS.
+    undecided = [[0.0, -odds, 0.0] for odds in (3.0, 3.0, 4.0, 5.0, 6.0, 7.0)]
+    logits = np.array([*undecided, [-2.0, 0.0, -3.0], [-3.0, 0.0, -2.0]])
+    constants, shares = match_shares(logits, np.array([2, 2, 4]))
+    assert constants[[0, 2]] == pytest.approx([0, 0])
+    assert shares[:6] == pytest.approx(np.tile([1 / 3, 0, 2 / 3], (6, 1)))
+    assert shares[6:].tolist() == [[0, 1, 0], [0, 1, 0]]
 
 
 @given(seed=st.integers(0, 10_000), nearest=st.sampled_from([1, 20]), rounded=st.booleans())
@@ -51,13 +83,12 @@ def test_the_nearest_examples_give_the_constants_of_all(
     counts = rng.multinomial(300, rng.dirichlet([1, 1, 1]))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(constants_module, "NEAREST", nearest)
-        constants, answers = match_shares(logits, counts)
+        constants, shares = match_shares(logits, counts)
     _, of_all = match_shares(logits, counts)
-    rows = np.arange(300)
-    assert np.bincount(answers, minlength=3).tolist() == counts.tolist()
-    assert logits[rows, answers].sum() == pytest.approx(logits[rows, of_all].sum())
+    assert shares == pytest.approx(of_all, abs=1e-4)
+    assert shares.sum(axis=0) == pytest.approx(counts, abs=1e-3)
     shifted = logits + constants
-    assert shifted[rows, answers] == pytest.approx(shifted.max(axis=1))
+    assert (shifted * shares).sum(axis=1) == pytest.approx(shifted.max(axis=1))
 
 
 def test_counts_that_do_not_sum_to_the_examples_are_refused() -> None:

@@ -5,6 +5,7 @@ from scipy import stats
 from factmix.stats import seeds
 from factmix.stats.bootstrap import Estimate, bootstrap_gains, mean_by_t
 from factmix.stats.metrics import contingency
+from factmix.study.labels import ANSWERS
 
 GOLD = ["NA"] * 100 + ["PASS"] * 50 + ["FAIL"] * 50
 WRONG = ["INVALID"] * 200
@@ -225,3 +226,20 @@ def test_a_loss_below_the_margin_is_tested_on_one_side():
     worse = gains(baseline, [GOLD] * 2, margin=0.2)["recall_na"].crossed
     assert worse.p_noninferior > 0.99
     assert gains(arm, baseline)["recall_na"].crossed.p_noninferior is None
+
+
+def test_answers_may_be_shares_of_labels():
+    random = rng(4)
+    answers = [[str(random.choice(ANSWERS)) for _ in GOLD] for _ in range(4)]
+    whole = [np.eye(len(ANSWERS))[[ANSWERS.index(a) for a in each]] for each in answers]
+    assert gains(whole[:2], whole[2:]) == gains(answers[:2], answers[2:])
+    # An example that is half right and half wrong is half of a gain.
+    half = (whole[0] + np.eye(len(ANSWERS))[[ANSWERS.index(g) for g in GOLD]]) / 2
+    base = [answers[2], answers[3]]
+    found = gains([half, half], base)["balanced_accuracy"]
+    ways = [gains([each, each], base)["balanced_accuracy"] for each in (answers[0], GOLD)]
+    assert found.by_seed == pytest.approx(np.mean([each.by_seed for each in ways], axis=0))
+    # labels that a system never gives need no column
+    pair = np.tile([0.5, 0.5], (len(GOLD), 1))
+    assert gains([pair] * 2)["recall_na"].crossed.value == pytest.approx(0.5)
+    assert gains([pair] * 2)["recall_fail"].crossed.value == 0

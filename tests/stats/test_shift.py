@@ -99,3 +99,61 @@ def test_labels_that_are_no_examples_gold_label_are_answers_all_the_same(
     after = _shifted(before, [-9.0, 0.0, 0.0])  # no longer says NA
     total, shift, learning = _split(gold, before, after)
     assert total == shift > 0.1 and learning == 0
+
+
+def _rounded(probabilities: np.ndarray) -> np.ndarray:
+    """In quarters, so that labels are often equally probable."""
+    return np.round(4 * probabilities) / 4
+
+
+def test_the_order_of_equally_probable_labels_decides_nothing(
+    invented: tuple[np.ndarray, np.ndarray],
+) -> None:
+    gold, before = invented
+    after = _shifted(before, [0.0, 0.5, -0.5])
+    settings = {"resamples": 200, "confidence": 0.95}
+    found = []
+    for order in ([0, 1, 2], [2, 1, 0], [1, 2, 0]):
+        found.append(
+            shift_or_learning(
+                gold.tolist(),
+                _rounded(before)[:, order],
+                _rounded(after)[:, order],
+                rng=np.random.default_rng(0),
+                labels=[LABELS[i] for i in order],
+                **settings,
+            )
+        )
+    for each in found[1:]:
+        for name in ("before", "agreement", "agreement_unshifted"):
+            assert getattr(each, name) == pytest.approx(getattr(found[0], name), abs=1e-6)
+        for name in ("total", "shift", "learning"):
+            of, first = getattr(each, name), getattr(found[0], name)
+            assert of.value == pytest.approx(first.value, abs=1e-6)
+    # half of the claims with two equally probable labels, one of which is right, are right
+    share = _rounded(before) == _rounded(before).max(axis=1, keepdims=True)
+    right = (share / share.sum(axis=1, keepdims=True))[
+        np.arange(len(gold)), [LABELS.index(each) for each in gold]
+    ]
+    recalls = [right[gold == label].mean() for label in map(str, LABELS)]
+    assert found[0].before == pytest.approx(np.mean(recalls))
+    assert 0.05 < np.mean((right > 0) & (right < 1)) < 0.5
+
+
+def test_a_model_with_equally_probable_labels_does_not_differ_from_itself(
+    invented: tuple[np.ndarray, np.ndarray],
+) -> None:
+    gold, before = invented
+    found = shift_or_learning(
+        gold.tolist(),
+        _rounded(before),
+        _rounded(before),
+        resamples=200,
+        confidence=0.95,
+        rng=np.random.default_rng(0),
+    )
+    assert found.total.value == 0 and found.total.interval == (0, 0)
+    assert found.agreement_unshifted == pytest.approx(1)
+    for part in (found.shift, found.learning):
+        assert part.value == pytest.approx(0, abs=1e-6)
+    assert found.agreement == pytest.approx(1, abs=1e-6)

@@ -18,6 +18,7 @@ from factmix.results.model_card import AIMS, BLOCKING
 from factmix.results.numbers import Leaf, duration
 from factmix.results.results_json import result_key
 from factmix.results.statements import DIVERSE
+from factmix.stats.constants import log_probabilities, tied
 from factmix.study.labels import LABELS
 from factmix.study.run import PREDICTIONS
 from factmix.training.columns import PROBABILITIES
@@ -247,23 +248,15 @@ def of_plan(results: Results, prefix: str) -> dict[str, str]:
 
 
 def of_ties(results: Results, prefix: str) -> dict[str, str]:
-    """How often labels of the base model are equally probable, and what that leaves open.
-
-    The first of `LABELS` counts as its most probable one then. In 16 bits this is no rare case.
-    """
+    """How often labels of the base model are equally probable, in a sentence; "" where never."""
     answered = pd.read_parquet(results.paths.base / PREDICTIONS)
     found = {}
     for name in results.datasets:
         of = answered[answered["dataset"] == name]
-        probabilities_NL = of[list(PROBABILITIES)].to_numpy()
-        best_NL = probabilities_NL == probabilities_NL.max(axis=1, keepdims=True)
-        last_N = len(LABELS) - 1 - best_NL[:, ::-1].argmax(axis=1)
-        gold = of["gold"].to_numpy()
-        recalls = [float((last_N[gold == label] == i).mean()) for i, label in enumerate(LABELS)]
-        last = {"value": fmean(recalls), "unit": "fraction"}
-        found[name] = {"ties": int((best_NL.sum(axis=1) > 1).sum()), "of": len(of), "last": last}
+        ties = tied(log_probabilities(of[list(PROBABILITIES)].to_numpy()))
+        found[name] = {"ties": ties, "of": len(of)}
     shown = {name: each for name, each in found.items() if each["ties"]}
-    return {f"{prefix}-ties": say("model.md.j2", "ties", shown, LABELS, results.arms[0])}
+    return {f"{prefix}-ties": say("model.md.j2", "ties", shown)}
 
 
 def of_unseen(results: Results, prefix: str) -> dict[str, str]:

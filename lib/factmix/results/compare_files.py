@@ -6,17 +6,16 @@ from typing import Any
 import numpy as np
 
 from factmix.results.numbers import in_terminal, p_cell, probability
-from factmix.results.prediction_files import WRONG, Pairs
+from factmix.results.prediction_files import MOST_PROBABLE, WRONG, Pairs
 from factmix.results.prediction_tables import listed, shown
 from factmix.results.results_json import correct
 from factmix.stats import paired_tests
 from factmix.stats.bootstrap import bootstrap_gains
-from factmix.stats.constants import log_probabilities
-from factmix.stats.metrics import Floats, contingency, metrics
+from factmix.stats.constants import log_probabilities, tied
+from factmix.stats.metrics import contingency, metrics
 from factmix.stats.shift import separation, shift_or_learning
 from factmix.study.labels import LABELS, Label
 
-TIE = 1e-9  # nats
 MANY = 0.02  # of the examples, tied
 
 
@@ -128,8 +127,9 @@ def learned(pairs: Pairs, resamples: int, confidence: float, seed: int) -> dict[
         by_dataset: the dataset, or "all" where the files do not say -> n; baseline and model
         (balanced accuracy), shift and learning (difference, ci, p, p_holm over datasets, at_floor),
         constants (label -> nats), agreement (share of the examples that the model and the shifted
-        baseline answer alike), separation (of the baseline, of the model), and tied (how many
-        examples the constants leave with two labels as probable as each other);
+        baseline answer alike), separation (of the baseline, of the model), tied (how many examples
+        of the baseline, of the model have several labels as probable as each other, which then
+        share the answer), and tied_shifted (the same of the shifted baseline);
         without: how many pairs are left out, as a probability is missing or their dataset has one
         gold label.
     """
@@ -168,7 +168,11 @@ def learned(pairs: Pairs, resamples: int, confidence: float, seed: int) -> dict[
             },
             "constants": dict(zip(pairs.probable, split.constants.tolist(), strict=True)),
             "agreement": split.agreement,
-            "tied": tied(first, split.constants),
+            "tied": {
+                system: tied(log_probabilities(each))
+                for system, each in (("baseline", first), ("model", second))
+            },
+            "tied_shifted": tied(log_probabilities(first) + split.constants),
             "separation": {
                 system: separation(truth, each, pairs.probable)
                 for system, each in (("baseline", first), ("model", second))
@@ -182,17 +186,6 @@ def learned(pairs: Pairs, resamples: int, confidence: float, seed: int) -> dict[
         "by_dataset": by_dataset,
         "without": len(gold) - sum(found["n"] for found in by_dataset.values()),
     }
-
-
-def tied(probabilities_NL: Floats, constants_L: Floats) -> int:
-    """How many examples have two labels as probable as each other once constants are added.
-
-    Which of the two they are answered with nothing decides, so that more of them than there are
-    labels, as among probabilities that are rounded to 0 and 1, count as learned when they are not.
-    """
-    shifted_NL = log_probabilities(probabilities_NL) + constants_L
-    lead_N = np.diff(np.partition(shifted_NL, -2, axis=1)[:, -2:], axis=1)
-    return int((lead_N < TIE).sum())
 
 
 def as_text(result: dict[str, Any]) -> str:
@@ -229,12 +222,13 @@ def as_text(result: dict[str, Any]) -> str:
             f"{_p(shift['p'])}"
         )
     if result["shift_or_learning"]:
-        lines += ["", *_learned(result["shift_or_learning"], confidence)]
+        lines += ["", *_learned(result, confidence)]
     return "\n".join([*lines, "", *_read(result)])
 
 
-def _learned(split: dict[str, Any], confidence: float) -> list[str]:
+def _learned(result: dict[str, Any], confidence: float) -> list[str]:
     """The table of shift and learning, and how well log-odds separate labels."""
+    split = result["shift_or_learning"]
     found, left_out = split["by_dataset"], split["without"]
     names = {dataset: shown(dataset) for dataset in found}
     width = max(9, *map(len, names.values())) + 1
@@ -259,10 +253,19 @@ def _learned(split: dict[str, Any], confidence: float) -> list[str]:
         for dataset, row in found.items()
     ]
     for dataset, row in found.items():
-        if row["tied"] > MANY * row["n"]:
+        many = MANY * row["n"]
+        for system, tied_ones in row["tied"].items():
+            if tied_ones > many:
+                lines.append(
+                    f"{names[dataset]}: {tied_ones:,} of {row['n']:,} examples of the {system} have"
+                    " several most probable labels, which share the answer here"
+                )
+                if result["read"][system]["columns"]["predicted"] == MOST_PROBABLE:
+                    lines.append("(in the tables above, the first of them is the answer)")
+        if row["tied_shifted"] > many:
             lines += [
-                f"{names[dataset]}: {row['tied']:,} of {row['n']:,} examples of the baseline are"
-                " tied between labels",
+                f"{names[dataset]}: {row['tied_shifted']:,} of {row['n']:,} examples of the shifted"
+                " baseline are tied between labels",
                 "(rounded probabilities?), and what counts as learning on them may be none",
             ]
     if left_out:

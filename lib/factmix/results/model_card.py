@@ -17,13 +17,13 @@ import pandas as pd
 from factmix.data.shortcuts import shortcuts
 from factmix.results.results_json import leaf
 from factmix.stats.bootstrap import Estimate, bootstrap_gains
-from factmix.stats.constants import cross_fitted
-from factmix.stats.metrics import contingency, metrics
+from factmix.stats.constants import cross_fitted, log_probabilities, most_probable
+from factmix.stats.metrics import Answered, Floats, contingency, metrics
 from factmix.stats.shift import discrimination, shift_or_learning
 from factmix.study.labels import ANSWERS, LABELS, Label
 from factmix.study.run import BASE
 from factmix.study.spec import Study
-from factmix.training.columns import PROBABILITIES, most_probable
+from factmix.training.columns import PROBABILITIES
 
 if TYPE_CHECKING:
     from factmix.training.policy import Policy
@@ -91,9 +91,9 @@ def card(policy: "Policy", development: pd.DataFrame, study: Study) -> pd.DataFr
             "n": len(own),
             **{f"recall_{each}": float(answered[f"recall_{each.lower()}"]) for each in LABELS},
             "balanced_accuracy": float(answered["balanced_accuracy"]),
-            "most_probable": _balanced(gold, most_probable(own)),
+            "most_probable": _balanced(gold, _most_probable(own)),
             "with_constants": _balanced(gold, _with_constants(own)),
-            "instructed": _balanced(gold, most_probable(asked_more[mine])),
+            "instructed": _balanced(gold, _most_probable(asked_more[mine])),
             **discrimination(gold, own[list(PROBABILITIES)].to_numpy()),
             "format_rate": float(sampled["format_valid"][mine].mean()),
             **_shares(own, ""),
@@ -205,7 +205,7 @@ def gained(
             **_bootstrap(study),
         )
         over = bootstrap_gains(
-            contingency(gold, _with_constants(first), most_probable(second)), **_bootstrap(study)
+            contingency(gold, _with_constants(first), _most_probable(second)), **_bootstrap(study)
         )
         rows[dataset] = {
             "shift": split.shift,
@@ -358,7 +358,12 @@ def _with_constants(answered: pd.DataFrame) -> list[str]:
     return [str(LABELS[i]) for i in chosen_N]
 
 
-def _balanced(gold: list[str], answers: list[str]) -> float:
+def _most_probable(answered: pd.DataFrame) -> Floats:
+    """The most probable label of each answer; several share it."""
+    return most_probable(log_probabilities(answered[list(PROBABILITIES)].to_numpy()))
+
+
+def _balanced(gold: list[str], answers: Answered) -> float:
     return float(metrics(contingency(gold, answers))["balanced_accuracy"])
 
 

@@ -16,6 +16,7 @@ from factmix.results.answers import Answers, read_answers, reference_of
 from factmix.results.contrasts import base_of, contrasted
 from factmix.results.of_training import DOSE_METRICS, TRAJECTORY_METRICS
 from factmix.results.results_json import add_holm, leaf, result_key
+from factmix.stats.metrics import Answered, Floats
 from factmix.stats.seeds import seed_gains
 from factmix.stats.shift import shifted_answers
 from factmix.study.labels import INVALID
@@ -158,24 +159,20 @@ def _learning_over_seeds(
 ) -> dict[str, Any]:
     """The total change of balanced accuracy over the base model, shift, and learning."""
     assert base.probabilities is not None
-    split: list[dict[str, list[str]]] = []
+    split: list[dict[str, Floats]] = []
     for each in given:
         assert each.probabilities is not None
         split.append(shifted_answers(base.probabilities, each.probabilities)[1])
 
-    def answered(name: str) -> list[Answers]:
-        return [
-            replace(each, predicted=answers[name])
-            for each, answers in zip(given, split, strict=True)
-        ]
+    def gained(first: str, second: str) -> dict[str, Any]:
+        before, after = ([of[name] for of in split] for name in (first, second))
+        found: dict[str, Any] = _gains(study, base, before, after, arm)["balanced_accuracy"]
+        return found
 
     return {
-        share: _over_seeds(study, answered(first), answered(second), arm)["balanced_accuracy"]
-        for share, (first, second) in {
-            "total": ("before", "after"),
-            "shift": ("before", "shifted"),
-            "learning": ("shifted", "after"),
-        }.items()
+        "total": gained("before", "after"),
+        "shift": gained("before", "shifted"),
+        "learning": gained("shifted", "after"),
     }
 
 
@@ -183,12 +180,24 @@ def _over_seeds(
     study: Study, first: list[Answers], second: list[Answers], arm: str
 ) -> dict[str, Any]:
     """For each metric, the gain of the second system, an arm, over the first on one dataset."""
+    before, after = ([each.predicted for each in system] for system in (first, second))
+    return _gains(study, second[0], before, after, arm)
+
+
+def _gains(
+    study: Study,
+    claims: Answers,
+    first: Sequence[Answered],
+    second: Sequence[Answered],
+    arm: str,
+) -> dict[str, Any]:
+    """For each metric, the gain of the second answers to these claims over the first, by seed."""
     seeds = len(study.seeds)
     gains = seed_gains(
-        second[0].gold,
-        [one.predicted for one in first],
-        [two.predicted for two in second],
-        groups=second[0].groups,
+        claims.gold,
+        first,
+        second,
+        groups=claims.groups,
         confidence=study.statistics.confidence,
         margin=study.statistics.margin,
     )

@@ -19,7 +19,7 @@ import pandas as pd
 
 from factmix.results.answers import Answers, CompareError
 from factmix.results.results_json import correct, established, leaf, result_key
-from factmix.stats.metrics import Floats
+from factmix.stats.metrics import Floats, indices_in
 from factmix.stats.seeds import FEWEST, CrossedContrast, Part, crossed_contrast
 from factmix.stats.shift import shifted_answers
 from factmix.study.labels import LABELS, Label
@@ -168,6 +168,7 @@ def claims_of(
 ) -> Claims:
     """What runs that differ in their mixture, from `families`, do on a dataset."""
     base = by_seed[0]["base"][dataset]
+    gold_N = indices_in(LABELS, base.gold, "gold label")
     values: dict[tuple[str, str], Floats] = {}
     for mixture, run in runs.items():
         changes, learned = [], []
@@ -175,7 +176,7 @@ def claims_of(
             given = systems[run.arm][dataset]
             assert base.probabilities is not None and given.probabilities is not None
             answers = shifted_answers(base.probabilities, given.probabilities)[1]
-            right = {name: _right(base.gold, each) for name, each in answers.items()}
+            right = {name: each[np.arange(len(gold_N)), gold_N] for name, each in answers.items()}
             changes.append(right["after"] - right["before"])
             learned.append(right["after"] - right["shifted"])
         values["change", mixture] = np.stack(changes)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from factmix.stats.bootstrap import Estimate, percentiles, proportion, strata_of
+from factmix.stats.constants import log_probabilities, most_probable
 from factmix.stats.metrics import Floats, indices_in
 from factmix.study.labels import LABELS, Label
 
@@ -172,10 +173,11 @@ class _Measures:
         order: indices that sort the examples by p(NA), from low to high.
         starts: positions, in that order, at which a new value of p(NA) starts.
         is_na: gold is NA, in that order.
-        wrong: the more probable of PASS and FAIL is not the gold label, in that order.
+        wrong: the more probable of PASS and FAIL is not the gold label, in that order; of equal
+            ones half.
         squares: squared distance of the probabilities from the gold label.
         top: probability of the most probable label.
-        right: that label is the gold label.
+        right: that label is the gold label; of several its share.
         in_bin: shape (N, K): 1 in the bin of equal mass that `top` belongs to.
         verdicts: indices that sort the examples whose gold is a verdict by the odds of PASS against
             FAIL, from low to high.
@@ -199,7 +201,6 @@ class _Measures:
     def of(cls, gold_N: npt.NDArray[np.intp], probabilities_NL: Floats) -> "_Measures":
         p_na = probabilities_NL[:, NA]
         order = np.argsort(p_na, kind="stable")
-        forced = np.where(probabilities_NL[:, PASS] >= probabilities_NL[:, FAIL], PASS, FAIL)
         top = probabilities_NL.max(axis=1)
         # The edges are quantiles, so that examples of equal confidence share a bin.
         edges = np.unique(np.quantile(top, np.linspace(0, 1, BINS + 1)[1:-1]))
@@ -209,16 +210,19 @@ class _Measures:
         share = np.divide(
             probabilities_NL[:, PASS], decided, out=np.full(len(decided), 0.5), where=decided > 0
         ).round(12)
+        passed_N = (1 + np.sign(share - 0.5)) / 2  # where NA is no answer
+        forced_right_N = (gold_N == PASS) * passed_N + (gold_N == FAIL) * (1 - passed_N)
+        right_NL = most_probable(log_probabilities(probabilities_NL))
         verdicts = np.flatnonzero(gold_N != NA)
         verdicts = verdicts[np.argsort(share[verdicts], kind="stable")]
         return cls(
             order=order,
             starts=np.flatnonzero(np.diff(p_na[order], prepend=-1.0)),
             is_na=(gold_N == NA)[order].astype(float),
-            wrong=(forced != gold_N)[order].astype(float),
+            wrong=1 - forced_right_N[order],
             squares=((probabilities_NL - np.eye(len(LABELS))[gold_N]) ** 2).sum(axis=1),
             top=top,
-            right=(probabilities_NL.argmax(axis=1) == gold_N).astype(float),
+            right=right_NL[np.arange(len(gold_N)), gold_N],
             in_bin=np.eye(len(edges) + 1)[inside],
             verdicts=verdicts,
             verdict_starts=np.flatnonzero(np.diff(share[verdicts], prepend=-1.0)),
@@ -271,7 +275,7 @@ class _Measures:
                 n=int(inside.sum()),
                 confidence=float(self.top[inside].mean()),
                 accuracy=proportion(
-                    int(self.right[inside].sum()), int(inside.sum()), confidence=confidence
+                    float(self.right[inside].sum()), int(inside.sum()), confidence=confidence
                 ),
             )
             for inside in (self.in_bin.T > 0)

@@ -114,7 +114,7 @@ def resample(
     """Bootstrap tables: as many examples as there are, drawn with replacement.
 
     Args:
-        counts: shape (L, ...).
+        counts: shape (L, ...). Of an answer that is shared, one is drawn anew in each resample.
         resamples: B.
         rng: the source of randomness.
         stratified: keep the count of each gold label, because the evaluation set was drawn with
@@ -125,7 +125,7 @@ def resample(
     """
     strata = counts if stratified else counts[None]
     draws = [
-        rng.multinomial(total := int(row.sum()), row.ravel() / max(total, 1), size=resamples)
+        rng.multinomial(round(total := row.sum()), row.ravel() / max(total, 1), size=resamples)
         for row in strata
     ]
     tables: Counts = np.stack(draws, axis=1).reshape(resamples, *counts.shape)
@@ -293,7 +293,7 @@ def _tested(
     return tested
 
 
-def proportion(count: int, total: int, *, confidence: float) -> Estimate:
+def proportion(count: float, total: int, *, confidence: float) -> Estimate:
     """A share of independent examples with its Wilson interval."""
     low, high = proportion_confint(count, total, alpha=1 - confidence, method="wilson")
     return Estimate(count / total, (float(low), float(high)))

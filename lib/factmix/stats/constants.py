@@ -7,12 +7,14 @@ answered uniformly. Here they match given answer shares, or gold labels of other
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy import sparse
 from scipy.optimize import linprog, minimize
-from scipy.special import logsumexp
+from scipy.special import logsumexp, softmax
 from sklearn.model_selection import GroupKFold
 
 from factmix.stats.metrics import Floats, indices_in
@@ -22,6 +24,8 @@ LEAST = 1e-12  # of the most probable label's: an impossible label, so that loga
 FOLDS = 10
 NEAREST = 500  # examples for which constants are first matched exactly
 WIDTHS = (1.0, 0.1, 0.01)  # nats, of the softmaxes that come near an argmax
+TIE = 1e-9  # nats, within which two labels are equally probable
+ROUNDING = 1e-9  # of an example, in sums of shares
 
 
 def log_probabilities(probabilities_NL: Floats) -> Floats:
@@ -33,6 +37,27 @@ def log_probabilities(probabilities_NL: Floats) -> Floats:
     highest_N1 = np.max(probabilities_NL, axis=1, keepdims=True)
     logs: Floats = np.log(np.clip(probabilities_NL / highest_N1, LEAST, None))
     return logs
+
+
+def most_probable(logits_NL: Floats) -> Floats:
+    """The share of each label in the answers, shape (N, L): several that are highest share alike.
+
+    Args:
+        logits_NL: such as `log_probabilities`. Those within `TIE` count as equal.
+    """
+    highest_NL = _highest(logits_NL)
+    shares_NL: Floats = highest_NL / highest_NL.sum(axis=1, keepdims=True)
+    return shares_NL
+
+
+def tied(logits_NL: Floats) -> int:
+    """How many examples have several labels that are highest."""
+    return int((_highest(logits_NL).sum(axis=1) > 1).sum())
+
+
+def _highest(logits_NL: Floats) -> npt.NDArray[np.bool_]:
+    highest_NL: npt.NDArray[np.bool_] = logits_NL >= logits_NL.max(axis=1, keepdims=True) - TIE
+    return highest_NL
 
 
 def cross_fitted(
@@ -80,9 +105,7 @@ def fit_constants(logits_NL: Floats, gold_N: npt.NDArray[np.intp]) -> Floats:
     return constants_L
 
 
-def match_shares(
-    logits_NL: Floats, counts_L: npt.NDArray[np.intp]
-) -> tuple[Floats, npt.NDArray[np.intp]]:
+def match_shares(logits_NL: Floats, counts_L: npt.NDArray[Any]) -> tuple[Floats, Floats]:
     """Constants with which each label is the highest of the shifted logits as often as asked.
 
     Only the examples whose two highest shifted logits are nearest decide the last digits of the
@@ -91,64 +114,104 @@ def match_shares(
 
     Args:
         logits_NL: finite.
-        counts_L: how often each label shall be the answer; they sum to N.
+        counts_L: how often each label shall be the answer; they sum to N. Answers that several
+            labels share make fractions of them.
 
     Returns:
-        the constants (L,), 0 for the first label, and the answers (N,). Where shifted logits are
-        equal, the answers are those that make the counts right.
+        the constants (L,), 0 for the first label, and the share of each label in the answers,
+        (N, L). Where shifted logits are equal, the shares are those that make the counts right,
+        alike for all examples with the same labels to choose from.
     """
-    examples, labels = logits_NL.shape
-    if counts_L.sum() != examples or counts_L.min() < 0:
+    examples = len(logits_NL)
+    if abs(counts_L.sum() - examples) > ROUNDING * examples or counts_L.min() < 0:
         raise ValueError(
             f"counts {counts_L.tolist()} for {examples} examples; expected counts that sum to"
             f" {examples}"
         )
     shifted_NL = logits_NL + _nearly_matching(logits_NL, counts_L)
     lead_N = np.diff(np.partition(shifted_NL, -2, axis=1)[:, -2:], axis=1)[:, 0]
-    order_N, answers_N, nearest = lead_N.argsort(), shifted_NL.argmax(axis=1), NEAREST
+    order_N, shares_NL, nearest = lead_N.argsort(), most_probable(shifted_NL), NEAREST
     while True:
         near, far = order_N[:nearest], order_N[nearest:]
-        left_L = counts_L - np.bincount(answers_N[far], minlength=labels)
+        left_L = counts_L - shares_NL[far].sum(axis=0)
         if left_L.min() >= 0:
-            constants_L, near_answers = _exactly_matching(logits_NL[near], left_L)
-            if np.array_equal((logits_NL[far] + constants_L).argmax(axis=1), answers_N[far]):
-                answers_N[near] = near_answers
-                return constants_L, answers_N
+            constants_L, of_near = _exactly_matching(logits_NL[near], left_L)
+            moved_NL = logits_NL + constants_L
+            if not tied(moved_NL[far]) and (most_probable(moved_NL[far]) == shares_NL[far]).all():
+                shares_NL[near] = of_near
+                return constants_L, _alike(moved_NL, shares_NL)
         nearest *= 4
 
 
-def _nearly_matching(logits_NL: Floats, counts_L: npt.NDArray[np.intp]) -> Floats:
+def _nearly_matching(logits_NL: Floats, counts_L: npt.NDArray[Any]) -> Floats:
     """Constants whose softmax, ever steeper, gives each label as often as asked on average."""
-    shares_L = np.clip(counts_L, 0.5, None) / np.clip(counts_L, 0.5, None).sum()
-    constants_L = np.zeros(len(counts_L))
+    at_least_L, constants_L = np.clip(counts_L, 0.5, None), np.zeros(len(counts_L))
     for width in WIDTHS:
-
-        def loss(given_L: Floats, width: float = width) -> tuple[float, Floats]:
-            scaled_NL = (logits_NL + given_L) / width
-            total_N1 = logsumexp(scaled_NL, axis=1, keepdims=True)
-            value = width * float(total_N1.mean()) - float(shares_L @ given_L)
-            return value, np.exp(scaled_NL - total_N1).mean(axis=0) - shares_L
-
-        constants_L = minimize(loss, constants_L, jac=True, method="BFGS").x
+        constants_L = _softly_matching(logits_NL, at_least_L, constants_L, width=width)
     return constants_L
 
 
-def _exactly_matching(
-    logits_NL: Floats, counts_L: npt.NDArray[np.intp]
-) -> tuple[Floats, npt.NDArray[np.intp]]:
-    """`match_shares` in one linear program.
+def _softly_matching(
+    logits_NL: Floats,
+    counts_L: npt.NDArray[Any],
+    start_L: Floats,
+    *,
+    width: float = 1.0,
+    tolerance: float = 1e-5,
+) -> Floats:
+    """Constants whose softmax of this width gives the labels in this proportion on average."""
+    shares_L = counts_L / counts_L.sum()
+
+    def loss(given_L: Floats) -> tuple[float, Floats]:
+        scaled_NL = (logits_NL + given_L) / width
+        total_N1 = logsumexp(scaled_NL, axis=1, keepdims=True)
+        value = width * float(total_N1.mean()) - float(shares_L @ given_L)
+        return value, np.exp(scaled_NL - total_N1).mean(axis=0) - shares_L
+
+    found: Floats = minimize(loss, start_L, jac=True, method="BFGS", tol=tolerance).x
+    return found
+
+
+def _exactly_matching(logits_NL: Floats, counts_L: npt.NDArray[Any]) -> tuple[Floats, Floats]:
+    """`match_shares` in one linear program; which of several equal examples has a label is open.
 
     Among all answers with these counts, those by shifted logits have the greatest total logit. So
-    the answers solve an assignment problem, and the constants are its dual variables.
+    the answers solve a transport problem, and the constants are its dual variables. Examples with
+    the same logits are one row D of it.
     """
-    examples, labels = logits_NL.shape
-    each_example = sparse.kron(sparse.eye(examples), np.ones((1, labels)))
-    each_label = sparse.kron(np.ones((1, examples)), sparse.eye(labels))
+    table = pd.DataFrame(logits_NL)
+    row_N = table.groupby([*table], sort=False).ngroup().to_numpy()
+    logits_DL, times_D = table.drop_duplicates().to_numpy(), np.bincount(row_N)
+    rows, labels = logits_DL.shape
+    each_row = sparse.kron(sparse.eye(rows), np.ones((1, labels)))
+    each_label = sparse.kron(np.ones((1, rows)), sparse.eye(labels))
+    counts_L = counts_L * (len(logits_NL) / counts_L.sum())  # equal to the last digit
     solved = linprog(
-        -logits_NL.ravel(),
-        A_eq=sparse.vstack([each_example, each_label]).tocsr(),
-        b_eq=np.concatenate([np.ones(examples), counts_L]),
-        method="highs-ds",  # ends in a vertex, where every example has one label
+        -logits_DL.ravel(),
+        A_eq=sparse.vstack([each_row, each_label]).tocsr(),
+        b_eq=np.concatenate([times_D, counts_L]),
+        method="highs-ds",  # ends in a vertex, where nearly all rows have one label
     )
-    constants = solved.eqlin.marginals[examples:]
-    return constants - constants[0], solved.x.reshape(examples, labels).argmax(axis=1)
+    constants = solved.eqlin.marginals[rows:]
+    given_DL = solved.x.reshape(rows, labels) / times_D[:, None]
+    return constants - constants[0], given_DL[row_N]
+
+
+def _alike(logits_NL: Floats, shares_NL: Floats) -> Floats:
+    """The shares of the greatest entropy, of all that are shares of highest labels in these counts.
+
+    They are odds of the labels, the same for all examples, among those that are highest.
+    """
+    highest_NL, alike_NL = _highest(logits_NL), shares_NL.copy()
+    undecided_N = highest_NL.sum(axis=1) > 1
+    for labels_L in np.unique(highest_NL[undecided_N], axis=0):
+        same_N = (highest_NL == labels_L).all(axis=1)
+        alike_NL[same_N] = shares_NL[same_N].mean(axis=0)
+    if alike_NL.max(axis=1).min() < 1 - ROUNDING:
+        possible_NL = np.where(highest_NL[undecided_N], 0.0, -np.inf)
+        counts_L = alike_NL[undecided_N].sum(axis=0)
+        odds_L = _softly_matching(
+            possible_NL, counts_L, np.zeros(len(counts_L)), tolerance=ROUNDING
+        )
+        alike_NL[undecided_N] = softmax(possible_NL + odds_L, axis=1)
+    return alike_NL

@@ -3,10 +3,14 @@
 Axis suffixes: L gold label (3, order of `LABELS`), A answer (4, order of `ANSWERS`, INVALID last),
 G group of examples. Where a function takes `labels`, other tasks have their own: the first answers
 are then these labels in the same order, and any further answers are wrong.
+
+An answer can be shared among labels, as where several are equally probable: an example then counts
+in several cells of a table, in each with its share.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +20,8 @@ from factmix.study.labels import ANSWERS, LABELS
 
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+# Of one system: the answer of each example, or the share of each answer in it, shape (N, A).
+Answered = Sequence[str] | Floats
 
 
 def metric_names(labels: Sequence[str]) -> tuple[str, ...]:
@@ -36,7 +42,7 @@ METRIC_MEANINGS: dict[str, str] = {
 
 def contingency(
     gold: Sequence[str],
-    *answers: Sequence[str],
+    *answers: Answered,
     labels: Sequence[str] = LABELS,
     possible: Sequence[str] = ANSWERS,
 ) -> Counts:
@@ -44,18 +50,20 @@ def contingency(
 
     Args:
         gold: the gold label of each example.
-        answers: for each system, its answers in the same order.
+        answers: for each system, its answers in the same order; of at most two, see `cells_of`.
         labels: what a gold label can be.
         possible: what an answer can be: the labels first.
 
     Returns:
-        counts of shape (L, A) for one system, (L, A, A) for two, and so on.
+        counts of shape (L, A) for one system, (L, A, A) for two; floats where answers are shared.
 
     Raises:
         ValueError: a gold label or an answer is none of these, or lengths differ.
     """
-    counts = np.zeros((len(labels), *(len(possible) for _ in answers)), dtype=np.int64)
-    np.add.at(counts, cells_of(gold, *answers, labels=labels, possible=possible), 1)
+    cells = cells_of(gold, *answers, labels=labels, possible=possible)
+    shape = (len(labels), *(len(possible) for _ in answers))
+    counts = np.zeros(shape, dtype=cells.weight.dtype)
+    np.add.at(counts, cells.indices, cells.weight)
     return counts
 
 
@@ -65,17 +73,35 @@ def grouped_contingency(
     """`contingency` of each group: shape (G, L, A, ...), in the order of the sorted names."""
     codes, names = pd.factorize(np.asarray(groups, dtype=object), sort=True)
     counts = np.zeros((len(names), len(LABELS), *(len(ANSWERS) for _ in answers)), dtype=np.int64)
-    np.add.at(counts, (codes, *cells_of(gold, *answers)), 1)
+    np.add.at(counts, (codes, *cells_of(gold, *answers).indices), 1)
     return counts
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Where examples are counted in a table gold x answer, or gold x first x second answer.
+
+    Attributes:
+        example: of each count, the example.
+        indices: its cell: an array for each axis of the table.
+        weight: the share of the example that is counted there; 1 unless answers are shared.
+    """
+
+    example: npt.NDArray[np.intp]
+    indices: tuple[npt.NDArray[np.intp], ...]
+    weight: npt.NDArray[Any]
 
 
 def cells_of(
     gold: Sequence[str],
-    *answers: Sequence[str],
+    *answers: Answered,
     labels: Sequence[str] = LABELS,
     possible: Sequence[str] = ANSWERS,
-) -> tuple[npt.NDArray[np.intp], ...]:
-    """For each example the indices of its cell in the table that `contingency` counts.
+) -> Cells:
+    """The cells of the table that `contingency` counts.
+
+    Two systems' shares of the same example agree as far as they can: what both give to a label is
+    one cell. So a system agrees with itself. The rest of both is combined as if independent.
 
     Raises:
         ValueError: a gold label or an answer is none of these, or lengths differ.
@@ -83,13 +109,42 @@ def cells_of(
     if any(len(given) != len(gold) for given in answers):
         lengths = ", ".join(str(len(given)) for given in answers)
         raise ValueError(f"{len(gold)} gold labels, but {lengths} answers; expected as many")
-    return (
-        indices_in(labels, gold, "gold label"),
-        *(indices_in(possible, given, "answer") for given in answers),
-    )
+    gold_N = indices_in(labels, gold, "gold label")
+    if not any(map(_shared, answers)):
+        indices = [indices_in(possible, given, "answer") for given in answers]
+        return Cells(np.arange(len(gold)), (gold_N, *indices), np.ones(len(gold), dtype=np.int64))
+    shares = [_shares(given, possible) for given in answers]
+    of_each = shares[0] if len(shares) == 1 else _joint(*shares)
+    example, *indices = np.nonzero(of_each)
+    return Cells(example, (gold_N[example], *indices), of_each[of_each > 0])
 
 
-def indices_in(among: Sequence[str], values: Sequence[str], what: str) -> npt.NDArray[np.intp]:
+def _shared(given: Answered) -> TypeGuard[Floats]:
+    return isinstance(given, np.ndarray) and given.ndim == 2
+
+
+def _shares(given: Answered, possible: Sequence[str]) -> Floats:
+    """Answers as shares, shape (N, A); what a system never answers may be missing at the end."""
+    if _shared(given):
+        return np.pad(given, ((0, 0), (0, len(possible) - given.shape[1])))
+    shares: Floats = np.eye(len(possible))[indices_in(possible, given, "answer")]
+    return shares
+
+
+def _joint(first_NA: Floats, second_NA: Floats) -> Floats:
+    """The share of each pair of answers, shape (N, A, A), where both agree as far as they can."""
+    common_NA, each = np.minimum(first_NA, second_NA), range(first_NA.shape[1])
+    first_NA, second_NA = first_NA - common_NA, second_NA - common_NA
+    apart_N11 = first_NA.sum(axis=1)[:, None, None]
+    joint_NAA = first_NA[:, :, None] * second_NA[:, None, :]
+    np.divide(joint_NAA, apart_N11, out=joint_NAA, where=apart_N11 > 0)
+    joint_NAA[:, each, each] += common_NA
+    return joint_NAA
+
+
+def indices_in(
+    among: Sequence[str], values: Sequence[str] | npt.NDArray[Any], what: str
+) -> npt.NDArray[np.intp]:
     """The place of each value among the labels or answers.
 
     Args:

@@ -29,13 +29,16 @@ from scipy.special import stdtrit
 from factmix.stats.bootstrap import Estimate, strata_of
 from factmix.stats.metrics import (
     METRICS,
+    Answered,
     Counts,
     Floats,
     cells_of,
     contingency,
     examples_of,
     gains,
+    indices_in,
 )
+from factmix.study.labels import LABELS
 
 SMALLEST = 1e-300  # p value
 ROUNDING = 1e-12  # by which sums of the same fractions may differ
@@ -67,8 +70,8 @@ class SeedGain:
 
 def seed_gains(
     gold: list[str],
-    baseline: Sequence[Sequence[str]],
-    arm: Sequence[Sequence[str]],
+    baseline: Sequence[Answered],
+    arm: Sequence[Answered],
     *,
     groups: Sequence[str],
     confidence: float,
@@ -82,7 +85,7 @@ def seed_gains(
 
     Args:
         gold: the gold label of each example.
-        baseline: for each seed the baseline's answers, in the order of `gold`.
+        baseline: for each seed the baseline's answers, in the order of `gold`, or shares of them.
         arm: for each seed the arm's answers.
         groups: the group of each example.
         confidence: coverage of the intervals.
@@ -100,11 +103,14 @@ def seed_gains(
     pairs = [cells_of(gold, *pair) for pair in zip(baseline, arm, strict=True)]
     counts_S = np.stack([contingency(gold, *pair) for pair in zip(baseline, arm, strict=True)])
     values, slopes = gains(counts_S), [_slopes(counts_LAA) for counts_LAA in counts_S]
-    strata, n = strata_of(pairs[0][0]), examples_of(gold)
+    strata, n = strata_of(indices_in(LABELS, gold, "gold label")), examples_of(gold)
     codes_N = np.unique(np.asarray(groups, dtype=str), return_inverse=True)[1]
     found = {}
     for name in METRICS:
-        influence_SN = [of[name][cells] for of, cells in zip(slopes, pairs, strict=True)]
+        influence_SN = [
+            np.bincount(cells.example, cells.weight * of[name][cells.indices])
+            for of, cells in zip(slopes, pairs, strict=True)
+        ]
         influence_N = np.mean(influence_SN, axis=0)
         for stratum in strata:
             if len(stratum):

@@ -16,7 +16,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
 from factmix.stats.bootstrap import Estimate, bootstrap_gains
-from factmix.stats.constants import log_probabilities, match_shares
+from factmix.stats.constants import log_probabilities, match_shares, most_probable
 from factmix.stats.metrics import Counts, Floats, contingency, metrics
 from factmix.study.labels import LABELS, Label
 
@@ -27,7 +27,8 @@ NA, PASS, FAIL = (LABELS.index(label) for label in (Label.NA, Label.PASS, Label.
 class ShiftOrLearning:
     """A change of balanced accuracy, split into shift and learning.
 
-    Every answer is the label of highest probability; whether a completion was valid plays no part.
+    Every answer is the label of highest probability, and several of equal probability share it;
+    whether a completion was valid plays no part.
 
     Attributes:
         before: balanced accuracy of the first model, as a fraction.
@@ -35,7 +36,8 @@ class ShiftOrLearning:
         shift: gain of the shifted first model over the first. The constants count as given.
         learning: gain of the second model over the shifted first one.
         constants: (L,) nats, added to the first model's log-probabilities; 0 for the first label.
-        agreement: share of examples that the second and the shifted first model answer alike.
+        agreement: share of examples that the second and the shifted first model answer alike, as
+            far as answers that labels share allow it.
         agreement_unshifted: the same of the second and the first model as it is.
     """
 
@@ -70,14 +72,17 @@ def shift_or_learning(
         rng: the source of randomness.
         labels: what the probabilities are of.
     """
-    constants_L, answers = shifted_answers(before_NL, after_NL, labels)
+    constants_L, shares = shifted_answers(before_NL, after_NL)
     occur = [label for label in labels if label in set(gold)]
     possible = [*occur, *(label for label in labels if label not in occur)]
+    places = [list(labels).index(label) for label in possible]
 
     def counts(*models: str) -> Counts:
-        return contingency(
-            gold, *(answers[model] for model in models), labels=occur, possible=possible
-        )
+        given = (shares[model][:, places] for model in models)
+        return contingency(gold, *given, labels=occur, possible=possible)
+
+    def agreement(model: str) -> float:
+        return float(np.minimum(shares[model], shares["after"]).sum(axis=1).mean())
 
     def gain(first: str, second: str) -> Estimate:
         gains = bootstrap_gains(
@@ -95,27 +100,23 @@ def shift_or_learning(
         shift=gain("before", "shifted"),
         learning=gain("shifted", "after"),
         constants=constants_L,
-        agreement=float(np.equal(answers["shifted"], answers["after"]).mean()),
-        agreement_unshifted=float(np.equal(answers["before"], answers["after"]).mean()),
+        agreement=agreement("shifted"),
+        agreement_unshifted=agreement("before"),
     )
 
 
-def shifted_answers(
-    before_NL: Floats, after_NL: Floats, labels: Sequence[str] = LABELS
-) -> tuple[Floats, dict[str, list[str]]]:
-    """The constants (L,) of a shift, and the answers with and without it.
+def shifted_answers(before_NL: Floats, after_NL: Floats) -> tuple[Floats, dict[str, Floats]]:
+    """The constants (L,) of a shift, and the answers with and without it, as shares of labels.
 
     Returns:
-        the constants, in nats, and the answers of the first model ("before"), of the first model
-        with the constants ("shifted"), and of the second model ("after").
+        the constants, in nats, and the share of each label in the answers, shape (N, L), of the
+        first model ("before"), of the first model with the constants ("shifted"), and of the
+        second model ("after").
     """
-    after_N = after_NL.argmax(axis=1)
-    constants_L, shifted_N = match_shares(
-        log_probabilities(before_NL), np.bincount(after_N, minlength=len(labels))
-    )
-    given = {"before": before_NL.argmax(axis=1), "shifted": shifted_N, "after": after_N}
-    named = {name: [str(labels[i]) for i in answers_N] for name, answers_N in given.items()}
-    return constants_L, named
+    logits_NL = log_probabilities(before_NL)
+    before_NL, after_NL = (most_probable(each) for each in (logits_NL, log_probabilities(after_NL)))
+    constants_L, shifted_NL = match_shares(logits_NL, after_NL.sum(axis=0))
+    return constants_L, {"before": before_NL, "shifted": shifted_NL, "after": after_NL}
 
 
 def discrimination(gold: Sequence[str], probabilities_NL: Floats) -> dict[str, float]:
