@@ -47,6 +47,18 @@ def _open(name: str) -> "tuple[Study, Paths]":
     return study, Paths.of(study)
 
 
+def _run(study: "Study", arm: str, seed: int | None) -> "Run":
+    """The run of an arm and a seed, which the study's results will count."""
+    from factmix.study.spec import StudyError
+
+    if seed is not None and seed not in study.seeds:
+        raise StudyError(
+            f"study {study.name} has no seed {seed}; expected one of:"
+            f" {', '.join(map(str, study.seeds))}. Add it to `seeds` of the study to train with it"
+        )
+    return study.run(arm, seed)
+
+
 def _check_trained(run: "Run", paths: "Paths") -> None:
     from factmix.study.spec import StudyError
 
@@ -70,15 +82,21 @@ def fetch(
     """Download public data files, or check those that are there; or download a public model."""
     from factmix.data import fetch as fetching
     from factmix.data.sources import SOURCES
-    from factmix.training.cached_models import MODELS
+    from factmix.training.cached_models import MODELS, weights_of
     from factmix.training.cached_models import fetch as fetch_model
 
     failures = []
+    if unknown := [name for name in names or () if name not in {*SOURCES, *MODELS}]:
+        raise fetching.SourceError(
+            f"there is no data file or model '{unknown[0]}'; expected one of:"
+            f" {', '.join([*MODELS, *sorted(SOURCES)])}"
+        )
     datasets = [name for name in SOURCES if not name.startswith("published/")]
     for name in names or datasets:
         try:
             if name in MODELS:
-                print(f"{name}: {fetch_model(name)} ({MODELS[name].licence})")
+                folder = fetch_model(name)
+                print(f"{name}: {folder} ({weights_of(name)}; {MODELS[name].licence})")
                 continue
             path = fetching.fetch(name)
         except fetching.SourceError as error:  # of this file: the others may be had
@@ -150,7 +168,7 @@ def train(
 ) -> None:
     """Train one arm with GRPO."""
     study, paths = _open(study_name)
-    run = study.run(arm, seed)
+    run = _run(study, arm, seed)
     from factmix.data import mixtures
 
     if study.reuse:
@@ -178,7 +196,7 @@ def evaluate(
 ) -> None:
     """Answer the evaluation set with one arm's model, or with the base model."""
     study, paths = _open(study_name)
-    runs = study.base_runs() if arm == "base" else [study.run(arm, seed)]
+    runs = study.base_runs() if arm == "base" else [_run(study, arm, seed)]
     from factmix.data import mixtures
     from factmix.training import arm as arms
 
@@ -189,7 +207,7 @@ def evaluate(
 
         evaluation.evaluate_base(study.base_runs(), paths)
     else:
-        run = study.run(arm, seed)
+        run = _run(study, arm, seed)
         _check_trained(run, paths)
         arms.answer(run, paths)
     for run in runs:

@@ -27,7 +27,9 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         (["train", "smoke", "hard-only"], "no arm 'hard-only'; expected one of: format_only"),
         (["evaluate", "smoke", "hard-only"], "no arm 'hard-only'; expected one of: format_only"),
         (["compare", "none.json", "none.parquet"], "none.json: no such file"),
-        (["fetch", "fever"], "no data file 'fever'; expected one of: climate_fever"),
+        (["fetch", "fever"], "no data file or model 'fever'; expected one of: smollm2, climate_"),
+        (["train", "smoke", "hard_only", "--seed", "7"], "has no seed 7; expected one of: 0. Add"),
+        (["evaluate", "smoke", "hard_only", "--seed", "7"], "has no seed 7; expected one of: 0."),
         (["notebook", "none.md", "out.ipynb"], "none.md: no such notebook"),
     ],
 )
@@ -86,9 +88,9 @@ def test_an_arm_is_trained_before_it_is_evaluated(
 ) -> None:
     monkeypatch.setenv("FACTMIX_RUNS", str(tmp_path))
     assert run(monkeypatch, "data", "smoke") == 0
-    assert run(monkeypatch, "evaluate", "smoke", "balanced", "--seed", "4") == 2
+    assert run(monkeypatch, "evaluate", "smoke", "balanced", "--seed", "0") == 2
     said = capsys.readouterr().err
-    assert "balanced-s4/run.json does not exist; train the arm with: factmix train smoke" in said
+    assert "balanced-s0/run.json does not exist; train the arm with: factmix train smoke" in said
 
 
 @pytest.mark.parametrize("seed", ["-1", "4294967296"])

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from factmix.report import findings, tables
 from factmix.report.sources import Results, committed_results
@@ -360,6 +361,8 @@ def test_further_seeds_say_where_the_contrasts_and_learning_are_established() ->
         of["learning"] |= {"value": 0.1, "p_holm": 0.001}
     text = findings.reseeded(found)
     assert text.count("It is established nowhere.") == 2
+    assert text.count("Expected was: on fever alone.") == 1
+    assert text.count("Expected was: on vitaminc alone.") == 1
     assert f"in none of {len(learned)} cases" in text
     for of in contrast.values():
         of["balanced_accuracy"]["by_seed"] = of["recall_na"]["by_seed"] = [0.1, 0.0, 0.2]
@@ -380,6 +383,19 @@ def test_further_seeds_say_where_the_contrasts_and_learning_are_established() ->
     for of in contrast.values():
         of["recall_na"]["p_holm"] = 0.001
     assert findings.reseeded(found).count("on no other") == 1
+
+
+def test_the_least_mean_of_seeds_that_would_be_established_would_be() -> None:
+    found = committed_results("smollm2_seeds")
+    found = replace(found, content=copy.deepcopy(found.content))
+    pair = "balanced_accuracy_over_hard_only_accuracy"
+    spread = found.content["contrasts_across_seeds"]["mixture"][pair]["fever"]["recall_na"]
+    spread["seed_variance"] |= {"value": 0.05**2, "n": 3}
+    spread["example_variance"] |= {"value": 0.0}
+    # Student's t with 2 degrees of freedom, at .01 for three datasets
+    assert stats.t.ppf(1 - 0.01 / 3 / 2, 2) == pytest.approx(17.28, abs=0.01)
+    line = findings.reseeded(found).splitlines()[1]
+    assert "as the first of all tests of this metric from 86 points on fever, " in line
 
 
 def test_a_reward_between_is_judged_by_groups_that_hold_na_and_a_wrong_verdict(

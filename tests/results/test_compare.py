@@ -10,7 +10,13 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.multitest import multipletests
 
-from factmix.results.answers import CONSTANTS, CompareError, check_current, predictions
+from factmix.results.answers import (
+    CONSTANTS,
+    CompareError,
+    check_current,
+    check_files,
+    predictions,
+)
 from factmix.results.compare import compare
 from factmix.results.of_training import TRAJECTORY_METRICS, training_metrics
 from factmix.results.results_json import result_key, tidy
@@ -27,7 +33,7 @@ from factmix.study.files import (
 )
 from factmix.study.labels import ANSWERS
 from factmix.study.load import find_study
-from factmix.study.paths import Paths
+from factmix.study.paths import ROOT, Paths
 from factmix.training.columns import most_probable
 
 GOLD = ["NA"] * 10 + ["PASS"] * 6 + ["FAIL"] * 4
@@ -312,6 +318,20 @@ def test_label_probabilities_are_measured(paths, compared):
 
 def _at(tree, *path):
     return reduce(getitem, path, tree)
+
+
+def test_the_warm_start_is_among_the_commands_that_make_what_is_missing(tmp_path):
+    study, there = find_study("smollm2"), Paths(tmp_path)
+    with pytest.raises(
+        CompareError, match=r"lacks data/report\.json, warm_start/run\.json, base"
+    ) as no:
+        check_files(study, there)
+    steps = ["data smollm2", "warm-start smollm2", "evaluate smollm2 base", "train smollm2 format"]
+    said = str(no.value)
+    places = [said.index(f"factmix {step}") for step in steps]
+    assert places == sorted(places)
+    # committed results have no warm start, and need none
+    check_files(study, Paths(ROOT / "results" / "smollm2"))
 
 
 def test_several_seeds_are_summarised_for_other_seeds_and_examples(study, paths):

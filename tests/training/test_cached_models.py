@@ -21,7 +21,7 @@ from factmix.study.load import find_study
 from factmix.study.paths import Paths, model_folder
 from factmix.study.settings import Model
 from factmix.training import cached_models
-from factmix.training.cached_models import MODELS, fetch
+from factmix.training.cached_models import MODELS, fetch, weights_of
 from factmix.training.model_check import ModelError, is_here, source_of
 from factmix.training.plan import plan
 from factmix.training.policy import load_base, local_tokenizer
@@ -146,6 +146,23 @@ def test_a_model_of_the_hub_is_downloaded_once(
     assert folder == cache / "tiny" == fetch("tiny")
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == CONTENTS
     assert asked == ["x/tiny@12fd25/config.json", "x/tiny@12fd25/model.safetensors"]
+
+
+def test_the_weights_of_a_folder_are_told_by_their_checksum(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _serve(monkeypatch, CONTENTS)
+    weights = fetch("tiny") / "model.safetensors"
+    assert weights_of("tiny") == "weights of the hub"
+    unpacked = replace(MODELS["tiny"], unpacked=_sha256(b"unpacked"))
+    monkeypatch.setitem(MODELS, "tiny", unpacked)
+    weights.write_bytes(b"unpacked")
+    assert weights_of("tiny") == "weights of 4 bits, of tiny==1"
+    weights.write_bytes(b"other")
+    assert weights_of("tiny") == f"weights of neither source, SHA-256 {_sha256(b'other')}"
+    weights.unlink()
+    with pytest.raises(SourceError, match=r"model\.safetensors does not exist; move .*tiny away"):
+        weights_of("tiny")
 
 
 def test_another_file_of_the_hub_is_an_error(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

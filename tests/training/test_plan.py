@@ -176,7 +176,13 @@ def test_time_comes_with_what_it_assumes(smoke: Study, tmp_path: Path) -> None:
     planned = plan(smoke, paths)
     assert planned["time"]["drawn"] and max(planned["time"]["step_tokens"].values()) < 500
     assert planned["missing"] == []
-    assert "64 billion operations a second, as measured just now" in text(planned)
+    shown = text(planned)
+    assert "64 billion operations a second, as measured just now" in shown
+    assert re.search(
+        r"about \d+ seconds on this machine \(cpu, float32\), or up to twice that", shown
+    )
+    assert "it is copied" not in shown
+    assert "it is copied" in text(plan(smoke.model_copy(update={"reuse": True}), paths))
 
 
 def test_a_multimodal_model_is_planned_by_its_text_part(smoke: Study) -> None:

@@ -25,6 +25,7 @@ from factmix.results.protocols import OUTCOMES
 from factmix.results.results_json import result_key
 from factmix.results.shared_kinds import kind_cases
 from factmix.stats.metrics import Floats
+from factmix.stats.seeds import least_rejected
 from factmix.study.labels import ANSWERS, LABELS, Label
 from factmix.study.run import PREDICTIONS
 from factmix.study.settings import Dataset
@@ -35,6 +36,8 @@ Where = tuple[str, str]  # arm and dataset
 POWER = f"{100 * statements.POWER:g}\u00a0%"  # as sentences have it
 NEARLY_ALL = 0.99  # of the claims
 ENOUGH = 0.1  # of the groups, for a reward of its own
+# Where the plan expected the contrast of the further seeds of the language model.
+EXPECTED = {"balanced_accuracy": ["fever"], "recall_na": ["vitaminc"]}
 # What a cell of `protocols` is called in sentences.
 PARTS = {
     "described": "The mixture, all as described",
@@ -226,6 +229,8 @@ def reseeded(results: Results) -> str:
         "reseeded.md.j2",
         pair=pair,
         differ=differ,
+        expected=EXPECTED,
+        enough={metric: _enough(results, pair.pair, metric) for metric in differ},
         sure={
             metric: [name for name, leaf in leaves.items() if results.established(leaf)]
             for metric, leaves in differ.items()
@@ -236,6 +241,20 @@ def reseeded(results: Results) -> str:
         },
         learned=_learned(results, (pair.first, pair.second)),
     )
+
+
+def _enough(results: Results, pair: str, metric: str) -> dict[str, float]:
+    """By dataset, the smallest mean over seeds that Holm's first test finds, in points."""
+    settings = results.content["contrasts"].values()
+    means = [of[metric] for pairs in settings for each in pairs.values() for of in each.values()]
+    tests = sum("p" in mean for mean in means)
+    spreads = results.content["contrasts_across_seeds"]["mixture"][pair]
+    least = {}
+    for name in results.datasets:
+        sources = (spreads[name][metric][of] for of in ("seed_variance", "example_variance"))
+        variances = [(each["value"], each["n"] - 1) for each in sources]
+        least[name] = 100 * least_rejected(results.study.statistics.alpha / tests, variances)
+    return least
 
 
 def _one_sign(values: Sequence[float]) -> bool:

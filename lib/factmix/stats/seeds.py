@@ -204,6 +204,12 @@ def crossed_t(
     return Estimate(mean, (mean - reach, mean + reach), _two_sided(mean, error, variances), no_loss)
 
 
+def least_rejected(alpha: float, variances: Sequence[tuple[float, int]]) -> float:
+    """The smallest mean, on either side, of which `crossed_t` rejects "it is 0" at this level."""
+    total = sum(part for part, _ in variances)
+    return _critical(alpha, variances) * math.sqrt(total) if total else 0.0
+
+
 def _two_sided(mean: float, error: float, variances: Sequence[tuple[float, int]]) -> float:
     """The p value of "it is 0"."""
 
@@ -262,10 +268,9 @@ class CrossedContrast:
 
     def detectable(self, alpha: float, power: float) -> float:
         """The smallest true value that a test at this level finds with this probability."""
-        if not any(part for part, _ in self.variances):
-            return 0.0
-        reach = _critical(alpha, self.variances) + _critical(2 * (1 - power), self.variances)
-        return reach * math.sqrt(sum(part for part, _ in self.variances))
+        return least_rejected(alpha, self.variances) + least_rejected(
+            2 * (1 - power), self.variances
+        )
 
 
 def crossed_contrast(parts: Sequence[Part], *, confidence: float) -> CrossedContrast:

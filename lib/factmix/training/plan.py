@@ -60,7 +60,8 @@ def plan(study: Study, paths: Paths) -> Plan:
         prompts and completions in training), evaluated (examples) and commands; commands: those to
         run before all arms; model: parameters, trainable, and most_gib as estimated by `memory`;
         time: the `duration.Estimate`; both None if the model's configuration is not known; missing:
-        what must be downloaded, installed or drawn first, each with its remedy.
+        what must be downloaded, installed or drawn first, each with its remedy; reuses: whether
+        runs that `results/` has are copied instead, which time does not know.
 
     Raises:
         DataError: a dataset is unknown.
@@ -101,6 +102,7 @@ def plan(study: Study, paths: Paths) -> Plan:
         ],
         "arms": arms,
         "missing": _missing(study, paths, takes),
+        "reuses": study.reuse,
     }
 
 
@@ -117,6 +119,10 @@ def text(planned: Plan) -> str:
         )
     if planned["time"] is not None:
         lines += _time(duration.Estimate(**planned["time"]))
+        if planned["reuses"]:
+            lines.append(
+                "  less where results/ has a run as this study would make it: it is copied"
+            )
     lines += [f"  {command}" for command in planned["commands"]]
     for arm, each in planned["arms"].items():
         lines += [
@@ -212,8 +218,9 @@ def _time(takes: duration.Estimate) -> list[str]:
     step = takes.step_seconds[longest]
     tokens = f"{takes.step_tokens[longest]:,.0f} distinct tokens"
     source = "in the drawn data" if takes.drawn else "if every prompt has prompt.max_tokens"
+    twice = ", or up to twice that" if takes.drawn else ""
     return [
-        f"  {_how_long(takes)} on this machine ({takes.device}): training steps of up to"
+        f"  {_how_long(takes)} on this machine ({takes.device}){twice}: training steps of up to"
         f" {step:,.{1 if step < 10 else 0}f} s",
         f"  assumed: {takes.active / 1e6:,.1f} million active parameters, {tokens} a step {source},"
         f" {duration.PASSES} forward passes of them, and {takes.rate / 1e9:,.0f} billion operations"
