@@ -243,3 +243,12 @@ def test_answers_may_be_shares_of_labels():
     pair = np.tile([0.5, 0.5], (len(GOLD), 1))
     assert gains([pair] * 2)["recall_na"].crossed.value == pytest.approx(0.5)
     assert gains([pair] * 2)["recall_fail"].crossed.value == 0
+
+
+@pytest.mark.parametrize("number", range(2, 42))
+def test_the_p_value_of_any_number_of_seeds_is_that_of_students_t(number):
+    for of_error in (0.5, 2, 20):
+        found = seeds.crossed_t(of_error / 10, [(0.01, number - 1)], confidence=0.95)
+        assert found.p == pytest.approx(2 * stats.t.sf(of_error, number - 1))
+        reach = stats.t.isf(0.025, number - 1) / 10
+        assert found.interval == pytest.approx((of_error / 10 - reach, of_error / 10 + reach))

@@ -140,7 +140,7 @@ def shift(baseline: Answers, given: Answers) -> dict[str, Any]:
 
 _LEARNING: dict[str, str] = {
     "learning.<arm>.<dataset>.before": "balanced accuracy of the base model, where every "
-    "answer is the label of highest probability",
+    "answer is the label of highest probability, or shared by several",
     "learning.<arm>.<dataset>.after": "the same of the arm",
     "learning.<arm>.<dataset>.total": "the difference",
     "learning.<arm>.<dataset>.shift": "the part of it that two constants added to the base "
