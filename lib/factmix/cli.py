@@ -196,6 +196,10 @@ def evaluate(
 ) -> None:
     """Answer the evaluation set with one arm's model, or with the base model."""
     study, paths = _open(study_name)
+    if arm == "base" and seed is not None:
+        from factmix.study.spec import StudyError
+
+        raise StudyError("the base model has no seed; evaluate it without --seed")
     runs = study.base_runs() if arm == "base" else [_run(study, arm, seed)]
     from factmix.data import mixtures
     from factmix.training import arm as arms

@@ -30,6 +30,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         (["fetch", "fever"], "no data file or model 'fever'; expected one of: smollm2, climate_"),
         (["train", "smoke", "hard_only", "--seed", "7"], "has no seed 7; expected one of: 0. Add"),
         (["evaluate", "smoke", "hard_only", "--seed", "7"], "has no seed 7; expected one of: 0."),
+        (["evaluate", "smoke", "base", "--seed", "0"], "the base model has no seed"),
         (["notebook", "none.md", "out.ipynb"], "none.md: no such notebook"),
     ],
 )

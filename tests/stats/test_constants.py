@@ -72,6 +72,69 @@ def test_examples_that_have_the_same_labels_to_choose_from_share_alike(
     assert shares[6:].tolist() == [[0, 1, 0], [0, 1, 0]]
 
 
+@pytest.mark.parametrize(
+    ("logits", "counts", "expected"),
+    [
+        # each example is between two labels, which together form a cycle
+        (
+            [[0, 0, -1], [-1, 0, 0], [0, -1, 0]],
+            [1, 1, 1],
+            [[0.5, 0.5, 0], [0, 0.5, 0.5], [0.5, 0, 0.5]],
+        ),
+        # one is between two labels, the other between all, and nobody is to have the second
+        ([[0, -1, 0], [0, 0, 0]], [1, 0, 1], [[0.5, 0, 0.5], [0.5, 0, 0.5]]),
+        # odds of 1 to 2 between the first and the third, and of 1 to 1 of the second to the first
+        (
+            [[0, -1, 0], [0, 0, 0]],
+            [7 / 12, 1 / 4, 7 / 6],
+            [[1 / 3, 0, 2 / 3], [1 / 4, 1 / 4, 1 / 2]],
+        ),
+    ],
+)
+def test_where_choices_form_a_cycle_labels_have_the_same_odds_everywhere(
+    logits: list[list[float]], counts: list[float], expected: list[list[float]]
+) -> None:
+    for columns in itertools.permutations(range(3)):
+        for rows in itertools.permutations(range(len(logits))):
+            asked = np.array(logits, dtype=float)[list(rows)][:, columns]
+            shares = match_shares(asked, np.array(counts)[list(columns)])[1]
+            found = np.array(expected)[list(rows)][:, columns]
+            assert shares == pytest.approx(found, abs=1e-9), (rows, columns)
+
+
+@given(seed=st.integers(0, 10_000), examples=st.integers(1, 40), labels=st.integers(2, 4))
+@settings(max_examples=60, deadline=None)
+def test_shares_do_not_depend_on_the_order_of_labels_or_examples(
+    seed: int, examples: int, labels: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    logits = rng.integers(-2, 3, size=(examples, labels)) / 2
+    counts = rng.multinomial(examples, rng.dirichlet([1] * labels)).astype(float)
+    _, shares = match_shares(logits, counts)
+    assert shares.sum(axis=0) == pytest.approx(counts, abs=1e-7)
+    rows, columns = rng.permutation(examples), rng.permutation(labels)
+    _, again = match_shares(logits[rows][:, columns], counts[columns])
+    assert again == pytest.approx(shares[rows][:, columns], abs=1e-7)
+
+
+def test_rounding_to_32_bits_parts_no_equal_odds() -> None:
+    rng = np.random.default_rng(3)
+    exact = rng.integers(-16, 17, size=(400, 3)) / 16  # log-odds on a grid, as of sixteen bits
+    softmaxed = (np.exp(exact) / np.exp(exact).sum(axis=1, keepdims=True)).astype(np.float32)
+    counts = np.array([100.0, 200.0, 100.0])
+    shares = [match_shares(each, counts)[1] for each in (exact, log_probabilities(softmaxed))]
+    assert shares[0] == pytest.approx(shares[1], abs=1e-7)
+    assert np.mean((shares[0] % 1) > 0) > 0.01
+
+
+@pytest.mark.parametrize("wrong", [[np.nan, 0.5, 0.5], [0.0, 0.0, 0.0], [np.inf, 0.0, 0.0]])
+def test_probabilities_that_are_none_are_refused(wrong: list[float]) -> None:
+    with pytest.raises(ValueError, match=r"example 1 has probabilities .*; expected finite"):
+        log_probabilities(np.array([[0.2, 0.3, 0.5], wrong]))
+    with pytest.raises(ValueError, match="expected counts that sum to 2"):
+        match_shares(np.zeros((2, 3)), np.array([np.nan, 1.0, 1.0]))
+
+
 @given(seed=st.integers(0, 10_000), nearest=st.sampled_from([1, 20]), rounded=st.booleans())
 @settings(max_examples=25, deadline=None)
 def test_the_nearest_examples_give_the_constants_of_all(
@@ -85,8 +148,8 @@ def test_the_nearest_examples_give_the_constants_of_all(
         patch.setattr(constants_module, "NEAREST", nearest)
         constants, shares = match_shares(logits, counts)
     _, of_all = match_shares(logits, counts)
-    assert shares == pytest.approx(of_all, abs=1e-4)
-    assert shares.sum(axis=0) == pytest.approx(counts, abs=1e-3)
+    assert shares == pytest.approx(of_all, abs=1e-9)
+    assert shares.sum(axis=0) == pytest.approx(counts)
     shifted = logits + constants
     assert (shifted * shares).sum(axis=1) == pytest.approx(shifted.max(axis=1))
 

@@ -5,6 +5,7 @@ from scipy import stats
 from factmix.stats import seeds
 from factmix.stats.bootstrap import Estimate, bootstrap_gains, mean_by_t
 from factmix.stats.metrics import contingency
+from factmix.stats.shift import shifted_answers
 from factmix.study.labels import ANSWERS
 
 GOLD = ["NA"] * 100 + ["PASS"] * 50 + ["FAIL"] * 50
@@ -252,3 +253,12 @@ def test_the_p_value_of_any_number_of_seeds_is_that_of_students_t(number):
         assert found.p == pytest.approx(2 * stats.t.sf(of_error, number - 1))
         reach = stats.t.isf(0.025, number - 1) / 10
         assert found.interval == pytest.approx((of_error / 10 - reach, of_error / 10 + reach))
+
+
+def test_moved_thresholds_of_equally_probable_labels_are_no_learning():
+    before = np.array([[0.4, 0.2, 0.4]] * 100 + [[0.2, 0.4, 0.4]] * 50 + [[0.1, 0.2, 0.7]] * 50)
+    after = before * [0.9, 1, 1]  # NA is less probable
+    split = shifted_answers(before, after)[1]
+    answers = ([split[name]] * 3 for name in ("after", "shifted"))
+    learned = gains(*answers)["balanced_accuracy"].crossed
+    assert learned.value == pytest.approx(0, abs=1e-12) and learned.p is None

@@ -36,8 +36,6 @@ Where = tuple[str, str]  # arm and dataset
 POWER = f"{100 * statements.POWER:g}\u00a0%"  # as sentences have it
 NEARLY_ALL = 0.99  # of the claims
 ENOUGH = 0.1  # of the groups, for a reward of its own
-# Where the plan expected the contrast of the further seeds of the language model.
-EXPECTED = {"balanced_accuracy": ["fever"], "recall_na": ["vitaminc"]}
 # What a cell of `protocols` is called in sentences.
 PARTS = {
     "described": "The mixture, all as described",
@@ -229,7 +227,7 @@ def reseeded(results: Results) -> str:
         "reseeded.md.j2",
         pair=pair,
         differ=differ,
-        expected=EXPECTED,
+        level=f"{results.study.statistics.alpha:g}",
         enough={metric: _enough(results, pair.pair, metric) for metric in differ},
         sure={
             metric: [name for name, leaf in leaves.items() if results.established(leaf)]

@@ -210,7 +210,8 @@ class _Measures:
         share = np.divide(
             probabilities_NL[:, PASS], decided, out=np.full(len(decided), 0.5), where=decided > 0
         ).round(12)
-        passed_N = (1 + np.sign(share - 0.5)) / 2  # where NA is no answer
+        # Where NA is no answer: of equally probable verdicts half.
+        passed_N = most_probable(log_probabilities(np.stack([share, 1 - share], axis=1)))[:, 0]
         forced_right_N = (gold_N == PASS) * passed_N + (gold_N == FAIL) * (1 - passed_N)
         right_NL = most_probable(log_probabilities(probabilities_NL))
         verdicts = np.flatnonzero(gold_N != NA)

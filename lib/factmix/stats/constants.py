@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 from scipy.optimize import linprog, minimize
+from scipy.sparse.csgraph import connected_components
 from scipy.special import logsumexp, softmax
 from sklearn.model_selection import GroupKFold
 
@@ -24,8 +25,10 @@ LEAST = 1e-12  # of the most probable label's: an impossible label, so that loga
 FOLDS = 10
 NEAREST = 500  # examples for which constants are first matched exactly
 WIDTHS = (1.0, 0.1, 0.01)  # nats, of the softmaxes that come near an argmax
-TIE = 1e-9  # nats, within which two labels are equally probable
+TIE = 1e-6  # nats, within which two labels are equally probable; float32 has seven digits
 ROUNDING = 1e-9  # of an example, in sums of shares
+EXACT = 1e-14  # of all examples, in their sums
+POLISHED = 40  # of Newton's steps at most, where a loss is too flat for its minimum to be found
 
 
 def log_probabilities(probabilities_NL: Floats) -> Floats:
@@ -33,8 +36,17 @@ def log_probabilities(probabilities_NL: Floats) -> Floats:
 
     Args:
         probabilities_NL: of each label, on any scale for each example; one at least is above 0.
+
+    Raises:
+        ValueError: a probability is no finite number, or all of an example are 0.
     """
     highest_N1 = np.max(probabilities_NL, axis=1, keepdims=True)
+    if not (np.isfinite(probabilities_NL).all() and (highest_N1 > 0).all()):
+        row = int(np.argmin((np.isfinite(probabilities_NL) & (highest_N1 > 0)).all(axis=1)))
+        raise ValueError(
+            f"example {row} has probabilities {np.asarray(probabilities_NL)[row].tolist()};"
+            " expected finite numbers, at least one of them above 0"
+        )
     logs: Floats = np.log(np.clip(probabilities_NL / highest_N1, LEAST, None))
     return logs
 
@@ -123,7 +135,7 @@ def match_shares(logits_NL: Floats, counts_L: npt.NDArray[Any]) -> tuple[Floats,
         alike for all examples with the same labels to choose from.
     """
     examples = len(logits_NL)
-    if abs(counts_L.sum() - examples) > ROUNDING * examples or counts_L.min() < 0:
+    if not (abs(counts_L.sum() - examples) <= ROUNDING * examples and counts_L.min() >= 0):
         raise ValueError(
             f"counts {counts_L.tolist()} for {examples} examples; expected counts that sum to"
             f" {examples}"
@@ -134,8 +146,8 @@ def match_shares(logits_NL: Floats, counts_L: npt.NDArray[Any]) -> tuple[Floats,
     while True:
         near, far = order_N[:nearest], order_N[nearest:]
         left_L = counts_L - shares_NL[far].sum(axis=0)
-        if left_L.min() >= 0:
-            constants_L, of_near = _exactly_matching(logits_NL[near], left_L)
+        if left_L.min() >= -ROUNDING:
+            constants_L, of_near = _exactly_matching(logits_NL[near], left_L.clip(0))
             moved_NL = logits_NL + constants_L
             if not tied(moved_NL[far]) and (most_probable(moved_NL[far]) == shares_NL[far]).all():
                 shares_NL[near] = of_near
@@ -147,17 +159,12 @@ def _nearly_matching(logits_NL: Floats, counts_L: npt.NDArray[Any]) -> Floats:
     """Constants whose softmax, ever steeper, gives each label as often as asked on average."""
     at_least_L, constants_L = np.clip(counts_L, 0.5, None), np.zeros(len(counts_L))
     for width in WIDTHS:
-        constants_L = _softly_matching(logits_NL, at_least_L, constants_L, width=width)
+        constants_L = _softly_matching(logits_NL, at_least_L, constants_L, width)
     return constants_L
 
 
 def _softly_matching(
-    logits_NL: Floats,
-    counts_L: npt.NDArray[Any],
-    start_L: Floats,
-    *,
-    width: float = 1.0,
-    tolerance: float = 1e-5,
+    logits_NL: Floats, counts_L: npt.NDArray[Any], start_L: Floats, width: float
 ) -> Floats:
     """Constants whose softmax of this width gives the labels in this proportion on average."""
     shares_L = counts_L / counts_L.sum()
@@ -168,7 +175,7 @@ def _softly_matching(
         value = width * float(total_N1.mean()) - float(shares_L @ given_L)
         return value, np.exp(scaled_NL - total_N1).mean(axis=0) - shares_L
 
-    found: Floats = minimize(loss, start_L, jac=True, method="BFGS", tol=tolerance).x
+    found: Floats = minimize(loss, start_L, jac=True, method="BFGS").x
     return found
 
 
@@ -200,18 +207,60 @@ def _exactly_matching(logits_NL: Floats, counts_L: npt.NDArray[Any]) -> tuple[Fl
 def _alike(logits_NL: Floats, shares_NL: Floats) -> Floats:
     """The shares of the greatest entropy, of all that are shares of highest labels in these counts.
 
-    They are odds of the labels, the same for all examples, among those that are highest.
+    Examples with the same labels to choose from share alike then. Often that decides the shares:
+    where which labels are highest together forms no cycle. Otherwise they are odds of the labels,
+    the same for all examples, among those that are highest.
     """
     highest_NL, alike_NL = _highest(logits_NL), shares_NL.copy()
     undecided_N = highest_NL.sum(axis=1) > 1
-    for labels_L in np.unique(highest_NL[undecided_N], axis=0):
-        same_N = (highest_NL == labels_L).all(axis=1)
-        alike_NL[same_N] = shares_NL[same_N].mean(axis=0)
-    if alike_NL.max(axis=1).min() < 1 - ROUNDING:
-        possible_NL = np.where(highest_NL[undecided_N], 0.0, -np.inf)
-        counts_L = alike_NL[undecided_N].sum(axis=0)
-        odds_L = _softly_matching(
-            possible_NL, counts_L, np.zeros(len(counts_L)), tolerance=ROUNDING
-        )
-        alike_NL[undecided_N] = softmax(possible_NL + odds_L, axis=1)
+    choices_CL, of_N, times_C = np.unique(
+        highest_NL[undecided_N], axis=0, return_inverse=True, return_counts=True
+    )
+    if not len(choices_CL):
+        return alike_NL
+    given_CL = np.stack(
+        [shares_NL[undecided_N][of_N == i].mean(axis=0) for i in range(len(times_C))]
+    )
+    if _has_cycle(choices_CL):
+        given_CL = _by_odds(choices_CL, times_C, times_C @ given_CL)
+    alike_NL[undecided_N] = given_CL[of_N]
     return alike_NL
+
+
+def _has_cycle(choices_CL: npt.NDArray[np.bool_]) -> bool:
+    """Whether the graph of choices and their labels has one."""
+    choices, labels = choices_CL.shape
+    graph = sparse.bmat([[None, choices_CL.astype(int)], [np.zeros((labels, choices)), None]])
+    parts, _ = connected_components(graph, directed=False)
+    return bool(choices_CL.sum() > choices + labels - parts)
+
+
+def _by_odds(
+    choices_CL: npt.NDArray[np.bool_], times_C: npt.NDArray[np.intp], counts_L: Floats
+) -> Floats:
+    """Shares of the labels of each choice, by odds of the labels that give these counts."""
+    possible_CL = np.where(choices_CL, 0.0, -np.inf)
+    weight_C, shares_L = times_C / times_C.sum(), counts_L / counts_L.sum()
+
+    def given(odds_L: Floats) -> Floats:
+        shares_CL: Floats = softmax(possible_CL + odds_L, axis=1)
+        return shares_CL
+
+    def loss(odds_L: Floats) -> tuple[float, Floats]:
+        totals_C = logsumexp(possible_CL + odds_L, axis=1)
+        return float(weight_C @ totals_C - shares_L @ odds_L), weight_C @ given(odds_L) - shares_L
+
+    def curvature(odds_L: Floats) -> Floats:
+        given_CL = given(odds_L)
+        hessian_LL: Floats = np.diag(weight_C @ given_CL)
+        hessian_LL -= (weight_C[:, None] * given_CL).T @ given_CL
+        return hessian_LL
+
+    start_L = np.zeros(len(shares_L))
+    odds_L = minimize(loss, start_L, jac=True, hess=curvature, method="trust-exact").x
+    for _ in range(POLISHED):
+        _, missed_L = loss(odds_L)
+        if np.abs(missed_L).max() < EXACT:
+            break
+        odds_L -= np.linalg.lstsq(curvature(odds_L), missed_L)[0]
+    return given(odds_L)

@@ -18,7 +18,7 @@ import pandas as pd
 
 from factmix.study.labels import ANSWERS, LABELS
 
-Counts = npt.NDArray[np.int64]
+Counts = npt.NDArray[Any]  # whole numbers, or floats where answers are shared
 Floats = npt.NDArray[np.float64]
 # Of one system: the answer of each example, or the share of each answer in it, shape (N, A).
 Answered = Sequence[str] | Floats

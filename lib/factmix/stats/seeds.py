@@ -40,10 +40,9 @@ from factmix.stats.metrics import (
 )
 from factmix.study.labels import LABELS
 
-SMALLEST = (
-    1e-200  # p value; of smaller ones scipy 1.17 has no quantile of t for some numbers of seeds
-)
-ROUNDING = 1e-12  # by which sums of the same fractions may differ
+# P value. For smaller ones scipy 1.17 gives wrong quantiles of t with some degrees of freedom.
+SMALLEST = 1e-200
+ROUNDING = 1e-9  # by which sums of the same fractions may differ
 FEWEST = 2  # examples of a label, for a variance
 STEP = 1e-3  # examples, of a numerical derivative
 
@@ -87,7 +86,8 @@ def seed_gains(
 
     Args:
         gold: the gold label of each example.
-        baseline: for each seed the baseline's answers, in the order of `gold`, or shares of them.
+        baseline: for each seed the baseline's answers, in the order of `gold`. Of an answer that
+            labels share, the expected value counts: no lot is drawn.
         arm: for each seed the arm's answers.
         groups: the group of each example.
         confidence: coverage of the intervals.

@@ -114,9 +114,13 @@ def shifted_answers(before_NL: Floats, after_NL: Floats) -> tuple[Floats, dict[s
         second model ("after").
     """
     logits_NL = log_probabilities(before_NL)
-    before_NL, after_NL = (most_probable(each) for each in (logits_NL, log_probabilities(after_NL)))
-    constants_L, shifted_NL = match_shares(logits_NL, after_NL.sum(axis=0))
-    return constants_L, {"before": before_NL, "shifted": shifted_NL, "after": after_NL}
+    second_NL = most_probable(log_probabilities(after_NL))
+    constants_L, shifted_NL = match_shares(logits_NL, second_NL.sum(axis=0))
+    return constants_L, {
+        "before": most_probable(logits_NL),
+        "shifted": shifted_NL,
+        "after": second_NL,
+    }
 
 
 def discrimination(gold: Sequence[str], probabilities_NL: Floats) -> dict[str, float]:

@@ -102,5 +102,8 @@ RUN: dict[str, str] = {
 
 
 def most_probable(answers: pd.DataFrame) -> list[str]:
-    """The label of highest probability of each answer; of equal ones the first."""
+    """The label of highest probability of each answer; of equal ones the first.
+
+    Analyses of probabilities let such labels share the answer: `factmix.stats.constants`.
+    """
     return [str(LABELS[i]) for i in answers[list(PROBABILITIES)].to_numpy().argmax(axis=1)]

@@ -46,6 +46,7 @@ KNOWN = {
 
 GIB = 2**30
 DAY = 24 * 3600  # seconds; a study that takes longer on a CPU is for a GPU
+TOO_LOW = "twice"  # as far as an estimate was below what a study took, once it was run
 TRAINED_BYTES = 16  # per trainable parameter: weight, gradient and AdamW's two moments, in float32
 ACTIVATION_BYTES = 34  # per token, layer and hidden unit, at 16 bits; see `memory`
 ATTENTION_BYTES = 5  # per pair of tokens, layer and head, at 16 bits
@@ -61,7 +62,7 @@ def plan(study: Study, paths: Paths) -> Plan:
         run before all arms; model: parameters, trainable, and most_gib as estimated by `memory`;
         time: the `duration.Estimate`; both None if the model's configuration is not known; missing:
         what must be downloaded, installed or drawn first, each with its remedy; reuses: whether
-        runs that `results/` has are copied instead, which time does not know.
+        runs that `results/` has are copied instead, which `time` leaves out.
 
     Raises:
         DataError: a dataset is unknown.
@@ -218,9 +219,9 @@ def _time(takes: duration.Estimate) -> list[str]:
     step = takes.step_seconds[longest]
     tokens = f"{takes.step_tokens[longest]:,.0f} distinct tokens"
     source = "in the drawn data" if takes.drawn else "if every prompt has prompt.max_tokens"
-    twice = ", or up to twice that" if takes.drawn else ""
+    more = f", or up to {TOO_LOW} that" if takes.drawn else ""
     return [
-        f"  {_how_long(takes)} on this machine ({takes.device}){twice}: training steps of up to"
+        f"  {_how_long(takes)} on this machine ({takes.device}){more}: training steps of up to"
         f" {step:,.{1 if step < 10 else 0}f} s",
         f"  assumed: {takes.active / 1e6:,.1f} million active parameters, {tokens} a step {source},"
         f" {duration.PASSES} forward passes of them, and {takes.rate / 1e9:,.0f} billion operations"
