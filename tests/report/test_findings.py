@@ -394,7 +394,7 @@ def test_the_least_mean_of_seeds_that_would_be_established_would_be() -> None:
     level = found.study.statistics.alpha / 3  # of three datasets
     points = stats.t.isf(level / 2, 2)  # a standard error is one point
     of_na = findings.reseeded(found).split("recall of NA", 1)[1]
-    assert f"would be established from {points:.0f} points on fever, " in of_na
+    assert f"would be established from {points:.1f} points on fever, " in of_na
     spread["seed_variance"] |= {"value": 1.0}
     of_na = findings.reseeded(found).split("recall of NA", 1)[1]
     assert "would be established from more than can be on fever, " in of_na
