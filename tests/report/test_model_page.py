@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -199,10 +200,15 @@ def test_what_the_warm_start_took_is_said_where_it_is_known(real: Results, tmp_p
 
 
 def test_equally_probable_labels_of_the_base_model_are_counted(
-    real: Results, tmp_path: Path
+    real: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = model_page.of_ties(real, "real")["real-ties"]
     assert "often equally probable" in said and "of 400 claims of fever" in said
+    differs = float(re.search(r"at most (\d+\.\d) points", said)[1])
+    assert 0.1 <= differs <= 10
+    monkeypatch.setattr(model_page, "COARSE", 1e-9)  # finer than the probabilities
+    assert "at most 0.0 points" in model_page.of_ties(real, "real")["real-ties"]
+    monkeypatch.setattr(model_page, "_by_coarse_odds", lambda _: {"value": 0.012})
     answered = pd.read_parquet(real.paths.base / PREDICTIONS)
     elsewhere = Results(tmp_path, real.content)
     elsewhere.paths.base.mkdir()
@@ -215,6 +221,7 @@ def test_equally_probable_labels_of_the_base_model_are_counted(
     answered.to_parquet(elsewhere.paths.base / PREDICTIONS)
     said = model_page.of_ties(elsewhere, "real")["real-ties"]
     assert "equally probable: for 3 of 400 claims of fever. Such a claim counts" in said
+    assert "at most 1.2 points, of any arm" in said
     assert "vitaminc" not in said
 
 

@@ -127,7 +127,9 @@ def test_rounding_to_32_bits_parts_no_equal_odds() -> None:
     assert np.mean((shares[0] % 1) > 0) > 0.01
 
 
-@pytest.mark.parametrize("wrong", [[np.nan, 0.5, 0.5], [0.0, 0.0, 0.0], [np.inf, 0.0, 0.0]])
+@pytest.mark.parametrize(
+    "wrong", [[np.nan, 0.5, 0.5], [0.0, 0.0, 0.0], [np.inf, 0.0, 0.0], [-0.1, 0.6, 0.5]]
+)
 def test_probabilities_that_are_none_are_refused(wrong: list[float]) -> None:
     with pytest.raises(ValueError, match=r"example 1 has probabilities .*; expected finite"):
         log_probabilities(np.array([[0.2, 0.3, 0.5], wrong]))

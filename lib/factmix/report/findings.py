@@ -11,6 +11,7 @@ from factmix.published.released import DATASETS
 from factmix.report import figure_data
 from factmix.report.baselines import (
     BaselineGroup,
+    Contrast,
     baseline_groups,
     contrasts_of,
 )
@@ -20,12 +21,13 @@ from factmix.report.templates import listed, lowest_and_highest, render
 from factmix.results import domain_number as numbers
 from factmix.results import domain_shares as shares
 from factmix.results import statements
+from factmix.results.answers import read_answers
 from factmix.results.numbers import Leaf
 from factmix.results.protocols import OUTCOMES
-from factmix.results.results_json import result_key
+from factmix.results.results_json import correct, leaf, result_key
 from factmix.results.shared_kinds import kind_cases
 from factmix.stats.metrics import Floats
-from factmix.stats.seeds import least_rejected
+from factmix.stats.seeds import least_rejected, seed_gains
 from factmix.study.labels import ANSWERS, LABELS, Label
 from factmix.study.run import PREDICTIONS
 from factmix.study.settings import Dataset
@@ -228,6 +230,7 @@ def reseeded(results: Results) -> str:
         pair=pair,
         differ=differ,
         level=f"{results.study.statistics.alpha:g}",
+        later={metric: _later_seeds(results, pair, metric) for metric in differ},
         enough={metric: _enough(results, pair.pair, metric) for metric in differ},
         sure={
             metric: [name for name, leaf in leaves.items() if results.established(leaf)]
@@ -253,6 +256,28 @@ def _enough(results: Results, pair: str, metric: str) -> dict[str, float]:
         variances = [(each["value"], each["n"] - 1) for each in sources]
         least[name] = 100 * least_rejected(results.study.statistics.alpha / tests, variances)
     return least
+
+
+def _later_seeds(results: Results, pair: Contrast, metric: str) -> dict[str, dict[str, Any]]:
+    """By dataset, the contrast of two arms over all seeds but the first, which chose it."""
+    study, found = results.study, {}
+    later = [read_answers(study, results.paths, seed) for seed in study.seeds[1:]]
+    for name in study.datasets:
+        first, second = ([of[arm][name] for of in later] for arm in (pair.first, pair.second))
+        found[result_key(name)] = leaf(
+            seed_gains(
+                first[0].gold,
+                [each.predicted for each in first],
+                [each.predicted for each in second],
+                groups=first[0].groups,
+                confidence=study.statistics.confidence,
+            )[metric].crossed,
+            "points",
+            len(later),
+            "several arms",
+        )
+    correct(list(found.values()))
+    return found
 
 
 def _one_sign(values: Sequence[float]) -> bool:

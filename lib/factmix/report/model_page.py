@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from factmix.report import figures
@@ -14,13 +15,16 @@ from factmix.report.drawings import Drawing
 from factmix.report.markdown import table, tabled
 from factmix.report.sources import RECIPES, Results
 from factmix.report.templates import digits, say
+from factmix.results.answers import read_answers
 from factmix.results.model_card import AIMS, BLOCKING
 from factmix.results.numbers import Leaf, duration
 from factmix.results.results_json import result_key
 from factmix.results.statements import DIVERSE
 from factmix.stats.constants import log_probabilities, tied
+from factmix.stats.metrics import contingency, gains
+from factmix.stats.shift import shifted_answers
 from factmix.study.labels import LABELS
-from factmix.study.run import PREDICTIONS
+from factmix.study.run import BASE, PREDICTIONS
 from factmix.training.columns import PROBABILITIES
 
 TABLES = ("says", "learns", "tests")
@@ -37,6 +41,7 @@ AIMED: dict[str, dict[str, tuple[float, float]]] = {
     },
     "recall_na": {"vitaminc": (0.2, 0.6), "climate_fever": (0.2, 0.6)},
 }
+COARSE = 1e-3  # nats; the language model's log-odds lie on a grid of sixteenths but for less
 OF_FORMAT = "A5"  # the test of a base model with the same aim for the format
 HARDLY_TOLD = (
     0.6  # AUROC, below which a sentence says that a kind is hardly told from the other side
@@ -248,7 +253,10 @@ def of_plan(results: Results, prefix: str) -> dict[str, str]:
 
 
 def of_ties(results: Results, prefix: str) -> dict[str, str]:
-    """How often labels of the base model are equally probable, in a sentence; "" where never."""
+    """How often labels of the base model are equally probable, in sentences; "" where never.
+
+    They say, too, what learning hangs on differences of log-odds below `COARSE`.
+    """
     answered = pd.read_parquet(results.paths.base / PREDICTIONS)
     found = {}
     for name in results.datasets:
@@ -256,7 +264,28 @@ def of_ties(results: Results, prefix: str) -> dict[str, str]:
         ties = tied(log_probabilities(of[list(PROBABILITIES)].to_numpy()))
         found[name] = {"ties": ties, "of": len(of)}
     shown = {name: each for name, each in found.items() if each["ties"]}
-    return {f"{prefix}-ties": say("model.md.j2", "ties", shown)}
+    if not shown:
+        return {f"{prefix}-ties": ""}
+    return {f"{prefix}-ties": say("model.md.j2", "ties", shown, _by_coarse_odds(results), COARSE)}
+
+
+def _by_coarse_odds(results: Results) -> dict[str, Any]:
+    """How far learning, of any arm on any dataset, is from that by coarser log-odds, at most."""
+    systems, most = read_answers(results.study, results.paths), 0.0
+    for name in results.study.datasets:
+        base = systems[BASE][name]
+        assert base.probabilities is not None
+        coarse_NL = np.exp(np.round(log_probabilities(base.probabilities) / COARSE) * COARSE)
+        for arm in results.study.arms:
+            given = systems[arm][name].probabilities
+            assert given is not None
+            learned = []
+            for before_NL in (base.probabilities, coarse_NL):
+                answers = shifted_answers(before_NL, given)[1]
+                counts_LAA = contingency(base.gold, answers["shifted"], answers["after"])
+                learned.append(float(gains(counts_LAA)["balanced_accuracy"]))
+            most = max(most, abs(learned[1] - learned[0]))
+    return {"value": most, "unit": "points"}
 
 
 def of_unseen(results: Results, prefix: str) -> dict[str, str]:

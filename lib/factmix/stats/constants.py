@@ -38,14 +38,15 @@ def log_probabilities(probabilities_NL: Floats) -> Floats:
         probabilities_NL: of each label, on any scale for each example; one at least is above 0.
 
     Raises:
-        ValueError: a probability is no finite number, or all of an example are 0.
+        ValueError: a probability is no finite number or below 0, or all of an example are 0.
     """
     highest_N1 = np.max(probabilities_NL, axis=1, keepdims=True)
-    if not (np.isfinite(probabilities_NL).all() and (highest_N1 > 0).all()):
-        row = int(np.argmin((np.isfinite(probabilities_NL) & (highest_N1 > 0)).all(axis=1)))
+    fine_NL = np.isfinite(probabilities_NL) & (probabilities_NL >= 0) & (highest_N1 > 0)
+    if not fine_NL.all():
+        row = int(np.argmin(fine_NL.all(axis=1)))
         raise ValueError(
             f"example {row} has probabilities {np.asarray(probabilities_NL)[row].tolist()};"
-            " expected finite numbers, at least one of them above 0"
+            " expected finite numbers from 0, at least one of them above it"
         )
     logs: Floats = np.log(np.clip(probabilities_NL / highest_N1, LEAST, None))
     return logs
@@ -199,6 +200,8 @@ def _exactly_matching(logits_NL: Floats, counts_L: npt.NDArray[Any]) -> tuple[Fl
         b_eq=np.concatenate([times_D, counts_L]),
         method="highs-ds",  # ends in a vertex, where nearly all rows have one label
     )
+    if solved.x is None:
+        raise ValueError(f"no constants give the counts {counts_L.tolist()}: {solved.message}")
     constants = solved.eqlin.marginals[rows:]
     given_DL = solved.x.reshape(rows, labels) / times_D[:, None]
     return constants - constants[0], given_DL[row_N]
