@@ -384,6 +384,14 @@ def test_further_seeds_say_where_the_contrasts_and_learning_are_established() ->
     assert findings.reseeded(found).count("on no other") == 1
 
 
+def test_two_seeds_have_no_contrast_without_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = committed_results("smollm2_seeds")
+    assert findings.reseeded(found).count("Without the first seed") == 2
+    two = replace(found, content=found.content)
+    monkeypatch.setitem(vars(two), "study", found.study.model_copy(update={"seeds": [0, 1]}))
+    assert "Without the first seed" not in findings.reseeded(two)
+
+
 def test_the_least_mean_of_seeds_that_would_be_established_would_be() -> None:
     found = committed_results("smollm2_seeds")
     found = replace(found, content=copy.deepcopy(found.content))

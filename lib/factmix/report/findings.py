@@ -259,8 +259,14 @@ def _enough(results: Results, pair: str, metric: str) -> dict[str, float]:
 
 
 def _later_seeds(results: Results, pair: Contrast, metric: str) -> dict[str, dict[str, Any]]:
-    """By dataset, the contrast of two arms over all seeds but the first, which chose it."""
-    study, found = results.study, {}
+    """By dataset, the contrast of two arms over all seeds but the first, which chose it.
+
+    Nothing where only one other seed is there: it has no spread.
+    """
+    study = results.study
+    found: dict[str, dict[str, Any]] = {}
+    if len(study.seeds) < 3:
+        return found
     later = [read_answers(study, results.paths, seed) for seed in study.seeds[1:]]
     for name in study.datasets:
         first, second = ([of[arm][name] for of in later] for arm in (pair.first, pair.second))
