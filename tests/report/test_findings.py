@@ -384,6 +384,21 @@ def test_further_seeds_say_where_the_contrasts_and_learning_are_established() ->
     assert findings.reseeded(found).count("on no other") == 1
 
 
+def test_the_first_page_has_the_established_differences_of_further_seeds() -> None:
+    found = committed_results("smollm2_seeds")
+    found = replace(found, content=copy.deepcopy(found.content))
+    (contrast,) = found.content["contrasts"]["mixture"].values()
+    for of in contrast.values():
+        of["balanced_accuracy"]["p_holm"] = of["recall_na"]["p_holm"] = 0.5
+    assert "not established in balanced accuracy or recall of NA on any" in findings.reseeded_short(
+        found
+    )
+    contrast["vitaminc"]["recall_na"]["p_holm"] = 0.001
+    said = findings.reseeded_short(found)
+    assert "is established in recall of NA on vitaminc, {reseeded}`contrasts.mixture." in said
+    assert "Moved thresholds" in said and "not established" not in said
+
+
 def test_two_seeds_have_no_contrast_without_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     found = committed_results("smollm2_seeds")
     assert findings.reseeded(found).count("Without the first seed") == 2

@@ -36,6 +36,7 @@ from factmix.training.columns import PROBABILITIES
 
 Where = tuple[str, str]  # arm and dataset
 POWER = f"{100 * statements.POWER:g}\u00a0%"  # as sentences have it
+SEED_METRICS = ("balanced_accuracy", "recall_na")  # in which further seeds are compared
 NEARLY_ALL = 0.99  # of the claims
 ENOUGH = 0.1  # of the groups, for a reward of its own
 # What a cell of `protocols` is called in sentences.
@@ -223,7 +224,7 @@ def reseeded(results: Results) -> str:
     contrast = results.content["contrasts"]["mixture"][pair.pair]
     differ = {
         metric: {name: contrast[name][metric] for name in results.datasets}
-        for metric in ("balanced_accuracy", "recall_na")
+        for metric in SEED_METRICS
     }
     return render(
         "reseeded.md.j2",
@@ -241,6 +242,24 @@ def reseeded(results: Results) -> str:
             for metric, leaves in differ.items()
         },
         learned=_learned(results, (pair.first, pair.second)),
+    )
+
+
+def reseeded_short(results: Results) -> str:
+    """Where two arms of the language model are established to differ as means of seeds."""
+    pair = contrasts_of(results)["mixture"][0]
+    contrast = results.content["contrasts"]["mixture"][pair.pair]
+    return render(
+        "reseeded-short.md.j2",
+        pair=pair,
+        seeds=len(results.study.seeds),
+        metrics=SEED_METRICS,
+        sure=[
+            (metric, name)
+            for metric in SEED_METRICS
+            for name in results.datasets
+            if results.established(contrast[name][metric])
+        ],
     )
 
 

@@ -117,7 +117,10 @@ def real(default: Results, results: Results) -> Files:
 
 def reseeded(results: Results) -> Files:
     """Tables and sentences of the page about further seeds of the language model."""
-    said = {"findings-reseeded": findings.reseeded(results)}
+    said = {
+        "findings-reseeded": findings.reseeded(results),
+        "findings-reseeded-short": findings.reseeded_short(results),
+    }
     return _tables(said | tables.of_reseeded(results))
 
 
