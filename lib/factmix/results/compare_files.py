@@ -256,10 +256,11 @@ def _learned(result: dict[str, Any], confidence: float) -> list[str]:
         many = MANY * row["n"]
         for system, tied_ones in row["tied"].items():
             if tied_ones > many:
-                lines.append(
+                lines += [
                     f"{names[dataset]}: {tied_ones:,} of {row['n']:,} examples of the {system} have"
-                    " several most probable labels, which share the answer here"
-                )
+                    " several most probable labels,",
+                    "which share the answer here",
+                ]
                 if result["read"][system]["columns"]["predicted"] == MOST_PROBABLE:
                     lines.append("(in the tables above, the first of them is the answer)")
         if row["tied_shifted"] > many:
